@@ -1,0 +1,202 @@
+/* The contract of the MedROI kernel: status codes, structs and prototypes.
+ *
+ * C11, no Python, no HDF5. The caller owns every buffer; nothing here keeps a pointer after it
+ * returns. FORMAT.md is normative for every byte that these functions read or write.
+ */
+#ifndef MEDROI_H
+#define MEDROI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MEDROI_FORMAT_VERSION 1
+#define MEDROI_MAX_AXES 8
+#define MEDROI_RECORD_OFFSET 10
+#define MEDROI_RECORD_NBYTES 54
+#define MEDROI_MAX_PARAMS 6
+
+typedef enum medroi_status {
+    MEDROI_OK = 0,
+    MEDROI_INVALID_ARGUMENT = 1,
+    MEDROI_CORRUPT_STREAM = 2,
+    MEDROI_UNSUPPORTED_VERSION = 3,
+    MEDROI_INNER_UNAVAILABLE = 4,
+    MEDROI_NO_MEMORY = 5
+} medroi_status;
+
+/* What went wrong, for a person: what was found, what was expected, what to do. */
+typedef struct medroi_error {
+    medroi_status status;
+    char text[320];
+} medroi_error;
+
+/* Fill `error` (may be NULL) printf-style and return `status`. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+medroi_status
+medroi_fail(medroi_error *error, medroi_status status, const char *format, ...);
+
+/* A dense array in memory: C contiguous, or F contiguous when f_order is 1. */
+typedef struct medroi_layout {
+    int32_t ndim; /* 1 to 8 */
+    int64_t shape[MEDROI_MAX_AXES];
+    char kind; /* numpy kind: b i u f are numbers; M m S U V c are opaque */
+    uint8_t big_endian;
+    uint8_t f_order;
+    uint8_t axes; /* bit i: array axis i belongs to the volume (1 to 3 bits set) */
+    uint16_t itemsize;
+} medroi_layout;
+
+/* Half-open bounds per array axis. */
+typedef struct medroi_box {
+    int64_t start[MEDROI_MAX_AXES];
+    int64_t stop[MEDROI_MAX_AXES];
+} medroi_box;
+
+typedef enum medroi_threshold {
+    MEDROI_THRESHOLD_NONE = 0, /* every voxel that differs bitwise from background */
+    MEDROI_THRESHOLD_NUMBER = 1,
+    MEDROI_THRESHOLD_MEAN = 2,
+    MEDROI_THRESHOLD_OTSU = 3,
+    MEDROI_THRESHOLD_NOISE = 4
+} medroi_threshold;
+
+typedef enum medroi_roi { MEDROI_ROI_BOX = 0, MEDROI_ROI_HULL = 1 } medroi_roi;
+
+typedef struct medroi_region_options {
+    medroi_threshold threshold_rule;
+    double threshold; /* for MEDROI_THRESHOLD_NUMBER, stored units */
+    uint8_t dark;     /* 1: tissue is voxels <= tau */
+    medroi_roi roi;
+    int64_t padding;      /* voxels, >= 0 */
+    double max_miss_rate; /* 0 to 1 */
+    uint64_t background;  /* bits of one element in native byte order, zero-extended */
+} medroi_region_options;
+
+/* What a search found. An empty region has start == stop == 0 on every axis. */
+typedef struct medroi_region {
+    medroi_box box;
+    double threshold;   /* tau in stored units; NaN where there is none */
+    double miss_rate;   /* share of tissue voxels outside the region */
+    uint64_t n_tissue;  /* voxels >= tau before the opening; 0 where nothing had to be counted */
+    uint64_t n_missed;  /* of these, outside the region */
+} medroi_region;
+
+/* Scratch memory that medroi_find_region needs for this layout, in bytes. */
+size_t medroi_region_scratch_nbytes(const medroi_layout *layout, const medroi_region_options *options);
+
+/* Find the region of one array. `scratch` must hold medroi_region_scratch_nbytes() bytes. */
+medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
+                                 const medroi_region_options *options, void *scratch,
+                                 medroi_region *region, medroi_error *error);
+
+/* Find the value of the air, as element bits in native byte order, or refuse with
+ * MEDROI_INVALID_ARGUMENT and a reason. Only for kinds b i u f. */
+medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,
+                                     void *scratch, uint64_t *background, medroi_error *error);
+size_t medroi_background_scratch_nbytes(const medroi_layout *layout);
+
+/* CRC-32 (IEEE 802.3, as in zlib and PNG) continued from `crc` (0 to begin). */
+uint32_t medroi_crc32(uint32_t crc, const void *data, size_t nbytes);
+
+/* Everything a stream says before its payload. */
+typedef struct medroi_header {
+    medroi_layout layout;
+    medroi_box box; /* half-open; start == stop == 0 everywhere: empty region */
+    uint64_t background;
+    double threshold;
+    double miss_rate;
+    float affine[9]; /* upper-left 3x3, row major */
+    uint16_t inner_id;
+    uint8_t slice_axis;   /* array axis along which the payload is cut into parts */
+    uint32_t part_extent; /* slices per part; 0 when the region is empty */
+    uint64_t payload_nbytes;
+    uint32_t payload_crc; /* of the payload (one part) or of its part table (several) */
+    const uint8_t *side;  /* side data sections; points into the caller's buffer */
+    uint32_t side_nbytes;
+    uint8_t extended;     /* 1: the extended record is used (set by the writer itself) */
+} medroi_header;
+
+/* Bytes before the payload. */
+size_t medroi_preamble_nbytes(const medroi_header *header);
+/* Write them; dst must hold medroi_preamble_nbytes(). */
+medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst, medroi_error *error);
+/* Read and check them; `nbytes` may end anywhere at or behind the preamble. Sets
+ * *preamble_nbytes. Does not look at the payload. */
+medroi_status medroi_read_preamble(const uint8_t *src, size_t nbytes, medroi_header *header,
+                                   size_t *preamble_nbytes, medroi_error *error);
+/* Bytes of preamble that must be at hand to know the whole preamble's length (fixed). */
+#define MEDROI_FIXED_HEADER_NBYTES 112
+
+/* The order in which an inner codec sees the axes: slice axis first, the others in memory order,
+ * outermost first. `order[i]` is an array axis. */
+void medroi_coding_order(const medroi_layout *layout, uint8_t slice_axis, int32_t order[MEDROI_MAX_AXES]);
+/* The outermost axis in memory: what slice_axis is when nobody says otherwise. */
+uint8_t medroi_default_slice_axis(const medroi_layout *layout);
+/* Number of parts of the payload, 0 for an empty region. */
+uint64_t medroi_part_count(const medroi_header *header);
+/* The box of part k. */
+medroi_box medroi_part_box(const medroi_header *header, uint64_t part);
+
+/* Copy a box of an array into `dst`, dense, in coding order. */
+void medroi_gather(const medroi_layout *layout, const void *data, const medroi_box *box,
+                   uint8_t slice_axis, void *dst);
+/* The inverse: a dense box in coding order into its place. */
+void medroi_scatter(const medroi_layout *layout, void *data, const medroi_box *box,
+                    uint8_t slice_axis, const void *src);
+/* Write `background` (element bits, native order) to every voxel outside the box. */
+void medroi_fill_outside(const medroi_layout *layout, void *data, const medroi_box *box,
+                         uint64_t background);
+
+/* What an inner codec codes: a dense array, C order, outermost axis first (coding order). */
+typedef struct medroi_block {
+    int32_t ndim;
+    int64_t shape[MEDROI_MAX_AXES];
+    char kind;
+    uint8_t big_endian;
+    uint16_t itemsize;
+} medroi_block;
+
+size_t medroi_block_nbytes(const medroi_block *block);
+
+/* One inner codec. A codec that must see the whole region before it codes a part (a search for a
+ * target, a range) has `plan`, which turns what was asked into what each part is coded with.
+ * Parts decode independently of each other and describe themselves: decode gets no parameters. */
+typedef struct medroi_inner {
+    uint16_t id;
+    const char *name;
+    /* Refuse what cannot be done before any byte is written. May be NULL: everything can. */
+    medroi_status (*check)(const medroi_block *region, const double *params, medroi_error *error);
+    /* Slices (along the first axis) per part. Never 0. */
+    int64_t (*part_extent)(const medroi_block *region, const double *params);
+    medroi_status (*plan)(const medroi_block *region, const void *data, double *params,
+                          medroi_error *error);
+    /* Upper bound of the bytes of one coded part. */
+    size_t (*bound)(const medroi_block *part, const double *params);
+    medroi_status (*encode)(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error);
+    /* `dst` holds medroi_block_nbytes(part). Must survive any bytes. */
+    medroi_status (*decode)(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
+                            medroi_error *error);
+} medroi_inner;
+
+/* The codec with this id, or NULL where this build has none. */
+const medroi_inner *medroi_find_inner(uint16_t id);
+
+/* One whole stream. `header` carries layout, box, background, threshold, miss_rate, affine,
+ * slice_axis, inner_id and side data; the rest is filled in. `params` are the inner codec's. */
+medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
+                                  size_t *stream_nbytes, size_t *scratch_nbytes,
+                                  medroi_error *error);
+medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
+                            void *scratch, uint8_t *dst, size_t capacity, size_t *nbytes,
+                            medroi_error *error);
+/* Scratch that medroi_decode needs, in bytes. */
+size_t medroi_decode_scratch_nbytes(const medroi_header *header);
+/* Decode a stream whose preamble was read into `header`; `data` holds the whole array. */
+medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
+                            size_t payload_nbytes, void *scratch, void *data,
+                            medroi_error *error);
+
+#endif
