@@ -143,7 +143,7 @@ static medroi_status plan(const medroi_block *region, const void *data, double *
 /* What plan decided, or a map of the part's own. */
 static medroi_status map_of(const medroi_block *part, const void *data, const double *params,
                             medroi_intmap *map, medroi_error *error) {
-    if (params[MODE] == MEDROI_J2K_LOSSLESS || params[MAX_INDEX] == 0) {
+    if (params[MODE] == MEDROI_J2K_LOSSLESS || params[MAX_INDEX] == 0) { /* a single value */
         return medroi_intmap_find(part, data, 0, MEDROI_INTMAP_MAX_INDEX, map, error);
     }
     *map = (medroi_intmap){
@@ -155,12 +155,20 @@ static medroi_status map_of(const medroi_block *part, const void *data, const do
     return MEDROI_OK;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+static medroi_status encode(const medroi_block *part, const void *data, const double *asked,
                             uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
     medroi_intmap map;
     medroi_j2k_slices found = medroi_j2k_slices_of(part);
     int32_t *samples = NULL;
-    medroi_status status = map_of(part, data, params, &map, error);
+    double params[MEDROI_MAX_PARAMS];
+    medroi_status status = MEDROI_OK;
+    memcpy(params, asked, sizeof params);
+    if (params[MAX_INDEX] == 0) { /* a part on its own, or of a single value */
+        status = plan(part, data, params, error);
+    }
+    if (status == MEDROI_OK) {
+        status = map_of(part, data, params, &map, error);
+    }
     if (status != MEDROI_OK) {
         return status;
     }
