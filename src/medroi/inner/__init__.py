@@ -47,6 +47,7 @@ TABLE = (
     Entry(1, "deflate", "lossless", "medroi.inner.deflate", "Deflate"),
     Entry(2, "zstd", "lossless", "medroi.inner.zstd", "Zstd"),
     Entry(3, "jpeg2000", "lossless or lossy", "medroi.inner.jpeg2000", "Jpeg2000", "glymur", "pip install medroi[jpeg2000]"),
+    Entry(16, "heif", "lossless or lossy", "medroi.inner.heif", "Heif", "pillow_heif", "pip install medroi[heif]"),
 )
 
 
