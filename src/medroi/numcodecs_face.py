@@ -44,6 +44,9 @@ class MedROI(Codec):
         Array axis along which the inner codec sees slices; None is the outermost in memory.
     affine : array_like, optional
         3x3 or 4x4, voxel index to mm; its 3x3 goes into the record.
+    verify : bool
+        Decode every stream after encoding it, and refuse to return one that does not give back
+        the region as the inner codec promises.
 
     Raises
     ------
@@ -66,11 +69,13 @@ class MedROI(Codec):
         axes: Sequence[int] | None = None,
         slice_axis: int | None = None,
         affine: Any = None,
+        verify: bool = False,
     ) -> None:
         self._settings = make_settings(
             inner,
             slice_axis=slice_axis,
             affine=affine,
+            verify=verify,
             threshold=threshold,
             polarity=polarity,
             roi=roi,
@@ -187,6 +192,7 @@ def make_settings(
     *,
     slice_axis: int | None,
     affine: Any,
+    verify: bool = False,
     **options: Any,
 ) -> codec.Settings:
     """Settings from the parameters of `MedROI`."""
@@ -199,6 +205,7 @@ def make_settings(
         region=roi.RegionOptions(**options),
         slice_axis=None if slice_axis is None else int(slice_axis),
         affine=stream.flatten_affine(affine),
+        verify=bool(verify),
     )
 
 
@@ -235,6 +242,7 @@ def settings_config(settings: codec.Settings) -> dict[str, Any]:
         "axes": None if region.axes is None else list(region.axes),
         "slice_axis": settings.slice_axis,
         "affine": None if identity else [list(affine[i : i + 3]) for i in (0, 3, 6)],
+        **({"verify": True} if settings.verify else {}),
     }
 
 

@@ -46,6 +46,10 @@ class InnerCodec(abc.ABC):
         """Whether decoding gives back every bit."""
         return True
 
+    def max_error(self) -> float | None:
+        """Largest error of an element, in stored units, that a lossy setting promises."""
+        return None
+
     def config(self) -> dict[str, Any]:
         """Name and settings, fit for JSON."""
         return {"id": self.name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
