@@ -18,7 +18,11 @@ OBLIQUE_COSINES = ((0.96, 0.28, 0.0), (-0.168, 0.576, 0.8))
 
 
 def head(
-    shape: Sequence[int] = (30, 34, 26), dtype: Any = np.int16, *, background: float = 0, seed: int = 7
+    shape: Sequence[int] = (30, 34, 26),
+    dtype: Any = np.int16,
+    *,
+    background: float = 0,
+    seed: int = 7,
 ) -> np.ndarray:
     """A bright ellipsoid with texture in even air, Fortran order."""
     rng = np.random.default_rng(seed)

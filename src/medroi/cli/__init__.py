@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from medroi.cli import codecs, info, pack, unpack
 from medroi.errors import MedROIError
@@ -17,13 +18,11 @@ from medroi.errors import MedROIError
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    from medroi import __version__
-
     parser = argparse.ArgumentParser(
         prog="medroi",
         description="Store medical scans without the air around them.",
     )
-    parser.add_argument("--version", action="version", version=f"medroi {__version__}")
+    parser.add_argument("--version", action="version", version=f"medroi {version('medroi')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (pack, unpack, info, codecs):
         module.add_parser(commands)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from medroi import inner
+from medroi.inner.base import NativeCodec
 
 
 def add_parser(commands: Any) -> None:
@@ -45,5 +46,5 @@ def _row(entry: inner.Entry) -> dict[str, Any]:
 
 def _place(entry: inner.Entry) -> str:
     codec = inner.by_id(entry.codec_id)
-    native = issubclass(codec, inner.NativeCodec) and codec.is_native()
+    native = issubclass(codec, NativeCodec) and codec.is_native()
     return "C kernel" if native else "Python"

@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Inspect every stream and print it."""
     path = Path(args.path)
-    facts, streams = (_array(path) if path.is_dir() else _file(path))
+    facts, streams = _array(path) if path.is_dir() else _file(path)
     if args.json:
         print(json.dumps({**facts, "streams": streams}, allow_nan=False))
         return

@@ -15,9 +15,7 @@ file back. Threshold and background are found once, on the whole scan."""
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "pack", help="a scan into a Zarr array", description=_DESCRIPTION
-    )
+    parser = commands.add_parser("pack", help="a scan into a Zarr array", description=_DESCRIPTION)
     parser.add_argument(
         "source", metavar="SRC", help=".nii, .nii.gz, .mgz, .mgh or a folder with one DICOM series"
     )
@@ -29,17 +27,18 @@ def add_parser(commands: Any) -> None:
         metavar="NAME[:key=value,...]",
         help="inner codec and its options, see `medroi codecs` (default: zstd)",
     )
-    parser.add_argument(
+    rule = parser.add_mutually_exclusive_group()
+    rule.add_argument(
         "--threshold",
         type=threshold_argument,
         default="mean",
         metavar="mean|otsu|none|NUMBER",
         help="what counts as tissue, in stored units (default: mean)",
     )
-    parser.add_argument(
+    rule.add_argument(
         "--lossless",
         action="store_true",
-        help="keep every voxel that is not background: the same as --threshold none",
+        help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
     )
     parser.add_argument("--roi", default="box", metavar="box", help="region kept (default: box)")
     parser.add_argument(
@@ -52,7 +51,7 @@ def add_parser(commands: Any) -> None:
         type=background_argument,
         default="auto",
         metavar="auto|VALUE",
-        help="value of the air, in stored units (default: auto, which refuses where it cannot tell)",
+        help="value of the air, in stored units (default: auto: found, or refused)",
     )
     parser.add_argument(
         "--padding", type=int, default=3, metavar="N", help="voxels around the tissue (default: 3)"
@@ -80,28 +79,28 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace an existing store")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Pack and print the summary."""
     from medroi.scans import pack
 
-    if args.lossless and args.threshold not in ("mean", None):
-        args.parser.error("--lossless keeps every voxel; it cannot be combined with --threshold")
     region = {
-        "threshold": None if args.lossless else args.threshold,
         "roi": args.roi,
         "background": args.background,
         "padding": args.padding,
         "max_miss_rate": args.max_miss_rate,
     }
+    if not args.lossless:
+        region["threshold"] = args.threshold
     if args.polarity is not None:
         region["polarity"] = args.polarity
     report = pack(
         args.source,
         args.target,
         inner=args.inner,
+        lossless=args.lossless,
         chunks=args.chunks,
         zarr_format=args.zarr_format,
         force=args.force,
@@ -135,12 +134,15 @@ def threshold_argument(text: str) -> str | float | None:
     """Read a rule, a number or none."""
     if text == "none":
         return None
-    return _number(text, text)
+    rule_or_number: str | float = _number(text, text)
+    return rule_or_number
 
 
-def background_argument(text: str) -> str | float | int:
+def background_argument(text: str) -> str | float:
     """Read auto or a value."""
-    value = _number(text, None if text != "auto" else "auto")
+    if text == "auto":
+        return text
+    value: float | None = _number(text, None)
     if value is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number")
     return value

@@ -167,7 +167,7 @@ def _stored_slice(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     unused = dtype.itemsize * 8 - int(dataset.BitsStored)
     # Bits above the stored ones may carry an overlay: they are no part of the value.
     values = np.array(pixels, dtype=dtype.newbyteorder("="), copy=True)
-    return np.right_shift(np.left_shift(values, unused), unused)
+    return np.asarray(np.right_shift(np.left_shift(values, unused), unused))
 
 
 def _rescale(path: Path, dataset: Any) -> tuple[float, float]:

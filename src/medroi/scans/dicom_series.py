@@ -111,10 +111,10 @@ def _check_supported(path: Path, dataset: Any) -> None:
             f"{path}: {dataset.get('PhotometricInterpretation', 'colour')} pixels with "
             f"{dataset.SamplesPerPixel} samples; expected one number per voxel"
         )
-    if dataset.get("PhotometricInterpretation", "MONOCHROME2") not in ("MONOCHROME1", "MONOCHROME2"):
+    meaning = dataset.get("PhotometricInterpretation", "MONOCHROME2")
+    if meaning not in ("MONOCHROME1", "MONOCHROME2"):
         raise InvalidArgument(
-            f"{path}: photometric interpretation {dataset.PhotometricInterpretation}; expected "
-            "MONOCHROME1 or MONOCHROME2"
+            f"{path}: photometric interpretation {meaning}; expected MONOCHROME1 or MONOCHROME2"
         )
     if "ModalityLUTSequence" in dataset:
         raise InvalidArgument(

@@ -82,9 +82,7 @@ def created(path: Path, compress: bool) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def staged(
-    target: Path, *, force: bool, may_replace: Callable[[Path], bool]
-) -> Iterator[Path]:
+def staged(target: Path, *, force: bool, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
     """Give a path beside `target` to write to, and rename it to `target` at the end.
 
     Nothing is left when the body fails, and an existing target stays as it was until then.
@@ -98,8 +96,9 @@ def staged(
             raise InvalidArgument(
                 f"{target} exists and is not something this command writes; remove it yourself"
             )
-    workspace = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial",
-                                      dir=target.parent))
+    workspace = Path(
+        tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    )
     try:
         # A name of its own inside the private folder, so that the result gets ordinary permissions.
         fresh, old = workspace / "new", workspace / "old"

@@ -37,7 +37,7 @@ def read_scan(path: Path, *, keep_identifiers: bool = False) -> Scan:
         raise InvalidArgument(f"{path} does not exist")
     if path.suffix.lower() in (".hdr", ".img"):
         raise InvalidArgument(
-            f"{path}: one half of a .hdr/.img pair; convert it to one file (nib-convert x.img x.nii)"
+            f"{path}: one half of a .hdr/.img pair; make it one file (nib-convert x.img x.nii)"
         )
     suffix = suffix_of(path, READERS)
     if suffix is None:
@@ -61,8 +61,8 @@ def check_target(scan_kind: str, path: Path) -> str:
 def write_scan(scan: Scan, path: Path, suffix: str) -> None:
     """Write a scan to `path`, as the file that `suffix` stands for.
 
-    DICOM and plain arrays become NIfTI: the stored integers with slope and intercept in the header, or floats
-    where slope and intercept vary from slice to slice (float32 if exact, else float64).
+    DICOM and plain arrays become NIfTI: the stored integers with slope and intercept in the header,
+    or floats where slope and intercept vary from slice to slice (float32 if exact, else float64).
     """
     if scan.kind in ("dicom", "array"):
         voxels, slope, intercept = scan.voxels, scan.slope, scan.intercept

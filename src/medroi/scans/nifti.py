@@ -66,9 +66,7 @@ def header_for(
     affine, such as a tilted gantry's, does not fit). Slope and intercept are float32 in NIfTI-1.
     """
     nibabel = require("nibabel", "writing NIfTI")
-    if voxels.dtype.kind not in "iuf" or voxels.dtype.itemsize not in (1, 2, 4, 8) or (
-        voxels.dtype == np.float16
-    ):
+    if voxels.dtype.kind not in "iuf" or voxels.dtype.itemsize > 8 or voxels.dtype == np.float16:
         raise InvalidArgument(f"NIfTI has no voxel type for {voxels.dtype}")
     if not 1 <= voxels.ndim <= 7:
         raise InvalidArgument(f"NIfTI holds 1 to 7 axes, the array has {voxels.ndim}")
@@ -101,7 +99,7 @@ def _magic(prefix: bytearray, path: Path) -> int:
         return 2
     if first == _NIFTI1_PAIR or second == _NIFTI2_PAIR:
         raise InvalidArgument(
-            f"{path}: one half of a .hdr/.img pair; convert it to one file (nib-convert x.img x.nii)"
+            f"{path}: one half of a .hdr/.img pair; make it one file (nib-convert x.img x.nii)"
         )
     raise InvalidArgument(f"{path}: not a NIfTI file (no 'n+1' or 'n+2' in its header)")
 

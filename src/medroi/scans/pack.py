@@ -15,7 +15,7 @@ from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan, slice_axis_of
 from medroi.scans.store import WRITERS, Layout, is_store
-from medroi.scans.verify import Measured, measure
+from medroi.scans.verify import Measured, measure, number
 
 # A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
 _LARGE_NBYTES = 1 << 30
@@ -26,6 +26,7 @@ def pack(
     target: str | Path,
     *,
     inner: Any = "zstd",
+    lossless: bool = False,
     chunks: Sequence[int] | str = "volume",
     zarr_format: int = 3,
     force: bool = False,
@@ -43,6 +44,8 @@ def pack(
         What to write; a name that ends with ``.zarr``. It appears only when it is complete.
     inner : str, dict or codec
         The inner codec.
+    lossless : bool
+        Keep every voxel that is not background, with an inner codec that is lossless too.
     chunks : "volume" or ints
         ``"volume"`` is one chunk; a scan with more than three axes and above 1 GiB gets one chunk
         per 3-D volume. One int, or one per axis; axes that are not given are not cut.
@@ -64,36 +67,30 @@ def pack(
         raise InvalidArgument(f"{target}: expected a name that ends with {' or '.join(WRITERS)}")
     if zarr_format not in (2, 3):
         raise InvalidArgument(f"zarr_format is {zarr_format!r}; expected 3 or 2")
+    if lossless:
+        # Refuses a lossy inner codec, and a threshold beside it.
+        medroi.MedROI.lossless(inner, **region)
+        region["threshold"] = None
     began = time.monotonic()
     with staged(target, force=force, may_replace=is_store) as fresh:
         scan = read_scan(source, keep_identifiers=keep_identifiers)
         layout = Layout(chunk_shape(scan.voxels.shape, scan.voxels.nbytes, chunks), zarr_format)
         codec, notes = fitted_codec(scan, layout.chunks, inner, region)
-        config = codec.get_config()
         n_chunks = _n_chunks(scan.voxels.shape, layout.chunks)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             WRITERS[suffix](fresh, scan, codec, layout, advance)
-            measured = measure(fresh, scan.voxels, config, advance)
-        if config["threshold"] is None and measured.n_missed:
-            raise MedROIError(f"{source}: {measured.n_missed} voxels of a lossless region are lost")
+            measured = measure(fresh, scan.voxels, codec.get_config(), advance)
+        if lossless and measured.n_missed + measured.n_changed:
+            raise MedROIError(f"{source}: the scan did not come back bit by bit; nothing is kept")
         stored_nbytes = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
     return PackReport(
         source=source.name,
         target=target.name,
-        kind=scan.kind,
-        shape=scan.voxels.shape,
-        dtype=str(scan.voxels.dtype),
-        axis_names=scan.axis_names,
         chunks=layout.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format,
-        inner=measured.inner,
-        roi=config["roi"],
         threshold_rule=_rule(region.get("threshold", "mean")),
-        threshold=config["threshold"],
-        polarity=config["polarity"],
-        background=config["background"],
-        **_counts(scan, measured),
+        **_facts(scan, measured, codec.get_config()),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
         notes=scan.notes + notes,
@@ -143,8 +140,17 @@ def fitted_codec(
     return fit(scan.voxels, chunks=chunks, **options), (note,)
 
 
-def _counts(scan: Scan, measured: Measured) -> dict[str, Any]:
+def _facts(scan: Scan, measured: Measured, config: dict[str, Any]) -> dict[str, Any]:
     return {
+        "kind": scan.kind,
+        "shape": scan.voxels.shape,
+        "dtype": str(scan.voxels.dtype),
+        "axis_names": scan.axis_names,
+        "inner": measured.inner,
+        "roi": config["roi"],
+        "threshold": config["threshold"],
+        "polarity": config["polarity"],
+        "background": number(config["background"]),
         "box": measured.box,
         "n_voxels": scan.voxels.size,
         "n_kept": measured.n_kept,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,8 +56,11 @@ class PackReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
+        background = self.background
         return {
             **asdict(self),
+            # JSON has no numbers that are not finite.
+            "background": background if math.isfinite(background) else str(background),
             "kept_share": self.kept_share,
             "ratio": self.ratio,
             "exact_inside": self.n_changed_inside == 0,
@@ -114,9 +118,7 @@ def megabytes(nbytes: int) -> str:
     return f"{nbytes / 1e6:.2f} MB" if nbytes >= 1e5 else f"{nbytes} bytes"
 
 
-def box_text(
-    box: tuple[tuple[int, int], ...] | None, names: tuple[str, ...] | None = None
-) -> str:
+def box_text(box: tuple[tuple[int, int], ...] | None, names: tuple[str, ...] | None = None) -> str:
     """Write a box as ranges per axis."""
     if box is None or any(start == stop for start, stop in box):
         return "nothing"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -22,10 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import medroi
-import medroi.zarr
-from medroi.errors import CorruptStream, InvalidArgument, MedROIError
-from medroi.scans.scan import Scan
+from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.scans.scan import Scan, require
 
 ATTRIBUTE = "medroi"
 _LAYOUT_VERSION = 1
@@ -44,12 +43,13 @@ class Layout:
 
 def write_zarr(path: Path, scan: Scan, codec: Any, layout: Layout, advance: Advance) -> None:
     """Write a scan as one Zarr array; `advance` hears of every batch of chunks."""
-    import zarr
-
+    zarr = zarr_3()
     config = {key: value for key, value in codec.get_config().items() if key != "id"}
+    # Numbers that are not finite are text in a configuration, as JSON has no others.
+    background = config["background"]
     options: dict[str, Any] = {"zarr_format": layout.zarr_format}
     if layout.zarr_format == 3:
-        options["serializer"] = medroi.zarr.MedROICodec(**config)
+        options["serializer"] = importlib.import_module("medroi.zarr").MedROICodec(**config)
         options["compressors"] = None
         options["dimension_names"] = scan.axis_names
         options["config"] = {"order": "F", "write_empty_chunks": True}
@@ -63,7 +63,7 @@ def write_zarr(path: Path, scan: Scan, codec: Any, layout: Layout, advance: Adva
         chunks=layout.chunks,
         dtype=scan.voxels.dtype,
         filters=None,
-        fill_value=config["background"],
+        fill_value=float(background) if isinstance(background, str) else background,
         attributes={ATTRIBUTE: attributes_of(scan)},
         **options,
     )
@@ -78,10 +78,19 @@ def write_zarr(path: Path, scan: Scan, codec: Any, layout: Layout, advance: Adva
 WRITERS = {".zarr": write_zarr}
 
 
+def zarr_3() -> Any:
+    """Import zarr, which then finds our codecs by their entry points."""
+    zarr = require("zarr", "a Zarr store")
+    if not hasattr(zarr, "create_array"):
+        raise InnerUnavailable(
+            f"a Zarr store needs zarr 3, here is zarr {zarr.__version__}: pip install 'zarr>=3'"
+        )
+    return zarr
+
+
 def open_array(path: Path) -> Any:
     """Open a Zarr array of any of the formats for reading."""
-    import zarr
-
+    zarr = zarr_3()
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise InvalidArgument(f"{path} {what}; expected a Zarr array")
@@ -106,9 +115,12 @@ def is_store(path: Path) -> bool:
 def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
     """Give every chunk's grid position and the part of the array that it holds."""
     for position in product(*(range(count) for count in array.cdata_shape)):
-        yield position, tuple(
-            slice(index * chunk, min((index + 1) * chunk, size))
-            for index, chunk, size in zip(position, array.chunks, array.shape, strict=True)
+        yield (
+            position,
+            tuple(
+                slice(index * chunk, min((index + 1) * chunk, size))
+                for index, chunk, size in zip(position, array.chunks, array.shape, strict=True)
+            ),
         )
 
 
@@ -118,9 +130,9 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes:
         raise InvalidArgument(
             f"{path}: a sharded array, whose chunks are no files of their own; it can be unpacked"
         )
-    key = array.metadata.encode_chunk_key(position)
+    key: str = array.metadata.encode_chunk_key(position)
     try:
-        return (path / key).read_bytes()
+        return Path(path, key).read_bytes()
     except FileNotFoundError:
         raise CorruptStream(
             f"{path}: the chunk {key} is missing; every chunk is written when a scan is packed"
@@ -178,9 +190,10 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
 
 def is_medroi(array: Any) -> bool:
     """Whether the array's chunks are MedROI streams."""
+    from medroi import MedROI
+    from medroi.zarr import MedROICodec
+
     codecs = [*array.compressors]
     if array.metadata.zarr_format == 3:
-        codecs.append(array.serializer)
-        inner = getattr(array.serializer, "codecs", ())
-        codecs.extend(inner)
-    return any(isinstance(codec, (medroi.MedROI, medroi.zarr.MedROICodec)) for codec in codecs)
+        codecs += [array.serializer, *getattr(array.serializer, "codecs", ())]
+    return any(isinstance(codec, (MedROI, MedROICodec)) for codec in codecs)

@@ -81,8 +81,9 @@ def unpack(
     with staged(target, force=force, may_replace=Path.is_file) as fresh:
         with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
             voxels = _read(array, advance)
-        scan = scan_of(voxels, attributes, source) if packed_by_us else _foreign(voxels, array,
-                                                                                source)
+        scan = (
+            scan_of(voxels, attributes, source) if packed_by_us else _foreign(voxels, array, source)
+        )
         write_scan(scan, fresh, suffix)
         written_nbytes = fresh.stat().st_size
     return UnpackReport(

@@ -38,7 +38,7 @@ def measure(
 ) -> Measured:
     """Compare what `path` gives back with the voxels that went in."""
     array = open_array(path)
-    background = np.asarray(config["background"], dtype=voxels.dtype)
+    background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     total = Measured()
     for position, selection in chunk_selections(array):
         info = medroi.inspect(chunk_stream(path, array, position))
@@ -59,6 +59,11 @@ def measure(
     return total
 
 
+def number(value: Any) -> Any:
+    """Numbers that are not finite are text in a configuration, as JSON has no others."""
+    return float(value) if isinstance(value, str) else value
+
+
 def clipped(box: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> tuple[slice, ...]:
     """Cut a chunk's box to the part of the chunk that lies in the array."""
     return tuple(
@@ -71,10 +76,11 @@ def tissue_mask(
     voxels: npt.NDArray[Any], config: dict[str, Any], background: npt.NDArray[Any]
 ) -> npt.NDArray[np.bool_]:
     """Mark the voxels that the codec's threshold calls tissue, before any opening."""
-    threshold = config["threshold"]
+    threshold = number(config["threshold"])
     if threshold is None:
         return ~same_bits(voxels, background)
-    return voxels <= threshold if config["polarity"] == "dark" else voxels >= threshold
+    dark = config["polarity"] == "dark"
+    return np.asarray(voxels <= threshold if dark else voxels >= threshold)
 
 
 def same_bits(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -104,7 +110,5 @@ def _grow(total: Measured, inside: tuple[slice, ...], selection: tuple[slice, ..
         for chunk, part in zip(selection, inside, strict=True)
     )
     if total.box is not None:
-        here = tuple(
-            (min(a, c), max(b, d)) for (a, b), (c, d) in zip(total.box, here, strict=True)
-        )
+        here = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(total.box, here, strict=True))
     total.box = here
