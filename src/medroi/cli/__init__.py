@@ -16,13 +16,21 @@ from medroi.cli import codecs, info, pack, unpack
 from medroi.errors import MedROIError
 
 
+class _Version(argparse.Action):
+    """Look the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"medroi {version('medroi')}")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="medroi",
         description="Store medical scans without the air around them.",
     )
-    parser.add_argument("--version", action="version", version=f"medroi {version('medroi')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (pack, unpack, info, codecs):
         module.add_parser(commands)
