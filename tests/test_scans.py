@@ -239,7 +239,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path):
     data = bytearray(source.read_bytes())
     for damaged in (data[: len(data) // 2], data[:500] + b"\xff" * 64 + data[564:]):
         source.write_bytes(damaged)
-        with pytest.raises(InvalidArgument, match="damaged gzip|announces"):
+        with pytest.raises(InvalidArgument, match=r"damaged gzip|announces"):
             read_scan(source)
 
 
@@ -625,7 +625,7 @@ def test_damaged_attributes_are_refused(tmp_path, damage):
     metadata = json.loads((tmp_path / "s.zarr" / "zarr.json").read_text())
     metadata["attributes"]["medroi"].update(damage)
     (tmp_path / "s.zarr" / "zarr.json").write_text(json.dumps(metadata))
-    with pytest.raises(InvalidArgument, match="layout version|damaged"):
+    with pytest.raises(InvalidArgument, match=r"layout version|damaged"):
         unpack(tmp_path / "s.zarr", tmp_path / "out.nii")
 
 
