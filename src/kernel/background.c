@@ -309,7 +309,7 @@ static medroi_status decide(evidence *known, int is_float, double *background,
 }
 
 size_t medroi_background_scratch_nbytes(const medroi_layout *layout) {
-    if (medroi_check_layout(layout, layout, NULL) != MEDROI_OK) {
+    if (medroi_check_array(layout, layout, NULL) != MEDROI_OK) {
         return 0;
     }
     medroi_grid grid = medroi_make_grid(layout);
@@ -318,7 +318,7 @@ size_t medroi_background_scratch_nbytes(const medroi_layout *layout) {
 
 medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,
                                      void *scratch, uint64_t *background, medroi_error *error) {
-    medroi_status status = medroi_check_layout(layout, data, error);
+    medroi_status status = medroi_check_array(layout, data, error);
     if (status != MEDROI_OK) {
         return status;
     }

@@ -2,6 +2,7 @@
  * projections of the array and of its erosion. Erosion commutes with thresholding, so the box of
  * the opened tissue follows from the projections once tau is known, without a second pass. */
 #include "region_internal.h"
+#include "stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,40 +11,8 @@ int medroi_grid_box_is_empty(const medroi_grid_box *box) {
     return box->z.start >= box->z.stop || box->y.start >= box->y.stop || box->x.start >= box->x.stop;
 }
 
-static int count_bits(unsigned bits) {
-    int n = 0;
-    for (; bits; bits &= bits - 1) {
-        n++;
-    }
-    return n;
-}
-
 int medroi_kind_is_number(char kind) {
     return kind == 'b' || kind == 'i' || kind == 'u' || kind == 'f';
-}
-
-static int itemsize_is_allowed(char kind, unsigned itemsize) {
-    switch (kind) {
-    case 'b':
-        return itemsize == 1;
-    case 'i':
-    case 'u':
-        return itemsize == 1 || itemsize == 2 || itemsize == 4 || itemsize == 8;
-    case 'f':
-        return itemsize == 2 || itemsize == 4 || itemsize == 8;
-    case 'c':
-        return itemsize == 8 || itemsize == 16;
-    case 'M':
-    case 'm':
-        return itemsize == 8;
-    case 'U':
-        return itemsize != 0 && itemsize % 4 == 0;
-    case 'S':
-    case 'V':
-        return itemsize != 0;
-    default:
-        return 0;
-    }
 }
 
 int medroi_layout_is_empty(const medroi_layout *layout) {
@@ -55,34 +24,13 @@ int medroi_layout_is_empty(const medroi_layout *layout) {
     return 0;
 }
 
-medroi_status medroi_check_layout(const medroi_layout *layout, const void *data,
-                                  medroi_error *error) {
-    if (layout->ndim < 1 || layout->ndim > MEDROI_MAX_AXES) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "the array has %d axes; 1 to %d are possible", (int)layout->ndim,
-                           MEDROI_MAX_AXES);
-    }
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        if (layout->shape[i] < 0) {
-            return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "axis %d has the negative length %lld",
-                               (int)i, (long long)layout->shape[i]);
-        }
-    }
-    int n_volume = count_bits(layout->axes);
-    if (n_volume < 1 || n_volume > 3 || layout->axes >> layout->ndim) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "the volume axes 0x%02x do not name 1 to 3 of the array's %d axes",
-                           (unsigned)layout->axes, (int)layout->ndim);
-    }
-    if (!itemsize_is_allowed(layout->kind, layout->itemsize)) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "elements of kind '%c' and %u bytes are not supported", layout->kind,
-                           (unsigned)layout->itemsize);
-    }
-    if (!data && !medroi_layout_is_empty(layout)) {
+medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
+                                 medroi_error *error) {
+    medroi_status status = medroi_check_layout(layout, MEDROI_INVALID_ARGUMENT, error);
+    if (status == MEDROI_OK && !data && !medroi_layout_is_empty(layout)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "the array has elements but no data");
     }
-    return MEDROI_OK;
+    return status;
 }
 
 static medroi_status check_options(const medroi_layout *layout,
@@ -182,7 +130,7 @@ static medroi_search make_search(const medroi_layout *layout, const void *data,
 
 size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
                                     const medroi_region_options *options) {
-    if (medroi_check_layout(layout, layout, NULL) != MEDROI_OK || medroi_layout_is_empty(layout) ||
+    if (medroi_check_array(layout, layout, NULL) != MEDROI_OK || medroi_layout_is_empty(layout) ||
         options->threshold_rule == MEDROI_THRESHOLD_NONE) {
         return 0;
     }
@@ -391,7 +339,7 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
 medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
                                  const medroi_region_options *options, void *scratch,
                                  medroi_region *region, medroi_error *error) {
-    medroi_status status = medroi_check_layout(layout, data, error);
+    medroi_status status = medroi_check_array(layout, data, error);
     if (status == MEDROI_OK) {
         status = check_options(layout, options, error);
     }

@@ -81,8 +81,8 @@ int medroi_grid_box_is_empty(const medroi_grid_box *box);
 uint8_t *medroi_align_scratch(void *scratch);
 int medroi_kind_is_number(char kind);
 int medroi_layout_is_empty(const medroi_layout *layout);
-/* Checks of a layout that every entry point makes. */
-medroi_status medroi_check_layout(const medroi_layout *layout, const void *data,
-                                  medroi_error *error);
+/* Checks of layout and data that every entry point makes. */
+medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
+                                 medroi_error *error);
 
 #endif
