@@ -149,6 +149,25 @@ def test_info_says_null_where_there_is_no_threshold(tmp_path, scan, capsys):
     assert "threshold none" in capsys.readouterr().out
 
 
+def test_info_counts_the_chunks_that_others_left_out(tmp_path, capsys):
+    from medroi.zarr import MedROICodec
+
+    voxels = make_scans.head()
+    array = zarr.create_array(
+        tmp_path / "other.zarr",
+        shape=voxels.shape,
+        chunks=(16, 16, 26),
+        dtype=voxels.dtype,
+        serializer=MedROICodec(threshold=100),
+        compressors=None,
+    )
+    info = run_json(capsys, "info", tmp_path / "other.zarr", "--json")
+    assert (info["unwritten_chunks"], info["streams"], info["threshold"]) == (6, [], None)
+    array[:16, :16] = voxels[:16, :16]
+    info = run_json(capsys, "info", tmp_path / "other.zarr", "--json")
+    assert (info["unwritten_chunks"], len(info["streams"]), info["threshold"]) == (5, 1, 100)
+
+
 def test_codecs_lists_every_inner_codec(capsys):
     rows = run_json(capsys, "codecs", "--json")
     assert [(row["id"], row["name"]) for row in rows][:3] == [

@@ -16,8 +16,8 @@ import zarr
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 import medroi
-from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
-from medroi.scans import pack, read_scan, unpack
+from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.scans import nifti, pack, read_scan, store, unpack
 from medroi.scans.pack import chunk_shape
 from medroi.scans.scan import slice_axis_of
 
@@ -647,6 +647,10 @@ def test_arrays_that_others_wrote_become_nifti(tmp_path):
     image = nibabel.load(tmp_path / "out.nii")
     np.testing.assert_array_equal(np.asarray(image.dataobj), voxels)
     np.testing.assert_allclose(image.affine[:3, :3], affine[:3, :3], atol=1e-5)
+    array[:] = 0
+    assert [p.name for p in (tmp_path / "other.zarr").rglob("*") if p.is_file()] == ["zarr.json"]
+    unpack(tmp_path / "other.zarr", tmp_path / "empty.nii")
+    assert not np.asarray(nibabel.load(tmp_path / "empty.nii").dataobj).any()
     zarr.create_array(tmp_path / "plain.zarr", shape=(4,), dtype="i2")
     with pytest.raises(InvalidArgument, match="without MedROI"):
         unpack(tmp_path / "plain.zarr", tmp_path / "out2.nii")
@@ -664,6 +668,42 @@ def test_what_is_no_array_is_refused(tmp_path):
             unpack(tmp_path / name, tmp_path / "out.nii")
 
 
+def test_an_affine_that_no_qform_holds_is_written_as_sform():
+    for matrix in (np.zeros((4, 4)), np.triu(np.ones((4, 4)))):
+        matrix[3] = 0, 0, 0, 1
+        header = nifti.header_for(np.zeros((2, 3, 4), np.int16), matrix, 1.0, 0.0)
+        parsed = nibabel.Nifti1Header(header[:348], check=False)
+        np.testing.assert_array_equal(parsed.get_sform(), matrix)
+        assert int(parsed["qform_code"]) == 0
+    for dtype in (bool, np.float16, np.complex64):
+        with pytest.raises(InvalidArgument, match="no voxel type"):
+            nifti.header_for(np.zeros((2, 3, 4), dtype), np.eye(4), 1.0, 0.0)
+
+
+def test_progress_counts_every_chunk_once_written_and_once_read(tmp_path, monkeypatch):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+    shown = []
+
+    class Bar:
+        def __init__(self, total, **options):
+            shown.append([total, 0])
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self, count):
+            shown[-1][1] += count
+
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    pack(source, tmp_path / "s.zarr", chunks=(16,), progress=True)
+    unpack(tmp_path / "s.zarr", tmp_path / "out.nii", progress=True)
+    assert shown == [[24, 24], [12, 12]]
+
+
 @pytest.mark.parametrize("package", ["nibabel", "pydicom"])
 def test_a_missing_package_is_named_with_its_remedy(tmp_path, monkeypatch, package):
     if package == "nibabel":
@@ -673,3 +713,26 @@ def test_a_missing_package_is_named_with_its_remedy(tmp_path, monkeypatch, packa
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InnerUnavailable, match=rf"{package}.*pip install 'medroi\[scans\]'"):
         read_scan(source)
+
+
+def test_a_store_that_does_not_read_back_is_never_kept(tmp_path, monkeypatch):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+
+    def careless(path, scan, *rest):
+        scan.voxels[15, 17, 13] += 1
+        store.write_zarr(path, scan, *rest)
+        scan.voxels[15, 17, 13] -= 1
+
+    monkeypatch.setitem(store.WRITERS, ".zarr", careless)
+    for lossless in (True, False):
+        with pytest.raises(MedROIError, match="bit by bit"):
+            pack(source, tmp_path / "s.zarr", lossless=lossless)
+        assert list(tmp_path.iterdir()) == [source]
+    # Of a lossy inner codec, the same difference is what the report says.
+    lossy = property(lambda self: False)
+    monkeypatch.setattr("medroi.inner.zstd.Zstd.lossless", lossy)
+    report = pack(source, tmp_path / "s.zarr")
+    assert (report.n_changed_inside, report.max_abs_error) == (1, 1.0)
+    assert "changed by at most 1 " in str(report)
+    with pytest.raises(InvalidArgument, match="lossy"):
+        pack(source, tmp_path / "t.zarr", lossless=True)

@@ -10,7 +10,13 @@ from typing import Any
 
 import medroi
 from medroi.scans.report import box_text
-from medroi.scans.store import ATTRIBUTE, chunk_selections, chunk_stream, open_array
+from medroi.scans.store import (
+    ATTRIBUTE,
+    check_complete,
+    chunk_selections,
+    chunk_stream,
+    open_array,
+)
 from medroi.scans.verify import clipped
 
 # More chunks than this are summed up rather than listed.
@@ -53,6 +59,7 @@ def _file(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     array = open_array(path)
+    check_complete(path, array)
     attributes = array.attrs.asdict().get(ATTRIBUTE) or {}
     facts: dict[str, Any] = {
         "path": path.name,
@@ -67,9 +74,13 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             facts[name] = attributes[name]
     streams = []
     for position, selection in chunk_selections(array):
-        info = medroi.inspect(chunk_stream(path, array, position))
+        stream = chunk_stream(path, array, position)
+        if stream is None:
+            continue
+        info = medroi.inspect(stream)
         shape = tuple(part.stop - part.start for part in selection)
         streams.append({"chunk": list(position), **_described(info, shape)})
+    facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
     facts["stored_nbytes"] = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -112,7 +123,7 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "background": _one_or_many(streams, "background"),
         "kept_share": n_kept / n_voxels if n_voxels else 0.0,
         "empty_chunks": sum(stream["payload_nbytes"] == 0 for stream in streams),
-        "largest_miss_rate": max(stream["miss_rate"] for stream in streams),
+        "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
         "payload_nbytes": sum(stream["payload_nbytes"] for stream in streams),
         "streams_nbytes": sum(stream["nbytes"] for stream in streams),
     }
@@ -120,7 +131,9 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _one_or_many(streams: list[dict[str, Any]], name: str) -> Any:
     values = {stream[name] for stream in streams}
-    return values.pop() if len(values) == 1 else "differs from chunk to chunk"
+    if len(values) > 1:
+        return "differs from chunk to chunk"
+    return values.pop() if values else None
 
 
 def _text(value: Any) -> str:

@@ -29,8 +29,24 @@ def suffix_of(path: Path, known: Iterable[str]) -> str | None:
     return max(matches, key=len, default=None)
 
 
-def read_scan(path: Path, *, keep_identifiers: bool = False) -> Scan:
-    """Read a NIfTI file, a FreeSurfer volume or a folder with one DICOM series."""
+def read_scan(path: str | Path, *, keep_identifiers: bool = False) -> Scan:
+    """Read a NIfTI file, a FreeSurfer volume or a folder with one DICOM series.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+    keep_identifiers : bool
+        Of DICOM, keep UIDs, dates and what names the patient too.
+
+    Raises
+    ------
+    InvalidArgument
+        For files that are damaged or of another kind; the message says what was found.
+    InnerUnavailable
+        Where nibabel, pydicom or a decoder of compressed DICOM is not installed.
+    """
+    path = Path(path)
     if path.is_dir():
         return dicom.read(path, keep_identifiers=keep_identifiers)
     if not path.exists():

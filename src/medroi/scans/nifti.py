@@ -70,6 +70,7 @@ def header_for(
         raise InvalidArgument(f"NIfTI has no voxel type for {voxels.dtype}")
     if not 1 <= voxels.ndim <= 7:
         raise InvalidArgument(f"NIfTI holds 1 to 7 axes, the array has {voxels.ndim}")
+    affine, _ = usable_affine(affine)
     large = max(voxels.shape) > _MAX_NIFTI1_SIZE
     header_class = nibabel.Nifti2Header if large else nibabel.Nifti1Header
     header = header_class(endianness="<")
@@ -78,10 +79,12 @@ def header_for(
     spacing_mm = np.linalg.norm(affine[:3, :3], axis=0)
     header.set_zooms((*spacing_mm, 1.0, 1.0, 1.0, 1.0)[: voxels.ndim])
     header.set_sform(affine, code=1)
-    try:
-        header.set_qform(affine, code=1, strip_shears=False)
-    except nibabel.spatialimages.HeaderDataError:
-        header["qform_code"] = 0
+    # A rotation can only be found where no axis has the length 0.
+    if spacing_mm.all():
+        try:
+            header.set_qform(affine, code=1, strip_shears=False)
+        except nibabel.spatialimages.HeaderDataError:
+            header["qform_code"] = 0
     header.set_xyzt_units("mm", "sec")
     header.set_slope_inter(slope, intercept)
     offset = header.single_vox_offset

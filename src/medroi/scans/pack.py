@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import medroi
+import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans.files import staged
 from medroi.scans.formats import read_scan, suffix_of
@@ -80,8 +81,7 @@ def pack(
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             WRITERS[suffix](fresh, scan, codec, layout, advance)
             measured = measure(fresh, scan.voxels, codec.get_config(), advance)
-        if lossless and measured.n_missed + measured.n_changed:
-            raise MedROIError(f"{source}: the scan did not come back bit by bit; nothing is kept")
+        _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
         stored_nbytes = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
     return PackReport(
         source=source.name,
@@ -138,6 +138,12 @@ def fitted_codec(
     options["background"] = 0
     note = "the scan has no recognisable background; 0 is taken, which loses nothing here"
     return fit(scan.voxels, chunks=chunks, **options), (note,)
+
+
+def _check_promise(source: Path, measured: Measured, inner: Any, *, lossless: bool) -> None:
+    changed = measured.n_changed and medroi.inner.make(inner).lossless
+    if changed or (lossless and measured.n_missed):
+        raise MedROIError(f"{source}: the tissue did not come back bit by bit; nothing is written")
 
 
 def _facts(scan: Scan, measured: Measured, config: dict[str, Any]) -> dict[str, Any]:

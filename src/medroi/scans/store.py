@@ -124,8 +124,11 @@ def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
         )
 
 
-def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes:
-    """Read the bytes of one chunk's stream."""
+def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | None:
+    """Read the bytes of one chunk's stream; None where there are none.
+
+    Others leave chunks out that hold nothing but the fill value. `pack` does not.
+    """
     if getattr(array, "shards", None) is not None:
         raise InvalidArgument(
             f"{path}: a sharded array, whose chunks are no files of their own; it can be unpacked"
@@ -134,9 +137,16 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes:
     try:
         return Path(path, key).read_bytes()
     except FileNotFoundError:
+        return None
+
+
+def check_complete(path: Path, array: Any) -> None:
+    """Refuse a packed scan of which a chunk is missing, instead of taking it for background."""
+    n_missing = array.nchunks - array.nchunks_initialized
+    if n_missing and ATTRIBUTE in array.attrs:
         raise CorruptStream(
-            f"{path}: the chunk {key} is missing; every chunk is written when a scan is packed"
-        ) from None
+            f"{path}: {n_missing} of {array.nchunks} chunks are missing; a packed scan has them all"
+        )
 
 
 def attributes_of(scan: Scan) -> dict[str, Any]:

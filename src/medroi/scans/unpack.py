@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import medroi
-from medroi.errors import CorruptStream, InvalidArgument
+from medroi.errors import InvalidArgument
 from medroi.scans.files import staged
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.progress import bar
@@ -20,6 +20,7 @@ from medroi.scans.scan import Scan
 from medroi.scans.store import (
     ATTRIBUTE,
     Advance,
+    check_complete,
     chunk_stream,
     is_medroi,
     open_array,
@@ -73,11 +74,7 @@ def unpack(
     empty = np.empty((0,), dtype=array.dtype)
     kind = scan_of(empty, attributes, source).kind if packed_by_us else "array"
     suffix = check_target(kind, target)
-    if packed_by_us and array.nchunks_initialized != array.nchunks:
-        raise CorruptStream(
-            f"{source}: {array.nchunks - array.nchunks_initialized} of {array.nchunks} chunks are "
-            "missing; every chunk is written when a scan is packed"
-        )
+    check_complete(source, array)
     with staged(target, force=force, may_replace=Path.is_file) as fresh:
         with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
             voxels = _read(array, advance)
@@ -111,10 +108,8 @@ def _read(array: Any, advance: Advance) -> npt.NDArray[Any]:
 def _foreign(voxels: npt.NDArray[Any], array: Any, path: Path) -> Scan:
     """Make a scan of an array that `pack` did not write; only its streams know an affine."""
     affine = np.eye(4)
-    try:
-        info = medroi.inspect(chunk_stream(path, array, (0,) * array.ndim))
-        affine[:3, :3] = info.affine
-    except (CorruptStream, InvalidArgument):
-        # An all-background chunk that was never written, or a sharded array: no affine at hand.
-        pass
+    # Of a shard, and of a chunk that was never written, there is no first stream at hand.
+    stream = None if array.shards else chunk_stream(path, array, (0,) * array.ndim)
+    if stream is not None:
+        affine[:3, :3] = medroi.inspect(stream).affine
     return Scan(voxels=voxels, kind="array", affine=affine)

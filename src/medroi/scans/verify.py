@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import MedROIError
-from medroi.scans.store import Advance, chunk_selections, chunk_stream, open_array
+from medroi.scans.store import Advance, check_complete, chunk_selections, chunk_stream, open_array
 
 
 @dataclass
@@ -38,10 +38,11 @@ def measure(
 ) -> Measured:
     """Compare what `path` gives back with the voxels that went in."""
     array = open_array(path)
+    check_complete(path, array)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     total = Measured()
     for position, selection in chunk_selections(array):
-        info = medroi.inspect(chunk_stream(path, array, position))
+        info = medroi.inspect(chunk_stream(path, array, position) or b"")
         original = voxels[selection]
         decoded = np.asarray(array[selection])
         kept = np.zeros(original.shape, dtype=bool, order="F")
