@@ -391,6 +391,15 @@ def test_a_tilted_gantry_keeps_its_sheared_affine(tmp_path):
         np.testing.assert_allclose(corner[:3], make_scans.dicom_corner_ras(dataset), atol=1e-4)
 
 
+def test_a_dose_series_keeps_its_own_scaling(tmp_path):
+    folder = make_scans.dicom_series(
+        tmp_path / "series",
+        make_scans.head((20, 24, 3), np.uint16),
+        edit=lambda k, dataset: setattr(dataset, "DoseGridScaling", "0.25"),
+    )
+    assert read_scan(folder).slope == 0.25
+
+
 def test_only_the_stored_bits_are_read(tmp_path):
     voxels = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4) - 60
 
@@ -515,6 +524,25 @@ def test_an_unusable_series_is_refused_with_its_reason(tmp_path, edit, message):
         read_scan(folder)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_a_damaged_element_is_refused_only_where_it_matters(tmp_path):
+    def break_(tag, vr):
+        def edit(k, dataset):
+            dataset[tag] = pydicom.dataelem.RawDataElement(
+                pydicom.tag.Tag(tag), vr, 2, b"1A", 0, False, True
+            )
+
+        return edit
+
+    voxels = make_scans.head((20, 24, 3))
+    for name, tag, vr in (("a", (0x0028, 0x0008), "IS"), ("b", (0x0018, 0x0060), "DS")):
+        make_scans.dicom_series(tmp_path / name, voxels, edit=break_(tag, vr))
+    with pytest.raises(InvalidArgument, match="NumberOfFrames is '1A'"):
+        read_scan(tmp_path / "a")
+    np.testing.assert_array_equal(read_scan(tmp_path / "b").voxels, voxels)
+    assert read_scan(tmp_path / "b").details["tags"]["KVP"] == "1A"
+
+
 def test_two_series_in_a_folder_are_listed(tmp_path):
     for name, n_slices in (("a", 4), ("b", 6)):
         make_scans.dicom_series(tmp_path / "study" / name, make_scans.head((20, 24, n_slices)))
@@ -528,7 +556,7 @@ def test_other_files_in_the_folder_are_passed_over_and_said(tmp_path):
     (folder / "notes.txt").write_text("not DICOM")
     scan = read_scan(folder)
     np.testing.assert_array_equal(scan.voxels, voxels)
-    assert any("1 files" in note for note in scan.notes)
+    assert any("no DICOM image: 1" in note for note in scan.notes)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidArgument, match="no DICOM images"):
         read_scan(tmp_path / "empty")
@@ -626,6 +654,31 @@ def test_damaged_attributes_are_refused(tmp_path, damage):
     metadata["attributes"]["medroi"].update(damage)
     (tmp_path / "s.zarr" / "zarr.json").write_text(json.dumps(metadata))
     with pytest.raises(InvalidArgument, match=r"layout version|damaged"):
+        unpack(tmp_path / "s.zarr", tmp_path / "out.nii")
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".mgh"])
+def test_a_header_of_another_array_is_never_written(tmp_path, suffix):
+    make = make_scans.nifti if suffix == ".nii" else make_scans.mgz
+    packed = []
+    for name, dtype in (("a", np.int16), ("b", np.float32)):
+        source = make(tmp_path / f"{name}{suffix}", make_scans.head(dtype=dtype))
+        pack(source, tmp_path / f"{name}.zarr")
+        packed.append(json.loads((tmp_path / f"{name}.zarr" / "zarr.json").read_text()))
+    packed[0]["attributes"] = packed[1]["attributes"]
+    (tmp_path / "a.zarr" / "zarr.json").write_text(json.dumps(packed[0]))
+    with pytest.raises(InvalidArgument, match=r"describes .* float32 voxels, the array holds"):
+        unpack(tmp_path / "a.zarr", tmp_path / f"out{suffix}")
+
+
+@pytest.mark.parametrize("table", [{}, {"slope": [1], "intercept": [0]}, {"slope": "x"}, None])
+def test_a_damaged_table_of_slopes_is_refused(tmp_path, table):
+    folder = make_scans.dicom_series(tmp_path / "series", make_scans.head((20, 24, 9)))
+    pack(folder, tmp_path / "s.zarr")
+    metadata = json.loads((tmp_path / "s.zarr" / "zarr.json").read_text())
+    metadata["attributes"]["medroi"]["details"]["rescale_per_slice"] = table
+    (tmp_path / "s.zarr" / "zarr.json").write_text(json.dumps(metadata))
+    with pytest.raises(InvalidArgument, match="slopes"):
         unpack(tmp_path / "s.zarr", tmp_path / "out.nii")
 
 

@@ -8,6 +8,7 @@ other identifiers of the patient stay behind unless asked for.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InnerUnavailable, InvalidArgument
-from medroi.scans.dicom_series import find_series
+from medroi.scans.dicom_geometry import number
+from medroi.scans.dicom_series import Series, find_series
 from medroi.scans.scan import Scan
 
 _TECHNICAL_TAGS = (
@@ -76,7 +78,13 @@ def read(folder: Path, *, keep_identifiers: bool = False) -> Scan:
     keep_identifiers : bool
         Also keep UIDs, dates, descriptions and what names the patient.
     """
-    series = find_series(folder)
+    with warnings.catch_warnings():
+        # pydicom warns of elements that break the standard; those that matter are checked here.
+        warnings.simplefilter("ignore")
+        return _assembled(find_series(folder), keep_identifiers)
+
+
+def _assembled(series: Series, keep_identifiers: bool) -> Scan:
     first = series.datasets[0]
     dtype = _stored_dtype(series.paths[0], first)
     # Only a slice that was really read proves that the header's size may be allocated.
@@ -88,9 +96,7 @@ def read(folder: Path, *, keep_identifiers: bool = False) -> Scan:
 
     rescale = [_rescale(path, ds) for path, ds in zip(series.paths, series.datasets, strict=True)]
     tags = _TECHNICAL_TAGS + (_IDENTIFYING_TAGS if keep_identifiers else ())
-    details: dict[str, Any] = {
-        "tags": {name: _plain(first.get(name)) for name in tags if first.get(name) is not None}
-    }
+    details: dict[str, Any] = {"tags": _tags(first, tags)}
     notes = list(series.notes)
     slope, intercept = rescale[0]
     if len(set(rescale)) > 1:
@@ -118,11 +124,14 @@ def read(folder: Path, *, keep_identifiers: bool = False) -> Scan:
 def rescaled(scan: Scan) -> npt.NDArray[Any]:
     """Apply a per-slice table: float32 where that holds every value exactly, else float64."""
     table = scan.details["rescale_per_slice"]
-    slope, intercept = (np.asarray(table[name], np.float64) for name in ("slope", "intercept"))
-    if len(slope) != scan.voxels.shape[2] or len(intercept) != scan.voxels.shape[2]:
+    try:
+        slope, intercept = (np.asarray(table[name], np.float64) for name in ("slope", "intercept"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidArgument(f"the table of slopes and intercepts is damaged: {error}") from error
+    if not slope.shape == intercept.shape == scan.voxels.shape[2:]:
         raise InvalidArgument(
-            f"slope and intercept are given for {len(slope)} slices, the volume has "
-            f"{scan.voxels.shape[2]}"
+            f"slopes of shape {slope.shape} and intercepts of shape {intercept.shape} do not fit a "
+            f"volume of shape {scan.voxels.shape}"
         )
     values = np.asfortranarray(scan.voxels * slope + intercept)
     narrow = values.astype(np.float32)
@@ -147,12 +156,10 @@ def _stored_slice(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     import pydicom
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path)
-            if "PixelData" not in dataset:
-                raise InvalidArgument(f"{path}: an image without pixel data")
-            pixels = dataset.pixel_array
+        dataset = pydicom.dcmread(path)
+        if "PixelData" not in dataset:
+            raise InvalidArgument(f"{path}: an image without pixel data")
+        pixels = dataset.pixel_array
     except (RuntimeError, NotImplementedError) as error:
         syntax = dataset.file_meta.get("TransferSyntaxUID")
         name = getattr(syntax, "name", "unknown")
@@ -171,19 +178,22 @@ def _stored_slice(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def _rescale(path: Path, dataset: Any) -> tuple[float, float]:
-    try:
-        slope, intercept = (
-            default if dataset.get(keyword) is None else float(dataset.get(keyword))
-            for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
-        )
-    except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"{path}: unusable rescale slope or intercept: {error}") from error
-    if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0:
-        raise InvalidArgument(
-            f"{path}: rescale slope {slope} and intercept {intercept}; expected finite numbers and "
-            "a slope that is not 0"
-        )
-    return slope, intercept
+    # Dose images have a name of their own for it.
+    slope = number(path, dataset, "RescaleSlope", number(path, dataset, "DoseGridScaling", 1.0))
+    if slope == 0:
+        raise InvalidArgument(f"{path}: the rescale slope is 0, which leaves no values")
+    return slope, number(path, dataset, "RescaleIntercept", 0.0)
+
+
+def _tags(dataset: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        # A damaged description is no reason to refuse the voxels.
+        with contextlib.suppress(ValueError, TypeError, NotImplementedError):
+            value = dataset.get(name)
+            if value is not None:
+                found[name] = _plain(value)
+    return found
 
 
 def _plain(value: Any) -> Any:

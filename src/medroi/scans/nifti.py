@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.files import created, opened, read_exactly, read_voxels, write_voxels
-from medroi.scans.scan import Scan, checked_dtype, require, usable_affine
+from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
 
 SUFFIXES = (".nii", ".nii.gz")
 
@@ -24,10 +24,9 @@ def read(path: Path) -> Scan:
     nibabel = require("nibabel", "reading NIfTI")
     with opened(path) as file:
         prefix = read_exactly(file, 348, path, "NIfTI header")
-        header_class = nibabel.Nifti1Header
-        if _magic(prefix, path) == 2:
-            prefix += read_exactly(file, 540 - 348, path, "NIfTI-2 header")
-            header_class = nibabel.Nifti2Header
+        header_class = _header_class(nibabel, prefix, path)
+        nbytes = header_class.template_dtype.itemsize
+        prefix += read_exactly(file, nbytes - len(prefix), path, "NIfTI-2 header")
         offset = _voxel_offset(header_class, prefix, path)
         prefix += read_exactly(file, offset - len(prefix), path, "header extensions")
         header = _parsed(nibabel, header_class, prefix, path)
@@ -51,6 +50,10 @@ def read(path: Path) -> Scan:
 
 def write(scan: Scan, path: Path, *, compress: bool) -> None:
     """Write a scan that was read from NIfTI: the same bytes around the voxels."""
+    nibabel = require("nibabel", "writing NIfTI")
+    header_class = _header_class(nibabel, scan.header, path)
+    header = _parsed(nibabel, header_class, scan.header, path)
+    check_layout(scan, tuple(header.get_data_shape()), header.get_data_dtype())
     with created(path, compress) as file:
         file.write(scan.header)
         write_voxels(file, scan.voxels, scan.byte_order)
@@ -93,13 +96,13 @@ def header_for(
     return bytes(header.binaryblock).ljust(offset, b"\0")
 
 
-def _magic(prefix: bytearray, path: Path) -> int:
-    """Return the NIfTI version, or say what the file is instead."""
+def _header_class(nibabel: Any, prefix: bytes | bytearray, path: Path) -> Any:
+    """Return the class of the NIfTI version, or say what the file is instead."""
     first, second = bytes(prefix[344:348]), bytes(prefix[4:8])
     if first == _NIFTI1_MAGIC:
-        return 1
+        return nibabel.Nifti1Header
     if second == _NIFTI2_MAGIC:
-        return 2
+        return nibabel.Nifti2Header
     if first == _NIFTI1_PAIR or second == _NIFTI2_PAIR:
         raise InvalidArgument(
             f"{path}: one half of a .hdr/.img pair; make it one file (nib-convert x.img x.nii)"
@@ -118,7 +121,7 @@ def _voxel_offset(header_class: Any, prefix: bytearray, path: Path) -> int:
     return int(offset)
 
 
-def _parsed(nibabel: Any, header_class: Any, prefix: bytearray, path: Path) -> Any:
+def _parsed(nibabel: Any, header_class: Any, prefix: bytes | bytearray, path: Path) -> Any:
     try:
         header = header_class(bytes(prefix[: header_class.template_dtype.itemsize]), check=False)
         header.get_data_dtype(), header.get_best_affine(), header.get_slope_inter()

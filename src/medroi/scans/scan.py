@@ -112,3 +112,12 @@ def usable_affine(
     if affine.shape == (4, 4) and np.isfinite(affine).all():
         return affine, ()
     return np.eye(4), ("the header has no usable affine; the identity is stored beside it",)
+
+
+def check_layout(scan: Scan, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse to write voxels under a header that describes other voxels."""
+    if scan.voxels.shape != shape or scan.voxels.dtype != dtype.newbyteorder("="):
+        raise InvalidArgument(
+            f"the packed header describes {shape} {dtype.newbyteorder('=')} voxels, the array holds "
+            f"{scan.voxels.shape} {scan.voxels.dtype}; one of them was changed after packing"
+        )
