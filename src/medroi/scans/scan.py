@@ -118,6 +118,6 @@ def check_layout(scan: Scan, shape: tuple[int, ...], dtype: np.dtype[Any]) -> No
     """Refuse to write voxels under a header that describes other voxels."""
     if scan.voxels.shape != shape or scan.voxels.dtype != dtype.newbyteorder("="):
         raise InvalidArgument(
-            f"the packed header describes {shape} {dtype.newbyteorder('=')} voxels, the array holds "
-            f"{scan.voxels.shape} {scan.voxels.dtype}; one of them was changed after packing"
+            f"the packed header describes {shape} {dtype.newbyteorder('=')} voxels, the array "
+            f"holds {scan.voxels.shape} {scan.voxels.dtype}; one of them was changed after packing"
         )
