@@ -74,7 +74,7 @@ def _json_number(value: Any) -> Any:
 def config_of(settings: Settings) -> dict[str, Any]:
     """The parameters of `MedROI` that make these settings, fit for JSON."""
     region, affine = settings.region, settings.affine
-    identity = affine == stream.flatten_affine(None)
+    identity = affine == stream.IDENTITY
     return {
         "inner": settings.inner.config(),
         "threshold": _json_number(region.threshold),
