@@ -68,9 +68,7 @@ def check_ndim(ndim: int) -> None:
 
 def _is_view_of_f_order(array: Array) -> bool:
     """Whether a copy in F order keeps neighbours together, as one in C order would not."""
-    steps = [
-        abs(step) for step, size in zip(array.strides, array.shape, strict=True) if size > 1
-    ]
+    steps = [abs(step) for step, size in zip(array.strides, array.shape, strict=True) if size > 1]
     return len(steps) > 1 and steps == sorted(steps)
 
 

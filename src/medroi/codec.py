@@ -219,8 +219,9 @@ def decode(
     out : ndarray, optional
         Dense memory of the array's size in bytes, to decode into in the array's memory order.
     shape : tuple of int, optional
+        What the array must have; a stream of any other is refused.
     dtype : dtype, optional
-        What the array must be; a stream of any other, but for the byte order, is refused.
+        What the array must have, whatever the byte order.
 
     Returns
     -------
@@ -316,8 +317,9 @@ def decode_selection(
     bounds : sequence of (int, int), optional
         Half-open bounds per array axis; None is the whole array.
     shape : tuple of int, optional
+        What the array must have; a stream of any other is refused.
     dtype : dtype, optional
-        What the array must be; a stream of any other, but for the byte order, is refused.
+        What the array must have, whatever the byte order.
 
     Returns
     -------

@@ -97,6 +97,7 @@ def arguments(face: str, config: Mapping[str, Any]) -> dict[str, Any]:
     face : str
         Class that the configuration is for; messages name it.
     config : mapping
+        Parameters by name.
 
     Raises
     ------

@@ -105,9 +105,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return made
 
     @classmethod
-    def fit(
-        cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any
-    ) -> MedROICodec:
+    def fit(cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any) -> MedROICodec:
         """A codec whose threshold and background are numbers, found in the whole array.
 
         Parameters
@@ -228,10 +226,9 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
 def _dtype_of(spec: ArraySpec) -> np.dtype[Any]:
     """The numpy dtype of a chunk; zarr before 3.1 has no data types of its own."""
-    if isinstance(spec.dtype, np.dtype):
-        return spec.dtype
-    dtype: np.dtype[Any] = spec.dtype.to_native_dtype()
-    return dtype
+    dtype: Any = spec.dtype
+    native: np.dtype[Any] = dtype if isinstance(dtype, np.dtype) else dtype.to_native_dtype()
+    return native
 
 
 def _as_buffer(array: arrays.Array, spec: ArraySpec) -> NDBuffer:
@@ -282,7 +279,7 @@ def _narrow_axis(item: Any, size: int) -> tuple[tuple[int, int], Any] | None:
         return ((int(item), int(item) + 1), 0) if 0 <= item < size else None
     if isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size:
         low, high = int(item.min()), int(item.max())
-        return ((low, high + 1), item - low) if 0 <= low and high < size else None
+        return ((low, high + 1), item - low) if low >= 0 and high < size else None
     return None
 
 
