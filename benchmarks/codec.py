@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -55,11 +56,11 @@ def timing_rows() -> list[list[object]]:
         stream = codec.encode(volume)
         out = np.empty_like(volume)
         info = medroi.inspect(stream)
-        rows.append([f"encode {inner} / memcpy", round(ratio(lambda: codec.encode(volume), memcpy), 2)])
-        rows.append(
-            [f"decode {inner} into warm pages / memcpy", round(ratio(lambda: codec.decode(stream, out), memcpy), 2)]
-        )
-        rows.append([f"overhead {inner}, bytes", info.nbytes - info.payload_nbytes])
+        encode_ratio = ratio(partial(codec.encode, volume), memcpy)
+        decode_ratio = ratio(partial(codec.decode, stream, out), memcpy)
+        rows.append([f"encode {inner} / memcpy", round(encode_ratio, 2)])
+        rows.append([f"decode {inner} into warm pages / memcpy", round(decode_ratio, 2)])
+        rows.append([f"overhead {inner} (bytes)", info.nbytes - info.payload_nbytes])
     return rows
 
 
@@ -94,8 +95,12 @@ def memory_rows() -> list[list[object]]:
             [sys.executable, "-c", MEASURE, inner], check=True, capture_output=True, text=True
         )
         extra_nbytes, allowed_nbytes = map(int, done.stdout.split())
-        rows.append([f"peak extra memory of encode {inner} / (crop + payload)",
-                     round(extra_nbytes / allowed_nbytes, 2)])
+        rows.append(
+            [
+                f"peak extra memory of encode {inner} / (crop + payload)",
+                round(extra_nbytes / allowed_nbytes, 2),
+            ]
+        )
     return rows
 
 

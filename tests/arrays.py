@@ -32,9 +32,14 @@ def make_array(dtype: str, shape: tuple[int, ...], order: str, seed: int) -> np.
     if wanted.kind == "b":
         bits &= 1
     if wanted.kind == "U":
-        bits = np.frombuffer(
-            rng.integers(32, 127, bits.size // 4).astype(wanted.str[0] + "u4").tobytes(), np.uint8
-        ).reshape(bits.shape)
+        bits = (
+            np.frombuffer(
+                rng.integers(32, 127, bits.size // 4).astype(wanted.str[0] + "u4").tobytes(),
+                np.uint8,
+            )
+            .reshape(bits.shape)
+            .copy()
+        )
     bits[rng.random(shape) < 0.5] = 0
     array = np.ascontiguousarray(bits).view(wanted)[..., 0]
     return np.array(array, order=order)

@@ -9,13 +9,13 @@ import numpy as np
 from numcodecs.zstd import decompress as zstd_decompress
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """FORMAT.md says that these bytes are no stream."""
 
 
 def need(condition: bool, why: str) -> None:
     if not condition:
-        raise Refused(why)
+        raise RefusedError(why)
 
 
 def read(stream: bytes) -> np.ndarray:
@@ -24,7 +24,7 @@ def read(stream: bytes) -> np.ndarray:
     version, flags, kind, ndim, itemsize = struct.unpack_from("<BBcBH", stream, 4)
     need(version == 1, "version")
     (background,) = struct.unpack_from("<Q", stream, 64)
-    payload_nbytes, side_nbytes, extent, payload_crc, inner_id, axes, slice_axis = (
+    payload_nbytes, side_nbytes, extent, payload_crc, inner_id, _axes, slice_axis = (
         struct.unpack_from("<QIIIHBB", stream, 88)
     )
     need(flags < 8 and 1 <= ndim <= 8, "flags or axes")

@@ -23,7 +23,7 @@ def reseal(stream: bytearray) -> bytes:
     """Put a right header CRC under whatever the header now says."""
     side_nbytes = struct.unpack_from("<I", stream, 96)[0]
     extended = (stream[5] >> 2 & 1) * (24 * stream[7] + 36)
-    end = 112 + extended + side_nbytes
+    end = min(112 + extended + side_nbytes, len(stream) - 4)
     struct.pack_into("<I", stream, end, zlib.crc32(stream[:end]))
     return bytes(stream)
 
@@ -94,19 +94,16 @@ def test_random_bytes_are_refused(data: bytes) -> None:
 
 @given(st.integers(4, 111), st.integers(0, 255))
 @settings(max_examples=400, deadline=None)
-def test_a_lying_header_never_gives_a_larger_array(offset: int, value: int) -> None:
+def test_a_lying_header_is_refused_or_read_as_the_format_says(offset: int, value: int) -> None:
     honest = MedROI("raw").encode(phantom())
     lying = bytearray(honest)
     lying[offset] = value
     stream = reseal(lying)
     try:
-        info = medroi.inspect(stream)
         decoded = MedROI().decode(stream)
     except REFUSALS:
         return
-    assert decoded.shape == info.shape
-    assert decoded.dtype == info.dtype
-    assert decoded.size == phantom().size or info.payload_nbytes == 0
+    assert same_bits(decoded, reference_stream.read(stream))
 
 
 def test_a_claim_beyond_memory_is_refused() -> None:

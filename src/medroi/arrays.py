@@ -80,7 +80,7 @@ def normalize_axes(axes: Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     if (
         not 1 <= len(found) <= 3
         or len(set(found)) != len(found)
-        or not (0 <= found[0] and found[-1] < ndim)
+        or not (found[0] >= 0 and found[-1] < ndim)
     ):
         raise InvalidArgument(
             f"axes={tuple(axes)} of an array of {ndim} axes; expected 1 to 3 different axes "
@@ -114,12 +114,12 @@ def memory_of(array: Array) -> Memory:
 
 
 def bits_of(value: Any, dtype: np.dtype[Any]) -> int:
-    """The bits of one element of `dtype` that holds `value` exactly.
+    """The bits of one element of `dtype` that holds `value`: exactly, or rounded for floats.
 
     Raises
     ------
     InvalidArgument
-        Where the value cannot be held exactly.
+        Where no element of `dtype` stands for the value.
     """
     if dtype.kind not in NUMBER_KINDS and dtype.kind != "b":
         if value == 0:
@@ -129,9 +129,10 @@ def bits_of(value: Any, dtype: np.dtype[Any]) -> int:
     try:
         with np.errstate(all="ignore"):
             element = np.array(value).astype(native)
-        exact = bool(element == value) or (
-            dtype.kind == "f" and math.isnan(value) and math.isnan(element)
-        )
+        if dtype.kind == "f":
+            exact = bool(np.isfinite(element)) == math.isfinite(value)
+        else:
+            exact = bool(element.item() == value)
     except (OverflowError, ValueError, TypeError):
         exact = False
     if not exact:

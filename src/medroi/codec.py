@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -72,9 +72,9 @@ class Settings:
     """Everything that decides the bytes of a stream, except the array."""
 
     inner: InnerCodec
-    region: roi.RegionOptions = roi.RegionOptions()
+    region: roi.RegionOptions = field(default_factory=roi.RegionOptions)
     slice_axis: int | None = None
-    affine: tuple[float, ...] = stream.flatten_affine(None)
+    affine: tuple[float, ...] = stream.IDENTITY
 
 
 def encode(array: Array, settings: Settings) -> bytes:
@@ -88,6 +88,7 @@ def encode(array: Array, settings: Settings) -> bytes:
     array : ndarray
         1 to 8 axes.
     settings : Settings
+        Region and inner codec.
 
     Returns
     -------
@@ -147,6 +148,7 @@ def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> by
     header : Header
         Complete but for the payload.
     codec : InnerCodec
+        The one that the header names.
     """
     if any(start == stop for start, stop in header.box):
         return stream.pack_parts(header, [], 0)

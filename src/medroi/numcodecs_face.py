@@ -105,9 +105,7 @@ class MedROI(Codec):
         return made
 
     @classmethod
-    def fit(
-        cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any
-    ) -> MedROI:
+    def fit(cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any) -> MedROI:
         """A codec whose threshold and background are numbers, found in the whole array.
 
         Parameters
@@ -214,16 +212,14 @@ def _plain_number(value: Any) -> Any:
 
 def _json_number(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return next(
-            text for text, number in _NOT_FINITE.items() if repr(number) == repr(value)
-        )
+        return next(text for text, number in _NOT_FINITE.items() if repr(number) == repr(value))
     return value
 
 
 def settings_config(settings: codec.Settings) -> dict[str, Any]:
     """The parameters of `MedROI` that make these settings, fit for JSON."""
     region, affine = settings.region, settings.affine
-    identity = affine == stream.flatten_affine(None)
+    identity = affine == stream.IDENTITY
     return {
         "inner": settings.inner.config(),
         "threshold": _json_number(region.threshold),
