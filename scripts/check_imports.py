@@ -81,7 +81,9 @@ def imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
             origin = "." * node.level + (node.module or "")
             yield from ((f"{origin}.{alias.name}", node.lineno, runs) for alias in node.names)
         inside = runs and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        inside = inside and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+        inside = inside and not (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        )
         stack.extend((child, inside) for child in ast.iter_child_nodes(node))
 
 

@@ -22,7 +22,7 @@ run_environment() {
         wheels=build/wheels/standin
     fi
     make_venv "$python" "$venv"
-    quiet "$venv/bin/pip" install -q -r "tests/environments/$name.txt" pytest
+    quiet "$venv/bin/pip" install -q -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
     quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
     "$venv/bin/python" -m pytest -q "tests/environments/test_${name}_env.py"
 }
