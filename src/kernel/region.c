@@ -173,7 +173,7 @@ static medroi_sum project_array(medroi_search *search) {
     size_t n_rows = (size_t)(grid->n_z * grid->n_y);
     size_t length = (size_t)grid->length;
     int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN;
-    medroi_sum total = {0};
+    medroi_sum total = medroi_empty_sum();
     search->ops->clear(search->row_peaks, n_rows);
     search->ops->clear(search->row_cores, n_rows);
     search->ops->clear(search->column_peaks, length);
@@ -185,7 +185,6 @@ static medroi_sum project_array(medroi_search *search) {
             if (z + 1 < grid->n_z) {
                 medroi_source_load_plane(&search->source, z + 1);
             }
-            double plane = 0;
             double before = total.real;
             total.real = 0;
             for (int64_t y = 0; y < grid->n_y; y++) {
@@ -197,8 +196,7 @@ static medroi_sum project_array(medroi_search *search) {
                 search->ops->project(row, length, search->row_peaks + peak, search->column_peaks);
                 erode_row(search, z, y);
             }
-            plane = total.real;
-            total.real = before + plane;
+            total.real += before;
         }
     }
     return total;
@@ -304,7 +302,7 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
     const medroi_region_options *options = search->options;
     medroi_grid_box box = whole_box(&search->grid);
     medroi_counts counts = {0, 0};
-    medroi_sum sum = {0};
+    medroi_sum sum = medroi_empty_sum();
     if (options->threshold_rule == MEDROI_THRESHOLD_OTSU) {
         search->tau = medroi_tau_from_otsu(search);
     } else if (options->threshold_rule == MEDROI_THRESHOLD_NUMBER) {
@@ -320,7 +318,7 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
         sum = project_array(search);
     }
     if (options->threshold_rule == MEDROI_THRESHOLD_MEAN) {
-        search->tau = medroi_tau_from_mean(search->type, &sum, options->dark);
+        search->tau = medroi_tau_from_mean(search, &sum);
     }
     region->threshold = search->tau.value;
     if (search->tau.tissue == MEDROI_TISSUE_NONE) {

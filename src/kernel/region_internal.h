@@ -53,7 +53,7 @@ typedef struct medroi_search {
 /* tau from a number in stored units. */
 medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
 /* tau from the sums of one pass over the array; no tissue when nothing was summed. */
-medroi_tau medroi_tau_from_mean(medroi_element_type type, const medroi_sum *sum, int dark);
+medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
 /* tau between the two classes of the histogram; reads the array once or twice. */
 medroi_tau medroi_tau_from_otsu(medroi_search *search);
 

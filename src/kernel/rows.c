@@ -147,6 +147,23 @@ double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value) {
     return medroi_element_is_signed(type) ? (double)value.i : (double)value.u;
 }
 
+medroi_sum medroi_empty_sum(void) {
+    medroi_sum sum = {.lowest = (double)INFINITY, .highest = -(double)INFINITY};
+    return sum;
+}
+
+void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
+                      double highest, uint64_t count) {
+    double total = lanes[0]; /* in order, so that every build adds the same way */
+    for (int i = 1; i < MEDROI_SUM_LANES; i++) {
+        total += lanes[i];
+    }
+    sum->real += total;
+    sum->lowest = lowest < sum->lowest ? lowest : sum->lowest;
+    sum->highest = highest > sum->highest ? highest : sum->highest;
+    sum->count += count;
+}
+
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value) {
     sum->low += value;
     sum->high += sum->low < value;

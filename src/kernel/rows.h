@@ -95,8 +95,15 @@ typedef struct medroi_sum {
     int64_t high;
     double real; /* sum of floats */
     uint64_t count;
+    double lowest; /* of the floats that were added; rounding must not carry a mean beyond them */
+    double highest;
 } medroi_sum;
 
+medroi_sum medroi_empty_sum(void);
+
+/* Take in the lanes of a run of floats, and the range and number of what was added. */
+void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
+                      double highest, uint64_t count);
 void medroi_sum_add(medroi_sum *sum, int64_t value);
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value);
 

@@ -11,14 +11,6 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-/* In order, so that every build adds the same way. */
-static double medroi_add_lanes(const double lanes[MEDROI_SUM_LANES]) {
-    double total = lanes[0];
-    for (int i = 1; i < MEDROI_SUM_LANES; i++) {
-        total += lanes[i];
-    }
-    return total;
-}
 
 #define ELEMENT int8_t
 #define ELEMENT_NBYTES 1

@@ -20,14 +20,18 @@ static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar backgro
     const JOIN(NAME, _t) *v = row;
     const ELEMENT air = (ELEMENT)background.FIELD;
     double lanes[MEDROI_SUM_LANES] = {0};
+    ELEMENT lowest = HIGHEST;
+    ELEMENT highest = LOWEST;
     uint64_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        int counts = v[i] != air && v[i] > LOWEST && v[i] < HIGHEST;
-        lanes[i % MEDROI_SUM_LANES] += counts ? (double)v[i] : 0.0;
-        count += (uint64_t)counts;
+        if (v[i] != air && v[i] > LOWEST && v[i] < HIGHEST) {
+            lanes[i % MEDROI_SUM_LANES] += (double)v[i];
+            lowest = LESSER(lowest, v[i]);
+            highest = GREATER(highest, v[i]);
+            count++;
+        }
     }
-    sum->real += medroi_add_lanes(lanes);
-    sum->count += count;
+    medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
 }
 #else
 static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define OTSU_NBINS 4096 /* of data wider than 16 bits */
+#define SUM_SCALE 0x1p64
 
 static const struct {
     double lowest;
@@ -119,14 +120,70 @@ static medroi_tau integer_mean(medroi_element_type type, const medroi_sum *sum, 
     return tau;
 }
 
-medroi_tau medroi_tau_from_mean(medroi_element_type type, const medroi_sum *sum, int dark) {
+static double clamp(double value, double low, double high) {
+    return value < low ? low : value > high ? high : value;
+}
+
+static void add_scaled_run(const medroi_search *search, const uint8_t *run, int64_t n,
+                           medroi_sum *sum) {
+    double lanes[MEDROI_SUM_LANES] = {0};
+    double lowest = (double)INFINITY;
+    double highest = -(double)INFINITY;
+    uint64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double value = 0;
+        search->ops->widen(run + (size_t)i * search->source.nbytes, 1, &value);
+        if (isfinite(value) && value != search->background.f) {
+            value /= SUM_SCALE;
+            lanes[i % MEDROI_SUM_LANES] += value;
+            lowest = value < lowest ? value : lowest;
+            highest = value > highest ? value : highest;
+            count++;
+        }
+    }
+    medroi_close_run(sum, lanes, lowest, highest, count);
+}
+
+static void add_scaled_plane(medroi_search *search, int64_t z, medroi_sum *sum) {
+    const medroi_grid *grid = &search->grid;
+    double before = sum->real;
+    sum->real = 0;
+    for (int64_t y = 0; y < grid->n_y; y++) {
+        const uint8_t *row = medroi_source_single_row(&search->source, z, y);
+        for (int64_t i = 0; i < grid->length; i += MEDROI_RUN_LENGTH) {
+            int64_t left = grid->length - i;
+            add_scaled_run(search, row + (size_t)i * search->source.nbytes,
+                           left < MEDROI_RUN_LENGTH ? left : MEDROI_RUN_LENGTH, sum);
+        }
+    }
+    sum->real += before;
+}
+
+/* Where the float sum overflows: once more with every value divided by a power of two. */
+static double mean_of_huge_floats(medroi_search *search) {
+    const medroi_grid *grid = &search->grid;
+    medroi_sum sum = medroi_empty_sum();
+    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
+        medroi_source_seek(&search->source, repeat);
+        for (int64_t z = 0; z < grid->n_z; z++) {
+            add_scaled_plane(search, z, &sum);
+        }
+    }
+    return clamp(sum.real / (double)sum.count, sum.lowest, sum.highest) * SUM_SCALE;
+}
+
+medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum) {
+    int dark = search->options->dark;
     if (sum->count == 0) {
         return no_tissue((double)NAN);
     }
-    if (!medroi_element_is_float(type)) {
-        return integer_mean(type, sum, dark);
+    if (!medroi_element_is_float(search->type)) {
+        return integer_mean(search->type, sum, dark);
     }
-    return medroi_tau_from_number(type, sum->real / (double)sum->count, dark);
+    double mean = isfinite(sum->real)
+                      ? clamp(sum->real / (double)sum->count, sum->lowest, sum->highest)
+                      : mean_of_huge_floats(search);
+    return medroi_tau_from_number(search->type, mean, dark);
 }
 
 /* The last bin of the dark class: the first of those with the largest variance between classes. */
