@@ -190,19 +190,20 @@ const medroi_inner *medroi_find_inner(uint16_t id);
 /* One whole stream. `header` carries layout, box, background, threshold, miss_rate, affine,
  * slice_axis, inner_id and side data; the rest is filled in. `params` are the inner codec's. */
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
-                                  size_t *stream_nbytes, size_t *scratch_nbytes,
-                                  medroi_error *error);
+                                  uint32_t n_threads, size_t *stream_nbytes,
+                                  size_t *scratch_nbytes, medroi_error *error);
+/* The bytes are the same for any n_threads (1 or more); parts are shared among the threads. */
 medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
-                            void *scratch, uint8_t *dst, size_t capacity, size_t *nbytes,
-                            medroi_error *error);
+                            uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
+                            size_t *nbytes, medroi_error *error);
 /* Check a payload's length and part table against the header; the parts themselves are not read. */
 medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, medroi_error *error);
 /* Scratch that medroi_decode needs, in bytes. */
-size_t medroi_decode_scratch_nbytes(const medroi_header *header);
+size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_threads);
 /* Decode a stream whose preamble was read into `header`; `data` holds the whole array. */
 medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
-                            size_t payload_nbytes, void *scratch, void *data,
+                            size_t payload_nbytes, uint32_t n_threads, void *scratch, void *data,
                             medroi_error *error);
 
 #endif
