@@ -11,8 +11,8 @@ static medroi_status run_in_order(medroi_task run, void *context, uint64_t n_tas
 }
 
 #if defined(_WIN32) || defined(__STDC_NO_ATOMICS__)
-medroi_status medroi_run_tasks(medroi_task run, void *context, uint64_t n_tasks,
-                               uint32_t n_threads, medroi_error *error) {
+medroi_status medroi_run_tasks(medroi_task run, void *context, uint64_t n_tasks, uint32_t n_threads,
+                               medroi_error *error) {
     (void)n_threads;
     return run_in_order(run, context, n_tasks, error);
 }
@@ -52,8 +52,8 @@ static void *work(void *argument) {
     }
 }
 
-medroi_status medroi_run_tasks(medroi_task run, void *context, uint64_t n_tasks,
-                               uint32_t n_threads, medroi_error *error) {
+medroi_status medroi_run_tasks(medroi_task run, void *context, uint64_t n_tasks, uint32_t n_threads,
+                               medroi_error *error) {
     worker workers[MEDROI_MAX_THREADS];
     pthread_t threads[MEDROI_MAX_THREADS];
     shared all = {.run = run, .context = context, .n_tasks = n_tasks};

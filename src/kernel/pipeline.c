@@ -57,8 +57,8 @@ static size_t worker_count(uint32_t n_threads, uint64_t n_parts) {
 }
 
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
-                                  uint32_t n_threads, size_t *stream_nbytes,
-                                  size_t *scratch_nbytes, medroi_error *error) {
+                                  uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
+                                  medroi_error *error) {
     medroi_header trial = *header;
     const medroi_inner *inner;
     uint64_t n_parts;
@@ -106,9 +106,9 @@ typedef struct encoding {
     size_t scratch_nbytes;
     uint8_t *payload;
     size_t capacity;
-    size_t used;        /* of the payload, by a single thread */
-    size_t bound;       /* of every part but the last, for several threads; else 0 */
-    uint32_t crc;       /* of a part that is alone */
+    size_t used;  /* of the payload, by a single thread */
+    size_t bound; /* of every part but the last, for several threads; else 0 */
+    uint32_t crc; /* of a part that is alone */
     size_t table_nbytes;
 } encoding;
 
@@ -133,8 +133,8 @@ static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, med
         } else {
             dense = dense_part(header, e->data, &box, e->scratch + worker * e->scratch_nbytes);
         }
-        medroi_status status = e->inner->encode(&block, dense, e->params, dst,
-                                                e->capacity - offset, &nbytes, error);
+        medroi_status status =
+            e->inner->encode(&block, dense, e->params, dst, e->capacity - offset, &nbytes, error);
         if (status != MEDROI_OK) {
             return status;
         }
@@ -243,8 +243,8 @@ static medroi_status decode_part(const medroi_header *header, const medroi_inner
         medroi_scatter(&header->layout, data, box, header->slice_axis, part);
         return MEDROI_OK;
     }
-    uint8_t *dense = (uint8_t *)(uintptr_t)medroi_dense_block(&header->layout, data, box,
-                                                              header->slice_axis);
+    uint8_t *dense =
+        (uint8_t *)(uintptr_t)medroi_dense_block(&header->layout, data, box, header->slice_axis);
     void *target = dense != NULL ? dense : scratch;
     medroi_status status = inner->decode(&block, part, nbytes, target, error);
     if (status == MEDROI_OK && dense == NULL) {
