@@ -15,6 +15,16 @@
 typedef ELEMENT UNALIGNED JOIN(NAME, _t);
 
 #if IS_FLOAT
+static inline void JOIN(NAME, _add_one)(ELEMENT value, ELEMENT air, double *lane, ELEMENT *lowest,
+                                        ELEMENT *highest, uint64_t *count) {
+    if (value != air && value > LOWEST && value < HIGHEST) {
+        *lane += (double)value;
+        *lowest = LESSER(*lowest, value);
+        *highest = GREATER(*highest, value);
+        *count += 1;
+    }
+}
+
 static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,
                                 medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
@@ -24,12 +34,7 @@ static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar backgro
     ELEMENT highest = LOWEST;
     uint64_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (v[i] != air && v[i] > LOWEST && v[i] < HIGHEST) {
-            lanes[i % MEDROI_SUM_LANES] += (double)v[i];
-            lowest = LESSER(lowest, v[i]);
-            highest = GREATER(highest, v[i]);
-            count++;
-        }
+        JOIN(NAME, _add_one)(v[i], air, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
     }
     medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
 }
