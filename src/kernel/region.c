@@ -148,23 +148,29 @@ static void add_up_row(const medroi_search *search, const void *row, medroi_sum 
     }
 }
 
-/* Row z, y of the erosion; the array's border is not in it along axes of 3 and more. */
-static void erode_row(medroi_search *search, int64_t z, int64_t y) {
+/* Sums and projections of row z, y. The array's border is not in the erosion along axes of 3 and
+ * more. */
+static void sweep_row(medroi_search *search, int64_t z, int64_t y, medroi_sum *sum) {
     const medroi_grid *grid = &search->grid;
+    const medroi_source *source = &search->source;
     int64_t dz = grid->n_z >= 3;
     int64_t dy = grid->n_y >= 3;
     int64_t step = grid->n_x >= 3 ? grid->inner : 0;
-    if (z < dz || z >= grid->n_z - dz || y < dy || y >= grid->n_y - dy) {
-        return;
+    size_t place = (size_t)(z * grid->n_y + y) * source->nbytes;
+    const medroi_peaks peaks = {search->row_peaks + place, search->row_cores + place,
+                                search->column_peaks, search->column_cores};
+    const void *rows[5] = {medroi_source_row(source, z, y)};
+    if (z >= dz && z < grid->n_z - dz && y >= dy && y < grid->n_y - dy) {
+        rows[1] = medroi_source_row(source, z, y - dy);
+        rows[2] = medroi_source_row(source, z, y + dy);
+        rows[3] = medroi_source_row(source, z - dz, y);
+        rows[4] = medroi_source_row(source, z + dz, y);
     }
-    const void *rows[5] = {
-        medroi_source_row(&search->source, z, y),      medroi_source_row(&search->source, z, y - dy),
-        medroi_source_row(&search->source, z, y + dy), medroi_source_row(&search->source, z - dz, y),
-        medroi_source_row(&search->source, z + dz, y),
-    };
-    size_t peak = (size_t)(z * grid->n_y + y) * search->source.nbytes;
-    search->ops->erode(rows, (size_t)grid->length, (size_t)step, search->row_cores + peak,
-                       search->column_cores);
+    if (sum && grid->length > MEDROI_RUN_LENGTH) {
+        add_up_row(search, rows[0], sum);
+        sum = NULL;
+    }
+    search->ops->sweep(rows, (size_t)grid->length, (size_t)step, &peaks, search->background, sum);
 }
 
 /* The one pass. Returns the sum, if the rule is the mean. */
@@ -188,13 +194,7 @@ static medroi_sum project_array(medroi_search *search) {
             double before = total.real;
             total.real = 0;
             for (int64_t y = 0; y < grid->n_y; y++) {
-                const void *row = medroi_source_row(&search->source, z, y);
-                if (mean) {
-                    add_up_row(search, row, &total);
-                }
-                size_t peak = (size_t)(z * grid->n_y + y) * search->source.nbytes;
-                search->ops->project(row, length, search->row_peaks + peak, search->column_peaks);
-                erode_row(search, z, y);
+                sweep_row(search, z, y, mean ? &total : NULL);
             }
             total.real += before;
         }

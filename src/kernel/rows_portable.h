@@ -68,6 +68,11 @@ static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar backgro
 }
 #endif
 
+static void JOIN(NAME, _add_up_dark)(const void *row, size_t n, medroi_scalar background,
+                                     medroi_sum *sum) {
+    JOIN(NAME, _add_up)(row, n, background, sum);
+}
+
 static void JOIN(NAME, _project)(const void *row, size_t n, void *row_peak, void *column_peaks) {
     const JOIN(NAME, _t) *v = row;
     ELEMENT *restrict columns = column_peaks;
@@ -129,6 +134,30 @@ static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t 
         peak = LESSER(peak, core);
     }
     *(ELEMENT *)row_peak = peak;
+}
+
+static void JOIN(NAME, _sweep)(const void *const rows[5], size_t n, size_t step,
+                               const medroi_peaks *peaks, medroi_scalar background,
+                               medroi_sum *sum) {
+    if (sum) {
+        JOIN(NAME, _add_up)(rows[0], n, background, sum);
+    }
+    JOIN(NAME, _project)(rows[0], n, peaks->row_peak, peaks->column_peaks);
+    if (rows[1]) {
+        JOIN(NAME, _erode)(rows, n, step, peaks->row_core, peaks->column_cores);
+    }
+}
+
+static void JOIN(NAME, _sweep_dark)(const void *const rows[5], size_t n, size_t step,
+                                    const medroi_peaks *peaks, medroi_scalar background,
+                                    medroi_sum *sum) {
+    if (sum) {
+        JOIN(NAME, _add_up)(rows[0], n, background, sum);
+    }
+    JOIN(NAME, _project_dark)(rows[0], n, peaks->row_peak, peaks->column_peaks);
+    if (rows[1]) {
+        JOIN(NAME, _erode_dark)(rows, n, step, peaks->row_core, peaks->column_cores);
+    }
 }
 
 static uint64_t JOIN(NAME, _count)(const void *row, size_t n, medroi_scalar tau) {
