@@ -35,7 +35,7 @@ class BuildKernel(build_ext):
     def _links(self, header: str, library: str) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")
-            source.write_text(f"#include <stddef.h>\n#include <{header}>\nint main(void){{return 0;}}\n")
+            source.write_text(f"#include <{header}>\nint main(void) {{ return 0; }}\n")
             try:
                 objects = self.compiler.compile([str(source)], output_dir=folder)
                 self.compiler.link_executable(objects, "probe", folder, libraries=[library])
@@ -51,6 +51,7 @@ setup(
             "medroi._kernel",
             ["src/medroi/_kernel.pyx", *KERNEL_SOURCES],
             include_dirs=["src/kernel"],
+            depends=sorted(str(path) for path in Path("src/kernel").glob("*.h")),
             extra_compile_args=COMPILE_ARGS,
         ),
         compiler_directives={"language_level": "3"},
