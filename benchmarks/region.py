@@ -1,7 +1,7 @@
 """Cost of finding a region, as a multiple of a memcpy of the same buffer. CSV to stdout.
 
 Every ratio comes from one run: the copy and the searches take turns, and the least of the rounds
-of each is compared. `all_missed_counted` forces the exact count of tissue that a missed speck needs.
+of each is compared. "missed counted" has a speck outside the box, so that all tissue is counted.
 """
 
 from __future__ import annotations

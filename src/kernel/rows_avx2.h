@@ -50,7 +50,7 @@ typedef struct AVX2_NAME(_sweep_state) {
     VECTOR core;
 } AVX2_NAME(_sweep_state);
 
-AVX2 static inline void AVX2_NAME(_sweep_plain)(AVX2_NAME(_sweep_state) *state, const void *row,
+AVX2 static inline void AVX2_NAME(_sweep_plain)(AVX2_NAME(_sweep_state) * state, const void *row,
                                                 size_t start, size_t stop, int add,
                                                 ELEMENT *columns) {
     const JOIN(NAME, _t) *v = row;
@@ -71,9 +71,9 @@ AVX2_NAME(_sweep_row)(const void *const rows[5], size_t n, size_t step, const me
     const JOIN(NAME, _t) *v = rows[0];
     ELEMENT *columns = peaks->column_peaks;
     ELEMENT *cores = peaks->column_cores;
-    AVX2_NAME(_sweep_state) state = {JOIN(NAME, _begin_sums)(background),
-                                     ONE_TO_ALL(*(ELEMENT *)peaks->row_peak),
-                                     ONE_TO_ALL(*(ELEMENT *)peaks->row_core)};
+    AVX2_NAME(_sweep_state)
+    state = {JOIN(NAME, _begin_sums)(background), ONE_TO_ALL(*(ELEMENT *)peaks->row_peak),
+             ONE_TO_ALL(*(ELEMENT *)peaks->row_core)};
     size_t full = n / LANES * LANES;
     size_t from = full;
     size_t to = full;
@@ -147,8 +147,8 @@ AVX2 static uint64_t AVX2_NAME(_count)(const void *row, size_t n, medroi_scalar 
     uint64_t n_bytes = 0;
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        n_bytes += (uint64_t)_mm_popcnt_u32((unsigned)_mm256_movemask_epi8(
-            IS_TISSUE(LOAD(v + i), limit)));
+        n_bytes +=
+            (uint64_t)_mm_popcnt_u32((unsigned)_mm256_movemask_epi8(IS_TISSUE(LOAD(v + i), limit)));
     }
     return n_bytes / sizeof(ELEMENT) + PORTABLE_NAME(_count)(v + i, n - i, tau);
 }

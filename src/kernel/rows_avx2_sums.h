@@ -46,7 +46,7 @@ AVX2 static inline void take_double_words(integer_sums *sums, __m256i v) {
     sums->totals = _mm256_add_epi64(sums->totals, pairs);
 }
 
-#define INTEGER_SUMS(name, unit, bits, cast, bias_bits, total_of, matches_of, bias_of_one)          \
+#define INTEGER_SUMS(name, unit, bits, cast, bias_bits, total_of, matches_of, bias_of_one)         \
     typedef integer_sums name##_sums;                                                              \
     AVX2 static inline name##_sums name##_begin_sums(medroi_scalar background) {                   \
         integer_sums sums;                                                                         \

@@ -11,7 +11,6 @@
 
 #include "rows_avx2_sums.h"
 
-
 #define ELEMENT int8_t
 #define NAME i8
 #define FIELD i
@@ -21,7 +20,7 @@
 #define STORE STORE_256
 #define ONE_TO_ALL(v) _mm256_set1_epi8((char)(v))
 #define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_epi8
 #define PIT _mm256_min_epi8
 #define PEAK_HALF _mm_max_epi8
@@ -54,7 +53,7 @@
 #define STORE STORE_256
 #define ONE_TO_ALL(v) _mm256_set1_epi8((char)(v))
 #define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_epu8
 #define PIT _mm256_min_epu8
 #define PEAK_HALF _mm_max_epu8
@@ -87,7 +86,7 @@
 #define STORE STORE_256
 #define ONE_TO_ALL(v) _mm256_set1_epi16((short)(v))
 #define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_epi16
 #define PIT _mm256_min_epi16
 #define PEAK_HALF _mm_max_epi16
@@ -120,7 +119,7 @@
 #define STORE STORE_256
 #define ONE_TO_ALL(v) _mm256_set1_epi16((short)(v))
 #define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_epu16
 #define PIT _mm256_min_epu16
 #define PEAK_HALF _mm_max_epu16
@@ -153,7 +152,7 @@
 #define STORE STORE_256
 #define ONE_TO_ALL(v) _mm256_set1_epi32((int)(v))
 #define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_epi32
 #define PIT _mm256_min_epi32
 #define PEAK_HALF _mm_max_epi32
@@ -186,7 +185,7 @@
 #define STORE STORE_256
 #define ONE_TO_ALL(v) _mm256_set1_epi32((int)(v))
 #define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_epu32
 #define PIT _mm256_min_epu32
 #define PEAK_HALF _mm_max_epu32
@@ -219,7 +218,7 @@
 #define STORE(p, v) _mm256_storeu_ps(p, v)
 #define ONE_TO_ALL(v) _mm256_set1_ps(v)
 #define HALF_OF(v, k) _mm_castps_si128(_mm256_extractf128_ps(v, k))
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_ps
 #define PIT _mm256_min_ps
 #define PEAK_HALF(a, b) PS(_mm_max_ps, a, b)
@@ -252,7 +251,7 @@
 #define STORE(p, v) _mm256_storeu_pd(p, v)
 #define ONE_TO_ALL(v) _mm256_set1_pd(v)
 #define HALF_OF(v, k) _mm_castpd_si128(_mm256_extractf128_pd(v, k))
-#define POLARITY 
+#define POLARITY
 #define PEAK _mm256_max_pd
 #define PIT _mm256_min_pd
 #define PEAK_HALF(a, b) PD(_mm_max_pd, a, b)

@@ -12,7 +12,6 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-
 #define ELEMENT int8_t
 #define ELEMENT_NBYTES 1
 #define NAME i8
@@ -111,21 +110,26 @@
 #endif
 
 #define OPS_OF(name, polarity, simd)                                                               \
-    {name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd,             \
-     name##_tally##polarity, name##_flag##polarity,      name##_clear##polarity,                   \
-     name##_range,         name##_widen,                 name##_histogram}
-#define OPS(name) {OPS_OF(name, , ), OPS_OF(name, _dark, )}
+    {                                                                                              \
+        name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
+            name##_tally##polarity, name##_flag##polarity, name##_clear##polarity, name##_range,   \
+            name##_widen, name##_histogram                                                         \
+    }
+#define OPS(name)                                                                                  \
+    { OPS_OF(name, , ), OPS_OF(name, _dark, ) }
 
 static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {
-    OPS(i8), OPS(u8), OPS(i16), OPS(u16), OPS(i32), OPS(u32), OPS(i64), OPS(u64), OPS(f32), OPS(f64),
+    OPS(i8),  OPS(u8),  OPS(i16), OPS(u16), OPS(i32),
+    OPS(u32), OPS(i64), OPS(u64), OPS(f32), OPS(f64),
 };
 
 #ifdef MEDROI_HAVE_AVX2
-#define OPS_AVX2(name) {OPS_OF(name, , _avx2), OPS_OF(name, _dark, _avx2)}
+#define OPS_AVX2(name)                                                                             \
+    { OPS_OF(name, , _avx2), OPS_OF(name, _dark, _avx2) }
 
 static const medroi_row_ops avx2_ops[MEDROI_N_ELEMENT_TYPES][2] = {
-    OPS_AVX2(i8),  OPS_AVX2(u8), OPS_AVX2(i16), OPS_AVX2(u16), OPS_AVX2(i32), OPS_AVX2(u32),
-    OPS(i64),      OPS(u64),     OPS_AVX2(f32), OPS_AVX2(f64),
+    OPS_AVX2(i8),  OPS_AVX2(u8), OPS_AVX2(i16), OPS_AVX2(u16), OPS_AVX2(i32),
+    OPS_AVX2(u32), OPS(i64),     OPS(u64),      OPS_AVX2(f32), OPS_AVX2(f64),
 };
 #endif
 

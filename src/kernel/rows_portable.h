@@ -180,8 +180,7 @@ static uint64_t JOIN(NAME, _count_dark)(const void *row, size_t n, medroi_scalar
     return count;
 }
 
-static uint64_t JOIN(NAME, _tally)(const void *row, size_t n, medroi_scalar tau,
-                                   uint64_t *counts) {
+static uint64_t JOIN(NAME, _tally)(const void *row, size_t n, medroi_scalar tau, uint64_t *counts) {
     const JOIN(NAME, _t) *v = row;
     const ELEMENT limit = (ELEMENT)tau.FIELD;
     uint64_t count = 0;
