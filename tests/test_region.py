@@ -16,7 +16,12 @@ from medroi.errors import InvalidArgument
 from medroi.roi import Region, find_region
 
 NUMBER_DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
-EXTREMES = {"f": [math.nan, math.inf, -math.inf, -0.0, 1e-7], "i": [-1, 0], "u": [0], "b": [0]}
+EXTREMES: dict[str, list[Any]] = {
+    "f": [math.nan, math.inf, -math.inf, -0.0, 1e-7],
+    "i": [-1, 0],
+    "u": [0],
+    "b": [0],
+}
 
 
 @dataclass(frozen=True)
