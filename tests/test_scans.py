@@ -192,10 +192,17 @@ def test_nan_minus_zero_and_infinity_come_back_bit_by_bit(tmp_path):
         assert (tmp_path / "out.nii").read_bytes() == source.read_bytes()
 
 
-def test_a_nan_background_can_be_named(tmp_path):
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_nan_background_can_be_named(tmp_path, zarr_format):
     voxels = make_scans.head(dtype=np.float32, background=np.nan)
     source = make_scans.nifti(tmp_path / "in.nii", voxels)
-    report, _ = round_trip(source, tmp_path / "out.nii", background=float("nan"), lossless=True)
+    report, _ = round_trip(
+        source,
+        tmp_path / "out.nii",
+        background=float("nan"),
+        lossless=True,
+        zarr_format=zarr_format,
+    )
     assert (tmp_path / "out.nii").read_bytes() == source.read_bytes()
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["background"] == "nan"
 
@@ -589,6 +596,30 @@ def test_an_existing_target_is_kept_until_the_new_one_is_whole(tmp_path):
     pack(source, store, chunks=(16,), force=True)
     assert zarr.open(store, mode="r").chunks == (16, 16, 16)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.nii", "s.zarr"]
+
+
+def test_a_target_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+    module = sys.modules["medroi.scans.pack"]
+    measure = module.measure
+
+    def slow(*args):
+        (tmp_path / "s.zarr").mkdir()
+        return measure(*args)
+
+    monkeypatch.setattr(module, "measure", slow)
+    with pytest.raises(InvalidArgument, match="meanwhile"):
+        pack(source, tmp_path / "s.zarr")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in.nii", "s.zarr"]
+
+
+def test_what_is_written_has_ordinary_permissions(tmp_path):
+    pack(make_scans.nifti(tmp_path / "in.nii", make_scans.head()), tmp_path / "s.zarr")
+    unpack(tmp_path / "s.zarr", tmp_path / "out.nii")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for made, ordinary in (("s.zarr", "folder"), ("out.nii", "file")):
+        assert (tmp_path / made).stat().st_mode == (tmp_path / ordinary).stat().st_mode
 
 
 def test_force_never_replaces_a_folder_that_is_no_store(tmp_path):
