@@ -20,6 +20,7 @@ from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedR
 from medroi.scans import nifti, pack, read_scan, store, unpack
 from medroi.scans.pack import chunk_shape
 from medroi.scans.scan import slice_axis_of
+from medroi.zarr import MedROICodec
 
 
 def round_trip(source: Path, target: Path, **options):
@@ -714,8 +715,6 @@ def test_a_damaged_table_of_slopes_is_refused(tmp_path, table):
 
 
 def test_arrays_that_others_wrote_become_nifti(tmp_path):
-    from medroi.zarr import MedROICodec
-
     voxels = make_scans.head()
     affine = make_scans.oblique_affine()
     array = zarr.create_array(
@@ -738,6 +737,27 @@ def test_arrays_that_others_wrote_become_nifti(tmp_path):
     zarr.create_array(tmp_path / "plain.zarr", shape=(4,), dtype="i2")
     with pytest.raises(InvalidArgument, match="without MedROI"):
         unpack(tmp_path / "plain.zarr", tmp_path / "out2.nii")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_sharded_and_format_2_arrays_of_others_become_nifti(tmp_path, zarr_format):
+    voxels = make_scans.head((32, 32, 24))
+    codec = medroi.MedROI.lossless("raw", affine=np.diag([2.0, 3.0, 4.0]))
+    config = {key: value for key, value in codec.get_config().items() if key != "id"}
+    options = {"compressors": codec, "shards": None}
+    if zarr_format == 3:
+        options = {"serializer": MedROICodec(**config), "compressors": None, "shards": (32, 32, 12)}
+    zarr.create_array(
+        tmp_path / "other.zarr",
+        data=voxels,
+        chunks=(16, 16, 12),
+        zarr_format=zarr_format,
+        **options,
+    )
+    unpack(tmp_path / "other.zarr", tmp_path / "out.nii")
+    image = nibabel.load(tmp_path / "out.nii")
+    np.testing.assert_array_equal(np.asarray(image.dataobj), voxels)
+    np.testing.assert_array_equal(image.affine, np.diag([2.0, 3.0, 4.0, 1.0]))
 
 
 def test_what_is_no_array_is_refused(tmp_path):
