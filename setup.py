@@ -51,6 +51,7 @@ setup(
             "medroi._kernel",
             ["src/medroi/_kernel.pyx", *KERNEL_SOURCES],
             include_dirs=["src/kernel"],
+            depends=sorted(str(path) for path in Path("src/kernel").glob("*.h")),
             extra_compile_args=COMPILE_ARGS,
         ),
         compiler_directives={"language_level": "3"},
