@@ -17,8 +17,8 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 import medroi
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
-from medroi.scans import nifti, pack, read_scan, store, unpack
-from medroi.scans.pack import chunk_shape
+from medroi.scans import nifti, pack, packing, read_scan, store, unpack
+from medroi.scans.packing import chunk_shape
 from medroi.scans.scan import slice_axis_of
 from medroi.zarr import MedROICodec
 
@@ -601,7 +601,7 @@ def test_an_existing_target_is_kept_until_the_new_one_is_whole(tmp_path):
 
 def test_a_target_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
     source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
-    module = sys.modules["medroi.scans.pack"]
+    module = packing
     measure = module.measure
 
     def slow(*args):
@@ -638,7 +638,7 @@ def test_an_interrupted_pack_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["medroi.scans.pack"], "measure", interrupted)
+    monkeypatch.setattr(packing, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pack(source, tmp_path / "s.zarr")
     assert list(tmp_path.iterdir()) == [source]
