@@ -840,3 +840,11 @@ def test_a_store_that_does_not_read_back_is_never_kept(tmp_path, monkeypatch):
     assert "changed by at most 1 " in str(report)
     with pytest.raises(InvalidArgument, match="lossy"):
         pack(source, tmp_path / "t.zarr", lossless=True)
+
+
+def test_zarr_2_is_told_from_zarr_3(tmp_path, monkeypatch):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+    monkeypatch.delattr(zarr, "create_array")
+    with pytest.raises(InnerUnavailable, match="pip install 'zarr>=3'"):
+        pack(source, tmp_path / "s.zarr")
+    assert list(tmp_path.iterdir()) == [source]
