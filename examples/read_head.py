@@ -35,7 +35,7 @@ def main(scan_path: Path, store_path: Path) -> int:
     array = zarr.open(store_path, mode="r")
     read = array[:]
 
-    (stream_path,) = (store_path / "c").rglob("0")
+    (stream_path,) = (path for path in (store_path / "c").rglob("0") if path.is_file())
     box = read_box(stream_path.read_bytes())
     outside = np.ones(scan.shape, bool)
     outside[box] = False
