@@ -52,13 +52,21 @@ HEAVY = {
     "zarr": "zarr",
 }
 
-PUBLIC = {"medroi", "medroi.errors", "medroi.zarr", "medroi.hdf5", "medroi.metrics", "medroi.scans"}
+PUBLIC = {
+    "medroi",
+    "medroi.errors",
+    "medroi.roi",
+    "medroi.zarr",
+    "medroi.hdf5",
+    "medroi.metrics",
+    "medroi.scans",
+}
 
 # Files of the kernel by group. `base` serves all, `pipeline` puts them together, and the groups in
 # between do not know each other. What is in no group is an inner codec's.
 KERNEL_GROUPS = {
     "base": r"(medroi|bytes|layout|crc32|error)\w*",
-    "region": r"(region|rows|background|differs|miss|threshold|hull|opening|roi)\w*",
+    "region": r"(region|rows|source|background|differs|miss|otsu|threshold|hull|opening|roi)\w*",
     "stream": r"stream\w*",
     "pipeline": r"pipeline",
 }
