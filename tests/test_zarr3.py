@@ -50,7 +50,7 @@ def test_lossless_returns_every_bit(dtype: str, order: str, shards: Any) -> None
     volume = make_array(dtype, VOLUME.shape, order, 5)
     store = CountingStore()
     create(store, volume, MedROICodec.lossless(), shards=shards, config={"order": order})
-    found = zarr.open_array(store, mode="r")[...]
+    found = zarr.open_array(store, mode="r+")[...]
     native = volume.dtype.newbyteorder("=")
     assert found.dtype.newbyteorder("=") == native
     assert found.astype(native).tobytes() == volume.astype(native).tobytes()
