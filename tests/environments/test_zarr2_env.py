@@ -54,7 +54,7 @@ def test_tissue_is_exact_with_any_inner_codec(inner: str, order: str) -> None:
     made = create(volume, MedROI(inner), order=order)
     assert np.array_equal(made[...], volume)
     assert np.array_equal(made[3:33:3, 20, ::2], volume[3:33:3, 20, ::2])
-    made[10:20, 10] = volume[10:20, 10] = 77
+    made[10:20, 10, 9:20] = volume[10:20, 10, 9:20] = 77
     assert np.array_equal(made[...], volume)
 
 
