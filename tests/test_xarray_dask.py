@@ -81,6 +81,17 @@ def test_xarray_appends_and_selects(tmp_path: Path) -> None:
     assert np.array_equal(found["t1"], VOLUME)
 
 
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+def test_xarray_needs_no_fill_value_to_keep_tissue(dtype: str, tmp_path: Path) -> None:
+    volume = VOLUME.astype(dtype)
+    encoding = {"t1": {"serializer": MedROICodec(threshold=50), "compressors": None}}
+    data = xr.Dataset({"t1": (AXES, volume)})
+    data.to_zarr(tmp_path / "scan.zarr", encoding=encoding, consolidated=False)
+    found = xr.open_zarr(tmp_path / "scan.zarr", consolidated=False)["t1"].to_numpy()
+    assert np.array_equal(found[volume >= 50], volume[volume >= 50])
+    assert not found[0].any()
+
+
 @pytest.mark.parametrize("reader", ["xarray", "dask"])
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_both_read_without_an_import_of_medroi(

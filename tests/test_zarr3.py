@@ -188,6 +188,18 @@ def test_a_lossless_codec_takes_any_fill_value() -> None:
     assert np.array_equal(stored[...], VOLUME)
 
 
+def test_nan_is_a_fill_value_that_is_never_tissue() -> None:
+    volume = VOLUME.astype("<f4")
+    stores = CountingStore(), CountingStore()
+    for store, fill_value in zip(stores, (0, np.nan), strict=True):
+        create(store, volume, MedROICodec(), chunks=(24, 24, 24), fill_value=fill_value)
+    boxes = [medroi.inspect(store.chunk("c/1/1/1")).box for store in stores]
+    assert boxes[0] == boxes[1]
+    assert boxes[0] != ((0, 24), (0, 24), (0, 24))
+    with pytest.raises(errors.InvalidArgument, match="fill_value"):
+        create(CountingStore(), volume, MedROICodec(), fill_value=np.inf)
+
+
 @pytest.mark.parametrize("shards", [None, (32, 32, 32)])
 def test_chunks_that_decode_to_the_fill_value_are_not_stored(shards: Any) -> None:
     air = np.zeros((32, 32, 32), "<i2")
