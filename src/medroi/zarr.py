@@ -221,7 +221,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
                 return None
             if found is None:
                 raise CorruptStream("the chunk was deleted while it was read")
-            wanted, block = await asyncio.to_thread(_advance, reading, found.as_numpy_array())
+            data = found.as_numpy_array().view(np.uint8)  # of int8 before zarr 3.0.8
+            wanted, block = await asyncio.to_thread(_advance, reading, data)
         assert block is not None
         return _as_buffer(block[inside], chunk_spec)
 
