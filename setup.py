@@ -17,7 +17,9 @@ OPTIONAL_LIBRARIES = (
     ("MEDROI_HAVE_ZSTD", "zstd.h", "zstd"),
 )
 
-COMPILE_ARGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=off"]
+COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"]
+if sys.platform == "win32":
+    COMPILE_ARGS = []
 
 
 class BuildKernel(build_ext):
@@ -51,7 +53,9 @@ setup(
             "medroi._kernel",
             ["src/medroi/_kernel.pyx", *KERNEL_SOURCES],
             include_dirs=["src/kernel"],
+            depends=sorted(str(path) for path in Path("src/kernel").glob("*.h")),
             extra_compile_args=COMPILE_ARGS,
+            extra_link_args=[arg for arg in COMPILE_ARGS if arg == "-pthread"],
         ),
         compiler_directives={"language_level": "3"},
     ),
