@@ -28,7 +28,9 @@ HEADER_FOLDERS = {
     )
 }
 
-COMPILE_ARGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=off"]
+COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"]
+if sys.platform == "win32":
+    COMPILE_ARGS = []
 
 
 def header_folders(library: str) -> list[str]:
@@ -63,7 +65,7 @@ class BuildKernel(build_ext):
     def _links(self, header: str, library: str, folders: list[str]) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")
-            source.write_text(f"#include <stddef.h>\n#include <{header}>\nint main(void){{return 0;}}\n")
+            source.write_text(f"#include <{header}>\nint main(void) {{ return 0; }}\n")
             try:
                 objects = self.compiler.compile(
                     [str(source)], output_dir=folder, include_dirs=folders
@@ -81,7 +83,9 @@ setup(
             "medroi._kernel",
             ["src/medroi/_kernel.pyx", *KERNEL_SOURCES],
             include_dirs=["src/kernel"],
+            depends=sorted(str(path) for path in Path("src/kernel").glob("*.h")),
             extra_compile_args=COMPILE_ARGS,
+            extra_link_args=[arg for arg in COMPILE_ARGS if arg == "-pthread"],
         ),
         compiler_directives={"language_level": "3"},
     ),

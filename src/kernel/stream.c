@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include "bytes.h"
+#include "layout.h"
 
 #include <string.h>
 
@@ -68,6 +69,13 @@ static void write_extended(const medroi_header *header, uint8_t *dst) {
     write_affine(header->affine, dst);
 }
 
+/* A NaN's sign and payload differ between machines; the stream's must not. */
+static uint64_t canonical_bits(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return value == value ? bits : UINT64_C(0x7FF8000000000000);
+}
+
 medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst,
                                     medroi_error *error) {
     const medroi_layout *layout = &header->layout;
@@ -80,9 +88,9 @@ medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst,
     memset(dst, 0, MEDROI_FIXED_HEADER_NBYTES);
     memcpy(dst, medroi_magic, sizeof medroi_magic);
     dst[4] = MEDROI_FORMAT_VERSION;
-    dst[5] = (uint8_t)((layout->big_endian ? MEDROI_FLAG_BIG_ENDIAN : 0) |
-                       (layout->f_order ? MEDROI_FLAG_F_ORDER : 0) |
-                       (plain ? 0 : MEDROI_FLAG_EXTENDED));
+    dst[5] =
+        (uint8_t)((layout->big_endian ? MEDROI_FLAG_BIG_ENDIAN : 0) |
+                  (layout->f_order ? MEDROI_FLAG_F_ORDER : 0) | (plain ? 0 : MEDROI_FLAG_EXTENDED));
     dst[6] = (uint8_t)layout->kind;
     dst[7] = (uint8_t)layout->ndim;
     medroi_store16(dst + 8, layout->itemsize);
@@ -90,7 +98,7 @@ medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst,
         write_record(header, dst + MEDROI_RECORD_OFFSET);
     }
     medroi_store64(dst + 64, header->background);
-    medroi_store_f64(dst + 72, header->threshold);
+    medroi_store64(dst + 72, canonical_bits(header->threshold));
     medroi_store_f64(dst + 80, header->miss_rate);
     medroi_store64(dst + 88, header->payload_nbytes);
     medroi_store32(dst + 96, header->side_nbytes);

@@ -115,9 +115,7 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
     if array.dtype.kind not in arrays.NUMBER_KINDS + "b" or array.size == 0:
         return 0
     layout = arrays.layout_of(array, options.axes)
-    bits: int = _kernel.find_background(
-        layout, arrays.memory_of(array), options.polarity == "dark"
-    )
+    bits: int = _kernel.find_background(layout, arrays.memory_of(array), options.polarity == "dark")
     return bits
 
 

@@ -15,7 +15,7 @@ from medroi.errors import CorruptStream, InvalidArgument
 FIXED_HEADER_NBYTES: int = _kernel.FIXED_HEADER_NBYTES
 PART_ROW_NBYTES = 12
 _SECTION_DTYPE = 1
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def flatten_affine(affine: Any) -> tuple[float, ...]:
         For any other shape.
     """
     if affine is None:
-        return _IDENTITY
+        return IDENTITY
     try:
         matrix = np.asarray(affine, np.float64)
     except (TypeError, ValueError) as error:
@@ -162,6 +162,4 @@ def parse_table(header: _kernel.Header, table: Any) -> list[Part]:
 def check_part(part: Part, coded: Any, number: int) -> None:
     """Refuse the bytes of a part that are not what was written."""
     if len(coded) != part.stop - part.start or _kernel.crc32(coded) != part.crc:
-        raise CorruptStream(
-            f"corrupt stream: part {number} is cut off or its CRC-32 is wrong"
-        )
+        raise CorruptStream(f"corrupt stream: part {number} is cut off or its CRC-32 is wrong")

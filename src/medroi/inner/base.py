@@ -71,7 +71,7 @@ class InnerCodec(abc.ABC):
         """Slices along the first axis per part; the whole region unless a codec says otherwise."""
         return region.shape[0]
 
-    def plan(self, region: Array) -> InnerCodec:  # noqa: ARG002
+    def plan(self, region: Array) -> InnerCodec:
         """The codec with which each part of this region is coded, once the region is known."""
         return self
 

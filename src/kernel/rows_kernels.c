@@ -1,0 +1,143 @@
+/* The row kernels of every element type, and the choice between instruction sets. */
+#include "rows.h"
+
+#include <math.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+#define UNALIGNED __attribute__((aligned(1), may_alias))
+#else
+#define UNALIGNED
+#endif
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+#define ELEMENT int8_t
+#define ELEMENT_NBYTES 1
+#define NAME i8
+#define FIELD i
+#define IS_FLOAT 0
+#define LOWEST INT8_MIN
+#define HIGHEST INT8_MAX
+#include "rows_portable.h"
+
+#define ELEMENT uint8_t
+#define ELEMENT_NBYTES 1
+#define NAME u8
+#define FIELD u
+#define IS_FLOAT 0
+#define LOWEST 0
+#define HIGHEST UINT8_MAX
+#include "rows_portable.h"
+
+#define ELEMENT int16_t
+#define ELEMENT_NBYTES 2
+#define NAME i16
+#define FIELD i
+#define IS_FLOAT 0
+#define LOWEST INT16_MIN
+#define HIGHEST INT16_MAX
+#include "rows_portable.h"
+
+#define ELEMENT uint16_t
+#define ELEMENT_NBYTES 2
+#define NAME u16
+#define FIELD u
+#define IS_FLOAT 0
+#define LOWEST 0
+#define HIGHEST UINT16_MAX
+#include "rows_portable.h"
+
+#define ELEMENT int32_t
+#define ELEMENT_NBYTES 4
+#define NAME i32
+#define FIELD i
+#define IS_FLOAT 0
+#define LOWEST INT32_MIN
+#define HIGHEST INT32_MAX
+#include "rows_portable.h"
+
+#define ELEMENT uint32_t
+#define ELEMENT_NBYTES 4
+#define NAME u32
+#define FIELD u
+#define IS_FLOAT 0
+#define LOWEST 0
+#define HIGHEST UINT32_MAX
+#include "rows_portable.h"
+
+#define ELEMENT int64_t
+#define ELEMENT_NBYTES 8
+#define NAME i64
+#define FIELD i
+#define IS_FLOAT 0
+#define LOWEST INT64_MIN
+#define HIGHEST INT64_MAX
+#include "rows_portable.h"
+
+#define ELEMENT uint64_t
+#define ELEMENT_NBYTES 8
+#define NAME u64
+#define FIELD u
+#define IS_FLOAT 0
+#define LOWEST 0
+#define HIGHEST UINT64_MAX
+#include "rows_portable.h"
+
+#define ELEMENT float
+#define ELEMENT_NBYTES 4
+#define NAME f32
+#define FIELD f
+#define IS_FLOAT 1
+#define LOWEST (-INFINITY)
+#define HIGHEST INFINITY
+#include "rows_portable.h"
+
+#define ELEMENT double
+#define ELEMENT_NBYTES 8
+#define NAME f64
+#define FIELD f
+#define IS_FLOAT 1
+#define LOWEST (-(double)INFINITY)
+#define HIGHEST ((double)INFINITY)
+#include "rows_portable.h"
+
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(MEDROI_PORTABLE_ROWS)
+#define MEDROI_HAVE_AVX2 1
+#define AVX2 __attribute__((target("avx2,popcnt")))
+
+#include "rows_avx2_types.h"
+#endif
+
+#define OPS_OF(name, polarity, simd)                                                               \
+    {                                                                                              \
+        name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
+            name##_tally##polarity, name##_flag##polarity, name##_clear##polarity, name##_range,   \
+            name##_widen, name##_histogram                                                         \
+    }
+#define OPS(name)                                                                                  \
+    { OPS_OF(name, , ), OPS_OF(name, _dark, ) }
+
+static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {
+    OPS(i8),  OPS(u8),  OPS(i16), OPS(u16), OPS(i32),
+    OPS(u32), OPS(i64), OPS(u64), OPS(f32), OPS(f64),
+};
+
+#ifdef MEDROI_HAVE_AVX2
+#define OPS_AVX2(name)                                                                             \
+    { OPS_OF(name, , _avx2), OPS_OF(name, _dark, _avx2) }
+
+static const medroi_row_ops avx2_ops[MEDROI_N_ELEMENT_TYPES][2] = {
+    OPS_AVX2(i8),  OPS_AVX2(u8), OPS_AVX2(i16), OPS_AVX2(u16), OPS_AVX2(i32),
+    OPS_AVX2(u32), OPS(i64),     OPS(u64),      OPS_AVX2(f32), OPS_AVX2(f64),
+};
+#endif
+
+const medroi_row_ops *medroi_row_ops_for(medroi_element_type type, int dark) {
+#ifdef MEDROI_HAVE_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) {
+        return &avx2_ops[type][dark ? 1 : 0];
+    }
+#endif
+    return &portable_ops[type][dark ? 1 : 0];
+}
