@@ -12,9 +12,7 @@ static size_t n_elements(const medroi_block *block) {
     return medroi_block_nbytes(block) / block->itemsize;
 }
 
-static size_t run_length(size_t left) {
-    return left < MEDROI_KEY_RUN ? left : MEDROI_KEY_RUN;
-}
+static size_t run_length(size_t left) { return left < MEDROI_KEY_RUN ? left : MEDROI_KEY_RUN; }
 
 static void find_extremes(const medroi_block *block, const void *data, medroi_distinct *distinct) {
     uint64_t keys[MEDROI_KEY_RUN], low = UINT64_MAX, high = 0;
@@ -158,7 +156,6 @@ uint32_t medroi_distinct_rank(const medroi_distinct *distinct, uint64_t key) {
     if (key < distinct->min_key || key > distinct->max_key) {
         return UINT32_MAX;
     }
-    size_t slot =
-        distinct->direct ? (size_t)(key - distinct->min_key) : hash_slot(distinct, key);
+    size_t slot = distinct->direct ? (size_t)(key - distinct->min_key) : hash_slot(distinct, key);
     return distinct->slots[slot] - 1;
 }

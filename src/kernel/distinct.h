@@ -8,11 +8,11 @@
 
 typedef struct medroi_distinct {
     uint64_t min_key, max_key;
-    int overflow;        /* 1: there are more than MEDROI_MAX_DISTINCT; nothing below is set */
-    size_t n;            /* number of distinct keys */
-    uint64_t *keys;      /* ascending */
-    uint32_t *counts;    /* how often each occurs */
-    int direct;          /* slot = key - min_key; else a hash of the key */
+    int overflow;     /* 1: there are more than MEDROI_MAX_DISTINCT; nothing below is set */
+    size_t n;         /* number of distinct keys */
+    uint64_t *keys;   /* ascending */
+    uint32_t *counts; /* how often each occurs */
+    int direct;       /* slot = key - min_key; else a hash of the key */
     size_t n_slots;
     uint64_t *slot_keys; /* of the hash */
     uint32_t *slots;     /* rank + 1 of the key in each slot, 0 where there is none */

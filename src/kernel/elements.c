@@ -37,20 +37,28 @@ static uint64_t swap(uint64_t bits, size_t itemsize) {
 
 static void load_bits(const uint8_t *src, size_t itemsize, size_t count, uint64_t *keys) {
     switch (itemsize) {
-    case 1: LOAD(uint8_t) break;
-    case 2: LOAD(uint16_t) break;
-    case 4: LOAD(uint32_t) break;
-    default: LOAD(uint64_t) break;
+    case 1:
+        LOAD(uint8_t) break;
+    case 2:
+        LOAD(uint16_t) break;
+    case 4:
+        LOAD(uint32_t) break;
+    default:
+        LOAD(uint64_t) break;
     }
 }
 
 static void store_bits(uint8_t *dst, size_t itemsize, size_t count,
                        const uint64_t *swapped_or_not) {
     switch (itemsize) {
-    case 1: STORE(uint8_t) break;
-    case 2: STORE(uint16_t) break;
-    case 4: STORE(uint32_t) break;
-    default: STORE(uint64_t) break;
+    case 1:
+        STORE(uint8_t) break;
+    case 2:
+        STORE(uint16_t) break;
+    case 4:
+        STORE(uint32_t) break;
+    default:
+        STORE(uint64_t) break;
     }
 }
 

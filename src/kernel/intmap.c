@@ -64,8 +64,8 @@ static int table_pays(const medroi_intmap *map, const medroi_block *block,
 
 static medroi_status refuse(const medroi_block *block, const medroi_distinct *distinct, int affine,
                             uint32_t max_index, medroi_error *error) {
-    const char *instead = affine ? "use a lossless setting, or wavelet3d or zstd"
-                                 : "use predict3d or zstd";
+    const char *instead =
+        affine ? "use a lossless setting, or wavelet3d or zstd" : "use predict3d or zstd";
     if (block->kind == 'f') {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "this codec takes integers of up to 16 bits; the floats of this region "
@@ -75,8 +75,8 @@ static medroi_status refuse(const medroi_block *block, const medroi_distinct *di
     return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                        "this codec takes at most %u different levels; the integers of this region "
                        "span %llu: %s",
-                       max_index + 1,
-                       (unsigned long long)(distinct->max_key - distinct->min_key), instead);
+                       max_index + 1, (unsigned long long)(distinct->max_key - distinct->min_key),
+                       instead);
 }
 
 medroi_status medroi_intmap_find(const medroi_block *block, const void *data, int affine,
@@ -89,9 +89,9 @@ medroi_status medroi_intmap_find(const medroi_block *block, const void *data, in
         return status;
     }
     if (!distinct.overflow && distinct.max_key <= medroi_max_key(block)) {
-        found = block->kind == 'f' ? medroi_intmap_find_scaled(block, distinct.keys, distinct.n,
-                                                               max_index, map)
-                                   : find_integer(block, &distinct, max_index, map);
+        found = block->kind == 'f'
+                    ? medroi_intmap_find_scaled(block, distinct.keys, distinct.n, max_index, map)
+                    : find_integer(block, &distinct, max_index, map);
         if (!affine && distinct.n - 1 <= max_index &&
             (!found || table_pays(map, block, &distinct))) {
             map->kind = MEDROI_INTMAP_TABLE;

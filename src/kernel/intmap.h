@@ -21,7 +21,7 @@ typedef struct medroi_intmap {
     int64_t offset; /* two's complement bits for unsigned 64-bit elements */
     uint64_t integer_step;
     double step;
-    uint64_t *table; /* keys of the values (elements.h); owned */
+    uint64_t *table;          /* keys of the values (elements.h); owned */
     medroi_distinct distinct; /* of a table that was found; owned */
 } medroi_intmap;
 

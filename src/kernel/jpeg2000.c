@@ -129,8 +129,7 @@ static medroi_status plan(const medroi_block *region, const void *data, double *
     }
     peak = params[PEAK] > 0 ? params[PEAK] / step : map.max_index;
     if (status == MEDROI_OK && params[MODE] == MEDROI_J2K_PSNR && map.max_index > 0) {
-        status = medroi_j2k_find_quality(region, data, &map, params[TARGET], peak, &quality,
-                                         error);
+        status = medroi_j2k_find_quality(region, data, &map, params[TARGET], peak, &quality, error);
     }
     params[OFFSET] = (double)map.offset;
     params[STEP] = step;
@@ -146,12 +145,11 @@ static medroi_status map_of(const medroi_block *part, const void *data, const do
     if (params[MODE] == MEDROI_J2K_LOSSLESS || params[MAX_INDEX] == 0) { /* a single value */
         return medroi_intmap_find(part, data, 0, MEDROI_INTMAP_MAX_INDEX, map, error);
     }
-    *map = (medroi_intmap){
-        .kind = part->kind == 'f' ? MEDROI_INTMAP_SCALED : MEDROI_INTMAP_INTEGER,
-        .max_index = (uint32_t)params[MAX_INDEX],
-        .offset = (int64_t)params[OFFSET],
-        .integer_step = part->kind == 'f' ? 0 : (uint64_t)params[STEP],
-        .step = params[STEP]};
+    *map = (medroi_intmap){.kind = part->kind == 'f' ? MEDROI_INTMAP_SCALED : MEDROI_INTMAP_INTEGER,
+                           .max_index = (uint32_t)params[MAX_INDEX],
+                           .offset = (int64_t)params[OFFSET],
+                           .integer_step = part->kind == 'f' ? 0 : (uint64_t)params[STEP],
+                           .step = params[STEP]};
     return MEDROI_OK;
 }
 
@@ -187,8 +185,8 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
         status = medroi_intmap_apply(&map, part, data, k * found.n_elements, found.n_elements,
                                      samples, error);
         if (status == MEDROI_OK) {
-            status = medroi_j2k_encode(&found.slice, samples, &quality, dst + used,
-                                       capacity - used, &length, error);
+            status = medroi_j2k_encode(&found.slice, samples, &quality, dst + used, capacity - used,
+                                       &length, error);
         }
         if (status != MEDROI_OK) {
             goto done;
@@ -220,8 +218,8 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
     }
     const uint8_t *lengths = src + used;
     if ((nbytes - used) / 4 < found.n) {
-        status = medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                             "corrupt stream: a jpeg2000 part is cut off");
+        status =
+            medroi_fail(error, MEDROI_CORRUPT_STREAM, "corrupt stream: a jpeg2000 part is cut off");
         goto done;
     }
     used += 4 * found.n;

@@ -61,20 +61,22 @@ static medroi_status check_cod(const uint8_t *p, size_t length, medroi_error *er
 }
 
 /* One marker segment at `at`; sets *length, of what follows the marker's own two bytes. */
-static medroi_status check_segment(const medroi_j2k_slice *slice, uint32_t marker,
-                                   const uint8_t *p, size_t left, size_t *length,
-                                   medroi_error *error) {
+static medroi_status check_segment(const medroi_j2k_slice *slice, uint32_t marker, const uint8_t *p,
+                                   size_t left, size_t *length, medroi_error *error) {
     *length = left >= 2 ? load_big16(p) : 0;
     if (*length < 2 || *length > left) {
         return corrupt(error, "is cut off");
     }
     switch (marker) {
-    case SIZ: return check_siz(slice, p, *length, error);
-    case COD: return check_cod(p, *length, error);
+    case SIZ:
+        return check_siz(slice, p, *length, error);
+    case COD:
+        return check_cod(p, *length, error);
     case QCD:
     case COM:
     case TLM:
-    case PLT: return MEDROI_OK;
+    case PLT:
+        return MEDROI_OK;
     case SOT:
         /* Tile 0, one tile-part, up to EOC (or unsaid). */
         if (*length != SOT_NBYTES || load_big16(p + 2) != 0 || p[8] != 0 || p[9] > 1 ||
@@ -82,7 +84,8 @@ static medroi_status check_segment(const medroi_j2k_slice *slice, uint32_t marke
             return corrupt(error, "has more than one tile-part");
         }
         return MEDROI_OK;
-    default: return corrupt(error, "has a marker segment that is not allowed here");
+    default:
+        return corrupt(error, "has a marker segment that is not allowed here");
     }
 }
 

@@ -169,9 +169,8 @@ done:
 
 static int is_slice(const opj_image_t *image, const medroi_j2k_slice *slice) {
     const opj_image_comp_t *component = image->comps;
-    return image->numcomps == 1 && component->w == slice->width &&
-           component->h == slice->height && component->prec >= 1 && component->prec <= 16 &&
-           !component->sgnd;
+    return image->numcomps == 1 && component->w == slice->width && component->h == slice->height &&
+           component->prec >= 1 && component->prec <= 16 && !component->sgnd;
 }
 
 medroi_status medroi_j2k_decode(const medroi_j2k_slice *slice, const uint8_t *src, size_t nbytes,
@@ -205,8 +204,7 @@ medroi_status medroi_j2k_decode(const medroi_j2k_slice *slice, const uint8_t *sr
                              kept.text[0] != '\0' ? kept.text : "not a slice of its part");
         goto done;
     }
-    memcpy(samples, image->comps[0].data,
-           (size_t)slice->width * slice->height * sizeof *samples);
+    memcpy(samples, image->comps[0].data, (size_t)slice->width * slice->height * sizeof *samples);
 done:
     opj_image_destroy(image);
     opj_stream_destroy(stream);

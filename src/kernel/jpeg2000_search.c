@@ -44,9 +44,9 @@ static void close_workspace(workspace *work) {
 }
 
 /* Squared error of the whole region in index units, coded at one quality. */
-static medroi_status measure(const medroi_block *region, const void *data,
-                             const medroi_intmap *map, const medroi_j2k_quality *quality,
-                             workspace *work, double *error_sum, medroi_error *error) {
+static medroi_status measure(const medroi_block *region, const void *data, const medroi_intmap *map,
+                             const medroi_j2k_quality *quality, workspace *work, double *error_sum,
+                             medroi_error *error) {
     medroi_j2k_slices found = medroi_j2k_slices_of(region);
     medroi_status status = MEDROI_OK;
     *error_sum = 0;
@@ -61,8 +61,8 @@ static medroi_status measure(const medroi_block *region, const void *data,
                                        work->capacity, &nbytes, error);
         }
         if (status == MEDROI_OK) {
-            status = medroi_j2k_decode(&found.slice, work->codestream, nbytes, work->decoded,
-                                       error);
+            status =
+                medroi_j2k_decode(&found.slice, work->codestream, nbytes, work->decoded, error);
         }
         for (size_t i = 0; status == MEDROI_OK && i < found.n_elements; i++) {
             int32_t last = (int32_t)map->max_index, decoded = work->decoded[i];

@@ -47,8 +47,9 @@ def check(
     VerificationFailed
     """
     if decoded.shape != original.shape or decoded.dtype != original.dtype:
-        raise _failed(inner, f"{original.dtype} {original.shape} came back as {decoded.dtype} "
-                      f"{decoded.shape}")
+        raise _failed(
+            inner, f"{original.dtype} {original.shape} came back as {decoded.dtype} {decoded.shape}"
+        )
     if original.size == 0:
         return
     empty = np.full((1,), background, original.dtype)

@@ -50,7 +50,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     ----------
     inner : str, mapping or InnerCodec
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine
+    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine, verify
         As of `medroi.MedROI`.
 
     Raises
@@ -76,6 +76,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         axes: Sequence[int] | None = None,
         slice_axis: int | None = None,
         affine: Any = None,
+        verify: bool = False,
     ) -> None:
         made = settings.make(
             inner,
@@ -88,6 +89,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            verify=verify,
         )
         object.__setattr__(self, "_settings", made)
 

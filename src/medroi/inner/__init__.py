@@ -56,7 +56,7 @@ TABLE = (
         3,
         "jpeg2000",
         "lossless, rate or psnr",
-        "medroi.inner.jpeg2000",
+        "medroi.inner.jpeg2000.codec",
         "Jpeg2000",
         needs="glymur",
         install="pip install medroi[jpeg2000]",
@@ -78,7 +78,7 @@ TABLE = (
         17,
         "numcodecs",
         "as the codec",
-        "medroi.inner.numcodecs",
+        "medroi.inner.numcodecs.codec",
         "Numcodecs",
         needs="numcodecs",
         install="pip install numcodecs",
@@ -146,8 +146,8 @@ def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
 
 def _foreign(codec: Any) -> InnerCodec:
     """A codec of numcodecs' registry; a name that nobody knows is an error of the argument."""
-    from medroi.inner.numcodecs import Numcodecs
-    from medroi.inner.numcodecs_table import package_of
+    from medroi.inner.numcodecs.codec import Numcodecs
+    from medroi.inner.numcodecs.table import package_of
 
     try:
         return Numcodecs(codec)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi import _kernel
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, check_number
@@ -146,9 +145,7 @@ def _decode_files(rest: memoryview, out: Array) -> slices.Indices:
         raise CorruptStream(f"corrupt stream: a heif part has no depth of {_DEPTHS} bits")
     depth = rest[0]
     files = slices.split_slices(rest[1:], out.size // math.prod(shape))
-    return slices.decode_slices(
-        files, shape, lambda file, shape: _decode_slice(file, shape, depth)
-    )
+    return slices.decode_slices(files, shape, lambda file, shape: _decode_slice(file, shape, depth))
 
 
 def _scale_of(region: Array) -> tuple[float, float]:
@@ -233,9 +230,7 @@ def _encode_slice(samples: slices.Indices, depth: int, quality: int) -> bytes:
     else:
         mode, memory = "I;16", (samples << (16 - depth)).astype("<u2").tobytes()
     with _twelve_bits(pillow_heif, depth):
-        pillow_heif.encode(
-            mode, (width, height), memory, target, quality=quality, chroma=444
-        )
+        pillow_heif.encode(mode, (width, height), memory, target, quality=quality, chroma=444)
     return target.getvalue()
 
 

@@ -43,7 +43,9 @@ def reach(codec: str, wanted: float, measure: Callable[[float], float], start: f
         if abs(psnr - wanted) <= _TOLERANCE / 2 or stuck:
             break
         last = psnr
-        setting = _between(low, high, wanted, trial) if bracketed else _beyond(setting, wanted, psnr)
+        setting = (
+            _between(low, high, wanted, trial) if bracketed else _beyond(setting, wanted, psnr)
+        )
     if wanted - low[1] <= _TOLERANCE:
         return low[0]
     if math.isfinite(high[0]):

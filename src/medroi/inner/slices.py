@@ -28,9 +28,7 @@ def find_map(part: Array, *, affine: bool, max_index: int) -> _kernel.ValueMap:
     InvalidArgument
         For values that do not map to integers of 0 to `max_index`.
     """
-    return _kernel.ValueMap.find(
-        native_block(block_of(part)), dense_bytes(part), affine, max_index
-    )
+    return _kernel.ValueMap.find(native_block(block_of(part)), dense_bytes(part), affine, max_index)
 
 
 def map_bytes(values: _kernel.ValueMap, part: Array) -> bytes:

@@ -16,8 +16,19 @@ _FROM_8_TO_16 = tuple(range(8, 17))
 # Codecs of Python objects. Decoding `pickle` runs whatever the bytes say; a stream in a stream
 # could nest without end. No file may ask for one of these.
 FORBIDDEN = frozenset(
-    ("pickle", "json", "json2", "msgpack", "msgpack2", "categorize", "medroi")
-    + ("vlen-utf8", "vlen-bytes", "vlen-array", "n5_wrapper")
+    {
+        "pickle",
+        "json",
+        "json2",
+        "msgpack",
+        "msgpack2",
+        "categorize",
+        "vlen-utf8",
+        "vlen-bytes",
+        "vlen-array",
+        "n5_wrapper",
+        "medroi",
+    }
 )
 
 
@@ -61,6 +72,10 @@ def _pointwise_error(config: Config) -> float | None:
 
 def _absolute_error(config: Config) -> float | None:
     return float(config["abs"]) if config.get("mode") == "abs" and "abs" in config else None
+
+
+def _zfp_tolerance(config: Config) -> float | None:
+    return config.get("level") if config.get("mode") == "a" else None
 
 
 _ZFPY_TARGETS = {2: "rate", 3: "precision", 4: "tolerance"}
@@ -159,7 +174,13 @@ KNOWN: Mapping[str, Accepts] = {
     "imagecodecs_pcodec": Accepts(WHOLE, dtypes=_NUMBERS, told=("shape", "dtype")),
     "imagecodecs_rcomp": Accepts(WHOLE, dtypes=_NUMBERS[:6], told=("shape", "dtype")),
     "imagecodecs_zfp": Accepts(
-        WHOLE, dtypes=_FLOATS, widened=True, finite=True, verify=True, lossless=_without_level
+        WHOLE,
+        dtypes=_FLOATS,
+        widened=True,
+        finite=True,
+        verify=True,
+        lossless=_without_level,
+        max_error=_zfp_tolerance,
     ),
     "imagecodecs_sperr": Accepts(
         WHOLE,

@@ -10,7 +10,7 @@ import numpy as np
 from medroi.errors import CorruptStream
 from medroi.inner import slices
 from medroi.inner.base import Array, dense_bytes
-from medroi.inner.numcodecs_table import FLAT, SLICES
+from medroi.inner.numcodecs.table import FLAT, SLICES
 
 # What is fed: the elements' bytes, the elements, indices of a value map, or widened elements.
 BYTES, ELEMENTS, INDICES, AS_F4, AS_F8 = 0, 1, 2, 3, 4

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
-from medroi.inner import numcodecs_feed as feeding
 from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, dense_bytes, short_part_extent
-from medroi.inner.numcodecs_feed import AS_F8, BYTES, ELEMENTS, INDICES
-from medroi.inner.numcodecs_table import FLAT, FORBIDDEN, KNOWN, SLICES, WHOLE, Accepts, package_of
+from medroi.inner.numcodecs import feed as feeding
+from medroi.inner.numcodecs.feed import AS_F8, BYTES, ELEMENTS, INDICES
+from medroi.inner.numcodecs.table import FLAT, FORBIDDEN, KNOWN, SLICES, WHOLE, Accepts, package_of
 
 # feed, form, axes of what is fed, bytes of the configuration
 _HEAD = struct.Struct("<BBBH")

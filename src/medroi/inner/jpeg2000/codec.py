@@ -10,9 +10,10 @@ import numpy as np
 
 from medroi import _kernel
 from medroi.errors import InvalidArgument
-from medroi.inner import jpeg2000_glymur, slices
+from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, NativeCodec, check_number
-from medroi.inner.jpeg2000_glymur import Quality
+from medroi.inner.jpeg2000 import files as glymur_files
+from medroi.inner.jpeg2000.files import Quality
 from medroi.inner.search import reach
 
 _LOSSLESS, _RATE, _PSNR = 0.0, 1.0, 2.0
@@ -79,7 +80,7 @@ class Jpeg2000(NativeCodec):
         super().check(region)
         if self.is_native():
             return
-        jpeg2000_glymur.load_glymur()
+        glymur_files.load_glymur()
         kind = region.dtype.kind
         if kind not in "iuf" and (kind != "b" or not self.lossless):
             raise InvalidArgument(
@@ -118,20 +119,20 @@ class Jpeg2000(NativeCodec):
         n_slices = max(1, extent * math.prod(region.shape[1:-2])) if region.ndim > 2 else 1
         overhead = _SLICE_OVERHEAD_NBYTES + _PART_OVERHEAD_NBYTES / n_slices
         nbytes = n_elements * region.dtype.itemsize / self.rate - overhead
-        bits = jpeg2000_glymur.sample_bits(values.max_index)
+        bits = glymur_files.sample_bits(values.max_index)
         return n_elements * bits / (8 * max(nbytes, 1))
 
     def _find_quality(self, region: Array, values: _kernel.ValueMap) -> Quality:
         assert self.psnr is not None
         indices = slices.indices_of(values, region)
         peak = values.max_index if self.peak is None else self.peak / values.step
-        full_scale = (1 << jpeg2000_glymur.sample_bits(values.max_index)) - 1
+        full_scale = (1 << glymur_files.sample_bits(values.max_index)) - 1
 
         def measure(setting: float) -> float:
-            files = jpeg2000_glymur.encode(indices, values.max_index, Quality(psnr=setting))
+            files = glymur_files.encode(indices, values.max_index, Quality(psnr=setting))
             error = 0.0
             for file, samples in zip(files, indices, strict=True):
-                decoded = jpeg2000_glymur.decode(file, samples.shape).astype(np.int64)
+                decoded = glymur_files.decode(file, samples.shape).astype(np.int64)
                 error += float(((np.minimum(decoded, values.max_index) - samples) ** 2).sum())
             if error == 0:
                 return math.inf
@@ -153,7 +154,7 @@ class Jpeg2000(NativeCodec):
         values, rest = slices.read_map(coded, out)
         shape = slices.slice_shape(out.shape)
         files = slices.split_slices(rest, out.size // math.prod(shape))
-        indices = slices.decode_slices(files, shape, jpeg2000_glymur.decode)
+        indices = slices.decode_slices(files, shape, glymur_files.decode)
         slices.put_indices(values, indices, out)
 
 
@@ -179,5 +180,5 @@ class _Planned(InnerCodec):
 
 def _encode(values: _kernel.ValueMap, part: Array, quality: Quality) -> bytes:
     indices = slices.indices_of(values, part)
-    files = jpeg2000_glymur.encode(indices, values.max_index, quality)
+    files = glymur_files.encode(indices, values.max_index, quality)
     return slices.pack_slices(slices.map_bytes(values, part), files)
