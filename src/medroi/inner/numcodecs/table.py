@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 Config = Mapping[str, Any]
 
 FLAT, WHOLE, SLICES = 0, 1, 2
+_MAX_MAGNITUDE = 1e15
 _NUMBERS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")
 _TO_16 = (8, 16)
 _FROM_8_TO_16 = tuple(range(8, 17))
@@ -70,6 +72,19 @@ def _pointwise_error(config: Config) -> float | None:
     return float(config["level"]) if config.get("mode") == "pwe" else None
 
 
+def _unlimited(_config: Config) -> float:
+    return math.inf
+
+
+def _sperr_magnitude(config: Config) -> float:
+    """SPERR's integers overflow, and the process dies, where values are too large for a step."""
+    mode, level = config.get("mode"), float(config.get("level", 0))
+    if mode == "pwe" and level > 0:
+        return min(level * 2.0**40, _MAX_MAGNITUDE)
+    possible = {"psnr": 200.0, "bpp": 64.0}
+    return _MAX_MAGNITUDE if 0 < level <= possible.get(str(mode), 0) else 0.0
+
+
 def _absolute_error(config: Config) -> float | None:
     return float(config["abs"]) if config.get("mode") == "abs" and "abs" in config else None
 
@@ -121,6 +136,8 @@ class Accepts:
         Lossless coding is checked by decoding before it is believed.
     lossless : callable
         Whether a configuration keeps every bit.
+    max_magnitude : callable
+        Largest magnitude of a value that it survives with a configuration.
     max_error : callable
         Largest error that a configuration promises, in units of what is fed.
     """
@@ -136,6 +153,7 @@ class Accepts:
     min_side: int = 1
     finite: bool = False
     verify: bool = False
+    max_magnitude: Callable[[Config], float] = _unlimited
     lossless: Callable[[Config], bool] = _always
     max_error: Callable[[Config], float | None] = _unstated
 
@@ -188,6 +206,7 @@ KNOWN: Mapping[str, Accepts] = {
         widened=True,
         min_side=8,
         finite=True,
+        max_magnitude=_sperr_magnitude,
         lossless=_never,
         max_error=_pointwise_error,
     ),
