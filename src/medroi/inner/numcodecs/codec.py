@@ -337,6 +337,8 @@ class Numcodecs(InnerCodec):
         files = [rest]
         if feed == SLICES:
             files = slices.split_slices(rest, out.size // count)
+        if not all(inner.accepts.is_frame(file, count * dtype.itemsize) for file in files):
+            raise CorruptStream("corrupt stream: a part announces another length than it has")
         fed = [_decode_file(codec, file, dtype, count, depth) for file in files]
         feeding.put_back(form, fed[0] if len(fed) == 1 else np.concatenate(fed), values, out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -93,6 +94,20 @@ def _zfp_tolerance(config: Config) -> float | None:
     return config.get("level") if config.get("mode") == "a" else None
 
 
+def _any_frame(_frame: bytes | memoryview, _nbytes: int) -> bool:
+    return True
+
+
+def _blosc_frame(frame: bytes | memoryview, nbytes: int) -> bool:
+    """Blosc believes the lengths in its header, and reads and writes where they lead."""
+    return len(frame) >= 16 and struct.unpack_from("<4xIxxxxI", frame) == (nbytes, len(frame))
+
+
+def _lz4_frame(frame: bytes | memoryview, nbytes: int) -> bool:
+    """numcodecs' LZ4 allocates what its header says."""
+    return len(frame) >= 4 and struct.unpack_from("<I", frame) == (nbytes,)
+
+
 _ZFPY_TARGETS = {2: "rate", 3: "precision", 4: "tolerance"}
 
 
@@ -134,6 +149,8 @@ class Accepts:
         NaN and infinities are refused beforehand.
     verify : bool
         Lossless coding is checked by decoding before it is believed.
+    is_frame : callable
+        Whether coded bytes are safe to decode to that many bytes.
     lossless : callable
         Whether a configuration keeps every bit.
     max_magnitude : callable
@@ -154,19 +171,19 @@ class Accepts:
     finite: bool = False
     verify: bool = False
     max_magnitude: Callable[[Config], float] = _unlimited
+    is_frame: Callable[[bytes | memoryview, int], bool] = _any_frame
     lossless: Callable[[Config], bool] = _always
     max_error: Callable[[Config], float | None] = _unstated
 
 
 _BYTES = Accepts(FLAT)
+_BLOSC = Accepts(FLAT, is_frame=_blosc_frame)
 _FLOATS = ("f4", "f8")
 
 KNOWN: Mapping[str, Accepts] = {
-    **dict.fromkeys(("blosc", "zlib", "gzip", "bz2", "lzma", "lz4", "zstd"), _BYTES),
+    **dict.fromkeys(("zlib", "gzip", "bz2", "lzma", "zstd"), _BYTES),
     **dict.fromkeys(
         (
-            "imagecodecs_blosc",
-            "imagecodecs_blosc2",
             "imagecodecs_brotli",
             "imagecodecs_bz2",
             "imagecodecs_deflate",
@@ -179,6 +196,8 @@ KNOWN: Mapping[str, Accepts] = {
         ),
         _BYTES,
     ),
+    **dict.fromkeys(("blosc", "imagecodecs_blosc", "imagecodecs_blosc2"), _BLOSC),
+    "lz4": Accepts(FLAT, is_frame=_lz4_frame),
     "pcodec": Accepts(FLAT, dtypes=_NUMBERS[2:]),
     "zfpy": Accepts(
         WHOLE,
