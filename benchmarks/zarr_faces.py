@@ -68,19 +68,17 @@ def measure(
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in made}
     nbytes = {}
     out = np.empty_like(volume)
+    order = "F" if volume.flags.f_contiguous else "C"
     for _ in range(ROUNDS):
         for name, options in made.items():
-            store = MemoryStore()
+            store, old = MemoryStore(), options.get("zarr_format") == 2
             array = zarr.create_array(
                 store,
                 shape=volume.shape,
                 dtype=volume.dtype,
                 chunks=chunks,
                 fill_value=background,
-                config={"order": "F" if volume.flags.f_contiguous else "C"}
-                if options.get("zarr_format") != 2
-                else None,
-                order="F" if options.get("zarr_format") == 2 and volume.flags.f_contiguous else None,
+                **({"order": order} if old else {"config": {"order": order}}),
                 **options,
             )
             wrote = seconds(lambda array=array: array.__setitem__(..., volume))
