@@ -126,7 +126,7 @@ static medroi_status read_all(const fuzz_stream *stream, medroi_error *error) {
     if (status != MEDROI_OK || nbytes > MAX_ARRAY_NBYTES) {
         return status;
     }
-    const uint32_t n_threads = 1 + nbytes % 3;
+    const uint32_t n_threads = (uint32_t)(1 + nbytes % 3);
     size_t scratch_nbytes = medroi_decode_scratch_nbytes(&header, n_threads);
     fuzz_expect(scratch_nbytes <= 4 * MAX_ARRAY_NBYTES, "working space follows the array's size");
     uint8_t *data = fuzz_allocate(nbytes);
