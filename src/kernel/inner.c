@@ -9,6 +9,9 @@ static const medroi_inner *const table[] = {
 #ifdef MEDROI_HAVE_ZSTD
     &medroi_zstd,
 #endif
+#ifdef MEDROI_HAVE_OPENJPEG
+    &medroi_jpeg2000,
+#endif
 };
 
 const medroi_inner *medroi_find_inner(uint16_t id) {

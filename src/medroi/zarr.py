@@ -49,7 +49,9 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     ----------
     inner : str, mapping or InnerCodec
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine, threads
+    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine
+        As of `medroi.MedROI`.
+    threads, verify
         As of `medroi.MedROI`. Zarr codes chunks in threads of its own already.
 
     Raises
@@ -76,6 +78,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         slice_axis: int | None = None,
         affine: Any = None,
         threads: int = 1,
+        verify: bool = False,
     ) -> None:
         made = settings.make(
             inner,
@@ -89,6 +92,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             max_miss_rate=max_miss_rate,
             axes=axes,
             threads=threads,
+            verify=verify,
         )
         object.__setattr__(self, "_settings", made)
 
