@@ -116,6 +116,17 @@ static inline uint64_t decode_magnitude(p3_codec *p, medroi_token_model *m, int 
     return q << k | medroi_bits_get(&p->get, k);
 }
 
+static inline int64_t weighted(const int32_t *w, const int32_t *t)
+{
+    int64_t a = (int64_t)w[1] * t[1] + (int64_t)w[2] * t[2] + (int64_t)w[3] * t[3];
+    int64_t b = (int64_t)w[5] * t[5] + (int64_t)w[6] * t[6] + (int64_t)w[7] * t[7];
+    int64_t c = (int64_t)w[8] * t[8] + (int64_t)w[9] * t[9] + (int64_t)w[10] * t[10];
+    int64_t d = (int64_t)w[11] * t[11] + (int64_t)w[12] * t[12] + (int64_t)w[13] * t[13];
+    a += (int64_t)w[14] * t[14] + (int64_t)w[15] * t[15] + (int64_t)w[16] * t[16];
+    b += (int64_t)w[17] * t[17] + (int64_t)w[18] * t[18] + (int64_t)w[19] * t[19];
+    return (a + b) + (c + d) + ((int64_t)w[4] * t[4] + (int64_t)w[0] * t[0]);
+}
+
 /* One voxel. In: its neighbours. Encoding reads *s->c, decoding writes it. */
 static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
 {
@@ -142,9 +153,7 @@ static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
     for (int32_t i = 0; i < P3_MAX_CLASSES - 1; i++)
         cls += rough >= limit[i];
     const int32_t *w = p->weights.weight[s->kind][cls];
-    int64_t sum = 0;
-    for (int i = 0; i < P3_TAPS; i++)
-        sum += (int64_t)w[i] * tap[i];
+    int64_t sum = weighted(w, tap);
     int32_t guess = (int32_t)(sum >> P3_WEIGHT_BITS);
     int signs = (tap[0] > guess) | (tap[1] > guess) << 1 | (tap[6] > guess) << 2 |
                 (tap[3] > guess) << 3 | (tap[10] > guess) << 4;

@@ -13,7 +13,7 @@
 #endif
 
 #define UNKNOWNS (P3_TAPS - 1) /* all but tap 0, which takes what is left of the sum 1 */
-#define MAX_SAMPLES 131072
+#define MAX_SAMPLES 65536
 
 typedef struct fit_sums {
     int64_t a[UNKNOWNS][UNKNOWNS];

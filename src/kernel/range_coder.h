@@ -187,7 +187,9 @@ typedef struct medroi_token_model {
     uint32_t count; /* symbols seen, up to MEDROI_TOKEN_SETTLED */
 } medroi_token_model;
 
-#define MEDROI_TOKEN_SETTLED 254
+#define MEDROI_TOKEN_QUICK 5
+#define MEDROI_TOKEN_SLOW 7
+#define MEDROI_TOKEN_SETTLED 254 /* from here on the shifts are the two above */
 
 static inline void medroi_token_init(medroi_token_model *m)
 {
@@ -205,19 +207,68 @@ static inline int medroi_token_shift(uint32_t count, int settled)
     return shift;
 }
 
+/* Row s is what the shares move towards when s was seen: 0 1 .. s, then up to 2^15 - 1. */
+static const int16_t medroi_token_target[MEDROI_TOKENS][MEDROI_TOKENS] = {
+#define T(i) (int16_t)(32752 + (i))
+    {0, T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, T(11), T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, T(12), T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, T(13), T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, T(14), T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, T(15)},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+#undef T
+};
+
+/* Move each share towards its target by 2^-shift of the difference, which fits 16 bits. */
+#if defined(__GNUC__)
+typedef int16_t medroi_shares __attribute__((vector_size(2 * MEDROI_TOKENS / 2)));
+
+static inline void medroi_token_move(int16_t *share, const int16_t *target, int shift)
+{
+    for (int half = 0; half < MEDROI_TOKENS; half += MEDROI_TOKENS / 2) {
+        medroi_shares s, t;
+        memcpy(&s, share + half, sizeof s);
+        memcpy(&t, target + half, sizeof t);
+        s += (t - s) >> (int16_t)shift;
+        memcpy(share + half, &s, sizeof s);
+    }
+}
+#else
+static inline void medroi_token_move(int16_t *share, const int16_t *target, int shift)
+{
+    for (int i = 0; i < MEDROI_TOKENS; i++)
+        share[i] = (int16_t)(share[i] + ((target[i] - share[i]) >> shift));
+}
+#endif
+
+static inline void medroi_token_learn(medroi_token_model *m, const int16_t *target)
+{
+    int quick = medroi_token_shift(m->count, MEDROI_TOKEN_QUICK);
+    int slow = medroi_token_shift(m->count, MEDROI_TOKEN_SLOW);
+    medroi_token_move(m->quick, target, quick);
+    medroi_token_move(m->slow, target, slow);
+    m->count++;
+}
+
 static inline void medroi_token_update(medroi_token_model *m, unsigned symbol)
 {
-    int quick = 5, slow = 7;
+    const int16_t *target = medroi_token_target[symbol];
     if (m->count < MEDROI_TOKEN_SETTLED) {
-        quick = medroi_token_shift(m->count, 5);
-        slow = medroi_token_shift(m->count, 7);
-        m->count++;
+        medroi_token_learn(m, target);
+        return;
     }
-    for (int i = 1; i < MEDROI_TOKENS; i++) {
-        int target = i > (int)symbol ? (1 << 15) - MEDROI_TOKENS + i : i;
-        m->quick[i] = (int16_t)(m->quick[i] + ((target - m->quick[i]) >> quick));
-        m->slow[i] = (int16_t)(m->slow[i] + ((target - m->slow[i]) >> slow));
-    }
+    medroi_token_move(m->quick, target, MEDROI_TOKEN_QUICK);
+    medroi_token_move(m->slow, target, MEDROI_TOKEN_SLOW);
 }
 
 /* Where the share of `symbol` starts, in units of 2^-16. */
