@@ -164,9 +164,9 @@ static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
     int64_t x = (s64 + (1 << (P3_WEIGHT_BITS - 1))) >> P3_WEIGHT_BITS;
     int64_t frac = s64 - (x << P3_WEIGHT_BITS);
     uint32_t act = activity(s, row), level = level_of(act);
-    int k = act < 512 ? 0 : ilog2(act) - 8;
+    int k = act < 256 ? 0 : ilog2(act) - 7;
     int64_t fmag = frac < 0 ? -frac : frac;
-    medroi_token_model *m = &p->token[level * 4 + (uint32_t)(fmag >> (P3_WEIGHT_BITS - 3) & 3)];
+    medroi_token_model *m = &p->token[level * 4 + (uint32_t)(fmag >> (P3_WEIGHT_BITS - 2) & 1)];
     int64_t below = x - p->low, above = p->high - x, fold = below < above ? below : above;
     int64_t e;
     if (encode) {

@@ -13,7 +13,7 @@
 #endif
 
 #define UNKNOWNS (P3_TAPS - 1) /* all but tap 0, which takes what is left of the sum 1 */
-#define MAX_SAMPLES 65536
+#define MAX_SAMPLES 131072
 
 typedef struct fit_sums {
     int64_t a[UNKNOWNS][UNKNOWNS];
@@ -108,17 +108,16 @@ static void find_limits(fit_sample *sample, int64_t n, int32_t n_classes, uint32
         limit[i] = n > 0 ? sample[n * (i + 1) / n_classes].roughness + 1 : 0;
 }
 
-static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind,
+/* Every step-th voxel of the slices of one kind, without those in flat places; `sample` may be
+ * NULL to count only. */
+static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind, int64_t step,
                             fit_sample *sample)
 {
-    int64_t per_slice = v->height * v->width, total = 0, n = 0, at = 0;
-    for (int64_t z = 0; z < v->depth; z++)
-        total += p3_kind(v, z) == kind ? per_slice : 0;
-    int64_t step = (total / (MAX_SAMPLES / 2)) | 1;
+    int64_t per_slice = v->height * v->width, n = 0, at = 0;
+    const int32_t *zero = voxels + p3_origin(v, v->depth);
     for (int64_t z = 0; z < v->depth; z++) {
         if (p3_kind(v, z) != kind)
             continue;
-        const int32_t *zero = voxels + p3_volume_voxels(v) + 2 * v->row + 2;
         for (; at < per_slice && n < MAX_SAMPLES; at += step) {
             int64_t offset = at / v->width * v->row + at % v->width;
             int32_t tap[P3_TAPS];
@@ -131,11 +130,24 @@ static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind,
             s.roughness = p3_roughness(tap);
             if (s.roughness == 0 && s.c[0] == tap[0])
                 continue;
-            sample[n++] = s;
+            if (sample)
+                sample[n] = s;
+            n++;
         }
         at = at >= per_slice ? at - per_slice : 0;
     }
     return n;
+}
+
+/* The step that finds about MAX_SAMPLES / 2 voxels worth a sample. */
+static int64_t choose_step(const p3_volume *v, const int32_t *voxels, int kind)
+{
+    int64_t total = 0;
+    for (int64_t z = 0; z < v->depth; z++)
+        total += p3_kind(v, z) == kind ? v->height * v->width : 0;
+    int64_t coarse = (total / (MAX_SAMPLES / 8)) | 1;
+    int64_t found = take_samples(v, voxels, kind, coarse, NULL);
+    return (found * coarse / (MAX_SAMPLES / 2)) | 1;
 }
 
 static int32_t class_count(int64_t samples)
@@ -153,7 +165,7 @@ int p3_fit_kind(const p3_volume *v, const int32_t *voxels, uint64_t top, int kin
     fit_sample *sample = malloc(MAX_SAMPLES * sizeof *sample);
     if (!sample)
         return 0;
-    int64_t n = take_samples(v, voxels, kind, sample);
+    int64_t n = take_samples(v, voxels, kind, choose_step(v, voxels, kind), sample);
     int32_t n_classes = class_count(n);
     weights->n_classes[kind] = n_classes;
     find_limits(sample, n, n_classes, weights->limit[kind]);

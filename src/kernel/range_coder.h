@@ -187,9 +187,9 @@ typedef struct medroi_token_model {
     uint32_t count; /* symbols seen, up to MEDROI_TOKEN_SETTLED */
 } medroi_token_model;
 
-#define MEDROI_TOKEN_QUICK 5
-#define MEDROI_TOKEN_SLOW 7
-#define MEDROI_TOKEN_SETTLED 254 /* from here on the shifts are the two above */
+#define MEDROI_TOKEN_QUICK 7
+#define MEDROI_TOKEN_SLOW 8
+#define MEDROI_TOKEN_SETTLED 510 /* from here on the shifts are the two above */
 
 static inline void medroi_token_init(medroi_token_model *m)
 {
