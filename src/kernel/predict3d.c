@@ -23,7 +23,7 @@ typedef struct p3_codec {
     medroi_bit_writer put;
     medroi_bit_reader get;
     medroi_bit_model flat[4];
-    medroi_token_model token[LEVELS * 4];
+    medroi_token_model token[LEVELS * 4], token2[8192];
     medroi_number_model escape;
     int32_t bias[BIAS_CONTEXTS];
 } p3_codec;
@@ -85,26 +85,26 @@ static inline uint32_t activity(const p3_site *s, int64_t row)
     return here + 2 * n[0] + n[-1] + n[1] + n[-row] + n[row] + n[row - 1] + n[row + 1];
 }
 
-static inline unsigned encode_magnitude(p3_codec *p, medroi_token_model *m, uint64_t u, int k)
+static inline unsigned encode_magnitude(p3_codec *p, medroi_token_model *m, medroi_token_model *m2, uint64_t u, int k)
 {
     uint64_t q = u >> k;
     if (q < 12) {
-        medroi_token_encode(&p->enc, m, (unsigned)q);
+        medroi_token_encode(&p->enc, m, m2, (unsigned)q);
     } else if (q < 40) {
         int extra = q < 16 ? 2 : q < 24 ? 3 : 4;
-        medroi_token_encode(&p->enc, m, (unsigned)(10 + extra));
+        medroi_token_encode(&p->enc, m, m2, (unsigned)(10 + extra));
         medroi_bits_put(&p->put, q - 8 - ((uint64_t)1 << extra), extra);
     } else {
-        medroi_token_encode(&p->enc, m, 15);
+        medroi_token_encode(&p->enc, m, m2, 15);
         medroi_number_encode(&p->enc, &p->put, &p->escape, q - 40);
     }
     medroi_bits_put(&p->put, u & (((uint64_t)1 << k) - 1), k);
     return 0;
 }
 
-static inline uint64_t decode_magnitude(p3_codec *p, medroi_token_model *m, int k)
+static inline uint64_t decode_magnitude(p3_codec *p, medroi_token_model *m, medroi_token_model *m2, int k)
 {
-    uint64_t q = medroi_token_decode(&p->dec, m);
+    uint64_t q = medroi_token_decode(&p->dec, m, m2);
     if (q >= 12) {
         if (q < 15) {
             int extra = (int)q - 10;
@@ -166,7 +166,8 @@ static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
     uint32_t act = activity(s, row), level = level_of(act);
     int k = act < 256 ? 0 : ilog2(act) - 7;
     int64_t fmag = frac < 0 ? -frac : frac;
-    medroi_token_model *m = &p->token[level * 4 + (uint32_t)(fmag >> (P3_WEIGHT_BITS - 2) & 1)];
+    medroi_token_model *m = &p->token[level * 4 + (uint32_t)(fmag >> (P3_WEIGHT_BITS - 3) & 3)];
+    medroi_token_model *m2 = &p->token2[(level >> 2) * 32 + (level_of(rough) >> 1 & 31)];
     int64_t below = x - p->low, above = p->high - x, fold = below < above ? below : above;
     int64_t e;
     if (encode) {
@@ -177,9 +178,9 @@ static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
             u = (uint64_t)(mag + fold);
         else
             u = (uint64_t)(2 * mag) - (uint64_t)((e > 0) == (frac >= 0) && e != 0);
-        encode_magnitude(p, m, u, k);
+        encode_magnitude(p, m, m2, u, k);
     } else {
-        int64_t u = (int64_t)decode_magnitude(p, m, k);
+        int64_t u = (int64_t)decode_magnitude(p, m, m2, k);
         if (u > 2 * fold) {
             int64_t mag = u - fold;
             e = below < above ? mag : -mag;
@@ -288,6 +289,8 @@ static medroi_status codec_init(p3_codec *p, const p3_volume *v, medroi_error *e
         medroi_bit_init(&p->flat[i]);
     for (int i = 0; i < LEVELS * 4; i++)
         medroi_token_init(&p->token[i]);
+    for (int i = 0; i < 8192; i++)
+        medroi_token_init(&p->token2[i]);
     medroi_number_init(&p->escape);
     if (!p->voxels || !p->errors)
         return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for %zu voxels", n);
@@ -398,7 +401,7 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     p3_load(&map, &v, data, p->voxels, &p->put);
     fill_margins(p);
     for (int kind = 0; kind < P3_KINDS; kind++)
-        p3_fit_kind(&v, p->voxels, map.top, kind, &p->weights);
+        p3_fit_kind(&v, p->voxels, kind, &p->weights);
     write_weights(p);
     for (int64_t z = 0; z < v.depth; z++)
         encode_rows(p, z);

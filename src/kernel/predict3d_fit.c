@@ -13,12 +13,17 @@
 #endif
 
 #define UNKNOWNS (P3_TAPS - 1) /* all but tap 0, which takes what is left of the sum 1 */
+#define COLUMNS (UNKNOWNS + 1) /* the last is the voxel itself */
 #define MAX_SAMPLES 131072
+#define BATCH 64             /* 64 products of two CLIP sized numbers fit 31 bits */
+#define CLIP 4095
+#define BINS (33 * 16)       /* of the histogram of roughness: 16 an octave */
 
 typedef struct fit_sums {
-    int64_t a[UNKNOWNS][UNKNOWNS];
-    int64_t b[UNKNOWNS];
-    int64_t n;
+    int64_t a[COLUMNS][COLUMNS]; /* lower triangle */
+    int16_t batch[COLUMNS][BATCH];
+    int n; /* columns of the batch that are filled */
+    int shift;
 } fit_sums;
 
 typedef struct fit_sample {
@@ -49,7 +54,7 @@ static void solve(const fit_sums *sums, double x[UNKNOWNS])
         }
     }
     for (int i = 0; i < UNKNOWNS; i++) {
-        double sum = (double)sums->b[i];
+        double sum = (double)sums->a[UNKNOWNS][i];
         for (int k = 0; k < i; k++) {
             double t = l[i][k] * x[k];
             sum -= t;
@@ -78,34 +83,61 @@ static void round_weights(const double x[UNKNOWNS], int32_t weight[P3_TAPS])
     weight[0] = rest;
 }
 
-/* A sum of 131072 products of two 21-bit differences fits 64 bits. */
-static void accumulate(fit_sums *sums, const fit_sample *s, int64_t row, int shift)
+/* Add the batch to the sums; what is not filled is zero. */
+static void flush(fit_sums *sums)
 {
-    int32_t tap[P3_TAPS], d[UNKNOWNS];
+    for (int i = 0; i < COLUMNS; i++)
+        for (int j = 0; j <= i; j++) {
+            int32_t sum = 0;
+            for (int k = 0; k < BATCH; k++)
+                sum += sums->batch[i][k] * sums->batch[j][k];
+            sums->a[i][j] += sum;
+        }
+    memset(sums->batch, 0, sizeof sums->batch);
+    sums->n = 0;
+}
+
+static int16_t clipped(int32_t value, int32_t base, int shift)
+{
+    int64_t d = ((int64_t)value - base) >> shift;
+    return (int16_t)(d > CLIP ? CLIP : d < -CLIP ? -CLIP : d);
+}
+
+static void add_sample(fit_sums *sums, const fit_sample *s, int64_t row)
+{
+    int32_t tap[P3_TAPS];
     p3_neighbours(s->c, s->n, s->f, row, tap);
     for (int i = 0; i < UNKNOWNS; i++)
-        d[i] = (int32_t)(((int64_t)tap[i + 1] - tap[0]) >> shift);
-    int32_t target = (int32_t)(((int64_t)s->c[0] - tap[0]) >> shift);
-    for (int i = 0; i < UNKNOWNS; i++) {
-        for (int j = 0; j <= i; j++)
-            sums->a[i][j] += (int64_t)d[i] * d[j];
-        sums->b[i] += (int64_t)d[i] * target;
+        sums->batch[i][sums->n] = clipped(tap[i + 1], tap[0], sums->shift);
+    sums->batch[UNKNOWNS][sums->n] = clipped(s->c[0], tap[0], sums->shift);
+    if (++sums->n == BATCH)
+        flush(sums);
+}
+
+/* Histogram bins of roughness, 16 an octave. */
+static int bin_of(uint32_t roughness)
+{
+    int lg = medroi_bit_length(roughness) - 1;
+    return lg < 4 ? (int)roughness : 16 * (lg - 3) + (int)(roughness >> (lg - 4) & 15);
+}
+
+static uint32_t bin_start(int bin)
+{
+    return bin < 16 ? (uint32_t)bin : (16u + (uint32_t)bin % 16) << (bin / 16 - 1);
+}
+
+/* Limits that put about equal numbers of samples into each class. */
+static void find_limits(const fit_sample *sample, int64_t n, int32_t n_classes, uint32_t *limit)
+{
+    int64_t histogram[BINS] = {0}, below = 0;
+    for (int64_t i = 0; i < n; i++)
+        histogram[bin_of(sample[i].roughness)]++;
+    int bin = 0;
+    for (int32_t k = 1; k < n_classes; k++) {
+        while (bin < BINS - 1 && below < n * k / n_classes)
+            below += histogram[bin++];
+        limit[k - 1] = bin_start(bin);
     }
-    sums->n++;
-}
-
-static int by_roughness(const void *a, const void *b)
-{
-    uint32_t x = ((const fit_sample *)a)->roughness, y = ((const fit_sample *)b)->roughness;
-    return (x > y) - (x < y);
-}
-
-/* Limits that put equal numbers of samples into each class. */
-static void find_limits(fit_sample *sample, int64_t n, int32_t n_classes, uint32_t *limit)
-{
-    qsort(sample, (size_t)n, sizeof *sample, by_roughness);
-    for (int32_t i = 0; i + 1 < n_classes; i++)
-        limit[i] = n > 0 ? sample[n * (i + 1) / n_classes].roughness + 1 : 0;
 }
 
 /* Every step-th voxel of the slices of one kind, without those in flat places; `sample` may be
@@ -158,27 +190,41 @@ static int32_t class_count(int64_t samples)
     return n;
 }
 
-int p3_fit_kind(const p3_volume *v, const int32_t *voxels, uint64_t top, int kind,
-                p3_weights *weights)
+/* Differences in a class are about its roughness / 7: keep them within CLIP. */
+static int shift_of(uint32_t limit)
 {
-    int shift = medroi_bit_length(top) > 20 ? medroi_bit_length(top) - 20 : 0;
+    int bits = medroi_bit_length(limit);
+    return bits > 13 ? bits - 13 : 0;
+}
+
+int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, p3_weights *weights)
+{
     fit_sample *sample = malloc(MAX_SAMPLES * sizeof *sample);
-    if (!sample)
-        return 0;
+    fit_sums *sums = calloc(P3_MAX_CLASSES, sizeof *sums);
+    int ok = sample != NULL && sums != NULL;
+    if (!ok)
+        goto done;
     int64_t n = take_samples(v, voxels, kind, choose_step(v, voxels, kind), sample);
     int32_t n_classes = class_count(n);
+    uint32_t *limit = weights->limit[kind];
     weights->n_classes[kind] = n_classes;
-    find_limits(sample, n, n_classes, weights->limit[kind]);
-    int64_t i = 0;
+    find_limits(sample, n, n_classes, limit);
+    for (int32_t k = 0; k < n_classes; k++)
+        sums[k].shift = shift_of(n_classes == 1 ? UINT32_MAX >> 16 : limit[k > 0 ? k - 1 : 0]);
+    for (int64_t i = 0; i < n; i++) {
+        int32_t k = 0;
+        while (k + 1 < n_classes && sample[i].roughness >= limit[k])
+            k++;
+        add_sample(&sums[k], &sample[i], v->row);
+    }
     for (int32_t k = 0; k < n_classes; k++) {
-        fit_sums sums;
         double x[UNKNOWNS];
-        memset(&sums, 0, sizeof sums);
-        for (; i < n && (k + 1 == n_classes || sample[i].roughness < weights->limit[kind][k]); i++)
-            accumulate(&sums, &sample[i], v->row, shift);
-        solve(&sums, x);
+        flush(&sums[k]);
+        solve(&sums[k], x);
         round_weights(x, weights->weight[kind][k]);
     }
+done:
     free(sample);
-    return 1;
+    free(sums);
+    return ok;
 }

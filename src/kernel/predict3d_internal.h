@@ -71,8 +71,7 @@ medroi_status p3_read_map(p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader 
 void p3_margin_top(const p3_volume *v, int32_t *voxels, int64_t z);
 void p3_margin_row(const p3_volume *v, int32_t *row, int64_t y);
 
-int p3_fit_kind(const p3_volume *v, const int32_t *voxels, uint64_t top, int kind,
-                p3_weights *weights);
+int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, p3_weights *weights);
 
 /* Neighbours of the voxel at `c`: its own slice, the same place in reference slices n and f. */
 static inline void p3_neighbours(const int32_t *c, const int32_t *n, const int32_t *f, int64_t row,

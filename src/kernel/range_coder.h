@@ -176,35 +176,25 @@ static inline unsigned medroi_bit_decode(medroi_rc_decoder *rc, medroi_bit_model
 
 /* ------------------------------------------------------------------ 16-symbol model */
 
-/* Cumulative shares of 16 symbols in units of 2^-15, a quick and a slow estimate; their sum
- * (units of 2^-16) is used. quick[0] = slow[0] = 0 and the missing entry 16 is 2^15 in each.
- * Both stay strictly increasing: every target increases by at least 1 from entry to entry, and so
- * does c + ((target - c) >> shift) when c does; so no symbol ever loses its share. */
+/* Cumulative shares of 16 symbols in units of 2^-15: symbol s owns [share[s], share[s + 1]), where
+ * share[0] = 0 and the missing entry 16 is 2^15. A symbol is coded with the sum of two models that
+ * look at different contexts, so in units of 2^-16. Shares stay strictly increasing: every target
+ * increases by at least 1 from entry to entry, and so does c + ((target - c) >> shift) when c
+ * does; so no symbol ever loses its share. Right shifts of negative numbers round down. */
 #define MEDROI_TOKENS 16
+#define MEDROI_TOKEN_SHIFT 7
+#define MEDROI_TOKEN_SETTLED 126 /* symbols after which the shift is MEDROI_TOKEN_SHIFT */
 
 typedef struct medroi_token_model {
-    int16_t quick[MEDROI_TOKENS], slow[MEDROI_TOKENS];
-    uint32_t count; /* symbols seen, up to MEDROI_TOKEN_SETTLED */
+    int16_t share[MEDROI_TOKENS];
+    uint16_t seen; /* symbols, up to MEDROI_TOKEN_SETTLED */
 } medroi_token_model;
-
-#define MEDROI_TOKEN_QUICK 7
-#define MEDROI_TOKEN_SLOW 8
-#define MEDROI_TOKEN_SETTLED 510 /* from here on the shifts are the two above */
 
 static inline void medroi_token_init(medroi_token_model *m)
 {
     for (int i = 0; i < MEDROI_TOKENS; i++)
-        m->quick[i] = m->slow[i] = (int16_t)(i << 11);
-    m->count = 0;
-}
-
-/* Adaptation shift after `count` symbols: the first ones teach fast. */
-static inline int medroi_token_shift(uint32_t count, int settled)
-{
-    int shift = 2;
-    while (shift < settled && (count + 2) >> shift != 0)
-        shift++;
-    return shift;
+        m->share[i] = (int16_t)(i << 11);
+    m->seen = 0;
 }
 
 /* Row s is what the shares move towards when s was seen: 0 1 .. s, then up to 2^15 - 1. */
@@ -251,54 +241,53 @@ static inline void medroi_token_move(int16_t *share, const int16_t *target, int 
 }
 #endif
 
-static inline void medroi_token_learn(medroi_token_model *m, const int16_t *target)
-{
-    int quick = medroi_token_shift(m->count, MEDROI_TOKEN_QUICK);
-    int slow = medroi_token_shift(m->count, MEDROI_TOKEN_SLOW);
-    medroi_token_move(m->quick, target, quick);
-    medroi_token_move(m->slow, target, slow);
-    m->count++;
-}
-
+/* The first symbols teach faster: shift 2, 2, 3, 3, 3, 3, 4 ... = bits of (seen + 2). */
 static inline void medroi_token_update(medroi_token_model *m, unsigned symbol)
 {
-    const int16_t *target = medroi_token_target[symbol];
-    if (m->count < MEDROI_TOKEN_SETTLED) {
-        medroi_token_learn(m, target);
+    if (m->seen == MEDROI_TOKEN_SETTLED) {
+        medroi_token_move(m->share, medroi_token_target[symbol], MEDROI_TOKEN_SHIFT);
         return;
     }
-    medroi_token_move(m->quick, target, MEDROI_TOKEN_QUICK);
-    medroi_token_move(m->slow, target, MEDROI_TOKEN_SLOW);
+    int shift = 2;
+    while ((m->seen + 2) >> shift != 0)
+        shift++;
+    m->seen++;
+    medroi_token_move(m->share, medroi_token_target[symbol], shift);
 }
 
-/* Where the share of `symbol` starts, in units of 2^-16. */
-static inline uint32_t medroi_token_start(const medroi_token_model *m, unsigned symbol)
+/* Where a symbol starts, in units of 2^-16; symbol 16 starts where the last one ends. */
+static inline uint32_t medroi_token_start(const medroi_token_model *a, const medroi_token_model *b,
+                                          unsigned symbol)
 {
     return symbol == MEDROI_TOKENS ? 1u << 16
-                                   : (uint32_t)m->quick[symbol] + (uint32_t)m->slow[symbol];
+                                   : (uint32_t)a->share[symbol] + (uint32_t)b->share[symbol];
 }
 
-static inline void medroi_token_encode(medroi_rc_encoder *rc, medroi_token_model *m, unsigned symbol)
+static inline void medroi_token_encode(medroi_rc_encoder *rc, medroi_token_model *a,
+                                       medroi_token_model *b, unsigned symbol)
 {
-    uint32_t start = medroi_token_start(m, symbol);
-    medroi_rc_encode(rc, start, medroi_token_start(m, symbol + 1) - start, 16);
-    medroi_token_update(m, symbol);
+    uint32_t start = medroi_token_start(a, b, symbol);
+    medroi_rc_encode(rc, start, medroi_token_start(a, b, symbol + 1) - start, 16);
+    medroi_token_update(a, symbol);
+    medroi_token_update(b, symbol);
 }
 
-static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_model *m)
+static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_model *a,
+                                           medroi_token_model *b)
 {
     uint64_t r = rc->range >> 16, code = rc->code;
     unsigned s = 0;
     for (unsigned i = 4; i < MEDROI_TOKENS; i += 4)
-        s += 4u * (code >= r * medroi_token_start(m, i));
-    s += (unsigned)((code >= r * medroi_token_start(m, s + 1)) +
-                    (code >= r * medroi_token_start(m, s + 2)) +
-                    (code >= r * medroi_token_start(m, s + 3)));
-    uint32_t start = medroi_token_start(m, s);
+        s += 4u * (code >= r * medroi_token_start(a, b, i));
+    s += (unsigned)((code >= r * medroi_token_start(a, b, s + 1)) +
+                    (code >= r * medroi_token_start(a, b, s + 2)) +
+                    (code >= r * medroi_token_start(a, b, s + 3)));
+    uint32_t start = medroi_token_start(a, b, s);
     rc->code = code - r * start;
-    rc->range = r * (medroi_token_start(m, s + 1) - start);
+    rc->range = r * (medroi_token_start(a, b, s + 1) - start);
     medroi_rc_refill(rc);
-    medroi_token_update(m, s);
+    medroi_token_update(a, s);
+    medroi_token_update(b, s);
     return s;
 }
 
