@@ -58,23 +58,6 @@ p3_volume p3_shape(const medroi_block *block)
     return v;
 }
 
-static inline int ilog2(uint32_t x)
-{
-#if defined(__GNUC__)
-    return 31 - __builtin_clz(x);
-#else
-    return medroi_bit_length(x) - 1;
-#endif
-}
-
-static inline uint32_t level_of(uint32_t a)
-{
-    if (a < 4)
-        return a;
-    int lg = ilog2(a);
-    return 4u * (uint32_t)(lg - 1) + ((a >> (lg - 2)) & 3u);
-}
-
 /* Sum of 16 shares of recent errors, in units of 1/8. */
 static inline uint32_t activity(const p3_site *s, int64_t row)
 {
@@ -83,37 +66,6 @@ static inline uint32_t activity(const p3_site *s, int64_t row)
     if (s->kind == 0)
         return 2 * here;
     return here + 2 * n[0] + n[-1] + n[1] + n[-row] + n[row] + n[row - 1] + n[row + 1];
-}
-
-static inline unsigned encode_magnitude(p3_codec *p, medroi_token_model *m, medroi_token_model *m2, uint64_t u, int k)
-{
-    uint64_t q = u >> k;
-    if (q < 12) {
-        medroi_token_encode(&p->enc, m, m2, (unsigned)q);
-    } else if (q < 40) {
-        int extra = q < 16 ? 2 : q < 24 ? 3 : 4;
-        medroi_token_encode(&p->enc, m, m2, (unsigned)(10 + extra));
-        medroi_bits_put(&p->put, q - 8 - ((uint64_t)1 << extra), extra);
-    } else {
-        medroi_token_encode(&p->enc, m, m2, 15);
-        medroi_number_encode(&p->enc, &p->put, &p->escape, q - 40);
-    }
-    medroi_bits_put(&p->put, u & (((uint64_t)1 << k) - 1), k);
-    return 0;
-}
-
-static inline uint64_t decode_magnitude(p3_codec *p, medroi_token_model *m, medroi_token_model *m2, int k)
-{
-    uint64_t q = medroi_token_decode(&p->dec, m, m2);
-    if (q >= 12) {
-        if (q < 15) {
-            int extra = (int)q - 10;
-            q = 8 + ((uint64_t)1 << extra) + medroi_bits_get(&p->get, extra);
-        } else {
-            q = 40 + (medroi_number_decode(&p->dec, &p->get, &p->escape) & UINT32_MAX);
-        }
-    }
-    return q << k | medroi_bits_get(&p->get, k);
 }
 
 static inline int64_t weighted(const int32_t *w, const int32_t *t)
@@ -163,11 +115,11 @@ static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
     s64 = s64 < lo ? lo : s64 > hi ? hi : s64;
     int64_t x = (s64 + (1 << (P3_WEIGHT_BITS - 1))) >> P3_WEIGHT_BITS;
     int64_t frac = s64 - (x << P3_WEIGHT_BITS);
-    uint32_t act = activity(s, row), level = level_of(act);
-    int k = act < 256 ? 0 : ilog2(act) - 7;
+    uint32_t act = activity(s, row), level = medroi_level(act);
+    int k = act < 256 ? 0 : medroi_log2(act) - 7;
     int64_t fmag = frac < 0 ? -frac : frac;
     medroi_token_model *m = &p->token[level * 4 + (uint32_t)(fmag >> (P3_WEIGHT_BITS - 3) & 3)];
-    medroi_token_model *m2 = &p->token2[(level >> 2) * 32 + (level_of(rough) >> 1 & 31)];
+    medroi_token_model *m2 = &p->token2[(level >> 2) * 32 + (medroi_level(rough) >> 1 & 31)];
     int64_t below = x - p->low, above = p->high - x, fold = below < above ? below : above;
     int64_t e;
     if (encode) {
@@ -178,9 +130,9 @@ static inline void code_voxel(p3_codec *p, const p3_site *s, int encode)
             u = (uint64_t)(mag + fold);
         else
             u = (uint64_t)(2 * mag) - (uint64_t)((e > 0) == (frac >= 0) && e != 0);
-        encode_magnitude(p, m, m2, u, k);
+        medroi_magnitude_encode(&p->enc, &p->put, &p->escape, m, m2, u, k);
     } else {
-        int64_t u = (int64_t)decode_magnitude(p, m, m2, k);
+        int64_t u = (int64_t)medroi_magnitude_decode(&p->dec, &p->get, &p->escape, m, m2, k);
         if (u > 2 * fold) {
             int64_t mag = u - fold;
             e = below < above ? mag : -mag;
