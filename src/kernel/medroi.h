@@ -126,8 +126,11 @@ medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst, m
  * *preamble_nbytes. Does not look at the payload. */
 medroi_status medroi_read_preamble(const uint8_t *src, size_t nbytes, medroi_header *header,
                                    size_t *preamble_nbytes, medroi_error *error);
-/* Bytes of preamble that must be at hand to know the whole preamble's length (fixed). */
 #define MEDROI_FIXED_HEADER_NBYTES 112
+/* The preamble's length from its first MEDROI_FIXED_HEADER_NBYTES bytes, for readers that fetch
+ * ranges. Nothing is verified yet. */
+medroi_status medroi_peek_preamble(const uint8_t *src, size_t nbytes, size_t *preamble_nbytes,
+                                   medroi_error *error);
 
 /* The order in which an inner codec sees the axes: slice axis first, the others in memory order,
  * outermost first. `order[i]` is an array axis. */
@@ -192,6 +195,9 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
 medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
                             void *scratch, uint8_t *dst, size_t capacity, size_t *nbytes,
                             medroi_error *error);
+/* Check a payload's length and part table against the header; the parts themselves are not read. */
+medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
+                                   size_t payload_nbytes, medroi_error *error);
 /* Scratch that medroi_decode needs, in bytes. */
 size_t medroi_decode_scratch_nbytes(const medroi_header *header);
 /* Decode a stream whose preamble was read into `header`; `data` holds the whole array. */

@@ -1,0 +1,19 @@
+/* The native inner codecs, one per file. */
+#ifndef MEDROI_INNER_H
+#define MEDROI_INNER_H
+
+#include "medroi.h"
+
+extern const medroi_inner medroi_raw;
+#ifdef MEDROI_HAVE_ZLIB
+extern const medroi_inner medroi_deflate;
+#endif
+#ifdef MEDROI_HAVE_ZSTD
+extern const medroi_inner medroi_zstd;
+#endif
+
+/* Slices per part for codecs that gain nothing from longer parts: about 1 MiB, which stays in a
+ * second-level cache between the copy, the checksum and the coder. */
+int64_t medroi_short_part_extent(const medroi_block *region, const double *params);
+
+#endif

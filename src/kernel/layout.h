@@ -1,0 +1,14 @@
+/* Memory geometry shared by the kernel's own files. */
+#ifndef MEDROI_LAYOUT_H
+#define MEDROI_LAYOUT_H
+
+#include "medroi.h"
+
+/* Bytes between neighbours along each array axis. */
+void medroi_strides(const medroi_layout *layout, int64_t strides[MEDROI_MAX_AXES]);
+
+/* Where a box lies in the array exactly as a dense block in coding order, or NULL. */
+const uint8_t *medroi_dense_block(const medroi_layout *layout, const void *data,
+                                  const medroi_box *box, uint8_t slice_axis);
+
+#endif

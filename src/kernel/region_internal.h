@@ -1,0 +1,88 @@
+/* What the files of the region search share. Not installed, not part of the contract. */
+#ifndef MEDROI_REGION_INTERNAL_H
+#define MEDROI_REGION_INTERNAL_H
+
+#include "medroi.h"
+#include "rows.h"
+
+/* Voxels found along each array axis are reported through this: empty when start == stop. */
+typedef struct medroi_span {
+    int64_t start;
+    int64_t stop;
+} medroi_span;
+
+/* Bounds along the z, y and x of a grid. Empty when any of the three is. */
+typedef struct medroi_grid_box {
+    medroi_span z;
+    medroi_span y;
+    medroi_span x;
+} medroi_grid_box;
+
+/* Which voxels are tissue, once tau is known. */
+typedef enum medroi_tissue { MEDROI_TISSUE_NONE, MEDROI_TISSUE_SOME, MEDROI_TISSUE_ALL } medroi_tissue;
+
+typedef struct medroi_tau {
+    medroi_tissue tissue;
+    medroi_scalar element; /* the smallest (dark: largest) element that is tissue */
+    double value;          /* stored units, as reported; NaN where there is none */
+} medroi_tau;
+
+/* Everything one search works with; the arrays lie in the caller's scratch. */
+typedef struct medroi_search {
+    const medroi_region_options *options;
+    medroi_element_type type;
+    medroi_scalar background;
+    const medroi_row_ops *ops;
+    medroi_grid grid;
+    medroi_source source;
+    medroi_tau tau;
+    uint8_t *row_peaks;    /* [n_z][n_y] highest voxel of each row, over all repeats */
+    uint8_t *row_cores;    /* the same of the eroded array */
+    uint8_t *column_peaks; /* [length] highest voxel at each place of a row */
+    uint8_t *column_cores;
+    uint8_t *row_flags; /* [n_z][n_y] row holds tissue */
+    uint8_t *column_flags;
+    uint64_t *z_counts; /* tissue voxels of each layer, for the growth of a box */
+    uint64_t *y_counts;
+    uint64_t *x_counts;
+    uint64_t *histogram;
+} medroi_search;
+
+/* --- threshold.c --- */
+#define MEDROI_HISTOGRAM_NBINS 65536
+/* tau from a number in stored units. */
+medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
+/* tau from the sums of one pass over the array; no tissue when nothing was summed. */
+medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
+/* tau between the two classes of the histogram; reads the array once or twice. */
+medroi_tau medroi_tau_from_otsu(medroi_search *search);
+
+/* --- miss.c --- */
+/* Exact counts of tissue voxels, and of those outside `box`. */
+typedef struct medroi_counts {
+    uint64_t n_tissue;
+    uint64_t n_missed;
+} medroi_counts;
+medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box);
+/* The most voxels that may be missed of n_tissue. */
+uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate);
+/* A box around `box` that misses at most `n_allowed` tissue voxels. */
+medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
+                                uint64_t n_allowed);
+
+/* --- differs.c --- */
+/* The box of every element whose bytes are not those of `background`. */
+medroi_grid_box medroi_box_of_differing(const medroi_layout *layout, const medroi_grid *grid,
+                                        const uint8_t *data, uint64_t background);
+
+/* --- region.c --- */
+int medroi_grid_box_is_empty(const medroi_grid_box *box);
+#define MEDROI_SCRATCH_ALIGNMENT 64
+uint8_t *medroi_align_scratch(void *scratch);
+int medroi_kind_is_number(char kind);
+int medroi_layout_is_empty(const medroi_layout *layout);
+/* Checks of layout and data that every entry point makes. */
+medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
+                                 medroi_error *error);
+
+#endif

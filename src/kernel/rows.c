@@ -1,0 +1,302 @@
+#include "rows.h"
+
+#include <math.h>
+#include <string.h>
+
+medroi_grid medroi_make_grid(const medroi_layout *layout) {
+    medroi_grid grid = {.n_z = 1, .n_y = 1, .n_x = 1, .inner = 1, .n_repeats = 1,
+                        .axis = {-1, -1, -1}};
+    int32_t place = 2; /* x is found first, then z; y only where there are three */
+    int32_t n_volume = 0;
+    for (int32_t i = 0; i < layout->ndim; i++) {
+        n_volume += layout->shape[i] != 1 && ((layout->axes >> i) & 1);
+    }
+    int64_t size[3] = {1, 1, 1};
+    int64_t stride[3] = {0, 0, 0};
+    int64_t step = 1;
+    for (int32_t i = 0; i < layout->ndim; i++) { /* innermost first */
+        int32_t axis = layout->f_order ? i : layout->ndim - 1 - i;
+        int64_t n = layout->shape[axis];
+        if (n == 1) {
+            continue;
+        }
+        if ((layout->axes >> axis) & 1) {
+            grid.axis[place] = axis;
+            size[place] = n;
+            stride[place] = step;
+            place = (place == 2 && n_volume == 2) ? 0 : place - 1;
+        } else if (place == 2) {
+            grid.inner *= n;
+        } else {
+            int32_t k = grid.n_repeat_axes++;
+            grid.repeat_size[k] = n;
+            grid.repeat_stride[k] = step;
+            grid.n_repeats *= n;
+        }
+        step *= n;
+    }
+    for (int32_t i = 0; i < grid.n_repeat_axes / 2; i++) { /* outermost first */
+        int32_t k = grid.n_repeat_axes - 1 - i;
+        int64_t n = grid.repeat_size[i];
+        int64_t s = grid.repeat_stride[i];
+        grid.repeat_size[i] = grid.repeat_size[k];
+        grid.repeat_stride[i] = grid.repeat_stride[k];
+        grid.repeat_size[k] = n;
+        grid.repeat_stride[k] = s;
+    }
+    grid.n_z = size[0];
+    grid.n_y = size[1];
+    grid.n_x = size[2];
+    grid.z_stride = stride[0];
+    grid.y_stride = stride[1];
+    grid.length = grid.n_x * grid.inner;
+    return grid;
+}
+
+int64_t medroi_repeat_offset(const medroi_grid *grid, int64_t repeat) {
+    int64_t offset = 0;
+    for (int32_t i = grid->n_repeat_axes - 1; i >= 0; i--) {
+        offset += repeat % grid->repeat_size[i] * grid->repeat_stride[i];
+        repeat /= grid->repeat_size[i];
+    }
+    return offset;
+}
+
+medroi_element_type medroi_element_type_of(const medroi_layout *layout) {
+    switch (layout->kind) {
+    case 'f':
+        return layout->itemsize == 8 ? MEDROI_F64 : MEDROI_F32;
+    case 'i':
+        switch (layout->itemsize) {
+        case 1:
+            return MEDROI_I8;
+        case 2:
+            return MEDROI_I16;
+        case 4:
+            return MEDROI_I32;
+        default:
+            return MEDROI_I64;
+        }
+    default:
+        switch (layout->itemsize) {
+        case 1:
+            return MEDROI_U8;
+        case 2:
+            return MEDROI_U16;
+        case 4:
+            return MEDROI_U32;
+        default:
+            return MEDROI_U64;
+        }
+    }
+}
+
+size_t medroi_element_nbytes(medroi_element_type type) {
+    static const uint8_t nbytes[MEDROI_N_ELEMENT_TYPES] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
+    return nbytes[type];
+}
+
+int medroi_element_is_float(medroi_element_type type) {
+    return type == MEDROI_F32 || type == MEDROI_F64;
+}
+
+int medroi_element_is_signed(medroi_element_type type) {
+    return type == MEDROI_I8 || type == MEDROI_I16 || type == MEDROI_I32 || type == MEDROI_I64;
+}
+
+static float float_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float float_from_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t exponent = (half >> 10) & 0x1fu;
+    uint32_t fraction = half & 0x3ffu;
+    if (exponent == 0) { /* zero or subnormal: fraction * 2^-24 */
+        float magnitude = (float)fraction * 0x1p-24f;
+        return sign ? -magnitude : magnitude;
+    }
+    uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+    return float_from_bits(sign | wide << 23 | fraction << 13);
+}
+
+medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits) {
+    medroi_scalar value;
+    unsigned n_bits = layout->itemsize * 8u;
+    value.u = n_bits < 64 ? bits & ((UINT64_C(1) << n_bits) - 1) : bits;
+    if (layout->kind == 'f') {
+        if (n_bits == 16) {
+            value.f = (double)float_from_half((uint16_t)bits);
+        } else if (n_bits == 32) {
+            value.f = (double)float_from_bits((uint32_t)bits);
+        } else {
+            memcpy(&value.f, &bits, sizeof value.f);
+        }
+    } else if (layout->kind == 'i' && n_bits < 64 && ((bits >> (n_bits - 1)) & 1)) {
+        value.u |= ~((UINT64_C(1) << n_bits) - 1);
+    }
+    return value;
+}
+
+double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value) {
+    if (medroi_element_is_float(type)) {
+        return value.f;
+    }
+    return medroi_element_is_signed(type) ? (double)value.i : (double)value.u;
+}
+
+medroi_sum medroi_empty_sum(void) {
+    medroi_sum sum = {.lowest = (double)INFINITY, .highest = -(double)INFINITY};
+    return sum;
+}
+
+void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
+                      double highest, uint64_t count) {
+    double total = lanes[0]; /* in order, so that every build adds the same way */
+    for (int i = 1; i < MEDROI_SUM_LANES; i++) {
+        total += lanes[i];
+    }
+    sum->real += total;
+    sum->lowest = lowest < sum->lowest ? lowest : sum->lowest;
+    sum->highest = highest > sum->highest ? highest : sum->highest;
+    sum->count += count;
+}
+
+void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value) {
+    sum->low += value;
+    sum->high += sum->low < value;
+}
+
+void medroi_sum_add(medroi_sum *sum, int64_t value) {
+    medroi_sum_add_unsigned(sum, (uint64_t)value);
+    sum->high -= value < 0;
+}
+
+static int host_is_big_endian(void) {
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one == 0;
+}
+
+medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
+                                 const void *data) {
+    medroi_source source = {.data = data, .grid = grid};
+    source.stored_nbytes = layout->itemsize;
+    source.nbytes = medroi_element_nbytes(medroi_element_type_of(layout));
+    source.swap = layout->itemsize > 1 && (layout->big_endian != 0) != host_is_big_endian();
+    source.half = layout->kind == 'f' && layout->itemsize == 2;
+    return source;
+}
+
+int medroi_source_converts(const medroi_source *source) {
+    return source->swap || source->half || source->clamp;
+}
+
+size_t medroi_source_scratch_nbytes(const medroi_source *source) {
+    const medroi_grid *grid = source->grid;
+    if (!medroi_source_converts(source)) {
+        return 0;
+    }
+    int64_t n_planes = grid->n_z < 3 ? grid->n_z : 3;
+    return (size_t)(n_planes * grid->n_y * grid->length) * source->nbytes;
+}
+
+void medroi_source_seek(medroi_source *source, int64_t repeat) {
+    source->repeat_offset = medroi_repeat_offset(source->grid, repeat);
+}
+
+static const uint8_t *stored_row(const medroi_source *source, int64_t z, int64_t y) {
+    const medroi_grid *grid = source->grid;
+    int64_t offset = source->repeat_offset + z * grid->z_stride + y * grid->y_stride;
+    return source->data + (size_t)offset * source->stored_nbytes;
+}
+
+static void swap_elements(uint8_t *dst, const uint8_t *src, size_t n, size_t nbytes) {
+    if (nbytes == 2) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t v;
+            memcpy(&v, src + 2 * i, 2);
+            v = (uint16_t)(v << 8 | v >> 8);
+            memcpy(dst + 2 * i, &v, 2);
+        }
+    } else if (nbytes == 4) {
+        for (size_t i = 0; i < n; i++) {
+            uint32_t v;
+            memcpy(&v, src + 4 * i, 4);
+            v = v << 24 | (v & 0xff00u) << 8 | (v >> 8 & 0xff00u) | v >> 24;
+            memcpy(dst + 4 * i, &v, 4);
+        }
+    } else {
+        for (size_t i = 0; i < n * 8; i++) {
+            dst[i] = src[i ^ 7];
+        }
+    }
+}
+
+/* Infinities become the largest finite values, so that a threshold of infinity can tell them from
+ * the NaN, which the kernels take for the infinity that is never tissue. */
+static void clamp_floats(uint8_t *row, size_t n, size_t nbytes) {
+    for (size_t i = 0; i < n; i++) {
+        if (nbytes == 4) {
+            float v;
+            memcpy(&v, row + 4 * i, 4);
+            v = isinf(v) ? copysignf(0x1.fffffep127f, v) : v;
+            memcpy(row + 4 * i, &v, 4);
+        } else {
+            double v;
+            memcpy(&v, row + 8 * i, 8);
+            v = isinf(v) ? copysign(0x1.fffffffffffffp1023, v) : v;
+            memcpy(row + 8 * i, &v, 8);
+        }
+    }
+}
+
+static void convert_row(const medroi_source *source, const uint8_t *src, uint8_t *dst) {
+    size_t n = (size_t)source->grid->length;
+    if (source->half) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t bits;
+            memcpy(&bits, src + 2 * i, 2);
+            if (source->swap) {
+                bits = (uint16_t)(bits << 8 | bits >> 8);
+            }
+            float v = float_from_half(bits);
+            memcpy(dst + 4 * i, &v, 4);
+        }
+    } else if (source->swap) {
+        swap_elements(dst, src, n, source->nbytes);
+    } else {
+        memcpy(dst, src, n * source->nbytes);
+    }
+    if (source->clamp) {
+        clamp_floats(dst, n, source->nbytes);
+    }
+}
+
+static uint8_t *converted_row(const medroi_source *source, int64_t z, int64_t y) {
+    const medroi_grid *grid = source->grid;
+    return source->planes +
+           (size_t)((z % 3 * grid->n_y + y) * grid->length) * source->nbytes;
+}
+
+void medroi_source_load_plane(medroi_source *source, int64_t z) {
+    if (!medroi_source_converts(source)) {
+        return;
+    }
+    for (int64_t y = 0; y < source->grid->n_y; y++) {
+        convert_row(source, stored_row(source, z, y), converted_row(source, z, y));
+    }
+}
+
+const void *medroi_source_row(const medroi_source *source, int64_t z, int64_t y) {
+    return medroi_source_converts(source) ? converted_row(source, z, y) : stored_row(source, z, y);
+}
+
+const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y) {
+    if (!medroi_source_converts(source)) {
+        return stored_row(source, z, y);
+    }
+    convert_row(source, stored_row(source, z, y), source->planes);
+    return source->planes;
+}

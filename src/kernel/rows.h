@@ -1,0 +1,144 @@
+/* An array seen as dense rows, and what is computed on one row.
+ *
+ * The innermost volume axis and everything inside it is a row: `length` = n_x * inner elements in a
+ * run, where neighbours along x lie `inner` elements apart. The other volume axes, z outside y,
+ * number the rows. All further axes repeat that volume. Axes of length 1 play no part.
+ */
+#ifndef MEDROI_ROWS_H
+#define MEDROI_ROWS_H
+
+#include "medroi.h"
+
+typedef struct medroi_grid {
+    int64_t n_z;
+    int64_t n_y;
+    int64_t n_x;
+    int64_t inner;
+    int64_t length;   /* elements of one row */
+    int64_t z_stride; /* elements from one row to the next along z */
+    int64_t y_stride;
+    int64_t n_repeats; /* product of repeat_size */
+    int32_t n_repeat_axes;
+    int64_t repeat_size[MEDROI_MAX_AXES]; /* outermost first */
+    int64_t repeat_stride[MEDROI_MAX_AXES];
+    int32_t axis[3]; /* array axis of z, y, x; -1 where there is none */
+} medroi_grid;
+
+medroi_grid medroi_make_grid(const medroi_layout *layout);
+/* Elements before the first one of repeat `repeat`. */
+int64_t medroi_repeat_offset(const medroi_grid *grid, int64_t repeat);
+
+/* What the kernels compute in; float16 is widened to float32, bool is uint8. */
+typedef enum medroi_element_type {
+    MEDROI_I8,
+    MEDROI_U8,
+    MEDROI_I16,
+    MEDROI_U16,
+    MEDROI_I32,
+    MEDROI_U32,
+    MEDROI_I64,
+    MEDROI_U64,
+    MEDROI_F32,
+    MEDROI_F64,
+    MEDROI_N_ELEMENT_TYPES
+} medroi_element_type;
+
+/* One value of any element type: i for signed, u for unsigned, f for floats. */
+typedef union medroi_scalar {
+    int64_t i;
+    uint64_t u;
+    double f;
+} medroi_scalar;
+
+medroi_element_type medroi_element_type_of(const medroi_layout *layout);
+size_t medroi_element_nbytes(medroi_element_type type);
+int medroi_element_is_float(medroi_element_type type);
+int medroi_element_is_signed(medroi_element_type type);
+/* The value of one element given as bits in native byte order. */
+medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits);
+double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value);
+
+/* Where rows come from: the caller's array as it is, or three planes of converted rows. */
+typedef struct medroi_source {
+    const uint8_t *data;
+    const medroi_grid *grid;
+    size_t stored_nbytes; /* of one element in the array */
+    size_t nbytes;        /* of one element in a row */
+    uint8_t swap;
+    uint8_t half;
+    uint8_t clamp; /* replace infinities by the largest finite values */
+    uint8_t *planes;
+    int64_t repeat_offset; /* elements; set by medroi_source_seek */
+} medroi_source;
+
+/* `planes` and `clamp` are left to the caller. */
+medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
+                                 const void *data);
+int medroi_source_converts(const medroi_source *source);
+/* Bytes of `planes`; 0 where rows need no conversion. */
+size_t medroi_source_scratch_nbytes(const medroi_source *source);
+void medroi_source_seek(medroi_source *source, int64_t repeat);
+/* Make plane z available to medroi_source_row until plane z + 3 is. */
+void medroi_source_load_plane(medroi_source *source, int64_t z);
+const void *medroi_source_row(const medroi_source *source, int64_t z, int64_t y);
+/* One row alone, without its plane; valid until the next call. */
+const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y);
+
+/* Sums are taken over runs of at most this many elements of a row; part of the definition of the
+ * float sum in FORMAT.md, and what keeps the lanes of the integer sums from overflowing. */
+#define MEDROI_RUN_LENGTH 16384
+/* Partial sums of a run of floats: element i of the run goes to lane i % 8. */
+#define MEDROI_SUM_LANES 8
+
+typedef struct medroi_sum {
+    uint64_t low; /* two's complement 128-bit sum of integers */
+    int64_t high;
+    double real; /* sum of floats */
+    uint64_t count;
+    double lowest; /* of the floats that were added; rounding must not carry a mean beyond them */
+    double highest;
+} medroi_sum;
+
+medroi_sum medroi_empty_sum(void);
+
+/* Take in the lanes of a run of floats, and the range and number of what was added. */
+void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
+                      double highest, uint64_t count);
+void medroi_sum_add(medroi_sum *sum, int64_t value);
+void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value);
+
+typedef struct medroi_bins {
+    double low;   /* in scaled units */
+    double range; /* in scaled units */
+    double scale; /* 1, or 1/2 where max - min would overflow */
+    uint32_t n_bins;
+} medroi_bins;
+
+/* What is computed on one row. `peak` is the maximum, for dark tissue the minimum; a NaN is below
+ * (dark: above) everything. Results do not depend on the instruction set. */
+typedef struct medroi_row_ops {
+    /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
+    void (*add_up)(const void *row, size_t n, medroi_scalar background, medroi_sum *sum);
+    /* Raise *row_peak and column_peaks[i] to the elements. */
+    void (*project)(const void *row, size_t n, void *row_peak, void *column_peaks);
+    /* The same with the elements eroded by the cross: `rows` are the centre and its four
+     * neighbours; places nearer than `step` to an end are left out. */
+    void (*erode)(const void *const rows[5], size_t n, size_t step, void *row_peak,
+                  void *column_peaks);
+    /* Tissue elements among at most MEDROI_RUN_LENGTH. */
+    uint64_t (*count)(const void *row, size_t n, medroi_scalar tau);
+    /* Add 1 to counts[i] for each tissue element; returns their number. */
+    uint64_t (*tally)(const void *row, size_t n, medroi_scalar tau, uint64_t *counts);
+    void (*flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags);
+    /* Fill with the value below (dark: above) everything. */
+    void (*clear)(void *values, size_t n);
+    /* Widen [*low, *high] to the finite elements. */
+    void (*range)(const void *row, size_t n, double *low, double *high);
+    /* As float64. */
+    void (*widen)(const void *row, size_t n, double *values);
+    void (*histogram)(const void *row, size_t n, const medroi_bins *bins, uint64_t *counts);
+} medroi_row_ops;
+
+const medroi_row_ops *medroi_row_ops_for(medroi_element_type type, int dark);
+
+#endif

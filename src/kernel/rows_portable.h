@@ -1,0 +1,255 @@
+/* Portable row kernels of one element type; included once per type by rows_kernels.c, which
+ * defines ELEMENT (type), NAME (prefix), FIELD (of medroi_scalar), IS_FLOAT, LOWEST, HIGHEST. */
+
+/* A float NaN becomes the value below (dark: above) everything. */
+#if IS_FLOAT
+#define BRIGHT_VALUE(v) ((v) > LOWEST ? (v) : LOWEST)
+#define DARK_VALUE(v) ((v) < HIGHEST ? (v) : HIGHEST)
+#else
+#define BRIGHT_VALUE(v) (v)
+#define DARK_VALUE(v) (v)
+#endif
+#define LESSER(a, b) ((a) < (b) ? (a) : (b))
+#define GREATER(a, b) ((a) > (b) ? (a) : (b))
+
+typedef ELEMENT UNALIGNED JOIN(NAME, _t);
+
+#if IS_FLOAT
+static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,
+                                medroi_sum *sum) {
+    const JOIN(NAME, _t) *v = row;
+    const ELEMENT air = (ELEMENT)background.FIELD;
+    double lanes[MEDROI_SUM_LANES] = {0};
+    ELEMENT lowest = HIGHEST;
+    ELEMENT highest = LOWEST;
+    uint64_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (v[i] != air && v[i] > LOWEST && v[i] < HIGHEST) {
+            lanes[i % MEDROI_SUM_LANES] += (double)v[i];
+            lowest = LESSER(lowest, v[i]);
+            highest = GREATER(highest, v[i]);
+            count++;
+        }
+    }
+    medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
+}
+#else
+static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,
+                                medroi_sum *sum) {
+    const JOIN(NAME, _t) *v = row;
+    const ELEMENT air = (ELEMENT)background.FIELD;
+    uint32_t n_air = 0;
+#if ELEMENT_NBYTES == 8
+    ELEMENT upper = 0; /* halves, so that no sum of a run overflows */
+    uint64_t lower = 0;
+    for (size_t i = 0; i < n; i++) {
+        ELEMENT value = v[i] == air ? 0 : v[i];
+        upper += value >> 32;
+        lower += (uint64_t)value & 0xffffffffu;
+        n_air += v[i] == air;
+    }
+    medroi_sum_add_unsigned(sum, lower);
+    medroi_sum_add_unsigned(sum, (uint64_t)upper << 32);
+    sum->high += (int64_t)(upper >> 32);
+#else
+    int64_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += v[i];
+        n_air += v[i] == air;
+    }
+    medroi_sum_add(sum, total - (int64_t)n_air * (int64_t)air);
+#endif
+    sum->count += n - n_air;
+}
+#endif
+
+static void JOIN(NAME, _project)(const void *row, size_t n, void *row_peak, void *column_peaks) {
+    const JOIN(NAME, _t) *v = row;
+    ELEMENT *restrict columns = column_peaks;
+    ELEMENT peak = *(ELEMENT *)row_peak;
+    for (size_t i = 0; i < n; i++) {
+        ELEMENT value = BRIGHT_VALUE(v[i]);
+        columns[i] = GREATER(columns[i], value);
+        peak = GREATER(peak, value);
+    }
+    *(ELEMENT *)row_peak = peak;
+}
+
+static void JOIN(NAME, _project_dark)(const void *row, size_t n, void *row_peak,
+                                      void *column_peaks) {
+    const JOIN(NAME, _t) *v = row;
+    ELEMENT *restrict columns = column_peaks;
+    ELEMENT peak = *(ELEMENT *)row_peak;
+    for (size_t i = 0; i < n; i++) {
+        ELEMENT value = DARK_VALUE(v[i]);
+        columns[i] = LESSER(columns[i], value);
+        peak = LESSER(peak, value);
+    }
+    *(ELEMENT *)row_peak = peak;
+}
+
+static void JOIN(NAME, _erode)(const void *const rows[5], size_t n, size_t step, void *row_peak,
+                               void *column_peaks) {
+    const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
+                         *out = rows[4];
+    ELEMENT *restrict columns = column_peaks;
+    ELEMENT peak = *(ELEMENT *)row_peak;
+    for (size_t i = step; i < n - step; i++) {
+        ELEMENT a = LESSER(BRIGHT_VALUE(v[i - step]), BRIGHT_VALUE(v[i + step]));
+        ELEMENT b = LESSER(BRIGHT_VALUE(up[i]), BRIGHT_VALUE(down[i]));
+        ELEMENT c = LESSER(BRIGHT_VALUE(in[i]), BRIGHT_VALUE(out[i]));
+        ELEMENT d = LESSER(a, b);
+        ELEMENT e = LESSER(c, BRIGHT_VALUE(v[i]));
+        ELEMENT core = LESSER(d, e);
+        columns[i] = GREATER(columns[i], core);
+        peak = GREATER(peak, core);
+    }
+    *(ELEMENT *)row_peak = peak;
+}
+
+static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t step,
+                                    void *row_peak, void *column_peaks) {
+    const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
+                         *out = rows[4];
+    ELEMENT *restrict columns = column_peaks;
+    ELEMENT peak = *(ELEMENT *)row_peak;
+    for (size_t i = step; i < n - step; i++) {
+        ELEMENT a = GREATER(DARK_VALUE(v[i - step]), DARK_VALUE(v[i + step]));
+        ELEMENT b = GREATER(DARK_VALUE(up[i]), DARK_VALUE(down[i]));
+        ELEMENT c = GREATER(DARK_VALUE(in[i]), DARK_VALUE(out[i]));
+        ELEMENT d = GREATER(a, b);
+        ELEMENT e = GREATER(c, DARK_VALUE(v[i]));
+        ELEMENT core = GREATER(d, e);
+        columns[i] = LESSER(columns[i], core);
+        peak = LESSER(peak, core);
+    }
+    *(ELEMENT *)row_peak = peak;
+}
+
+static uint64_t JOIN(NAME, _count)(const void *row, size_t n, medroi_scalar tau) {
+    const JOIN(NAME, _t) *v = row;
+    const ELEMENT limit = (ELEMENT)tau.FIELD;
+    uint32_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += v[i] >= limit;
+    }
+    return count;
+}
+
+static uint64_t JOIN(NAME, _count_dark)(const void *row, size_t n, medroi_scalar tau) {
+    const JOIN(NAME, _t) *v = row;
+    const ELEMENT limit = (ELEMENT)tau.FIELD;
+    uint32_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += v[i] <= limit;
+    }
+    return count;
+}
+
+static uint64_t JOIN(NAME, _tally)(const void *row, size_t n, medroi_scalar tau,
+                                   uint64_t *counts) {
+    const JOIN(NAME, _t) *v = row;
+    const ELEMENT limit = (ELEMENT)tau.FIELD;
+    uint64_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t tissue = v[i] >= limit;
+        counts[i] += tissue;
+        count += tissue;
+    }
+    return count;
+}
+
+static uint64_t JOIN(NAME, _tally_dark)(const void *row, size_t n, medroi_scalar tau,
+                                        uint64_t *counts) {
+    const JOIN(NAME, _t) *v = row;
+    const ELEMENT limit = (ELEMENT)tau.FIELD;
+    uint64_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t tissue = v[i] <= limit;
+        counts[i] += tissue;
+        count += tissue;
+    }
+    return count;
+}
+
+static void JOIN(NAME, _flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags) {
+    const JOIN(NAME, _t) *v = values;
+    const ELEMENT limit = (ELEMENT)tau.FIELD;
+    for (size_t i = 0; i < n; i++) {
+        flags[i] = v[i] >= limit;
+    }
+}
+
+static void JOIN(NAME, _flag_dark)(const void *values, size_t n, medroi_scalar tau,
+                                   uint8_t *flags) {
+    const JOIN(NAME, _t) *v = values;
+    const ELEMENT limit = (ELEMENT)tau.FIELD;
+    for (size_t i = 0; i < n; i++) {
+        flags[i] = v[i] <= limit;
+    }
+}
+
+static void JOIN(NAME, _clear)(void *values, size_t n) {
+    ELEMENT *v = values;
+    for (size_t i = 0; i < n; i++) {
+        v[i] = LOWEST;
+    }
+}
+
+static void JOIN(NAME, _clear_dark)(void *values, size_t n) {
+    ELEMENT *v = values;
+    for (size_t i = 0; i < n; i++) {
+        v[i] = HIGHEST;
+    }
+}
+
+static void JOIN(NAME, _range)(const void *row, size_t n, double *low, double *high) {
+    const JOIN(NAME, _t) *v = row;
+    for (size_t i = 0; i < n; i++) {
+        double value = (double)v[i];
+        if (isfinite(value)) {
+            *low = LESSER(*low, value);
+            *high = GREATER(*high, value);
+        }
+    }
+}
+
+static void JOIN(NAME, _widen)(const void *row, size_t n, double *values) {
+    const JOIN(NAME, _t) *v = row;
+    for (size_t i = 0; i < n; i++) {
+        values[i] = (double)v[i];
+    }
+}
+
+static void JOIN(NAME, _histogram)(const void *row, size_t n, const medroi_bins *bins,
+                                   uint64_t *counts) {
+    const JOIN(NAME, _t) *v = row;
+#if ELEMENT_NBYTES <= 2
+    const int32_t low = (int32_t)bins->low;
+    for (size_t i = 0; i < n; i++) {
+        counts[(int32_t)v[i] - low]++;
+    }
+#else
+    const double last = (double)(bins->n_bins - 1);
+    for (size_t i = 0; i < n; i++) {
+        double value = (double)v[i];
+        if (isfinite(value)) {
+            double scaled = value * bins->scale;
+            double place = (scaled - bins->low) / bins->range * (double)bins->n_bins;
+            counts[(size_t)LESSER(place, last)]++;
+        }
+    }
+#endif
+}
+
+#undef BRIGHT_VALUE
+#undef DARK_VALUE
+#undef LESSER
+#undef GREATER
+#undef ELEMENT
+#undef ELEMENT_NBYTES
+#undef NAME
+#undef FIELD
+#undef IS_FLOAT
+#undef LOWEST
+#undef HIGHEST

@@ -1,0 +1,295 @@
+/* From a rule to tau: which voxels are tissue. */
+#include "region_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#define OTSU_NBINS 4096 /* of data wider than 16 bits */
+#define SUM_SCALE 0x1p64
+
+static const struct {
+    double lowest;
+    double limit; /* one above the highest; exact in float64 */
+} integer_range[] = {
+    [MEDROI_I8] = {-0x1p7, 0x1p7},    [MEDROI_U8] = {0, 0x1p8},
+    [MEDROI_I16] = {-0x1p15, 0x1p15}, [MEDROI_U16] = {0, 0x1p16},
+    [MEDROI_I32] = {-0x1p31, 0x1p31}, [MEDROI_U32] = {0, 0x1p32},
+    [MEDROI_I64] = {-0x1p63, 0x1p63}, [MEDROI_U64] = {0, 0x1p64},
+};
+
+static medroi_tau no_tissue(double value) {
+    medroi_tau tau = {.tissue = MEDROI_TISSUE_NONE, .value = value};
+    return tau;
+}
+
+static medroi_tau integer_tau(medroi_element_type type, double threshold, int dark) {
+    medroi_tau tau = {.tissue = MEDROI_TISSUE_SOME, .value = threshold};
+    double lowest = integer_range[type].lowest;
+    double limit = integer_range[type].limit;
+    double bound = dark ? floor(threshold) : ceil(threshold);
+    if (dark ? bound + 1 >= limit : bound <= lowest) {
+        tau.tissue = MEDROI_TISSUE_ALL;
+    } else if (dark ? bound < lowest : bound >= limit) {
+        tau.tissue = MEDROI_TISSUE_NONE;
+    } else if (medroi_element_is_signed(type)) {
+        tau.element.i = (int64_t)bound;
+    } else {
+        tau.element.u = (uint64_t)bound;
+    }
+    return tau;
+}
+
+/* The smallest float that is >= threshold, for dark tissue the largest that is <= threshold. */
+static double round_to_float(double threshold, int dark) {
+    if (dark) {
+        return -round_to_float(-threshold, 0);
+    }
+    const double highest = 0x1.fffffep127;
+    if (threshold > highest) {
+        return (double)INFINITY;
+    }
+    if (threshold <= -highest) {
+        return isinf(threshold) ? threshold : -highest;
+    }
+    float rounded = (float)threshold;
+    return (double)((double)rounded < threshold ? nextafterf(rounded, INFINITY) : rounded);
+}
+
+medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark) {
+    if (!medroi_element_is_float(type)) {
+        return integer_tau(type, threshold, dark);
+    }
+    medroi_tau tau = {.tissue = MEDROI_TISSUE_SOME, .value = threshold};
+    tau.element.f = type == MEDROI_F32 ? round_to_float(threshold, dark) : threshold;
+    return tau;
+}
+
+/* floor(sum / count) of a 128-bit sum that fits 64 bits after the division; *exact: no remainder. */
+static uint64_t floor_of_mean(const medroi_sum *sum, int *exact) {
+    int negative = sum->high < 0;
+    uint64_t high = (uint64_t)sum->high;
+    uint64_t low = sum->low;
+    if (negative) {
+        low = ~low + 1;
+        high = ~high + (low == 0);
+    }
+    uint64_t remainder = 0;
+    uint64_t quotient = 0;
+    for (int bit = 127; bit >= 0; bit--) {
+        uint64_t next = bit >= 64 ? (high >> (bit - 64)) & 1 : (low >> bit) & 1;
+        uint64_t carry = remainder >> 63;
+        remainder = remainder << 1 | next;
+        quotient <<= 1;
+        if (carry || remainder >= sum->count) {
+            remainder -= sum->count;
+            quotient |= 1;
+        }
+    }
+    *exact = remainder == 0;
+    return negative ? ~(*exact ? quotient : quotient + 1) + 1 : quotient;
+}
+
+static double sum_to_double(const medroi_sum *sum) {
+    if (sum->high == 0) {
+        return (double)sum->low;
+    }
+    if (sum->high == -1 && sum->low != 0) {
+        return -(double)(~sum->low + 1);
+    }
+    return (double)sum->high * 0x1p64 + (double)sum->low;
+}
+
+static medroi_tau integer_mean(medroi_element_type type, const medroi_sum *sum, int dark) {
+    medroi_tau tau = {.tissue = MEDROI_TISSUE_SOME};
+    int exact = 0;
+    tau.element.u = floor_of_mean(sum, &exact);
+    tau.element.u += !dark && !exact;
+    double bound = medroi_scalar_to_double(type, tau.element);
+    tau.value = sum_to_double(sum) / (double)sum->count;
+    if ((dark ? floor(tau.value) : ceil(tau.value)) != bound) {
+        tau.value = bound; /* the rounded mean would not tell the same voxels apart */
+    }
+    medroi_scalar end = {.u = 0};
+    if (medroi_element_is_signed(type)) {
+        end.i = dark ? INT64_MAX >> (64 - 8 * (int)medroi_element_nbytes(type))
+                     : INT64_MIN >> (64 - 8 * (int)medroi_element_nbytes(type));
+    } else {
+        end.u = dark ? UINT64_MAX >> (64 - 8 * (int)medroi_element_nbytes(type)) : 0;
+    }
+    tau.tissue = tau.element.u == end.u ? MEDROI_TISSUE_ALL : MEDROI_TISSUE_SOME;
+    return tau;
+}
+
+static double clamp(double value, double low, double high) {
+    return value < low ? low : value > high ? high : value;
+}
+
+static void add_scaled_run(const medroi_search *search, const uint8_t *run, int64_t n,
+                           medroi_sum *sum) {
+    double lanes[MEDROI_SUM_LANES] = {0};
+    double lowest = (double)INFINITY;
+    double highest = -(double)INFINITY;
+    uint64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double value = 0;
+        search->ops->widen(run + (size_t)i * search->source.nbytes, 1, &value);
+        if (isfinite(value) && value != search->background.f) {
+            value /= SUM_SCALE;
+            lanes[i % MEDROI_SUM_LANES] += value;
+            lowest = value < lowest ? value : lowest;
+            highest = value > highest ? value : highest;
+            count++;
+        }
+    }
+    medroi_close_run(sum, lanes, lowest, highest, count);
+}
+
+static void add_scaled_plane(medroi_search *search, int64_t z, medroi_sum *sum) {
+    const medroi_grid *grid = &search->grid;
+    double before = sum->real;
+    sum->real = 0;
+    for (int64_t y = 0; y < grid->n_y; y++) {
+        const uint8_t *row = medroi_source_single_row(&search->source, z, y);
+        for (int64_t i = 0; i < grid->length; i += MEDROI_RUN_LENGTH) {
+            int64_t left = grid->length - i;
+            add_scaled_run(search, row + (size_t)i * search->source.nbytes,
+                           left < MEDROI_RUN_LENGTH ? left : MEDROI_RUN_LENGTH, sum);
+        }
+    }
+    sum->real += before;
+}
+
+/* Where the float sum overflows: once more with every value divided by a power of two. */
+static double mean_of_huge_floats(medroi_search *search) {
+    const medroi_grid *grid = &search->grid;
+    medroi_sum sum = medroi_empty_sum();
+    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
+        medroi_source_seek(&search->source, repeat);
+        for (int64_t z = 0; z < grid->n_z; z++) {
+            add_scaled_plane(search, z, &sum);
+        }
+    }
+    return clamp(sum.real / (double)sum.count, sum.lowest, sum.highest) * SUM_SCALE;
+}
+
+medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum) {
+    int dark = search->options->dark;
+    if (sum->count == 0) {
+        return no_tissue((double)NAN);
+    }
+    if (!medroi_element_is_float(search->type)) {
+        return integer_mean(search->type, sum, dark);
+    }
+    double mean = isfinite(sum->real)
+                      ? clamp(sum->real / (double)sum->count, sum->lowest, sum->highest)
+                      : mean_of_huge_floats(search);
+    return medroi_tau_from_number(search->type, mean, dark);
+}
+
+/* The last bin of the dark class: the first of those with the largest variance between classes. */
+static uint32_t split_histogram(const uint64_t *counts, uint32_t n_bins) {
+    uint64_t n_total = 0;
+    uint64_t moment_total = 0;
+    for (uint32_t k = 0; k < n_bins; k++) {
+        n_total += counts[k];
+        moment_total += counts[k] * k;
+    }
+    uint64_t n_dark = 0;
+    uint64_t moment_dark = 0;
+    double best = -1;
+    uint32_t split = 0;
+    for (uint32_t k = 0; k + 1 < n_bins; k++) {
+        n_dark += counts[k];
+        moment_dark += counts[k] * k;
+        uint64_t n_bright = n_total - n_dark;
+        if (n_dark == 0 || n_bright == 0) {
+            continue;
+        }
+        double difference = (double)moment_dark / (double)n_dark -
+                            (double)(moment_total - moment_dark) / (double)n_bright;
+        double variance = (double)n_dark * (double)n_bright * difference * difference;
+        if (variance > best) {
+            best = variance;
+            split = k;
+        }
+    }
+    return split;
+}
+
+/* Visit every row once: its range, or its histogram where `bins` is given. */
+static void survey(medroi_search *search, const medroi_bins *bins, double *low, double *high) {
+    const medroi_grid *grid = &search->grid;
+    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
+        medroi_source_seek(&search->source, repeat);
+        for (int64_t z = 0; z < grid->n_z; z++) {
+            for (int64_t y = 0; y < grid->n_y; y++) {
+                const void *row = medroi_source_single_row(&search->source, z, y);
+                if (bins) {
+                    search->ops->histogram(row, (size_t)grid->length, bins, search->histogram);
+                } else {
+                    search->ops->range(row, (size_t)grid->length, low, high);
+                }
+            }
+        }
+    }
+}
+
+/* One value only: there are no two classes. It is tissue unless it is the background. */
+static medroi_tau tau_of_constant(medroi_element_type type, double value, double background,
+                                  int dark) {
+    return value == background ? no_tissue((double)NAN) : medroi_tau_from_number(type, value, dark);
+}
+
+static medroi_tau otsu_of_short_integers(medroi_search *search, medroi_element_type type,
+                                         double background) {
+    int dark = search->options->dark;
+    medroi_bins bins = {.low = integer_range[type].lowest, .range = 0, .scale = 1};
+    bins.n_bins = (uint32_t)(integer_range[type].limit - integer_range[type].lowest);
+    survey(search, &bins, NULL, NULL);
+    uint32_t split = split_histogram(search->histogram, bins.n_bins);
+    uint32_t first = 0;
+    uint32_t last = bins.n_bins - 1;
+    while (search->histogram[first] == 0) {
+        first++;
+    }
+    while (search->histogram[last] == 0) {
+        last--;
+    }
+    if (first == last) {
+        return tau_of_constant(type, bins.low + first, background, dark);
+    }
+    return medroi_tau_from_number(type, bins.low + split + (dark ? 0 : 1), dark);
+}
+
+medroi_tau medroi_tau_from_otsu(medroi_search *search) {
+    medroi_element_type type = search->type;
+    int dark = search->options->dark;
+    double background = medroi_scalar_to_double(type, search->background);
+    memset(search->histogram, 0, MEDROI_HISTOGRAM_NBINS * sizeof *search->histogram);
+    if (medroi_element_nbytes(type) <= 2) {
+        return otsu_of_short_integers(search, type, background);
+    }
+    double low = (double)INFINITY;
+    double high = -(double)INFINITY;
+    survey(search, NULL, &low, &high);
+    if (!(low <= high)) {
+        return no_tissue((double)NAN);
+    }
+    if (low == high) {
+        return tau_of_constant(type, low, background, dark);
+    }
+    medroi_bins bins = {.scale = isinf(high - low) ? 0.5 : 1.0, .n_bins = OTSU_NBINS};
+    bins.low = low * bins.scale;
+    bins.range = high * bins.scale - bins.low;
+    survey(search, &bins, NULL, NULL);
+    double share = ((double)split_histogram(search->histogram, OTSU_NBINS) + 0.5) / OTSU_NBINS;
+    /* volatile: a fused multiply-add would give another tau on other machines */
+    volatile double offset = bins.range * share;
+    double centre = (bins.low + offset) / bins.scale;
+    if (dark) {
+        return medroi_tau_from_number(type, centre, dark);
+    }
+    double above = medroi_element_is_float(type) ? nextafter(centre, (double)INFINITY)
+                                                 : floor(centre) + 1;
+    return medroi_tau_from_number(type, above, dark);
+}

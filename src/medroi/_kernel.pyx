@@ -1,0 +1,599 @@
+# cython: boundscheck=False, wraparound=False, freethreading_compatible=True
+"""Buffers in, status to exception, the GIL released: the only file that knows C."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_XDECREF, PyObject
+from libc.stddef cimport size_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from medroi import errors
+
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
+    char *bytes_memory "PyBytes_AS_STRING"(PyObject *)
+    int resize_bytes "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+
+cdef extern from * nogil:
+    """
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #include <stdint.h>
+    /* Fresh memory costs five times its copy in page faults of 4 KiB; numpy asks the same. */
+    static void medroi_expect_large(void *start, size_t nbytes) {
+        uintptr_t page = ((uintptr_t)start + 4095) & ~(uintptr_t)4095;
+        if (nbytes >= ((size_t)4 << 20)) {
+            (void)madvise((void *)page, nbytes - (page - (uintptr_t)start), MADV_HUGEPAGE);
+        }
+    }
+    #else
+    static void medroi_expect_large(void *start, size_t nbytes) {
+        (void)start;
+        (void)nbytes;
+    }
+    #endif
+    """
+    void medroi_expect_large(void *, size_t)
+
+cdef extern from "medroi.h" nogil:
+    enum: MEDROI_MAX_AXES
+    enum: MEDROI_MAX_PARAMS
+    enum: MEDROI_FIXED_HEADER_NBYTES
+    enum: MEDROI_FORMAT_VERSION
+    enum: MEDROI_RECORD_OFFSET
+    enum: MEDROI_RECORD_NBYTES
+    ctypedef enum medroi_status:
+        MEDROI_OK
+        MEDROI_INVALID_ARGUMENT
+        MEDROI_CORRUPT_STREAM
+        MEDROI_UNSUPPORTED_VERSION
+        MEDROI_INNER_UNAVAILABLE
+        MEDROI_NO_MEMORY
+    ctypedef int medroi_threshold
+    ctypedef int medroi_roi
+    ctypedef struct medroi_error:
+        medroi_status status
+        char text[320]
+    ctypedef struct medroi_layout:
+        int32_t ndim
+        int64_t shape[8]
+        char kind
+        uint8_t big_endian
+        uint8_t f_order
+        uint8_t axes
+        uint16_t itemsize
+    ctypedef struct medroi_box:
+        int64_t start[8]
+        int64_t stop[8]
+    ctypedef struct medroi_region_options:
+        medroi_threshold threshold_rule
+        double threshold
+        uint8_t dark
+        medroi_roi roi
+        int64_t padding
+        double max_miss_rate
+        uint64_t background
+    ctypedef struct medroi_region:
+        medroi_box box
+        double threshold
+        double miss_rate
+        uint64_t n_tissue
+        uint64_t n_missed
+    ctypedef struct medroi_header:
+        medroi_layout layout
+        medroi_box box
+        uint64_t background
+        double threshold
+        double miss_rate
+        float affine[9]
+        uint16_t inner_id
+        uint8_t slice_axis
+        uint32_t part_extent
+        uint64_t payload_nbytes
+        uint32_t payload_crc
+        const uint8_t *side
+        uint32_t side_nbytes
+        uint8_t extended
+    ctypedef struct medroi_block:
+        int32_t ndim
+        int64_t shape[8]
+        char kind
+        uint8_t big_endian
+        uint16_t itemsize
+    ctypedef struct medroi_inner:
+        uint16_t id
+        const char *name
+        medroi_status (*check)(const medroi_block *, const double *, medroi_error *) noexcept nogil
+        int64_t (*part_extent)(const medroi_block *, const double *) noexcept nogil
+        medroi_status (*plan)(const medroi_block *, const void *, double *, medroi_error *) noexcept nogil
+        size_t (*bound)(const medroi_block *, const double *) noexcept nogil
+        medroi_status (*encode)(const medroi_block *, const void *, const double *, uint8_t *,
+                                size_t, size_t *, medroi_error *) noexcept nogil
+        medroi_status (*decode)(const medroi_block *, const uint8_t *, size_t, void *,
+                                medroi_error *) noexcept nogil
+    size_t medroi_block_nbytes(const medroi_block *)
+    size_t medroi_region_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
+    medroi_status medroi_find_region(const medroi_layout *, const void *,
+                                     const medroi_region_options *, void *, medroi_region *,
+                                     medroi_error *)
+    size_t medroi_background_scratch_nbytes(const medroi_layout *)
+    medroi_status medroi_find_background(const medroi_layout *, const void *, uint8_t, void *,
+                                         uint64_t *, medroi_error *)
+    uint32_t medroi_crc32(uint32_t, const void *, size_t)
+    size_t medroi_preamble_nbytes(const medroi_header *)
+    medroi_status medroi_write_preamble(const medroi_header *, uint8_t *, medroi_error *)
+    medroi_status medroi_read_preamble(const uint8_t *, size_t, medroi_header *, size_t *,
+                                       medroi_error *)
+    medroi_status medroi_peek_preamble(const uint8_t *, size_t, size_t *, medroi_error *)
+    void medroi_coding_order(const medroi_layout *, uint8_t, int32_t *)
+    uint8_t medroi_default_slice_axis(const medroi_layout *)
+    uint64_t medroi_part_count(const medroi_header *)
+    medroi_box medroi_part_box(const medroi_header *, uint64_t)
+    void medroi_gather(const medroi_layout *, const void *, const medroi_box *, uint8_t, void *)
+    void medroi_scatter(const medroi_layout *, void *, const medroi_box *, uint8_t, const void *)
+    void medroi_fill_outside(const medroi_layout *, void *, const medroi_box *, uint64_t)
+    const medroi_inner *medroi_find_inner(uint16_t)
+    medroi_status medroi_encode_bound(const medroi_header *, const double *, size_t *, size_t *,
+                                      medroi_error *)
+    medroi_status medroi_encode(medroi_header *, const void *, const double *, void *, uint8_t *,
+                                size_t, size_t *, medroi_error *)
+    medroi_status medroi_check_payload(const medroi_header *, const uint8_t *, size_t,
+                                       medroi_error *)
+    size_t medroi_decode_scratch_nbytes(const medroi_header *)
+    medroi_status medroi_decode(const medroi_header *, const uint8_t *, size_t, void *, void *,
+                                medroi_error *)
+
+FIXED_HEADER_NBYTES = MEDROI_FIXED_HEADER_NBYTES
+FORMAT_VERSION = MEDROI_FORMAT_VERSION
+RECORD_OFFSET = MEDROI_RECORD_OFFSET
+RECORD_NBYTES = MEDROI_RECORD_NBYTES
+MAX_AXES = MEDROI_MAX_AXES
+
+_ERRORS = {
+    MEDROI_INVALID_ARGUMENT: errors.InvalidArgument,
+    MEDROI_CORRUPT_STREAM: errors.CorruptStream,
+    MEDROI_UNSUPPORTED_VERSION: errors.UnsupportedVersion,
+    MEDROI_INNER_UNAVAILABLE: errors.InnerUnavailable,
+    MEDROI_NO_MEMORY: MemoryError,
+}
+
+
+cdef int check(medroi_status status, const medroi_error *error) except -1:
+    if status != MEDROI_OK:
+        raise _ERRORS.get(status, errors.MedROIError)(error.text.decode("utf-8", "replace"))
+    return 0
+
+
+cdef void *allocate(size_t nbytes) except NULL:
+    cdef void *memory = malloc(nbytes if nbytes > 0 else 1)
+    if memory == NULL:
+        raise MemoryError(f"no memory for {nbytes} bytes of working space")
+    return memory
+
+
+cdef const uint8_t *start_of(const uint8_t[::1] data) noexcept:
+    return &data[0] if data.shape[0] > 0 else NULL
+
+
+cdef class Layout:
+    """A dense array in memory, as the kernel sees it."""
+
+    cdef medroi_layout c
+
+    def __init__(self, shape, str kind, int itemsize, bint big_endian, bint f_order, int axes):
+        memset(&self.c, 0, sizeof(self.c))
+        self.c.ndim = len(shape)
+        for i in range(self.c.ndim):
+            self.c.shape[i] = shape[i]
+        self.c.kind = <char>ord(kind)
+        self.c.itemsize = itemsize
+        self.c.big_endian = big_endian
+        self.c.f_order = f_order
+        self.c.axes = axes
+
+    @property
+    def default_slice_axis(self):
+        return medroi_default_slice_axis(&self.c)
+
+
+cdef medroi_box to_box(object box, int ndim) except *:
+    cdef medroi_box c
+    memset(&c, 0, sizeof(c))
+    for i in range(ndim):
+        c.start[i], c.stop[i] = box[i]
+    return c
+
+
+cdef tuple from_box(const medroi_box *box, int ndim):
+    return tuple((box.start[i], box.stop[i]) for i in range(ndim))
+
+
+def find_region(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
+                bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background):
+    """(box, threshold, miss_rate, n_tissue, n_missed) of one array."""
+    cdef medroi_region_options options
+    cdef medroi_region region
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef const uint8_t *start = start_of(data)
+    cdef void *scratch
+    options.threshold_rule = rule
+    options.threshold = threshold
+    options.dark = dark
+    options.roi = roi
+    options.padding = padding
+    options.max_miss_rate = max_miss_rate
+    options.background = background
+    scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &options))
+    with nogil:
+        status = medroi_find_region(&layout.c, start, &options, scratch, &region, &error)
+        free(scratch)
+    check(status, &error)
+    return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
+            region.n_tissue, region.n_missed)
+
+
+def find_background(Layout layout not None, const uint8_t[::1] data, bint dark):
+    """The bits of the air's value."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef uint64_t background = 0
+    cdef const uint8_t *start = start_of(data)
+    cdef void *scratch = allocate(medroi_background_scratch_nbytes(&layout.c))
+    with nogil:
+        status = medroi_find_background(&layout.c, start, dark, scratch, &background, &error)
+        free(scratch)
+    check(status, &error)
+    return background
+
+
+cdef class Header:
+    """Everything a stream says before its payload."""
+
+    cdef medroi_header c
+    cdef readonly bytes side
+    cdef readonly size_t preamble_nbytes
+
+    @staticmethod
+    def make(Layout layout not None, box, uint64_t background, double threshold,
+             double miss_rate, affine, int inner_id, int slice_axis, bytes side=b""):
+        cdef Header self = Header.__new__(Header)
+        memset(&self.c, 0, sizeof(self.c))
+        self.c.layout = layout.c
+        self.c.box = to_box(box, layout.c.ndim)
+        self.c.background = background
+        self.c.threshold = threshold
+        self.c.miss_rate = miss_rate
+        for i in range(9):
+            self.c.affine[i] = affine[i]
+        self.c.inner_id = inner_id
+        self.c.slice_axis = slice_axis
+        self._keep(side)
+        return self
+
+    @staticmethod
+    def read(const uint8_t[::1] stream):
+        cdef Header self = Header.__new__(Header)
+        cdef medroi_error error
+        cdef size_t nbytes = 0
+        check(medroi_read_preamble(start_of(stream), stream.shape[0], &self.c, &nbytes, &error),
+              &error)
+        self._keep(self.c.side[:self.c.side_nbytes])
+        return self
+
+    cdef _keep(self, bytes side):
+        self.side = side
+        self.c.side = <const uint8_t *>PyBytes_AS_STRING(side)
+        self.c.side_nbytes = len(side)
+        self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
+
+    def complete(self, int64_t part_extent, uint64_t payload_nbytes, uint32_t payload_crc):
+        """Set what is known once the payload is, for payloads made outside the kernel."""
+        self.c.part_extent = part_extent
+        self.c.payload_nbytes = payload_nbytes
+        self.c.payload_crc = payload_crc
+
+    def to_bytes(self):
+        cdef medroi_error error
+        cdef bytes preamble = PyBytes_FromStringAndSize(NULL, self.preamble_nbytes)
+        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AS_STRING(preamble), &error),
+              &error)
+        return preamble
+
+    @property
+    def layout(self):
+        cdef Layout layout = Layout.__new__(Layout)
+        layout.c = self.c.layout
+        return layout
+
+    @property
+    def shape(self):
+        return tuple(self.c.layout.shape[i] for i in range(self.c.layout.ndim))
+
+    @property
+    def kind(self):
+        return chr(self.c.layout.kind)
+
+    @property
+    def itemsize(self):
+        return self.c.layout.itemsize
+
+    @property
+    def big_endian(self):
+        return bool(self.c.layout.big_endian)
+
+    @property
+    def f_order(self):
+        return bool(self.c.layout.f_order)
+
+    @property
+    def axes(self):
+        return tuple(i for i in range(self.c.layout.ndim) if self.c.layout.axes >> i & 1)
+
+    @property
+    def box(self):
+        return from_box(&self.c.box, self.c.layout.ndim)
+
+    @property
+    def background(self):
+        return self.c.background
+
+    @property
+    def threshold(self):
+        return self.c.threshold
+
+    @property
+    def miss_rate(self):
+        return self.c.miss_rate
+
+    @property
+    def affine(self):
+        return tuple(self.c.affine[i] for i in range(9))
+
+    @property
+    def inner_id(self):
+        return self.c.inner_id
+
+    @property
+    def slice_axis(self):
+        return self.c.slice_axis
+
+    @property
+    def coding_order(self):
+        """Array axes in the order in which an inner codec sees them."""
+        cdef int32_t order[8]
+        medroi_coding_order(&self.c.layout, self.c.slice_axis, order)
+        return tuple(order[i] for i in range(self.c.layout.ndim))
+
+    @property
+    def part_extent(self):
+        return self.c.part_extent
+
+    @property
+    def n_parts(self):
+        return medroi_part_count(&self.c)
+
+    def part_box(self, uint64_t part):
+        cdef medroi_box box = medroi_part_box(&self.c, part)
+        return from_box(&box, self.c.layout.ndim)
+
+    @property
+    def payload_nbytes(self):
+        return self.c.payload_nbytes
+
+    @property
+    def payload_crc(self):
+        return self.c.payload_crc
+
+
+def peek_preamble_nbytes(const uint8_t[::1] start):
+    """Length of the preamble that begins like this; nothing is verified."""
+    cdef medroi_error error
+    cdef size_t nbytes = 0
+    check(medroi_peek_preamble(start_of(start), start.shape[0], &nbytes, &error), &error)
+    return nbytes
+
+
+def has_inner(int inner_id):
+    """Whether this build has the native inner codec of this id."""
+    return medroi_find_inner(inner_id) != NULL
+
+
+cdef int read_params(tuple params, double *c) except -1:
+    if len(params) > MEDROI_MAX_PARAMS:
+        raise ValueError("too many parameters for a native inner codec")
+    for i in range(MEDROI_MAX_PARAMS):
+        c[i] = params[i] if i < len(params) else 0.0
+    return 0
+
+
+cdef class Block:
+    """A dense array as an inner codec sees it: coding order, last axis fastest."""
+
+    cdef medroi_block c
+
+    def __init__(self, shape, str kind, int itemsize, bint big_endian):
+        memset(&self.c, 0, sizeof(self.c))
+        self.c.ndim = len(shape)
+        for i in range(self.c.ndim):
+            self.c.shape[i] = shape[i]
+        self.c.kind = <char>ord(kind)
+        self.c.itemsize = itemsize
+        self.c.big_endian = big_endian
+
+
+cdef const medroi_inner *find_inner(int inner_id) except NULL:
+    cdef const medroi_inner *inner = medroi_find_inner(inner_id)
+    if inner == NULL:
+        raise errors.InnerUnavailable(f"inner codec id {inner_id} is not part of this build")
+    return inner
+
+
+def check_block(int inner_id, Block region not None, tuple params):
+    """Refuse a region that the native inner codec cannot code."""
+    cdef medroi_error error
+    cdef double c_params[MEDROI_MAX_PARAMS]
+    cdef const medroi_inner *inner = find_inner(inner_id)
+    read_params(params, c_params)
+    if inner.check != NULL:
+        check(inner.check(&region.c, c_params, &error), &error)
+
+
+def part_extent(int inner_id, Block region not None, tuple params):
+    """Slices per part that the native inner codec wants."""
+    cdef double c_params[MEDROI_MAX_PARAMS]
+    read_params(params, c_params)
+    return find_inner(inner_id).part_extent(&region.c, c_params)
+
+
+def plan(int inner_id, Block region not None, const uint8_t[::1] data, tuple params):
+    """The parameters with which each part of this region is coded."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef double c_params[MEDROI_MAX_PARAMS]
+    cdef const medroi_inner *inner = find_inner(inner_id)
+    cdef const uint8_t *start = start_of(data)
+    read_params(params, c_params)
+    if inner.plan == NULL:
+        return params
+    with nogil:
+        status = inner.plan(&region.c, start, c_params, &error)
+    check(status, &error)
+    return tuple(c_params[i] for i in range(MEDROI_MAX_PARAMS))
+
+
+def encode_part(int inner_id, Block part not None, const uint8_t[::1] data, tuple params):
+    """One part, coded by the native inner codec."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef double c_params[MEDROI_MAX_PARAMS]
+    cdef const medroi_inner *inner = find_inner(inner_id)
+    cdef const uint8_t *start = start_of(data)
+    cdef size_t capacity, nbytes = 0
+    cdef PyObject *coded
+    cdef uint8_t *dst
+    read_params(params, c_params)
+    if inner.encode == NULL:
+        return bytes(data)
+    capacity = inner.bound(&part.c, c_params)
+    coded = new_bytes(NULL, capacity)
+    dst = <uint8_t *>bytes_memory(coded)
+    with nogil:
+        status = inner.encode(&part.c, start, c_params, dst, capacity, &nbytes, &error)
+    if status != MEDROI_OK:
+        Py_XDECREF(coded)
+        check(status, &error)
+    resize_bytes(&coded, nbytes)
+    result = <bytes>coded
+    Py_XDECREF(coded)
+    return result
+
+
+def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uint8_t[::1] out):
+    """Decode one part of a native inner codec into dense memory."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef const medroi_inner *inner = find_inner(inner_id)
+    cdef const uint8_t *start = start_of(coded)
+    cdef size_t nbytes = coded.shape[0]
+    cdef uint8_t *dst = &out[0]
+    if medroi_block_nbytes(&part.c) != <size_t>out.shape[0]:
+        raise ValueError("the output does not have the size of the part")
+    if inner.decode == NULL:
+        if nbytes != <size_t>out.shape[0]:
+            raise errors.CorruptStream(
+                f"corrupt stream: a raw part has {nbytes} bytes, expected {out.shape[0]}")
+        out[:] = coded
+        return
+    with nogil:
+        status = inner.decode(&part.c, start, nbytes, dst, &error)
+    check(status, &error)
+
+
+def encode(Header header not None, const uint8_t[::1] data, tuple params):
+    """One stream, coded by the native inner codec that the header names."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef double c_params[MEDROI_MAX_PARAMS]
+    cdef size_t capacity = 0, scratch_nbytes = 0, nbytes = 0
+    cdef const uint8_t *start = start_of(data)
+    cdef PyObject *stream
+    cdef uint8_t *dst
+    cdef void *scratch
+    read_params(params, c_params)
+    check(medroi_encode_bound(&header.c, c_params, &capacity, &scratch_nbytes, &error), &error)
+    scratch = allocate(scratch_nbytes)
+    try:
+        stream = new_bytes(NULL, capacity)
+        dst = <uint8_t *>bytes_memory(stream)
+        medroi_expect_large(dst, capacity)
+        with nogil:
+            status = medroi_encode(&header.c, start, c_params, scratch, dst, capacity, &nbytes,
+                                   &error)
+        if status != MEDROI_OK:
+            Py_XDECREF(stream)
+            check(status, &error)
+        resize_bytes(&stream, nbytes)
+    finally:
+        free(scratch)
+    result = <bytes>stream
+    Py_XDECREF(stream)
+    return result
+
+
+def check_payload(Header header not None, const uint8_t[::1] payload):
+    """Check a payload's length and part table against the header."""
+    cdef medroi_error error
+    check(medroi_check_payload(&header.c, start_of(payload), payload.shape[0], &error), &error)
+
+
+def decode(Header header not None, const uint8_t[::1] payload, uint8_t[::1] out):
+    """Decode a payload of a native inner codec into the memory of the whole array."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef const uint8_t *start = start_of(payload)
+    cdef size_t payload_nbytes = payload.shape[0]
+    cdef uint8_t *dst = &out[0] if out.shape[0] > 0 else NULL
+    cdef void *scratch = allocate(medroi_decode_scratch_nbytes(&header.c))
+    with nogil:
+        status = medroi_decode(&header.c, start, payload_nbytes, scratch, dst, &error)
+        free(scratch)
+    check(status, &error)
+
+
+def gather(Layout layout not None, const uint8_t[::1] data, box, int slice_axis,
+           uint8_t[::1] dst):
+    """Copy a box of an array into dense memory, in coding order."""
+    cdef medroi_box c_box = to_box(box, layout.c.ndim)
+    cdef const uint8_t *start = start_of(data)
+    cdef uint8_t *target = &dst[0]
+    with nogil:
+        medroi_gather(&layout.c, start, &c_box, slice_axis, target)
+
+
+def scatter(Layout layout not None, uint8_t[::1] data, box, int slice_axis,
+            const uint8_t[::1] src):
+    """Copy dense memory in coding order into a box of an array."""
+    cdef medroi_box c_box = to_box(box, layout.c.ndim)
+    cdef uint8_t *start = &data[0]
+    cdef const uint8_t *source = start_of(src)
+    with nogil:
+        medroi_scatter(&layout.c, start, &c_box, slice_axis, source)
+
+
+def fill_outside(Layout layout not None, uint8_t[::1] data, box, uint64_t background):
+    """Write background to every voxel outside the box."""
+    cdef medroi_box c_box = to_box(box, layout.c.ndim)
+    cdef uint8_t *start = &data[0] if data.shape[0] > 0 else NULL
+    with nogil:
+        medroi_fill_outside(&layout.c, start, &c_box, background)
+
+
+def crc32(const uint8_t[::1] data, uint32_t crc=0):
+    """CRC-32 as in zlib, by the kernel."""
+    cdef const uint8_t *start = start_of(data)
+    cdef size_t nbytes = data.shape[0]
+    with nogil:
+        crc = medroi_crc32(crc, start, nbytes)
+    return crc

@@ -1,0 +1,382 @@
+"""Arrays to streams and back: region, inner codec and stream put together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from medroi import _kernel, arrays, inner, roi, stream
+from medroi.errors import CorruptStream, InvalidArgument
+from medroi.inner.base import Block, InnerCodec, NativeCodec
+
+Array = arrays.Array
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What one stream says about itself.
+
+    Attributes
+    ----------
+    format_version : int
+    shape : tuple of int
+    dtype : dtype
+        With the byte order of the stored elements.
+    order : {"C", "F"}
+        Memory order of the array.
+    axes : tuple of int
+        Array axes of the volume.
+    box : tuple of (int, int)
+        Half-open bounds of the region per array axis; all (0, 0) when it is empty.
+    record : bytes
+        The published 54 bytes.
+    affine : tuple of tuple of float
+        3x3, voxel index to mm without the translation.
+    background : int or float
+        Value of every voxel outside the region.
+    threshold : float
+        Tissue threshold in stored units; NaN where none was used.
+    miss_rate : float
+        Share of tissue voxels outside the region.
+    inner : str
+        Name of the inner codec.
+    n_parts : int
+        Independently decodable parts of the payload.
+    payload_nbytes, nbytes : int
+        Bytes of the payload and of the whole stream.
+    """
+
+    format_version: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    order: str
+    axes: tuple[int, ...]
+    box: roi.Box
+    record: bytes
+    affine: tuple[tuple[float, ...], ...]
+    background: float
+    threshold: float
+    miss_rate: float
+    inner: str
+    n_parts: int
+    payload_nbytes: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the bytes of a stream, except the array."""
+
+    inner: InnerCodec
+    region: roi.RegionOptions = field(default_factory=roi.RegionOptions)
+    slice_axis: int | None = None
+    affine: tuple[float, ...] = stream.IDENTITY
+
+
+def encode(array: Array, settings: Settings) -> bytes:
+    """Encode one array.
+
+    Arrays of one axis, and of elements that are not numbers, are no images: all of their elements
+    that differ from the background are kept, whatever the threshold.
+
+    Parameters
+    ----------
+    array : ndarray
+        1 to 8 axes.
+    settings : Settings
+        Region and inner codec.
+
+    Returns
+    -------
+    bytes
+        One stream.
+
+    Raises
+    ------
+    InvalidArgument
+        For arrays that the settings cannot serve.
+    """
+    dense = arrays.as_dense(array)
+    options = _options_for(dense, settings.region)
+    background = roi.background_bits(dense, options)
+    region = roi.search(dense, options, background)
+    header = stream.make_header(
+        dense,
+        options.axes,
+        box=region.box,
+        background=background,
+        threshold=region.threshold,
+        miss_rate=region.miss_rate,
+        affine=settings.affine,
+        inner_id=settings.inner.codec_id,
+        slice_axis=_slice_axis(dense, settings.slice_axis, options.axes),
+    )
+    codec = settings.inner
+    if isinstance(codec, NativeCodec) and codec.is_native():
+        coded: bytes = _kernel.encode(header, arrays.memory_of(dense), codec.native_params())
+        return coded
+    return encode_hosted(dense, header, codec)
+
+
+def _options_for(array: Array, options: roi.RegionOptions) -> roi.RegionOptions:
+    if array.ndim > 1 and array.dtype.kind in arrays.NUMBER_KINDS:
+        return options
+    axes = options.axes if array.ndim > 1 else None
+    return dataclasses.replace(options, threshold=None, axes=axes)
+
+
+def _slice_axis(array: Array, asked: int | None, axes: Sequence[int] | None) -> int:
+    if asked is None or array.ndim == 1:
+        default: int = arrays.layout_of(array, axes).default_slice_axis
+        return default
+    if not -array.ndim <= asked < array.ndim:
+        raise InvalidArgument(f"slice_axis={asked} of an array of {array.ndim} axes")
+    return asked % array.ndim
+
+
+def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> bytes:
+    """Encode the region that a header describes with an inner codec run from Python.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous.
+    header : Header
+        Complete but for the payload.
+    codec : InnerCodec
+        The one that the header names.
+    """
+    if any(start == stop for start, stop in header.box):
+        return stream.pack_parts(header, [], 0)
+    dtype, order = array.dtype, header.coding_order
+    region = Block(_coded_shape(header.box, order), dtype)
+    codec.check(region)
+    extent = codec.part_extent(region)
+    block = np.empty(region.shape, dtype)
+    _kernel.gather(
+        header.layout, arrays.memory_of(array), header.box, header.slice_axis, _flat(block)
+    )
+    planned = codec.plan(block)
+    parts = [planned.encode(block[k : k + extent]) for k in range(0, region.shape[0], extent)]
+    return stream.pack_parts(header, parts, extent)
+
+
+def _coded_shape(box: roi.Box, order: Sequence[int]) -> tuple[int, ...]:
+    return tuple(box[axis][1] - box[axis][0] for axis in order)
+
+
+def _flat(block: Array) -> arrays.Memory:
+    return arrays.memory_of(block)
+
+
+def decode(buf: Any, out: Array | None = None) -> Array:
+    """Decode one stream.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One whole stream.
+    out : ndarray, optional
+        Dense memory of the array's size in bytes, to decode into in the array's memory order.
+
+    Returns
+    -------
+    ndarray
+        With the shape, dtype, byte order and memory order that were encoded; `out` if given.
+
+    Raises
+    ------
+    CorruptStream, UnsupportedVersion, InnerUnavailable
+    """
+    data = np.frombuffer(buf, np.uint8)
+    header = stream.read_header(data)
+    payload = data[header.preamble_nbytes :]
+    _kernel.check_payload(header, payload)
+    target = _empty(header) if out is None else out
+    memory = _memory_to_fill(target, header)
+    if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
+        _kernel.decode(header, payload, memory)
+        return target
+    table = stream.parse_table(header, payload[: stream.table_nbytes(header)])
+    for number, part in enumerate(table):
+        block = decode_part(header, number, part, payload[part.start : part.stop])
+        box = header.part_box(number)
+        _kernel.scatter(header.layout, memory, box, header.slice_axis, _flat(block))
+    _kernel.fill_outside(header.layout, memory, header.box, header.background)
+    return target
+
+
+def _empty(header: _kernel.Header) -> Array:
+    dtype = stream.dtype_of(header)
+    try:
+        return np.empty(header.shape, dtype, order="F" if header.f_order else "C")
+    except (MemoryError, ValueError) as error:
+        raise CorruptStream(
+            f"the stream claims an array of shape {header.shape} and dtype {dtype}, "
+            "which does not fit in memory"
+        ) from error
+
+
+def _memory_to_fill(target: Array, header: _kernel.Header) -> arrays.Memory:
+    nbytes = int(np.prod(header.shape, dtype=object)) * header.itemsize
+    if target.nbytes != nbytes:
+        raise InvalidArgument(f"out has {target.nbytes} bytes; the stream's array has {nbytes}")
+    if not (target.flags.c_contiguous or target.flags.f_contiguous) or not target.flags.writeable:
+        raise InvalidArgument("out must be writeable and dense in memory")
+    return arrays.memory_of(target)
+
+
+def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: Any) -> Array:
+    """Check and decode one part of a payload.
+
+    Returns
+    -------
+    ndarray
+        The part as a dense block in coding order.
+    """
+    stream.check_part(part, coded, number)
+    codec = inner.by_id(header.inner_id)
+    shape = _coded_shape(header.part_box(number), header.coding_order)
+    block = np.empty(shape, stream.dtype_of(header))
+    codec.decode(memoryview(coded), block)
+    return block
+
+
+def decode_selection(
+    bounds: Sequence[tuple[int, int]] | None = None,
+) -> Generator[tuple[int, int], bytes, Array]:
+    """Decode a part of an array from a part of its stream, whoever does the reading.
+
+    A generator: it yields byte ranges `(start, stop)` of the stream, wants each sent back as
+    bytes, and returns the decoded selection. A selection outside the region asks for the header
+    only; any other asks for the parts that it touches.
+
+    Parameters
+    ----------
+    bounds : sequence of (int, int), optional
+        Half-open bounds per array axis; None is the whole array.
+
+    Returns
+    -------
+    ndarray
+        C order, of the bounds' shape and the array's dtype.
+
+    Raises
+    ------
+    CorruptStream, UnsupportedVersion, InnerUnavailable
+    InvalidArgument
+        For bounds outside the array.
+    """
+    head = yield (0, stream.FIXED_HEADER_NBYTES)
+    preamble_nbytes = _kernel.peek_preamble_nbytes(head)
+    if preamble_nbytes > len(head):
+        head = bytes(head) + bytes((yield (len(head), preamble_nbytes)))
+    header = stream.read_header(head)
+    wanted = _check_bounds(bounds, header.shape)
+    selection = np.full(
+        [stop - start for start, stop in wanted],
+        arrays.value_of(header.background, stream.dtype_of(header)),
+        stream.dtype_of(header),
+    )
+    numbers = _parts_touched(header, wanted)
+    if numbers:
+        table_nbytes = stream.table_nbytes(header)
+        table = b""
+        if table_nbytes:
+            table = yield (preamble_nbytes, preamble_nbytes + table_nbytes)
+        parts = stream.parse_table(header, table)
+        for number in numbers:
+            part = parts[number]
+            coded = yield (preamble_nbytes + part.start, preamble_nbytes + part.stop)
+            _paste(selection, wanted, header, number, decode_part(header, number, part, coded))
+    return selection
+
+
+def _check_bounds(
+    bounds: Sequence[tuple[int, int]] | None, shape: tuple[int, ...]
+) -> list[tuple[int, int]]:
+    if bounds is None:
+        return [(0, size) for size in shape]
+    inside = len(bounds) == len(shape) and all(
+        0 <= start <= stop <= size for (start, stop), size in zip(bounds, shape, strict=True)
+    )
+    if not inside:
+        raise InvalidArgument(f"bounds {tuple(bounds)} of an array of shape {shape}")
+    return list(bounds)
+
+
+def _parts_touched(header: _kernel.Header, wanted: Sequence[tuple[int, int]]) -> range:
+    overlap = [
+        (max(low, start), min(high, stop))
+        for (low, high), (start, stop) in zip(wanted, header.box, strict=True)
+    ]
+    if any(low >= high for low, high in overlap):
+        return range(0)
+    axis, extent = header.slice_axis, header.part_extent
+    low, high = (bound - header.box[axis][0] for bound in overlap[axis])
+    return range(low // extent, -(-high // extent))
+
+
+def _paste(
+    selection: Array,
+    wanted: Sequence[tuple[int, int]],
+    header: _kernel.Header,
+    number: int,
+    block: Array,
+) -> None:
+    box = header.part_box(number)
+    in_array_order = block.transpose(np.argsort(header.coding_order))
+    common = [
+        (max(low, start), min(high, stop))
+        for (low, high), (start, stop) in zip(wanted, box, strict=True)
+    ]
+    target = tuple(
+        slice(low - origin, high - origin)
+        for (low, high), (origin, _) in zip(common, wanted, strict=True)
+    )
+    source = tuple(
+        slice(low - origin, high - origin)
+        for (low, high), (origin, _) in zip(common, box, strict=True)
+    )
+    selection[target] = in_array_order[source]
+
+
+def inspect(buf: Any) -> StreamInfo:
+    """Read what a stream says about itself; its payload is not decoded.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One whole stream.
+
+    Raises
+    ------
+    CorruptStream, UnsupportedVersion
+    """
+    data = np.frombuffer(buf, np.uint8)
+    header = stream.read_header(data)
+    _kernel.check_payload(header, data[header.preamble_nbytes :])
+    record = data[_kernel.RECORD_OFFSET : _kernel.RECORD_OFFSET + _kernel.RECORD_NBYTES]
+    dtype = stream.dtype_of(header)
+    affine = header.affine
+    return StreamInfo(
+        format_version=_kernel.FORMAT_VERSION,
+        shape=header.shape,
+        dtype=dtype,
+        order="F" if header.f_order else "C",
+        axes=header.axes,
+        box=header.box,
+        record=record.tobytes(),
+        affine=(affine[0:3], affine[3:6], affine[6:9]),
+        background=arrays.value_of(header.background, dtype),
+        threshold=header.threshold,
+        miss_rate=header.miss_rate,
+        inner=inner.name_of(header.inner_id),
+        n_parts=header.n_parts,
+        payload_nbytes=header.payload_nbytes,
+        nbytes=data.nbytes,
+    )

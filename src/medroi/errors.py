@@ -1,0 +1,25 @@
+"""The errors that MedROI raises."""
+
+
+class MedROIError(Exception):
+    """Anything that MedROI refuses or cannot do."""
+
+
+class InvalidArgument(MedROIError, ValueError):
+    """An argument or an array that cannot be served; the message says what can."""
+
+
+class InvalidType(InvalidArgument, TypeError):
+    """An array whose element type cannot be served."""
+
+
+class CorruptStream(MedROIError, ValueError):
+    """Bytes that are not a whole, unchanged MedROI stream."""
+
+
+class UnsupportedVersion(MedROIError):
+    """A stream of a format that this build does not read."""
+
+
+class InnerUnavailable(MedROIError, ImportError):
+    """An inner codec, or a library behind a feature, that is not installed."""

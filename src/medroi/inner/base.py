@@ -1,0 +1,170 @@
+"""What every inner codec is."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi import _kernel
+from medroi.errors import InvalidArgument
+
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """The region, or one part of it, before its voxels are touched.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        In coding order: slice axis first, then the other axes from the outermost in memory.
+    dtype : dtype
+        In the array's own byte order.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class InnerCodec(abc.ABC):
+    """One inner codec with its settings; subclasses are frozen dataclasses of the settings.
+
+    An inner codec sees a region as a dense array in coding order and codes *parts* of it, slabs
+    along the first axis, independently of each other.
+    """
+
+    codec_id: ClassVar[int]
+    name: ClassVar[str]
+
+    @property
+    def lossless(self) -> bool:
+        """Whether decoding gives back every bit."""
+        return True
+
+    def config(self) -> dict[str, Any]:
+        """Name and settings, fit for JSON."""
+        return {"id": self.name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+
+    def native_params(self) -> tuple[float, ...] | None:
+        """Parameters of the kernel's codec of the same id; None where only Python has it."""
+        return None
+
+    def check(self, region: Block) -> None:  # noqa: B027
+        """Refuse a region that cannot be coded, before any byte is written.
+
+        Raises
+        ------
+        InvalidArgument
+            Naming what was found and what is possible.
+        """
+
+    def part_extent(self, region: Block) -> int:
+        """Slices along the first axis per part; the whole region unless a codec says otherwise."""
+        return region.shape[0]
+
+    def plan(self, region: Array) -> InnerCodec:
+        """The codec with which each part of this region is coded, once the region is known."""
+        return self
+
+    @abc.abstractmethod
+    def encode(self, part: Array) -> bytes:
+        """Code one part: a dense array in C order."""
+
+    @classmethod
+    @abc.abstractmethod
+    def decode(cls, coded: memoryview, out: Array) -> None:
+        """Decode one part into `out`, dense, C order. Settings are not needed.
+
+        Raises
+        ------
+        CorruptStream
+            For bytes that are not a part of this shape and dtype.
+        """
+
+
+class NativeCodec(InnerCodec):
+    """An inner codec of the kernel; where this build has it, Python only passes it on."""
+
+    @abc.abstractmethod
+    def native_params(self) -> tuple[float, ...]:
+        """Parameters in the order that the kernel's file documents."""
+
+    @classmethod
+    def is_native(cls) -> bool:
+        """Whether this build's kernel has the codec."""
+        return bool(_kernel.has_inner(cls.codec_id))
+
+    def check(self, region: Block) -> None:
+        """See `InnerCodec.check`."""
+        if self.is_native():
+            _kernel.check_block(self.codec_id, _native_block(region), self.native_params())
+
+    def part_extent(self, region: Block) -> int:
+        """See `InnerCodec.part_extent`."""
+        if self.is_native():
+            extent: int = _kernel.part_extent(
+                self.codec_id, _native_block(region), self.native_params()
+            )
+            return extent
+        return short_part_extent(region)
+
+    def encode(self, part: Array) -> bytes:
+        """See `InnerCodec.encode`."""
+        if not self.is_native():
+            return self.encode_without_kernel(part)
+        coded: bytes = _kernel.encode_part(
+            self.codec_id, _native_block(block_of(part)), dense_bytes(part), self.native_params()
+        )
+        return coded
+
+    @classmethod
+    def decode(cls, coded: memoryview, out: Array) -> None:
+        """See `InnerCodec.decode`."""
+        if not cls.is_native():
+            cls.decode_without_kernel(coded, out)
+            return
+        _kernel.decode_part(cls.codec_id, _native_block(block_of(out)), coded, dense_bytes(out))
+
+    @abc.abstractmethod
+    def encode_without_kernel(self, part: Array) -> bytes:
+        """Code one part in Python, in the same format."""
+
+    @classmethod
+    @abc.abstractmethod
+    def decode_without_kernel(cls, coded: memoryview, out: Array) -> None:
+        """Decode one part in Python."""
+
+
+def block_of(part: Array) -> Block:
+    """The block that an array is."""
+    return Block(part.shape, part.dtype)
+
+
+def dense_bytes(part: Array) -> npt.NDArray[np.uint8]:
+    """The bytes of a dense C-order array, without a copy."""
+    flat = part.reshape(-1)
+    if flat.dtype.kind in "Mm":
+        flat = flat.view(np.int64)
+    return flat.view(np.uint8)
+
+
+def _native_block(region: Block) -> _kernel.Block:
+    dtype = region.dtype
+    return _kernel.Block(region.shape, dtype.kind, dtype.itemsize, dtype.str.startswith(">"))
+
+
+def short_part_extent(region: Block) -> int:
+    """Slices per part for codecs that gain nothing from longer parts: about 1 MiB."""
+    slice_nbytes = int(np.prod(region.shape[1:], dtype=np.int64)) * region.dtype.itemsize
+    return min(region.shape[0], max(1, (1 << 20) // slice_nbytes))
+
+
+def check_number(codec: str, name: str, value: Any, low: float, high: float) -> None:
+    """Refuse a setting that is not a number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise InvalidArgument(f"{codec}: {name}={value!r}, expected {low} to {high}")

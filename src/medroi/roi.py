@@ -1,0 +1,192 @@
+"""Regions: which voxels of an array are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medroi import _kernel, arrays
+from medroi.errors import InvalidArgument
+
+Box = tuple[tuple[int, int], ...]
+
+_THRESHOLD_RULES = {"mean": 2, "otsu": 3, "noise": 4}
+_THRESHOLD_NONE, _THRESHOLD_NUMBER = 0, 1
+_POLARITIES = ("bright", "dark")
+_REGIONS = {"box": 0, "hull": 1}
+
+
+@dataclass(frozen=True)
+class RegionOptions:
+    """How a region is found; the same for every array.
+
+    Attributes
+    ----------
+    threshold : {"mean", "otsu"}, float or None
+        Which voxels are tissue, in stored units. None: every voxel that differs bitwise from
+        `background`; nothing is lost.
+    polarity : {"bright", "dark"}
+        Whether tissue is brighter or darker than the threshold.
+    roi : {"box"}
+        Shape of the region.
+    background : int, float or "auto"
+        Value of the air, and of every voxel outside the region once decoded.
+    padding : int
+        Voxels added on every side of the box.
+    max_miss_rate : float
+        Largest share of tissue voxels that may lie outside the region, 0 to 1.
+    axes : tuple of int, optional
+        Array axes of the volume, 1 to 3 of them; None is the last three.
+    """
+
+    threshold: str | float | None = "mean"
+    polarity: str = "bright"
+    roi: str = "box"
+    background: float | str = 0
+    padding: int = 3
+    max_miss_rate: float = 0.002
+    axes: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no array could be coded with."""
+        _check_threshold(self.threshold)
+        _check_choice("polarity", self.polarity, _POLARITIES)
+        _check_choice("roi", self.roi, tuple(_REGIONS))
+        if isinstance(self.background, str) and self.background != "auto":
+            raise InvalidArgument(
+                f"background={self.background!r}: expected a number in stored units, or 'auto'"
+            )
+        if not isinstance(self.padding, int) or not 0 <= self.padding < 2**31:
+            raise InvalidArgument(f"padding={self.padding!r}: expected a whole number of voxels")
+        if not 0.0 <= self.max_miss_rate <= 1.0:
+            raise InvalidArgument(f"max_miss_rate={self.max_miss_rate!r}: expected 0 to 1")
+
+
+@dataclass(frozen=True)
+class Region:
+    """What was found in one array.
+
+    Attributes
+    ----------
+    box : tuple of (int, int)
+        Half-open bounds per array axis; all (0, 0) when there is no tissue.
+    threshold : float
+        The tissue threshold in stored units; NaN where there is none.
+    miss_rate : float
+        Share of tissue voxels, counted before the opening, outside the region.
+    n_tissue, n_missed : int
+        Tissue voxels in all and outside the region; both 0 where nothing had to be counted.
+    """
+
+    box: Box
+    threshold: float
+    miss_rate: float
+    n_tissue: int
+    n_missed: int
+
+
+def _check_threshold(threshold: Any) -> None:
+    known = threshold is None or (isinstance(threshold, str) and threshold in _THRESHOLD_RULES)
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not known and not (number and not math.isnan(threshold)):
+        raise InvalidArgument(
+            f"threshold={threshold!r}: expected one of {', '.join(map(repr, _THRESHOLD_RULES))}, "
+            "a number in stored units, or None to keep every voxel that is not background"
+        )
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidArgument(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
+
+
+def background_bits(array: arrays.Array, options: RegionOptions) -> int:
+    """The bits of the background element for one array.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the array's dtype cannot hold the background, or "auto" cannot tell what it is.
+    """
+    if options.background != "auto":
+        return arrays.bits_of(options.background, array.dtype)
+    if array.dtype.kind not in arrays.NUMBER_KINDS + "b" or array.size == 0:
+        return 0
+    layout = arrays.layout_of(array, options.axes)
+    bits: int = _kernel.find_background(layout, arrays.memory_of(array), options.polarity == "dark")
+    return bits
+
+
+def search(array: arrays.Array, options: RegionOptions, background: int) -> Region:
+    """Find the region of one dense array.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous.
+    options : RegionOptions
+        How to find it.
+    background : int
+        Bits of the background element, as `background_bits` gives them.
+    """
+    if options.threshold is None:
+        rule, number = _THRESHOLD_NONE, 0.0
+    elif isinstance(options.threshold, str):
+        rule, number = _THRESHOLD_RULES[options.threshold], 0.0
+    else:
+        rule, number = _THRESHOLD_NUMBER, float(options.threshold)
+    found = _kernel.find_region(
+        arrays.layout_of(array, options.axes),
+        arrays.memory_of(array),
+        rule,
+        number,
+        options.polarity == "dark",
+        _REGIONS[options.roi],
+        options.padding,
+        options.max_miss_rate,
+        background,
+    )
+    return Region(*found)
+
+
+def find_region(array: arrays.Array, **options: Any) -> Region:
+    """Find the region of an array.
+
+    Parameters
+    ----------
+    array : ndarray
+        1 to 8 axes.
+    **options
+        Fields of `RegionOptions`.
+
+    Returns
+    -------
+    Region
+
+    Raises
+    ------
+    InvalidArgument
+        For options or arrays that cannot be served.
+    """
+    dense = arrays.as_dense(array)
+    asked = RegionOptions(**options)
+    return search(dense, asked, background_bits(dense, asked))
+
+
+def find_background(
+    array: arrays.Array, *, polarity: str = "bright", axes: Sequence[int] | None = None
+) -> Any:
+    """Find the value of the air around the tissue, in stored units.
+
+    Raises
+    ------
+    InvalidArgument
+        Where it cannot be told; the message says why and what to give instead.
+    """
+    dense = arrays.as_dense(array)
+    options = RegionOptions(
+        polarity=polarity, background="auto", axes=None if axes is None else tuple(axes)
+    )
+    return arrays.value_of(background_bits(dense, options), dense.dtype)

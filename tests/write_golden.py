@@ -1,0 +1,127 @@
+"""Write golden streams that do not exist yet; one that exists is never written again.
+
+python tests/write_golden.py
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from arrays import make_array, phantom
+
+from medroi import MedROI
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def reseal(stream: bytes, *changes: tuple[int, str, object]) -> bytes:
+    """Change header fields and put the right header CRC under them."""
+    changed = bytearray(stream)
+    for offset, form, value in changes:
+        struct.pack_into(form, changed, offset, value)
+    side_nbytes = struct.unpack_from("<I", changed, 96)[0]
+    end = 112 + (changed[5] >> 2 & 1) * (24 * changed[7] + 36) + side_nbytes
+    struct.pack_into("<I", changed, end, zlib.crc32(changed[:end]))
+    return bytes(changed)
+
+
+def flip(stream: bytes, offset: int) -> bytes:
+    """One bit of one byte the other way round."""
+    changed = bytearray(stream)
+    changed[offset] ^= 1
+    return bytes(changed)
+
+
+def with_section(stream: bytes, section: bytes) -> bytes:
+    """A plain stream with a section of side data put in."""
+    longer = stream[:112] + section + stream[112:]
+    return reseal(longer, (96, "<I", len(section)))
+
+
+def good() -> dict[str, tuple[MedROI, np.ndarray]]:
+    """Streams that every later version decodes."""
+    affine = [[0, 1.5, 0], [1, 0, 0], [0, 0, -2]]
+    ramp = np.zeros((90, 101, 97), "<i4")
+    ramp[3:80] = np.arange(77)[:, None, None]
+    series = np.stack([phantom((8, 12, 10)) + t for t in range(3)])
+    air = (phantom((12, 14, 10)) - 1024).astype(">i2")
+    return {
+        "raw-box": (MedROI("raw", affine=affine), phantom((10, 12, 11))),
+        "zstd-fortran-float32": (MedROI("zstd"), np.asfortranarray(phantom(dtype="<f4"))),
+        "deflate-big-endian-ct": (MedROI("deflate", background=-1024), air),
+        "zstd-4d-extended": (MedROI("zstd", padding=1), series),
+        "raw-slice-axis-2": (MedROI("raw", slice_axis=2, threshold=30), phantom((9, 8, 7), "|u1")),
+        "zstd-many-parts": (MedROI.lossless("zstd"), ramp),
+        "raw-image": (MedROI("raw", threshold="otsu"), phantom((25, 31), "<u2")),
+        "raw-empty-region": (MedROI("raw", background=7), np.full((4, 5, 6), 7, "<i2")),
+        "raw-one-axis": (MedROI("raw"), np.arange(-3, 9, dtype="<i8")),
+        "zstd-float16-lossless": (MedROI.lossless("zstd"), make_array("<f2", (5, 6, 7), "C", 1)),
+        "deflate-datetime": (MedROI("deflate"), make_array("<M8[ns]", (6, 4), "F", 2)),
+        "zstd-text": (MedROI("zstd"), make_array(">U2", (3, 4), "C", 3)),
+    }
+
+
+def bad() -> dict[str, bytes]:
+    """Streams that every version refuses."""
+    stream = MedROI("raw").encode(phantom((10, 12, 11)))
+    series = MedROI("raw").encode(np.stack([phantom((8, 12, 10))] * 2))
+    parts = MedROI.lossless("zstd").encode(np.ones((90, 101, 97), "<i4"))
+    return {
+        "no-bytes": b"",
+        "magic": flip(stream, 1),
+        "cut-in-header": stream[:100],
+        "cut-in-payload": stream[:-1],
+        "one-byte-more": stream + b"\0",
+        "flipped-header": flip(stream, 20),
+        "flipped-payload": flip(stream, len(stream) - 5),
+        "future-version": reseal(stream, (4, "<B", 2)),
+        "unknown-flag": reseal(stream, (5, "<B", 8)),
+        "unknown-kind": reseal(stream, (6, "<B", ord("x"))),
+        "no-axes": reseal(stream, (7, "<B", 0)),
+        "itemsize-3": reseal(stream, (8, "<H", 3)),
+        "box-outside": reseal(stream, (12, "<h", 10)),
+        "negative-shape": reseal(stream, (22, "<h", -10)),
+        "wide-background": reseal(stream, (64, "<Q", 1 << 16)),
+        "miss-rate-nan": reseal(stream, (80, "<d", float("nan"))),
+        "miss-rate-2": reseal(stream, (80, "<d", 2.0)),
+        "part-extent-0": reseal(stream, (100, "<I", 0)),
+        "part-extent-beyond": reseal(stream, (100, "<I", 1000)),
+        "unknown-inner": reseal(stream, (108, "<H", 999)),
+        "no-volume-axes": reseal(stream, (110, "<B", 0)),
+        "slice-axis-3": reseal(stream, (111, "<B", 3)),
+        "fortran-vector": reseal(MedROI("raw").encode(np.arange(9)), (5, "<B", 6)),
+        "huge-extended-shape": reseal(series, (112, "<Q", 1 << 62)),
+        "record-beside-extended": reseal(series, (10, "<h", 1)),
+        "unknown-section": with_section(stream, b"\x7f\x01\0\0\0a"),
+        "cut-section": with_section(stream, b"\x81\x09\0\0\0a"),
+        "section-twice": with_section(stream, b"\x81\0\0\0\0\x81\0\0\0\0"),
+        "dtype-text-of-numbers": with_section(stream, b"\x01\x03\0\0\0<i2"),
+        "flipped-table": flip(parts, 116),
+        "flipped-part": flip(parts, len(parts) - 3),
+    }
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file unless it is there."""
+    if not path.exists():
+        path.write_bytes(content)
+        print(path.name)
+
+
+def main() -> None:
+    """Write what is missing."""
+    for name, (codec, array) in good().items():
+        path = FOLDER / f"v1-{name}.medroi"
+        if not path.exists():
+            stream = codec.encode(array)
+            write_new(path, stream)
+            np.savez_compressed(FOLDER / f"v1-{name}.npz", array=codec.decode(stream))
+    for name, stream in bad().items():
+        write_new(FOLDER / f"bad-{name}.medroi", stream)
+
+
+if __name__ == "__main__":
+    main()
