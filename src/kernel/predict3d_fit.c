@@ -32,13 +32,15 @@ typedef struct fit_sample {
 } fit_sample;
 
 /* Solve (A + ridge) x = b by LDL'; x in units of 1. */
-static void solve(const fit_sums *sums, double x[UNKNOWNS])
+static void solve(const fit_sums *sums, int n, double x[UNKNOWNS])
 {
+    for (int i = n; i < UNKNOWNS; i++)
+        x[i] = 0.0;
     double l[UNKNOWNS][UNKNOWNS], d[UNKNOWNS], trace = 0.0;
-    for (int i = 0; i < UNKNOWNS; i++)
+    for (int i = 0; i < n; i++)
         trace += (double)sums->a[i][i];
-    double ridge = trace / UNKNOWNS * 1e-4 + 1.0;
-    for (int i = 0; i < UNKNOWNS; i++) {
+    double ridge = trace / n * 1e-4 + 1.0;
+    for (int i = 0; i < n; i++) {
         for (int j = 0; j <= i; j++) {
             double sum = (double)sums->a[i][j];
             if (i == j)
@@ -53,7 +55,7 @@ static void solve(const fit_sums *sums, double x[UNKNOWNS])
                 l[i][j] = sum / d[j];
         }
     }
-    for (int i = 0; i < UNKNOWNS; i++) {
+    for (int i = 0; i < n; i++) {
         double sum = (double)sums->a[UNKNOWNS][i];
         for (int k = 0; k < i; k++) {
             double t = l[i][k] * x[k];
@@ -61,9 +63,9 @@ static void solve(const fit_sums *sums, double x[UNKNOWNS])
         }
         x[i] = sum;
     }
-    for (int i = UNKNOWNS - 1; i >= 0; i--) {
+    for (int i = n - 1; i >= 0; i--) {
         double sum = x[i] / d[i];
-        for (int k = i + 1; k < UNKNOWNS; k++) {
+        for (int k = i + 1; k < n; k++) {
             double t = l[k][i] * x[k];
             sum -= t;
         }
@@ -159,7 +161,7 @@ static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind,
             if (kind == 2)
                 s.f = s.c - v->lag * v->slice;
             p3_neighbours(s.c, s.n, s.f, v->row, tap);
-            s.roughness = p3_roughness(tap);
+            s.roughness = p3_roughness(tap, kind);
             if (s.roughness == 0 && s.c[0] == tap[0])
                 continue;
             if (sample)
@@ -197,7 +199,8 @@ static int shift_of(uint32_t limit)
     return bits > 13 ? bits - 13 : 0;
 }
 
-int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, p3_weights *weights)
+int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
+                p3_weights *weights)
 {
     fit_sample *sample = malloc(MAX_SAMPLES * sizeof *sample);
     fit_sums *sums = calloc(P3_MAX_CLASSES, sizeof *sums);
@@ -220,7 +223,7 @@ int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, p3_weights 
     for (int32_t k = 0; k < n_classes; k++) {
         double x[UNKNOWNS];
         flush(&sums[k]);
-        solve(&sums[k], x);
+        solve(&sums[k], n_taps - 1, x);
         round_weights(x, weights->weight[kind][k]);
     }
 done:

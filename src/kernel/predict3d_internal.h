@@ -3,6 +3,7 @@
 #define MEDROI_PREDICT3D_INTERNAL_H
 
 #include "medroi.h"
+#include "bytes.h"
 #include "range_coder.h"
 
 #define P3_TAPS 20        /* neighbours of a prediction */
@@ -59,19 +60,50 @@ static inline int p3_kind(const p3_volume *v, int64_t z)
 
 medroi_status p3_find_map(const medroi_block *block, const void *data, p3_map *map,
                           medroi_error *error);
-void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels,
-             medroi_bit_writer *raw);
+void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels);
+void p3_write_raw(const p3_map *map, const void *data, int64_t count, medroi_bit_writer *raw);
 void p3_store(const p3_map *map, const p3_volume *v, const int32_t *voxels,
               medroi_bit_reader *raw, void *data);
 void p3_write_map(const p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *raw);
 medroi_status p3_read_map(p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader *raw,
                           medroi_error *error);
 
-/* Fill the margin of a slice whose voxels are known up to where they are needed. */
+/* The margins of the voxels: rows above the first, and the ends of a row (before and after it is
+ * known; after the last row, the row below it too). `row` points at x = 0. */
 void p3_margin_top(const p3_volume *v, int32_t *voxels, int64_t z);
-void p3_margin_row(const p3_volume *v, int32_t *row, int64_t y);
+void p3_margin_left(const p3_volume *v, int32_t *row);
+void p3_margin_right(const p3_volume *v, int32_t *row, int64_t y);
+void p3_margins(const p3_volume *v, int32_t *voxels);
 
-int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, p3_weights *weights);
+/* All that a method needs to code a part. */
+typedef struct p3_part {
+    p3_volume v;
+    p3_map map;
+    p3_weights weights;
+    int32_t *voxels; /* depth + 1 slices; the last stays zero and stands for missing references */
+    int32_t low, high; /* smallest and greatest voxel */
+    medroi_rc_encoder enc;
+    medroi_rc_decoder dec;
+    medroi_bit_writer put;
+    medroi_bit_reader get;
+} p3_part;
+
+/* Choose and write, or read, the weights. */
+void p3_write_weights(p3_part *p);
+medroi_status p3_read_weights(p3_part *p, medroi_error *error);
+
+/* The methods; decoding gives MEDROI_CORRUPT_STREAM for values out of range. */
+medroi_status p3_encode_dense(p3_part *p, medroi_error *error);
+medroi_status p3_decode_dense(p3_part *p, medroi_error *error);
+medroi_status p3_encode_fast(p3_part *p, medroi_error *error);
+medroi_status p3_decode_fast(p3_part *p, medroi_error *error);
+
+medroi_status p3_corrupt(medroi_error *error, const char *what);
+
+/* Samples are taken from the slices of one kind; taps that `used` leaves out get no weight.
+ * Returns 0 without memory. */
+int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
+                p3_weights *weights);
 
 /* Neighbours of the voxel at `c`: its own slice, the same place in reference slices n and f. */
 static inline void p3_neighbours(const int32_t *c, const int32_t *n, const int32_t *f, int64_t row,
@@ -105,12 +137,15 @@ static inline uint32_t p3_distance(int32_t a, int32_t b)
     return d < 1u << 27 ? d : 1u << 27;
 }
 
-static inline uint32_t p3_roughness(const int32_t tap[P3_TAPS])
+/* How much the neighbours differ from theirs; zero where all are the same. */
+static inline uint32_t p3_roughness(const int32_t tap[P3_TAPS], int kind)
 {
-    return p3_distance(tap[0], tap[2]) + p3_distance(tap[1], tap[2]) +
-           p3_distance(tap[1], tap[3]) + p3_distance(tap[6], tap[7]) +
-           p3_distance(tap[6], tap[9]) + p3_distance(tap[0], tap[7]) +
-           p3_distance(tap[1], tap[9]);
+    uint32_t here = p3_distance(tap[0], tap[2]) + p3_distance(tap[1], tap[2]) +
+                    p3_distance(tap[1], tap[3]);
+    if (kind == 0)
+        return here;
+    return here + p3_distance(tap[6], tap[7]) + p3_distance(tap[6], tap[9]) +
+           p3_distance(tap[0], tap[7]) + p3_distance(tap[1], tap[9]);
 }
 
 #endif

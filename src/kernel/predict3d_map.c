@@ -214,11 +214,10 @@ static uint64_t get_raw(medroi_bit_reader *raw, int n)
     return value | medroi_bits_get(raw, n - low) << (low & 31) << (low & 32);
 }
 
-void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels,
-             medroi_bit_writer *raw)
+void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels)
 {
     int64_t half = half_of(map), i = 0;
-    uint64_t last = 0, mask = ((uint64_t)1 << map->raw_bits) - 1;
+    uint64_t last = 0;
     int32_t last_number = 0;
     int shift = map->dropped_bits + map->raw_bits, known = 0;
     for (int64_t z = 0; z < v->depth; z++)
@@ -228,8 +227,6 @@ void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *v
                 uint64_t code = code_at(map, data, i);
                 if (!map->table) {
                     row[x] = (int32_t)((int64_t)((code >> shift) - map->minimum) - half);
-                    if (map->raw_bits)
-                        put_raw(raw, code >> map->dropped_bits & mask, map->raw_bits);
                 } else {
                     if (!known || code != last)
                         last_number = (int32_t)(place_of(map, code) - half);
@@ -239,6 +236,13 @@ void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *v
                 }
             }
         }
+}
+
+void p3_write_raw(const p3_map *map, const void *data, int64_t count, medroi_bit_writer *raw)
+{
+    uint64_t mask = ((uint64_t)1 << map->raw_bits) - 1;
+    for (int64_t i = 0; map->raw_bits > 0 && i < count; i++)
+        put_raw(raw, code_at(map, data, i) >> map->dropped_bits & mask, map->raw_bits);
 }
 
 void p3_store(const p3_map *map, const p3_volume *v, const int32_t *voxels, medroi_bit_reader *raw,
