@@ -356,26 +356,49 @@ static inline void medroi_bits_reader_init(medroi_bit_reader *b, const uint8_t *
     b->position = 0;
 }
 
+/* Add 32 bits to those held, zeros past the end. */
+static inline void medroi_bits_refill(medroi_bit_reader *b)
+{
+    uint64_t word = 0;
+    if (b->position < b->nbytes && b->nbytes - b->position >= 4) {
+        const uint8_t *p = b->start + b->position;
+        word = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+    } else {
+        for (size_t i = 0; i < 4 && b->position + i < b->nbytes; i++)
+            word |= (uint64_t)b->start[b->position + i] << (8 * i);
+    }
+    b->position += 4;
+    b->held |= word << b->nheld;
+    b->nheld += 32;
+}
+
 static inline uint64_t medroi_bits_get(medroi_bit_reader *b, int n)
 {
-    if (b->nheld < n) {
-        uint64_t word = 0;
-        if (b->position < b->nbytes && b->nbytes - b->position >= 4) {
-            const uint8_t *p = b->start + b->position;
-            word = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-                   (uint64_t)p[3] << 24;
-        } else {
-            for (size_t i = 0; i < 4 && b->position + i < b->nbytes; i++)
-                word |= (uint64_t)b->start[b->position + i] << (8 * i);
-        }
-        b->position += 4;
-        b->held |= word << b->nheld;
-        b->nheld += 32;
-    }
+    if (b->nheld < n)
+        medroi_bits_refill(b);
     uint64_t value = b->held & (((uint64_t)1 << n) - 1);
     b->held >>= n;
     b->nheld -= n;
     return value;
+}
+
+/* Count zero bits up to and without the next one, at most `most` (<= 31); the one is taken too. */
+static inline int medroi_bits_zeros(medroi_bit_reader *b, int most)
+{
+    if (b->nheld < 32)
+        medroi_bits_refill(b);
+    uint64_t held = b->held | (uint64_t)1 << most;
+    int zeros = 0;
+#if defined(__GNUC__)
+    zeros = __builtin_ctzll(held);
+#else
+    while (!(held >> zeros & 1))
+        zeros++;
+#endif
+    int taken = zeros < most ? zeros + 1 : most;
+    b->held >>= taken;
+    b->nheld -= taken;
+    return zeros;
 }
 
 /* 1 when the bits taken fill exactly the bytes given and the padding is zero. */
