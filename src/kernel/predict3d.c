@@ -2,6 +2,7 @@
  *
  * params: [0] speed: 0 dense (default), 1 fast.
  */
+#include "inner.h"
 #include "predict3d_internal.h"
 
 #include <stdlib.h>

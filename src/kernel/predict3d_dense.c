@@ -11,7 +11,7 @@
 
 typedef struct p3_dense {
     p3_part *p;
-    uint32_t *errors; /* in 1/8, laid out like the voxels, margins zero */
+    uint32_t *errors; /* in 1/8, of this and the last slice, margins zero */
     int bad;
     medroi_bit_model flat[4];
     medroi_number_model escape;
@@ -164,13 +164,13 @@ static inline void code_slice(p3_dense *d, int64_t z, int encode)
     const int32_t *zero = d->p->voxels + p3_origin(&v, v.depth);
     const int kind = p3_kind(&v, z);
     for (int64_t y = 0; y < v.height; y++) {
-        int64_t at = p3_origin(&v, z) + y * v.row;
-        int32_t *c = d->p->voxels + at;
-        uint32_t *e = d->errors + at;
+        int64_t at = p3_origin(&v, 0) + y * v.row;
+        int32_t *c = d->p->voxels + z * v.slice + at;
+        uint32_t *e = d->errors + (z & 1) * v.slice + at;
         p3_site s = {c, zero + y * v.row, zero + y * v.row, e, e, kind};
         if (kind >= 1) {
             s.n = c - v.slice;
-            s.en = e - v.slice;
+            s.en = d->errors + (~z & 1) * v.slice + at;
         }
         if (kind == 2)
             s.f = c - v.lag * v.slice;
@@ -188,7 +188,7 @@ static inline void code_slice(p3_dense *d, int64_t z, int encode)
 static p3_dense *dense_new(p3_part *p, medroi_error *error)
 {
     p3_dense *d = calloc(1, sizeof *d);
-    uint32_t *errors = calloc((size_t)(p->v.slice * p->v.depth), sizeof(uint32_t));
+    uint32_t *errors = calloc((size_t)(p->v.slice * 2), sizeof(uint32_t));
     if (!d || !errors) {
         free(d);
         free(errors);

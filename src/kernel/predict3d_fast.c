@@ -10,13 +10,13 @@
 
 typedef struct p3_fast {
     p3_part *p;
-    uint32_t *sizes; /* folded misses, laid out like the voxels, margins zero */
+    uint32_t *sizes; /* folded misses of this and the last slice, margins zero */
     uint64_t run;    /* voxels of a run still to come (decoder), or so far (encoder) */
     uint32_t typical_run; /* running mean, in 1/16 */
     int bad;
 } p3_fast;
 
-static void put_rice(medroi_bit_writer *put, uint64_t value, int k)
+static inline void put_rice(medroi_bit_writer *put, uint64_t value, int k)
 {
     uint64_t q = value >> k;
     if (q < LONGEST_UNARY) {
@@ -73,10 +73,16 @@ static inline int rice_parameter(const uint32_t *e, const uint32_t *en, int64_t 
     return sum < 6 ? 0 : medroi_log2(sum * 5) - 4;
 }
 
-static inline void code_miss(p3_fast *f, int32_t *c, const int32_t *n, uint32_t *e,
+/* Copies of the part's bit streams, which a compiler can keep in registers for a row. */
+typedef struct fast_bits {
+    medroi_bit_writer put;
+    medroi_bit_reader get;
+} fast_bits;
+
+static inline void code_miss(p3_fast *f, fast_bits *bits, int32_t *c, const int32_t *n, uint32_t *e,
                              const uint32_t *en, const int32_t *w, int encode)
 {
-    p3_part *p = f->p;
+    const p3_part *p = f->p;
     const int64_t row = p->v.row;
     int64_t exact = fast_sum(w, c, n, row);
     int64_t near = (exact + ONE / 2) >> P3_WEIGHT_BITS;
@@ -86,9 +92,9 @@ static inline void code_miss(p3_fast *f, int32_t *c, const int32_t *n, uint32_t 
     if (encode) {
         int64_t miss = up ? *c - near : near - *c;
         folded = miss > 0 ? (uint64_t)(2 * miss - 1) : (uint64_t)(-2 * miss);
-        put_rice(&p->put, folded, k);
+        put_rice(&bits->put, folded, k);
     } else {
-        folded = get_rice(&p->get, k);
+        folded = get_rice(&bits->get, k);
         int64_t size = (int64_t)(folded + 1) >> 1, miss = folded & 1 ? size : -size;
         int64_t value = up ? near + miss : near - miss;
         int outside = value < p->low || value > p->high;
@@ -118,20 +124,21 @@ static inline void code_row(p3_fast *f, int64_t z, int64_t y, int encode)
     p3_part *p = f->p;
     const p3_volume v = p->v;
     const int kind = p3_kind(&v, z);
-    int64_t at = p3_origin(&v, z) + y * v.row;
-    int32_t *c = p->voxels + at;
-    uint32_t *e = f->sizes + at;
+    const int64_t at = p3_origin(&v, 0) + y * v.row;
+    int32_t *c = p->voxels + z * v.slice + at;
+    uint32_t *e = f->sizes + (z & 1) * v.slice + at;
+    fast_bits bits = {p->put, p->get};
     const int32_t *n = kind == 0 ? p->voxels + p3_origin(&v, v.depth) + y * v.row : c - v.slice;
-    const uint32_t *en = kind == 0 ? e - v.row - 1 : e - v.slice;
+    const uint32_t *en = kind == 0 ? e - v.row - 1 : f->sizes + (~z & 1) * v.slice + at;
     const int32_t *w = p->weights.weight[kind][0];
     for (int64_t x = 0; x < v.width; x++) {
         if (f->run == 0 && is_flat(c + x, n + x, v.row, kind)) {
             int k = run_parameter(f);
             if (encode) {
                 f->run = run_length(p, z, y, x);
-                put_rice(&p->put, f->run, k);
+                put_rice(&bits.put, f->run, k);
             } else {
-                f->run = get_rice(&p->get, k);
+                f->run = get_rice(&bits.get, k);
             }
             learn_run(f, f->run);
             f->run++; /* and the voxel that ends it */
@@ -143,14 +150,16 @@ static inline void code_row(p3_fast *f, int64_t z, int64_t y, int encode)
             continue;
         }
         f->run = 0;
-        code_miss(f, c + x, n + x, e + x, en + x, w, encode);
+        code_miss(f, &bits, c + x, n + x, e + x, en + x, w, encode);
     }
+    p->put = bits.put;
+    p->get = bits.get;
 }
 
 static p3_fast *fast_new(p3_part *p, medroi_error *error)
 {
     p3_fast *f = calloc(1, sizeof *f);
-    uint32_t *sizes = calloc((size_t)(p->v.slice * p->v.depth), sizeof(uint32_t));
+    uint32_t *sizes = calloc((size_t)(p->v.slice * 2), sizeof(uint32_t));
     if (!f || !sizes) {
         free(f);
         free(sizes);

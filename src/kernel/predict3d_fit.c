@@ -207,7 +207,8 @@ int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
     int ok = sample != NULL && sums != NULL;
     if (!ok)
         goto done;
-    int64_t n = take_samples(v, voxels, kind, choose_step(v, voxels, kind), sample);
+    int64_t step = choose_step(v, voxels, kind) * (n_taps < P3_TAPS ? 5 : 1);
+    int64_t n = take_samples(v, voxels, kind, step, sample);
     int32_t n_classes = n_taps < P3_TAPS ? 1 : class_count(n);
     uint32_t *limit = weights->limit[kind];
     weights->n_classes[kind] = n_classes;

@@ -56,6 +56,7 @@ static int compare_codes(const void *a, const void *b)
 }
 
 /* Open addressing set of codes; stops when more than P3_MAX_TABLE are found. */
+#define NEAR_RANGE (1u << 20) /* codes closer than this are found by flags */
 #define SLOTS (4 * P3_MAX_TABLE)
 
 typedef struct code_set {
@@ -116,6 +117,29 @@ done:
     return status;
 }
 
+/* The same for codes in a short range, by a flag for each. */
+static medroi_status distinct_near(const p3_map *map, const uint8_t *data, int64_t count,
+                                   uint64_t low, uint64_t range, uint64_t **codes, int64_t *n)
+{
+    uint8_t *used = calloc((size_t)range + 1, 1);
+    int64_t found = 0;
+    *codes = NULL;
+    *n = 0;
+    if (!used)
+        return MEDROI_NO_MEMORY;
+    for (int64_t i = 0; i < count; i++)
+        used[code_at(map, data, i) - low] = 1;
+    for (uint64_t i = 0; i <= range; i++)
+        found += used[i];
+    if (found <= P3_MAX_TABLE)
+        *codes = malloc((size_t)found * sizeof(uint64_t));
+    for (uint64_t i = 0; i <= range && *codes; i++)
+        if (used[i])
+            (*codes)[(*n)++] = low + i;
+    free(used);
+    return *codes || found > P3_MAX_TABLE ? MEDROI_OK : MEDROI_NO_MEMORY;
+}
+
 static int64_t place_of(const p3_map *map, uint64_t code)
 {
     int64_t low = 0, high = (int64_t)map->top;
@@ -170,7 +194,15 @@ medroi_status p3_find_map(const medroi_block *block, const void *data, p3_map *m
     uint64_t range = (high >> map->dropped_bits) - (low >> map->dropped_bits);
     int64_t limit = count / 8 < P3_MAX_TABLE ? count / 8 : P3_MAX_TABLE;
     if (range > 16 && limit > 0) {
-        medroi_status status = distinct(map, data, count, limit, &map->table, &n);
+        medroi_status status =
+            high - low < NEAR_RANGE
+                ? distinct_near(map, data, count, low, high - low, &map->table, &n)
+                : distinct(map, data, count, limit, &map->table, &n);
+        if (n > limit) {
+            free(map->table);
+            map->table = NULL;
+            n = 0;
+        }
         if (status != MEDROI_OK)
             return medroi_fail(error, status, "predict3d: no memory to count the values used");
         map->top = n > 0 ? (uint64_t)n - 1 : 0;

@@ -7,6 +7,8 @@
  *   [5] ignored
  * params after `plan`: [0] is 3 or 4, [5] is the step.
  */
+#include "bytes.h"
+#include "inner.h"
 #include "range_coder.h"
 #include "wavelet3d_internal.h"
 
@@ -17,6 +19,7 @@
 #endif
 
 #define PART_VOXELS ((int64_t)1 << 21)
+#define STORED 255 /* first byte of a part of plain elements */
 #define MAX_HEADER_NBYTES (1 + W3_MAX_LEVELS + 4 * 8 + W3_POINTS)
 
 w3_shape w3_shape_of(const medroi_block *block, const double spacing[3], double spacing_of[W3_AXES])
@@ -104,32 +107,19 @@ static int64_t part_extent(const medroi_block *region, const double *params)
     return parts > 0 ? (region->shape[0] + parts - 1) / parts : 1;
 }
 
-/* A magnitude costs at most 31 raw bits, 35 models and a token of 15 bits. */
+/* A part that would not get smaller is stored. */
 static size_t bound(const medroi_block *part, const double *params)
 {
-    size_t n = medroi_block_nbytes(part) / part->itemsize;
-    return 128 + n * (params[0] == 3.0 ? 24 : 12);
+    (void)params;
+    return medroi_block_nbytes(part) + 64;
 }
 
 /* ------------------------------------------------------------------ header of a part */
 
 static uint8_t *put_double(uint8_t *p, double v)
 {
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    for (int i = 0; i < 8; i++)
-        *p++ = (uint8_t)(bits >> 8 * i);
-    return p;
-}
-
-static double get_double(const uint8_t *p)
-{
-    uint64_t bits = 0;
-    double v;
-    for (int i = 0; i < 8; i++)
-        bits |= (uint64_t)p[i] << 8 * i;
-    memcpy(&v, &bits, sizeof v);
-    return v;
+    medroi_store_f64(p, v);
+    return p + 8;
 }
 
 static size_t write_header(const w3_header *h, uint8_t *dst)
@@ -184,7 +174,7 @@ static size_t read_header(const medroi_block *block, const w3_shape *shape, cons
     memset(h, 0, sizeof *h);
     if (nbytes < 1)
         return 0;
-    h->n_levels = src[0] & 127;
+    h->n_levels = src[0] & 127; /* 127 would be a stored part */
     h->bounded = src[0] >> 7;
     size_t n = (size_t)1 + h->n_levels + 24 + 8u * h->bounded + W3_POINTS;
     if (h->n_levels > W3_MAX_LEVELS || nbytes < n)
@@ -192,12 +182,12 @@ static size_t read_header(const medroi_block *block, const w3_shape *shape, cons
     const uint8_t *p = src + 1;
     memcpy(h->mask, p, h->n_levels);
     p += h->n_levels;
-    h->low = get_double(p);
-    h->high = get_double(p + 8);
-    h->step = get_double(p + 16);
+    h->low = medroi_load_f64(p);
+    h->high = medroi_load_f64(p + 8);
+    h->step = medroi_load_f64(p + 16);
     p += 24;
     if (h->bounded) {
-        h->max_error = get_double(p);
+        h->max_error = medroi_load_f64(p);
         p += 8;
     }
     for (int i = 0; i < W3_POINTS; i++)
@@ -287,9 +277,12 @@ static medroi_status encode_corrections(const medroi_block *block, const w3_head
 {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize), last = -1;
     uint8_t *bits = malloc(capacity);
-    if (!bits || capacity < 4) {
-        free(bits);
+    *nbytes = 0;
+    if (!bits)
         return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for corrections");
+    if (capacity < 8) {
+        free(bits);
+        return MEDROI_OK;
     }
     corrections c;
     corrections_init(&c);
@@ -306,17 +299,13 @@ static medroi_status encode_corrections(const medroi_block *block, const w3_head
     }
     medroi_number_encode(&c.enc, &c.put, &c.gap, 0);
     size_t n_range = medroi_rc_finish(&c.enc), n_bits = medroi_bits_finish(&c.put);
-    medroi_status status = MEDROI_OK;
-    if (c.enc.full || c.put.full || 4 + n_range + n_bits > capacity) {
-        status = medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: the output buffer is too small");
-    } else {
-        for (int i = 0; i < 4; i++)
-            dst[i] = (uint8_t)(n_range >> 8 * i);
+    if (!c.enc.full && !c.put.full && 4 + n_range + n_bits <= capacity) {
+        medroi_store32(dst, (uint32_t)n_range);
         memcpy(dst + 4 + n_range, bits, n_bits);
         *nbytes = 4 + n_range + n_bits;
     }
     free(bits);
-    return status;
+    return MEDROI_OK;
 }
 
 static medroi_status decode_corrections(const medroi_block *block, const w3_header *h,
@@ -324,9 +313,7 @@ static medroi_status decode_corrections(const medroi_block *block, const w3_head
                                         void *out, medroi_error *error)
 {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize), at = -1;
-    size_t n_range = 0;
-    for (int i = 0; i < 4 && nbytes >= 4; i++)
-        n_range |= (size_t)src[i] << 8 * i;
+    size_t n_range = nbytes >= 4 ? medroi_load32(src) : 0;
     if (nbytes < 4 || n_range > nbytes - 4)
         return medroi_fail(error, MEDROI_CORRUPT_STREAM, "wavelet3d: the corrections are cut off");
     corrections c;
@@ -364,7 +351,8 @@ static void quantise(float *data, int64_t n, const w3_header *h)
     }
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+/* *nbytes is 0 where the code would not be smaller than the elements. */
+static medroi_status encode_part(const medroi_block *part, const void *data, const double *params,
                             uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error)
 {
     double spacing_of[W3_AXES];
@@ -380,8 +368,9 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d: the data hold NaN or infinite values, which a lossy code "
                            "cannot keep; replace them, or use predict3d (lossless)");
-    if (capacity < MAX_HEADER_NBYTES + 8)
-        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: the output buffer is too small");
+    *nbytes = 0;
+    if (capacity < MAX_HEADER_NBYTES + 16)
+        return MEDROI_OK;
     if (h.low == h.high) {
         *nbytes = write_header(&h, dst);
         return MEDROI_OK;
@@ -397,10 +386,9 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     w3_learn_points(work, n, &h);
     size_t at = write_header(&h, dst), more = 0;
     status = w3_encode_bands(&shape, &h, work, dst + at + 4, capacity - at - 4, &more, error);
-    if (status != MEDROI_OK)
+    if (status != MEDROI_OK || more == 0)
         goto done;
-    for (int i = 0; i < 4; i++)
-        dst[at + (size_t)i] = (uint8_t)(more >> 8 * i);
+    medroi_store32(dst + at, (uint32_t)more);
     at += 4 + more;
     if (h.bounded) {
         quantise(work, n, &h);
@@ -409,6 +397,8 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
             goto done;
         }
         status = encode_corrections(part, &h, data, work, dst + at, capacity - at, &more, error);
+        if (status != MEDROI_OK || more == 0)
+            goto done;
         at += more;
     }
     *nbytes = at;
@@ -417,9 +407,34 @@ done:
     return status;
 }
 
+static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error)
+{
+    size_t stored = 1 + medroi_block_nbytes(part);
+    if (capacity < bound(part, params))
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "wavelet3d: the output buffer is smaller than its bound");
+    medroi_status status = encode_part(part, data, params, dst,
+                                       stored > 128 ? stored - 1 : capacity, nbytes, error);
+    if (status == MEDROI_OK && *nbytes == 0) {
+        dst[0] = STORED;
+        memcpy(dst + 1, data, stored - 1);
+        *nbytes = stored;
+    }
+    return status;
+}
+
 static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
                             medroi_error *error)
 {
+    if (nbytes > 0 && src[0] == STORED) {
+        if (nbytes - 1 != medroi_block_nbytes(part))
+            return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                               "wavelet3d: %zu bytes of stored voxels, expected %zu", nbytes - 1,
+                               medroi_block_nbytes(part));
+        memcpy(dst, src + 1, nbytes - 1);
+        return MEDROI_OK;
+    }
     double unknown[3] = {0.0, 0.0, 0.0}, spacing_of[W3_AXES];
     w3_shape shape = w3_shape_of(part, unknown, spacing_of);
     w3_header h;
@@ -433,8 +448,8 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
             w3_put_element(part, dst, i, h.low);
         return MEDROI_OK;
     }
-    for (int i = 0; i < 4 && nbytes - at >= 4; i++)
-        more |= (size_t)src[at + (size_t)i] << 8 * i;
+    if (nbytes - at >= 4)
+        more = medroi_load32(src + at);
     if (nbytes - at < 4 || more > nbytes - at - 4)
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                            "wavelet3d: %zu bytes of coefficients are announced, fewer are there",

@@ -1,4 +1,5 @@
 /* wavelet3d: coding the quantised subbands. */
+#include "bytes.h"
 #include "range_coder.h"
 #include "wavelet3d_internal.h"
 
@@ -222,7 +223,8 @@ medroi_status w3_encode_bands(const w3_shape *shape, const w3_header *header, co
     coder *c = malloc(sizeof *c);
     uint8_t *bits = malloc(capacity);
     medroi_status status = MEDROI_NO_MEMORY;
-    if (!c || !bits || capacity < 4) {
+    *nbytes = 0;
+    if (!c || !bits) {
         free(c);
         free(bits);
         return medroi_fail(error, status, "wavelet3d: no memory for the coder");
@@ -235,12 +237,9 @@ medroi_status w3_encode_bands(const w3_shape *shape, const w3_header *header, co
     for (int i = 0; i < c->n_bands; i++)
         code_band(c, &c->bands[i], (float *)(uintptr_t)data, 1);
     size_t n_range = medroi_rc_finish(&c->enc), n_bits = medroi_bits_finish(&c->put);
-    if (c->enc.full || c->put.full || n_range + n_bits + 4 > capacity) {
-        status = medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: the output buffer is too small");
+    if (c->enc.full || c->put.full || n_range + n_bits + 4 > capacity)
         goto done;
-    }
-    for (int i = 0; i < 4; i++)
-        dst[i] = (uint8_t)(n_range >> 8 * i);
+    medroi_store32(dst, (uint32_t)n_range);
     memcpy(dst + 4 + n_range, bits, n_bits);
     *nbytes = 4 + n_range + n_bits;
 done:
@@ -258,9 +257,7 @@ medroi_status w3_decode_bands(const w3_shape *shape, const w3_header *header, co
     medroi_status status = coder_init(c, shape, header, error);
     if (status != MEDROI_OK)
         goto done;
-    size_t n_range = 0;
-    for (int i = 0; i < 4 && nbytes >= 4; i++)
-        n_range |= (size_t)src[i] << 8 * i;
+    size_t n_range = nbytes >= 4 ? medroi_load32(src) : 0;
     if (nbytes < 4 || n_range > nbytes - 4) {
         status = medroi_fail(error, MEDROI_CORRUPT_STREAM, "wavelet3d: %zu bytes of coefficients "
                              "are announced, %zu are there", n_range, nbytes);

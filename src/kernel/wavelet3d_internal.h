@@ -37,7 +37,8 @@ void w3_schedule(const w3_shape *shape, const double spacing_of[W3_AXES], w3_hea
 int w3_forward(const w3_shape *shape, const w3_header *header, float *data);
 int w3_inverse(const w3_shape *shape, const w3_header *header, float *data);
 
-/* Code all subbands: coefficients in units of the step. */
+/* Code all subbands: coefficients in units of the step. *nbytes is 0 where `capacity` is too
+ * small. */
 medroi_status w3_encode_bands(const w3_shape *shape, const w3_header *header, const float *data,
                               uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error);
 medroi_status w3_decode_bands(const w3_shape *shape, const w3_header *header, const uint8_t *src,

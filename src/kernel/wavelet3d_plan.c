@@ -1,4 +1,5 @@
 /* wavelet3d: find the step that reaches a target, over the whole region. */
+#include "inner.h"
 #include "wavelet3d_internal.h"
 
 #include <math.h>
@@ -8,8 +9,6 @@
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
-
-extern const medroi_inner medroi_wavelet3d;
 
 /* Coefficients by size, 64 bins an octave: what a step would do to them is read off here. */
 #define BINS (1 << 14)

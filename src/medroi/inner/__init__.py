@@ -46,6 +46,8 @@ TABLE = (
     Entry(0, "raw", "lossless", "medroi.inner.raw", "Raw"),
     Entry(1, "deflate", "lossless", "medroi.inner.deflate", "Deflate"),
     Entry(2, "zstd", "lossless", "medroi.inner.zstd", "Zstd"),
+    Entry(4, "wavelet3d", "lossy", "medroi.inner.wavelet3d", "Wavelet3D"),
+    Entry(5, "predict3d", "lossless", "medroi.inner.predict3d", "Predict3D"),
 )
 
 
