@@ -238,21 +238,41 @@ static double corrected(const medroi_block *block, const w3_header *h, float y, 
     return w3_to_kind(block, h, v + change);
 }
 
-/* Units that bring a voxel within max_error of its value; 0 when it is. */
-static int64_t units_needed(const medroi_block *block, const w3_header *h, float y, double wanted)
+/* The element that a reader will have. */
+static double as_read(const medroi_block *block, const w3_header *h, float y, int64_t units)
 {
-    double got = corrected(block, h, y, 0), error = wanted - got;
-    if (block->kind == 'f' && block->itemsize < 8) {
-        uint8_t element[8];
-        medroi_block native = *block;
-        w3_put_element(&native, element, 0, got);
-        error = wanted - w3_element(&native, element, 0);
-    }
-    if (error <= h->max_error && -error <= h->max_error)
+    double v = corrected(block, h, y, units);
+    if (block->kind != 'f' || block->itemsize == 8)
+        return v;
+    uint8_t element[8];
+    w3_put_element(block, element, 0, v);
+    return w3_element(block, element, 0);
+}
+
+static int is_close(const w3_header *h, double a, double b)
+{
+    return a - b <= h->max_error && b - a <= h->max_error;
+}
+
+/* Units that bring a voxel within max_error of its value; 0 when it is. Sets *possible to 0 where
+ * no number of units does. */
+static int64_t units_needed(const medroi_block *block, const w3_header *h, float y, double wanted,
+                            int *possible)
+{
+    const double greatest = 1125899906842624.0; /* 2^50 */
+    if (is_close(h, wanted, as_read(block, h, y, 0)))
         return 0;
-    error = wanted - (block->kind == 'f' ? w3_rebuild(h, y) : got);
-    double units = error / correction_unit(block, h);
-    return (int64_t)(units < 0.0 ? units - 0.5 : units + 0.5);
+    double start = w3_rebuild(h, y);
+    if (block->kind != 'f')
+        start = w3_to_kind(block, h, start);
+    double exact = (wanted - start) / correction_unit(block, h);
+    if (!(exact < greatest && exact > -greatest)) {
+        *possible = 0;
+        return 0;
+    }
+    int64_t units = (int64_t)(exact < 0.0 ? exact - 0.5 : exact + 0.5);
+    *possible &= units != 0 && is_close(h, wanted, as_read(block, h, y, units));
+    return units;
 }
 
 typedef struct corrections {
@@ -288,8 +308,9 @@ static medroi_status encode_corrections(const medroi_block *block, const w3_head
     corrections_init(&c);
     medroi_rc_encoder_init(&c.enc, dst + 4, capacity - 4);
     medroi_bits_writer_init(&c.put, bits, capacity);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t units = units_needed(block, h, decoded[i], w3_element(block, data, i));
+    int possible = 1;
+    for (int64_t i = 0; i < n && possible; i++) {
+        int64_t units = units_needed(block, h, decoded[i], w3_element(block, data, i), &possible);
         if (units == 0)
             continue;
         medroi_number_encode(&c.enc, &c.put, &c.gap, (uint64_t)(i - last));
@@ -299,7 +320,7 @@ static medroi_status encode_corrections(const medroi_block *block, const w3_head
     }
     medroi_number_encode(&c.enc, &c.put, &c.gap, 0);
     size_t n_range = medroi_rc_finish(&c.enc), n_bits = medroi_bits_finish(&c.put);
-    if (!c.enc.full && !c.put.full && 4 + n_range + n_bits <= capacity) {
+    if (possible && !c.enc.full && !c.put.full && 4 + n_range + n_bits <= capacity) {
         medroi_store32(dst, (uint32_t)n_range);
         memcpy(dst + 4 + n_range, bits, n_bits);
         *nbytes = 4 + n_range + n_bits;
