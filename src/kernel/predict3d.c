@@ -12,18 +12,17 @@
 
 enum { METHOD_DENSE = 0, METHOD_FAST = 1, METHOD_STORED = 2 };
 
-medroi_status p3_corrupt(medroi_error *error, const char *what)
-{
+medroi_status p3_corrupt(medroi_error *error, const char *what) {
     return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                        "predict3d: %s; the payload is damaged, fetch it again", what);
 }
 
-static medroi_status check(const medroi_block *region, const double *params, medroi_error *error)
-{
+static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
     if (memchr("biuf", region->kind, 4) == NULL || region->itemsize > 8)
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "predict3d codes bool, integers and real floats, not kind '%c' of %u "
-                           "bytes; use zstd", region->kind, (unsigned)region->itemsize);
+                           "bytes; use zstd",
+                           region->kind, (unsigned)region->itemsize);
     if (params[0] != 0.0 && params[0] != 1.0)
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "predict3d: speed = %g, expected 0 (dense) or 1 (fast)", params[0]);
@@ -31,8 +30,7 @@ static medroi_status check(const medroi_block *region, const double *params, med
 }
 
 /* About 2 Mvoxel: shorter parts cost more than 0.5 % of the bytes. */
-static int64_t part_extent(const medroi_block *region, const double *params)
-{
+static int64_t part_extent(const medroi_block *region, const double *params) {
     (void)params;
     int64_t per_slice = 1;
     for (int32_t i = 1; i < region->ndim; i++)
@@ -42,21 +40,18 @@ static int64_t part_extent(const medroi_block *region, const double *params)
     return (region->shape[0] + parts - 1) / parts;
 }
 
-static size_t bound(const medroi_block *part, const double *params)
-{
+static size_t bound(const medroi_block *part, const double *params) {
     (void)params;
     return medroi_block_nbytes(part) + 64;
 }
 
-static size_t store(const medroi_block *part, const void *data, uint8_t *dst)
-{
+static size_t store(const medroi_block *part, const void *data, uint8_t *dst) {
     dst[0] = METHOD_STORED;
     memcpy(dst + 1, data, medroi_block_nbytes(part));
     return 1 + medroi_block_nbytes(part);
 }
 
-static p3_part *part_new(const medroi_block *block)
-{
+static p3_part *part_new(const medroi_block *block) {
     p3_part *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
@@ -71,8 +66,7 @@ static p3_part *part_new(const medroi_block *block)
     return NULL;
 }
 
-static void part_free(p3_part *p)
-{
+static void part_free(p3_part *p) {
     if (p) {
         free(p->map.table);
         free(p->voxels);
@@ -80,8 +74,7 @@ static void part_free(p3_part *p)
     free(p);
 }
 
-static void set_range(p3_part *p)
-{
+static void set_range(p3_part *p) {
     int64_t low = -(int64_t)(p->map.top / 2 + (p->map.top & 1));
     p->low = (int32_t)low;
     p->high = (int32_t)(low + (int64_t)p->map.top);
@@ -89,8 +82,7 @@ static void set_range(p3_part *p)
 
 /* Code into dst and bits; *nbytes is 0 where they would not be smaller than the elements. */
 static medroi_status encode_part(p3_part *p, const medroi_block *part, const void *data, int fast,
-                                 uint8_t *dst, uint8_t *bits, size_t *nbytes, medroi_error *error)
-{
+                                 uint8_t *dst, uint8_t *bits, size_t *nbytes, medroi_error *error) {
     size_t limit = medroi_block_nbytes(part);
     *nbytes = 0;
     medroi_rc_encoder_init(&p->enc, dst + HEAD_NBYTES, limit);
@@ -116,8 +108,7 @@ static medroi_status encode_part(p3_part *p, const medroi_block *part, const voi
 }
 
 static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error)
-{
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
     p3_part *p = part_new(part);
     uint8_t *bits = malloc(medroi_block_nbytes(part));
     medroi_status status = MEDROI_NO_MEMORY;
@@ -137,8 +128,7 @@ done:
     return status;
 }
 
-static medroi_status decode_part(p3_part *p, int fast, void *dst, medroi_error *error)
-{
+static medroi_status decode_part(p3_part *p, int fast, void *dst, medroi_error *error) {
     medroi_status status = p3_read_map(&p->map, &p->dec, &p->get, error);
     if (status != MEDROI_OK)
         return status;
@@ -154,8 +144,7 @@ static medroi_status decode_part(p3_part *p, int fast, void *dst, medroi_error *
 }
 
 static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
-                            medroi_error *error)
-{
+                            medroi_error *error) {
     if (nbytes > 0 && src[0] == METHOD_STORED) {
         if (nbytes - 1 != medroi_block_nbytes(part))
             return p3_corrupt(error, "stored voxels have another length than their part");

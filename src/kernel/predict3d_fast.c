@@ -10,14 +10,13 @@
 
 typedef struct p3_fast {
     p3_part *p;
-    uint32_t *sizes; /* folded misses of this and the last slice, margins zero */
-    uint64_t run;    /* voxels of a run still to come (decoder), or so far (encoder) */
+    uint32_t *sizes;      /* folded misses of this and the last slice, margins zero */
+    uint64_t run;         /* voxels of a run still to come (decoder), or so far (encoder) */
     uint32_t typical_run; /* running mean, in 1/16 */
     int bad;
 } p3_fast;
 
-static inline void put_rice(medroi_bit_writer *put, uint64_t value, int k)
-{
+static inline void put_rice(medroi_bit_writer *put, uint64_t value, int k) {
     uint64_t q = value >> k;
     if (q < LONGEST_UNARY) {
         medroi_bits_put(put, (uint64_t)1 << q, (int)q + 1);
@@ -29,8 +28,7 @@ static inline void put_rice(medroi_bit_writer *put, uint64_t value, int k)
     }
 }
 
-static inline uint64_t get_rice(medroi_bit_reader *get, int k)
-{
+static inline uint64_t get_rice(medroi_bit_reader *get, int k) {
     int q = medroi_bits_zeros(get, LONGEST_UNARY);
     if (q < LONGEST_UNARY)
         return (uint64_t)q << k | medroi_bits_get(get, k);
@@ -38,13 +36,9 @@ static inline uint64_t get_rice(medroi_bit_reader *get, int k)
     return low | medroi_bits_get(get, 16) << 32;
 }
 
-static inline int run_parameter(const p3_fast *f)
-{
-    return medroi_log2(f->typical_run) - 4;
-}
+static inline int run_parameter(const p3_fast *f) { return medroi_log2(f->typical_run) - 4; }
 
-static inline void learn_run(p3_fast *f, uint64_t run)
-{
+static inline void learn_run(p3_fast *f, uint64_t run) {
     uint32_t seen = run < (1u << 20) ? (uint32_t)run : 1u << 20;
     f->typical_run += seen - (f->typical_run >> 4);
     if (f->typical_run < 16)
@@ -52,8 +46,7 @@ static inline void learn_run(p3_fast *f, uint64_t run)
 }
 
 /* The weighted sum of the nearest neighbours. */
-static inline int64_t fast_sum(const int32_t *w, const int32_t *c, const int32_t *n, int64_t row)
-{
+static inline int64_t fast_sum(const int32_t *w, const int32_t *c, const int32_t *n, int64_t row) {
     int64_t a = (int64_t)w[1] * c[-row] + (int64_t)w[2] * c[-row - 1] +
                 (int64_t)w[3] * c[-row + 1] + (int64_t)w[5] * c[-2 * row];
     int64_t b = (int64_t)w[6] * n[0] + (int64_t)w[7] * n[-1] + (int64_t)w[8] * n[1];
@@ -61,14 +54,12 @@ static inline int64_t fast_sum(const int32_t *w, const int32_t *c, const int32_t
     return a + b + d + ((int64_t)w[4] * c[-2] + (int64_t)w[0] * c[-1]);
 }
 
-static inline int is_flat(const int32_t *c, const int32_t *n, int64_t row, int kind)
-{
+static inline int is_flat(const int32_t *c, const int32_t *n, int64_t row, int kind) {
     int32_t w = c[-1];
     return w == c[-row] && w == c[-row + 1] && (kind == 0 || (w == n[0] && w == n[1]));
 }
 
-static inline int rice_parameter(const uint32_t *e, const uint32_t *en, int64_t row)
-{
+static inline int rice_parameter(const uint32_t *e, const uint32_t *en, int64_t row) {
     uint32_t sum = e[-1] + e[-row] + e[-row + 1] + en[0];
     return sum < 6 ? 0 : medroi_log2(sum * 5) - 4;
 }
@@ -80,8 +71,7 @@ typedef struct fast_bits {
 } fast_bits;
 
 static inline void code_miss(p3_fast *f, fast_bits *bits, int32_t *c, const int32_t *n, uint32_t *e,
-                             const uint32_t *en, const int32_t *w, int encode)
-{
+                             const uint32_t *en, const int32_t *w, int encode) {
     const p3_part *p = f->p;
     const int64_t row = p->v.row;
     int64_t exact = fast_sum(w, c, n, row);
@@ -106,8 +96,7 @@ static inline void code_miss(p3_fast *f, fast_bits *bits, int32_t *c, const int3
 
 /* Encoder: length of the run that starts at (z, y, x), in voxels equal to the one on their left,
  * across rows and slices. */
-static uint64_t run_length(const p3_part *p, int64_t z, int64_t y, int64_t x)
-{
+static uint64_t run_length(const p3_part *p, int64_t z, int64_t y, int64_t x) {
     uint64_t run = 0;
     for (; z < p->v.depth; z++, y = 0)
         for (; y < p->v.height; y++, x = 0) {
@@ -119,8 +108,7 @@ static uint64_t run_length(const p3_part *p, int64_t z, int64_t y, int64_t x)
     return run;
 }
 
-static inline void code_row(p3_fast *f, int64_t z, int64_t y, int encode)
-{
+static inline void code_row(p3_fast *f, int64_t z, int64_t y, int encode) {
     p3_part *p = f->p;
     const p3_volume v = p->v;
     const int kind = p3_kind(&v, z);
@@ -156,8 +144,7 @@ static inline void code_row(p3_fast *f, int64_t z, int64_t y, int encode)
     p->get = bits.get;
 }
 
-static p3_fast *fast_new(p3_part *p, medroi_error *error)
-{
+static p3_fast *fast_new(p3_part *p, medroi_error *error) {
     p3_fast *f = calloc(1, sizeof *f);
     uint32_t *sizes = calloc((size_t)(p->v.slice * 2), sizeof(uint32_t));
     if (!f || !sizes) {
@@ -172,14 +159,12 @@ static p3_fast *fast_new(p3_part *p, medroi_error *error)
     return f;
 }
 
-static void fast_free(p3_fast *f)
-{
+static void fast_free(p3_fast *f) {
     free(f->sizes);
     free(f);
 }
 
-medroi_status p3_encode_fast(p3_part *p, medroi_error *error)
-{
+medroi_status p3_encode_fast(p3_part *p, medroi_error *error) {
     p3_fast *f = fast_new(p, error);
     if (!f)
         return MEDROI_NO_MEMORY;
@@ -197,8 +182,7 @@ medroi_status p3_encode_fast(p3_part *p, medroi_error *error)
     return status;
 }
 
-medroi_status p3_decode_fast(p3_part *p, medroi_error *error)
-{
+medroi_status p3_decode_fast(p3_part *p, medroi_error *error) {
     medroi_status status = p3_read_weights(p, error);
     if (status != MEDROI_OK)
         return status;

@@ -15,9 +15,9 @@
 #define UNKNOWNS (P3_TAPS - 1) /* all but tap 0, which takes what is left of the sum 1 */
 #define COLUMNS (UNKNOWNS + 1) /* the last is the voxel itself */
 #define MAX_SAMPLES 131072
-#define BATCH 64             /* 64 products of two CLIP sized numbers fit 31 bits */
+#define BATCH 64 /* 64 products of two CLIP sized numbers fit 31 bits */
 #define CLIP 4095
-#define BINS (33 * 16)       /* of the histogram of roughness: 16 an octave */
+#define BINS (33 * 16) /* of the histogram of roughness: 16 an octave */
 
 typedef struct fit_sums {
     int64_t a[COLUMNS][COLUMNS]; /* lower triangle */
@@ -32,8 +32,7 @@ typedef struct fit_sample {
 } fit_sample;
 
 /* Solve (A + ridge) x = b by LDL'; x in units of 1. */
-static void solve(const fit_sums *sums, int n, double x[UNKNOWNS])
-{
+static void solve(const fit_sums *sums, int n, double x[UNKNOWNS]) {
     for (int i = n; i < UNKNOWNS; i++)
         x[i] = 0.0;
     double l[UNKNOWNS][UNKNOWNS], d[UNKNOWNS], trace = 0.0;
@@ -73,8 +72,7 @@ static void solve(const fit_sums *sums, int n, double x[UNKNOWNS])
     }
 }
 
-static void round_weights(const double x[UNKNOWNS], int32_t weight[P3_TAPS])
-{
+static void round_weights(const double x[UNKNOWNS], int32_t weight[P3_TAPS]) {
     int32_t rest = 1 << P3_WEIGHT_BITS;
     for (int i = 0; i < UNKNOWNS; i++) {
         double scaled = x[i] * (1 << P3_WEIGHT_BITS);
@@ -86,8 +84,7 @@ static void round_weights(const double x[UNKNOWNS], int32_t weight[P3_TAPS])
 }
 
 /* Add the batch to the sums; what is not filled is zero. */
-static void flush(fit_sums *sums)
-{
+static void flush(fit_sums *sums) {
     for (int i = 0; i < COLUMNS; i++)
         for (int j = 0; j <= i; j++) {
             int32_t sum = 0;
@@ -99,14 +96,12 @@ static void flush(fit_sums *sums)
     sums->n = 0;
 }
 
-static int16_t clipped(int32_t value, int32_t base, int shift)
-{
+static int16_t clipped(int32_t value, int32_t base, int shift) {
     int64_t d = ((int64_t)value - base) >> shift;
     return (int16_t)(d > CLIP ? CLIP : d < -CLIP ? -CLIP : d);
 }
 
-static void add_sample(fit_sums *sums, const fit_sample *s, int64_t row)
-{
+static void add_sample(fit_sums *sums, const fit_sample *s, int64_t row) {
     int32_t tap[P3_TAPS];
     p3_neighbours(s->c, s->n, s->f, row, tap);
     for (int i = 0; i < UNKNOWNS; i++)
@@ -117,20 +112,17 @@ static void add_sample(fit_sums *sums, const fit_sample *s, int64_t row)
 }
 
 /* Histogram bins of roughness, 16 an octave. */
-static int bin_of(uint32_t roughness)
-{
+static int bin_of(uint32_t roughness) {
     int lg = medroi_bit_length(roughness) - 1;
     return lg < 4 ? (int)roughness : 16 * (lg - 3) + (int)(roughness >> (lg - 4) & 15);
 }
 
-static uint32_t bin_start(int bin)
-{
+static uint32_t bin_start(int bin) {
     return bin < 16 ? (uint32_t)bin : (16u + (uint32_t)bin % 16) << (bin / 16 - 1);
 }
 
 /* Limits that put about equal numbers of samples into each class. */
-static void find_limits(const fit_sample *sample, int64_t n, int32_t n_classes, uint32_t *limit)
-{
+static void find_limits(const fit_sample *sample, int64_t n, int32_t n_classes, uint32_t *limit) {
     int64_t histogram[BINS] = {0}, below = 0;
     for (int64_t i = 0; i < n; i++)
         histogram[bin_of(sample[i].roughness)]++;
@@ -145,8 +137,7 @@ static void find_limits(const fit_sample *sample, int64_t n, int32_t n_classes, 
 /* Every step-th voxel of the slices of one kind, without those in flat places; `sample` may be
  * NULL to count only. */
 static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind, int64_t step,
-                            fit_sample *sample)
-{
+                            fit_sample *sample) {
     int64_t per_slice = v->height * v->width, n = 0, at = 0;
     const int32_t *zero = voxels + p3_origin(v, v->depth);
     for (int64_t z = 0; z < v->depth; z++) {
@@ -174,8 +165,7 @@ static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind,
 }
 
 /* The step that finds about MAX_SAMPLES / 2 voxels worth a sample. */
-static int64_t choose_step(const p3_volume *v, const int32_t *voxels, int kind)
-{
+static int64_t choose_step(const p3_volume *v, const int32_t *voxels, int kind) {
     int64_t total = 0;
     for (int64_t z = 0; z < v->depth; z++)
         total += p3_kind(v, z) == kind ? v->height * v->width : 0;
@@ -184,8 +174,7 @@ static int64_t choose_step(const p3_volume *v, const int32_t *voxels, int kind)
     return (found * coarse / (MAX_SAMPLES / 2)) | 1;
 }
 
-static int32_t class_count(int64_t samples)
-{
+static int32_t class_count(int64_t samples) {
     int32_t n = 1;
     while (n < P3_MAX_CLASSES && samples / (n * 2) >= 2048)
         n *= 2;
@@ -193,15 +182,13 @@ static int32_t class_count(int64_t samples)
 }
 
 /* Differences in a class are about its roughness / 7: keep them within CLIP. */
-static int shift_of(uint32_t limit)
-{
+static int shift_of(uint32_t limit) {
     int bits = medroi_bit_length(limit);
     return bits > 13 ? bits - 13 : 0;
 }
 
 int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
-                p3_weights *weights)
-{
+                p3_weights *weights) {
     fit_sample *sample = malloc(MAX_SAMPLES * sizeof *sample);
     fit_sums *sums = calloc(P3_MAX_CLASSES, sizeof *sums);
     int ok = sample != NULL && sums != NULL;

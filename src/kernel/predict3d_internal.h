@@ -43,27 +43,20 @@ typedef struct p3_weights {
 } p3_weights;
 
 p3_volume p3_shape(const medroi_block *block);
-static inline int64_t p3_volume_voxels(const p3_volume *v)
-{
-    return v->slice * v->depth;
-}
-static inline int64_t p3_origin(const p3_volume *v, int64_t z)
-{
+static inline int64_t p3_volume_voxels(const p3_volume *v) { return v->slice * v->depth; }
+static inline int64_t p3_origin(const p3_volume *v, int64_t z) {
     return z * v->slice + 2 * v->row + 2;
 }
 
 /* Kind of slice z, and its reference slices. */
-static inline int p3_kind(const p3_volume *v, int64_t z)
-{
-    return z == 0 ? 0 : z < v->lag ? 1 : 2;
-}
+static inline int p3_kind(const p3_volume *v, int64_t z) { return z == 0 ? 0 : z < v->lag ? 1 : 2; }
 
 medroi_status p3_find_map(const medroi_block *block, const void *data, p3_map *map,
                           medroi_error *error);
 void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels);
 void p3_write_raw(const p3_map *map, const void *data, int64_t count, medroi_bit_writer *raw);
-void p3_store(const p3_map *map, const p3_volume *v, const int32_t *voxels,
-              medroi_bit_reader *raw, void *data);
+void p3_store(const p3_map *map, const p3_volume *v, const int32_t *voxels, medroi_bit_reader *raw,
+              void *data);
 void p3_write_map(const p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *raw);
 medroi_status p3_read_map(p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader *raw,
                           medroi_error *error);
@@ -80,7 +73,7 @@ typedef struct p3_part {
     p3_volume v;
     p3_map map;
     p3_weights weights;
-    int32_t *voxels; /* depth + 1 slices; the last stays zero and stands for missing references */
+    int32_t *voxels;   /* depth + 1 slices; the last stays zero and stands for missing references */
     int32_t low, high; /* smallest and greatest voxel */
     medroi_rc_encoder enc;
     medroi_rc_decoder dec;
@@ -107,8 +100,7 @@ int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
 
 /* Neighbours of the voxel at `c`: its own slice, the same place in reference slices n and f. */
 static inline void p3_neighbours(const int32_t *c, const int32_t *n, const int32_t *f, int64_t row,
-                                 int32_t tap[P3_TAPS])
-{
+                                 int32_t tap[P3_TAPS]) {
     tap[0] = c[-1];
     tap[1] = c[-row];
     tap[2] = c[-row - 1];
@@ -131,17 +123,15 @@ static inline void p3_neighbours(const int32_t *c, const int32_t *n, const int32
     tap[19] = f[row];
 }
 
-static inline uint32_t p3_distance(int32_t a, int32_t b)
-{
+static inline uint32_t p3_distance(int32_t a, int32_t b) {
     uint32_t d = a > b ? (uint32_t)a - (uint32_t)b : (uint32_t)b - (uint32_t)a;
     return d < 1u << 27 ? d : 1u << 27;
 }
 
 /* How much the neighbours differ from theirs; zero where all are the same. */
-static inline uint32_t p3_roughness(const int32_t tap[P3_TAPS], int kind)
-{
-    uint32_t here = p3_distance(tap[0], tap[2]) + p3_distance(tap[1], tap[2]) +
-                    p3_distance(tap[1], tap[3]);
+static inline uint32_t p3_roughness(const int32_t tap[P3_TAPS], int kind) {
+    uint32_t here =
+        p3_distance(tap[0], tap[2]) + p3_distance(tap[1], tap[2]) + p3_distance(tap[1], tap[3]);
     if (kind == 0)
         return here;
     return here + p3_distance(tap[6], tap[7]) + p3_distance(tap[6], tap[9]) +

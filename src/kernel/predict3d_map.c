@@ -3,23 +3,20 @@
 
 #include <stdlib.h>
 
-static uint64_t load_element(const uint8_t *p, int itemsize, int big_endian)
-{
+static uint64_t load_element(const uint8_t *p, int itemsize, int big_endian) {
     uint64_t value = 0;
     for (int i = 0; i < itemsize; i++)
         value |= (uint64_t)p[i] << 8 * (big_endian ? itemsize - 1 - i : i);
     return value;
 }
 
-static void store_element(uint8_t *p, int itemsize, int big_endian, uint64_t value)
-{
+static void store_element(uint8_t *p, int itemsize, int big_endian, uint64_t value) {
     for (int i = 0; i < itemsize; i++)
         p[i] = (uint8_t)(value >> 8 * (big_endian ? itemsize - 1 - i : i));
 }
 
 /* Element bits to a code that sorts as the element does. */
-static uint64_t to_code(const p3_map *map, uint64_t bits)
-{
+static uint64_t to_code(const p3_map *map, uint64_t bits) {
     uint64_t sign = (uint64_t)1 << (8 * map->itemsize - 1), all = sign | (sign - 1);
     if (map->kind == 'i')
         return bits ^ sign;
@@ -28,8 +25,7 @@ static uint64_t to_code(const p3_map *map, uint64_t bits)
     return bits;
 }
 
-static uint64_t from_code(const p3_map *map, uint64_t code)
-{
+static uint64_t from_code(const p3_map *map, uint64_t code) {
     uint64_t sign = (uint64_t)1 << (8 * map->itemsize - 1), all = sign | (sign - 1);
     if (map->kind == 'i')
         return code ^ sign;
@@ -38,8 +34,7 @@ static uint64_t from_code(const p3_map *map, uint64_t code)
     return code;
 }
 
-static inline uint64_t code_at(const p3_map *map, const uint8_t *data, int64_t i)
-{
+static inline uint64_t code_at(const p3_map *map, const uint8_t *data, int64_t i) {
     const uint8_t *p = data + (size_t)i * map->itemsize;
     if (!map->big_endian && map->itemsize == 2) /* the common case, without a loop */
         return to_code(map, (uint64_t)p[0] | (uint64_t)p[1] << 8);
@@ -49,8 +44,7 @@ static inline uint64_t code_at(const p3_map *map, const uint8_t *data, int64_t i
     return to_code(map, load_element(p, map->itemsize, map->big_endian));
 }
 
-static int compare_codes(const void *a, const void *b)
-{
+static int compare_codes(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
 }
@@ -65,13 +59,11 @@ typedef struct code_set {
     int64_t n;
 } code_set;
 
-static inline size_t hash_code(uint64_t code)
-{
+static inline size_t hash_code(uint64_t code) {
     return (size_t)((code * 0x9E3779B97F4A7C15u) >> 46); /* 18 bits */
 }
 
-static void set_add(code_set *set, uint64_t code)
-{
+static void set_add(code_set *set, uint64_t code) {
     size_t i = hash_code(code);
     while (set->used[i] && set->slot[i] != code)
         i = (i + 1) & (SLOTS - 1);
@@ -84,8 +76,7 @@ static void set_add(code_set *set, uint64_t code)
 
 /* All distinct codes, sorted, if there are at most `limit`; *n is 0 when there are more. */
 static medroi_status distinct(const p3_map *map, const uint8_t *data, int64_t count, int64_t limit,
-                              uint64_t **codes, int64_t *n)
-{
+                              uint64_t **codes, int64_t *n) {
     medroi_status status = MEDROI_NO_MEMORY;
     code_set set = {malloc(SLOTS * sizeof(uint64_t)), calloc(SLOTS, 1), 0};
     *codes = NULL;
@@ -119,8 +110,7 @@ done:
 
 /* The same for codes in a short range, by a flag for each. */
 static medroi_status distinct_near(const p3_map *map, const uint8_t *data, int64_t count,
-                                   uint64_t low, uint64_t range, uint64_t **codes, int64_t *n)
-{
+                                   uint64_t low, uint64_t range, uint64_t **codes, int64_t *n) {
     uint8_t *used = calloc((size_t)range + 1, 1);
     int64_t found = 0;
     *codes = NULL;
@@ -140,8 +130,7 @@ static medroi_status distinct_near(const p3_map *map, const uint8_t *data, int64
     return *codes || found > P3_MAX_TABLE ? MEDROI_OK : MEDROI_NO_MEMORY;
 }
 
-static int64_t place_of(const p3_map *map, uint64_t code)
-{
+static int64_t place_of(const p3_map *map, uint64_t code) {
     int64_t low = 0, high = (int64_t)map->top;
     while (low < high) {
         int64_t middle = (low + high) / 2;
@@ -155,8 +144,7 @@ static int64_t place_of(const p3_map *map, uint64_t code)
 
 /* A table pays when many elements stand beside unused values: the share of elements other than
  * the commonest value whose next code is unused must be a quarter or more. */
-static int table_pays(const p3_map *map, const uint8_t *data, int64_t count, uint64_t range)
-{
+static int table_pays(const p3_map *map, const uint8_t *data, int64_t count, uint64_t range) {
     if (range / 4 >= map->top + 1)
         return 1;
     if (range + 1 < map->top + 1 + (map->top + 1) / 8)
@@ -175,8 +163,7 @@ static int table_pays(const p3_map *map, const uint8_t *data, int64_t count, uin
 }
 
 medroi_status p3_find_map(const medroi_block *block, const void *data, p3_map *map,
-                          medroi_error *error)
-{
+                          medroi_error *error) {
     int64_t count = (int64_t)(medroi_block_nbytes(block) / block->itemsize), n = 0;
     memset(map, 0, sizeof *map);
     map->kind = block->kind;
@@ -227,27 +214,21 @@ medroi_status p3_find_map(const medroi_block *block, const void *data, p3_map *m
 }
 
 /* Voxels are kept as number - half, so that every range of 32 bits fits. */
-static int64_t half_of(const p3_map *map)
-{
-    return (int64_t)(map->top / 2 + (map->top & 1));
-}
+static int64_t half_of(const p3_map *map) { return (int64_t)(map->top / 2 + (map->top & 1)); }
 
-static void put_raw(medroi_bit_writer *raw, uint64_t value, int n)
-{
+static void put_raw(medroi_bit_writer *raw, uint64_t value, int n) {
     int low = n < 32 ? n : 32;
     medroi_bits_put(raw, value & (((uint64_t)1 << low) - 1), low);
     medroi_bits_put(raw, low < n ? value >> low : 0, n - low);
 }
 
-static uint64_t get_raw(medroi_bit_reader *raw, int n)
-{
+static uint64_t get_raw(medroi_bit_reader *raw, int n) {
     int low = n < 32 ? n : 32;
     uint64_t value = medroi_bits_get(raw, low);
     return value | medroi_bits_get(raw, n - low) << (low & 31) << (low & 32);
 }
 
-void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels)
-{
+void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *voxels) {
     int64_t half = half_of(map), i = 0;
     uint64_t last = 0;
     int32_t last_number = 0;
@@ -270,16 +251,14 @@ void p3_load(const p3_map *map, const p3_volume *v, const void *data, int32_t *v
         }
 }
 
-void p3_write_raw(const p3_map *map, const void *data, int64_t count, medroi_bit_writer *raw)
-{
+void p3_write_raw(const p3_map *map, const void *data, int64_t count, medroi_bit_writer *raw) {
     uint64_t mask = ((uint64_t)1 << map->raw_bits) - 1;
     for (int64_t i = 0; map->raw_bits > 0 && i < count; i++)
         put_raw(raw, code_at(map, data, i) >> map->dropped_bits & mask, map->raw_bits);
 }
 
 void p3_store(const p3_map *map, const p3_volume *v, const int32_t *voxels, medroi_bit_reader *raw,
-              void *data)
-{
+              void *data) {
     int64_t half = half_of(map);
     uint8_t *p = data;
     int simple = !map->table && !map->dropped_bits && !map->raw_bits && !map->big_endian &&
@@ -307,8 +286,7 @@ void p3_store(const p3_map *map, const p3_volume *v, const int32_t *voxels, medr
         }
 }
 
-void p3_write_map(const p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *raw)
-{
+void p3_write_map(const p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *raw) {
     medroi_number_model model;
     medroi_number_init(&model);
     medroi_number_encode(rc, raw, &model, map->top);
@@ -329,16 +307,14 @@ void p3_write_map(const p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *r
     medroi_number_encode(rc, raw, &model, map->dropped);
 }
 
-static medroi_status corrupt(medroi_error *error, const char *what)
-{
+static medroi_status corrupt(medroi_error *error, const char *what) {
     return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                        "predict3d: %s; the payload is damaged, fetch it again", what);
 }
 
 static medroi_status read_table(p3_map *map, uint64_t greatest, medroi_rc_decoder *rc,
                                 medroi_bit_reader *raw, medroi_number_model *model,
-                                medroi_error *error)
-{
+                                medroi_error *error) {
     if (map->top >= P3_MAX_TABLE)
         return corrupt(error, "the table of values is longer than 65536");
     map->table = malloc(((size_t)map->top + 1) * sizeof(uint64_t));
@@ -359,8 +335,7 @@ static medroi_status read_table(p3_map *map, uint64_t greatest, medroi_rc_decode
 }
 
 medroi_status p3_read_map(p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader *raw,
-                          medroi_error *error)
-{
+                          medroi_error *error) {
     uint64_t greatest = UINT64_MAX >> (64 - 8 * map->itemsize);
     medroi_number_model model;
     medroi_number_init(&model);

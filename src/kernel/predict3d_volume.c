@@ -1,8 +1,7 @@
 /* predict3d: the shape of a part, its margins, and its weights as bytes. */
 #include "predict3d_internal.h"
 
-p3_volume p3_shape(const medroi_block *block)
-{
+p3_volume p3_shape(const medroi_block *block) {
     int64_t size[MEDROI_MAX_AXES];
     int32_t n = 0;
     for (int32_t i = 0; i < block->ndim; i++)
@@ -22,8 +21,7 @@ p3_volume p3_shape(const medroi_block *block)
     return v;
 }
 
-void p3_margin_top(const p3_volume *v, int32_t *voxels, int64_t z)
-{
+void p3_margin_top(const p3_volume *v, int32_t *voxels, int64_t z) {
     int32_t *row = voxels + p3_origin(v, z) - 2;
     const int32_t *source = z > 0 ? row - v->slice : row;
     for (int64_t x = 0; x < v->row; x++) {
@@ -32,20 +30,15 @@ void p3_margin_top(const p3_volume *v, int32_t *voxels, int64_t z)
     }
 }
 
-void p3_margin_left(const p3_volume *v, int32_t *row)
-{
-    row[-1] = row[-2] = row[-v->row];
-}
+void p3_margin_left(const p3_volume *v, int32_t *row) { row[-1] = row[-2] = row[-v->row]; }
 
-void p3_margin_right(const p3_volume *v, int32_t *row, int64_t y)
-{
+void p3_margin_right(const p3_volume *v, int32_t *row, int64_t y) {
     row[v->width] = row[v->width + 1] = row[v->width - 1];
     if (y + 1 == v->height)
         memcpy(row + v->row - 2, row - 2, (size_t)v->row * sizeof *row);
 }
 
-void p3_margins(const p3_volume *v, int32_t *voxels)
-{
+void p3_margins(const p3_volume *v, int32_t *voxels) {
     for (int64_t z = 0; z < v->depth; z++) {
         p3_margin_top(v, voxels, z);
         for (int64_t y = 0; y < v->height; y++) {
@@ -56,8 +49,7 @@ void p3_margins(const p3_volume *v, int32_t *voxels)
     }
 }
 
-void p3_write_weights(p3_part *p)
-{
+void p3_write_weights(p3_part *p) {
     medroi_number_model limit, weight;
     medroi_number_init(&limit);
     medroi_number_init(&weight);
@@ -77,8 +69,7 @@ void p3_write_weights(p3_part *p)
     }
 }
 
-medroi_status p3_read_weights(p3_part *p, medroi_error *error)
-{
+medroi_status p3_read_weights(p3_part *p, medroi_error *error) {
     medroi_number_model limit, weight;
     medroi_number_init(&limit);
     medroi_number_init(&weight);
@@ -89,8 +80,7 @@ medroi_status p3_read_weights(p3_part *p, medroi_error *error)
         for (int i = 0; i < P3_MAX_CLASSES - 1; i++)
             p->weights.limit[kind][i] = UINT32_MAX;
         for (uint64_t i = 0; i + 1 < n; i++)
-            p->weights.limit[kind][i] =
-                (uint32_t)medroi_number_decode(&p->dec, &p->get, &limit);
+            p->weights.limit[kind][i] = (uint32_t)medroi_number_decode(&p->dec, &p->get, &limit);
         for (uint64_t i = 0; i < n; i++) {
             int32_t rest = 1 << P3_WEIGHT_BITS;
             for (int j = 1; j < P3_TAPS; j++) {
@@ -104,4 +94,3 @@ medroi_status p3_read_weights(p3_part *p, medroi_error *error)
     }
     return MEDROI_OK;
 }
-

@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------ interval arithmetic */
+/* interval arithmetic */
 
 typedef struct medroi_rc_encoder {
     uint64_t low, range;
@@ -32,8 +32,7 @@ typedef struct medroi_rc_decoder {
     size_t nbytes, position; /* position runs past nbytes when zeros are made up */
 } medroi_rc_decoder;
 
-static inline void medroi_rc_encoder_init(medroi_rc_encoder *rc, uint8_t *dst, size_t capacity)
-{
+static inline void medroi_rc_encoder_init(medroi_rc_encoder *rc, uint8_t *dst, size_t capacity) {
     rc->low = 0;
     rc->range = UINT64_MAX;
     rc->start = rc->next = dst;
@@ -41,15 +40,13 @@ static inline void medroi_rc_encoder_init(medroi_rc_encoder *rc, uint8_t *dst, s
     rc->full = 0;
 }
 
-static inline void medroi_rc_carry(medroi_rc_encoder *rc)
-{
+static inline void medroi_rc_carry(medroi_rc_encoder *rc) {
     uint8_t *byte = rc->next;
     while (byte > rc->start && ++*--byte == 0) {
     }
 }
 
-static inline void medroi_rc_put_word(medroi_rc_encoder *rc)
-{
+static inline void medroi_rc_put_word(medroi_rc_encoder *rc) {
     if (rc->end - rc->next < 4) {
         rc->full = 1;
         return;
@@ -59,8 +56,8 @@ static inline void medroi_rc_put_word(medroi_rc_encoder *rc)
 }
 
 /* Narrow to the share [start, start + size) of 2^bits. */
-static inline void medroi_rc_encode(medroi_rc_encoder *rc, uint32_t start, uint32_t size, int bits)
-{
+static inline void medroi_rc_encode(medroi_rc_encoder *rc, uint32_t start, uint32_t size,
+                                    int bits) {
     uint64_t r = rc->range >> bits;
     uint64_t step = r * start;
     rc->low += step;
@@ -75,8 +72,7 @@ static inline void medroi_rc_encode(medroi_rc_encoder *rc, uint32_t start, uint3
 }
 
 /* Write the last word; returns the length in bytes. */
-static inline size_t medroi_rc_finish(medroi_rc_encoder *rc)
-{
+static inline size_t medroi_rc_finish(medroi_rc_encoder *rc) {
     uint64_t old = rc->low;
     rc->low += UINT32_MAX; /* the top word of this lies in the interval, whatever follows it */
     if (rc->low < old)
@@ -85,23 +81,21 @@ static inline size_t medroi_rc_finish(medroi_rc_encoder *rc)
     return (size_t)(rc->next - rc->start);
 }
 
-static inline uint32_t medroi_rc_word(medroi_rc_decoder *rc)
-{
+static inline uint32_t medroi_rc_word(medroi_rc_decoder *rc) {
     uint32_t word = 0;
     if (rc->position < rc->nbytes && rc->nbytes - rc->position >= 4) {
         const uint8_t *p = rc->start + rc->position;
         word = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
     } else {
         for (size_t i = 0; i < 4; i++)
-            word = word << 8 |
-                   (rc->position + i < rc->nbytes ? rc->start[rc->position + i] : 0u);
+            word = word << 8 | (rc->position + i < rc->nbytes ? rc->start[rc->position + i] : 0u);
     }
     rc->position += 4;
     return word;
 }
 
-static inline void medroi_rc_decoder_init(medroi_rc_decoder *rc, const uint8_t *src, size_t nbytes)
-{
+static inline void medroi_rc_decoder_init(medroi_rc_decoder *rc, const uint8_t *src,
+                                          size_t nbytes) {
     rc->start = src;
     rc->nbytes = nbytes;
     rc->position = 0;
@@ -110,8 +104,7 @@ static inline void medroi_rc_decoder_init(medroi_rc_decoder *rc, const uint8_t *
     rc->code |= medroi_rc_word(rc);
 }
 
-static inline void medroi_rc_refill(medroi_rc_decoder *rc)
-{
+static inline void medroi_rc_refill(medroi_rc_decoder *rc) {
     if (rc->range >> 32 == 0) {
         rc->code = rc->code << 32 | medroi_rc_word(rc);
         rc->range <<= 32;
@@ -119,12 +112,11 @@ static inline void medroi_rc_refill(medroi_rc_decoder *rc)
 }
 
 /* 1 when the decoder has used what the encoder wrote, no less and no more. */
-static inline int medroi_rc_finished(const medroi_rc_decoder *rc)
-{
+static inline int medroi_rc_finished(const medroi_rc_decoder *rc) {
     return rc->position == rc->nbytes + 4;
 }
 
-/* ------------------------------------------------------------------ binary model */
+/* binary model */
 
 /* Two estimates of P(bit = 1) in units of 2^-22, one quick and one slow; their sum is used. */
 #define MEDROI_BIT_QUICK 4
@@ -134,13 +126,9 @@ typedef struct medroi_bit_model {
     uint32_t quick, slow;
 } medroi_bit_model;
 
-static inline void medroi_bit_init(medroi_bit_model *m)
-{
-    m->quick = m->slow = 1u << 21;
-}
+static inline void medroi_bit_init(medroi_bit_model *m) { m->quick = m->slow = 1u << 21; }
 
-static inline void medroi_bit_update(medroi_bit_model *m, unsigned bit)
-{
+static inline void medroi_bit_update(medroi_bit_model *m, unsigned bit) {
     if (bit) {
         m->quick += ((1u << 22) - m->quick) >> MEDROI_BIT_QUICK;
         m->slow += ((1u << 22) - m->slow) >> MEDROI_BIT_SLOW;
@@ -151,15 +139,13 @@ static inline void medroi_bit_update(medroi_bit_model *m, unsigned bit)
 }
 
 /* The share of 1 comes first: [0, p1). */
-static inline void medroi_bit_encode(medroi_rc_encoder *rc, medroi_bit_model *m, unsigned bit)
-{
+static inline void medroi_bit_encode(medroi_rc_encoder *rc, medroi_bit_model *m, unsigned bit) {
     uint32_t p1 = m->quick + m->slow;
     medroi_rc_encode(rc, bit ? 0 : p1, bit ? p1 : (1u << 23) - p1, 23);
     medroi_bit_update(m, bit);
 }
 
-static inline unsigned medroi_bit_decode(medroi_rc_decoder *rc, medroi_bit_model *m)
-{
+static inline unsigned medroi_bit_decode(medroi_rc_decoder *rc, medroi_bit_model *m) {
     uint32_t p1 = m->quick + m->slow;
     uint64_t r = rc->range >> 23, split = r * p1;
     unsigned bit = rc->code < split;
@@ -174,7 +160,7 @@ static inline unsigned medroi_bit_decode(medroi_rc_decoder *rc, medroi_bit_model
     return bit;
 }
 
-/* ------------------------------------------------------------------ 16-symbol model */
+/* 16-symbol model */
 
 /* Cumulative shares of 16 symbols in units of 2^-15: symbol s owns [share[s], share[s + 1]), where
  * share[0] = 0 and the missing entry 16 is 2^15. A symbol is coded with the sum of two models that
@@ -190,8 +176,7 @@ typedef struct medroi_token_model {
     uint16_t seen; /* symbols, up to MEDROI_TOKEN_SETTLED */
 } medroi_token_model;
 
-static inline void medroi_token_init(medroi_token_model *m)
-{
+static inline void medroi_token_init(medroi_token_model *m) {
     for (int i = 0; i < MEDROI_TOKENS; i++)
         m->share[i] = (int16_t)(i << 11);
     m->seen = 0;
@@ -200,8 +185,10 @@ static inline void medroi_token_init(medroi_token_model *m)
 /* Row s is what the shares move towards when s was seen: 0 1 .. s, then up to 2^15 - 1. */
 static const int16_t medroi_token_target[MEDROI_TOKENS][MEDROI_TOKENS] = {
 #define T(i) (int16_t)(32752 + (i))
-    {0, T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
-    {0, 1, T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
+    {0, T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14),
+     T(15)},
+    {0, 1, T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14),
+     T(15)},
     {0, 1, 2, T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
     {0, 1, 2, 3, T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
     {0, 1, 2, 3, 4, T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12), T(13), T(14), T(15)},
@@ -223,8 +210,7 @@ static const int16_t medroi_token_target[MEDROI_TOKENS][MEDROI_TOKENS] = {
 #if defined(__GNUC__)
 typedef int16_t medroi_shares __attribute__((vector_size(2 * MEDROI_TOKENS / 2)));
 
-static inline void medroi_token_move(int16_t *share, const int16_t *target, int shift)
-{
+static inline void medroi_token_move(int16_t *share, const int16_t *target, int shift) {
     for (int half = 0; half < MEDROI_TOKENS; half += MEDROI_TOKENS / 2) {
         medroi_shares s, t;
         memcpy(&s, share + half, sizeof s);
@@ -234,16 +220,14 @@ static inline void medroi_token_move(int16_t *share, const int16_t *target, int 
     }
 }
 #else
-static inline void medroi_token_move(int16_t *share, const int16_t *target, int shift)
-{
+static inline void medroi_token_move(int16_t *share, const int16_t *target, int shift) {
     for (int i = 0; i < MEDROI_TOKENS; i++)
         share[i] = (int16_t)(share[i] + ((target[i] - share[i]) >> shift));
 }
 #endif
 
 /* The first symbols teach faster: shift 2, 2, 3, 3, 3, 3, 4 ... = bits of (seen + 2). */
-static inline void medroi_token_update(medroi_token_model *m, unsigned symbol)
-{
+static inline void medroi_token_update(medroi_token_model *m, unsigned symbol) {
     if (m->seen == MEDROI_TOKEN_SETTLED) {
         medroi_token_move(m->share, medroi_token_target[symbol], MEDROI_TOKEN_SHIFT);
         return;
@@ -257,15 +241,13 @@ static inline void medroi_token_update(medroi_token_model *m, unsigned symbol)
 
 /* Where a symbol starts, in units of 2^-16; symbol 16 starts where the last one ends. */
 static inline uint32_t medroi_token_start(const medroi_token_model *a, const medroi_token_model *b,
-                                          unsigned symbol)
-{
+                                          unsigned symbol) {
     return symbol == MEDROI_TOKENS ? 1u << 16
                                    : (uint32_t)a->share[symbol] + (uint32_t)b->share[symbol];
 }
 
 static inline void medroi_token_encode(medroi_rc_encoder *rc, medroi_token_model *a,
-                                       medroi_token_model *b, unsigned symbol)
-{
+                                       medroi_token_model *b, unsigned symbol) {
     uint32_t start = medroi_token_start(a, b, symbol);
     medroi_rc_encode(rc, start, medroi_token_start(a, b, symbol + 1) - start, 16);
     medroi_token_update(a, symbol);
@@ -273,8 +255,7 @@ static inline void medroi_token_encode(medroi_rc_encoder *rc, medroi_token_model
 }
 
 static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_model *a,
-                                           medroi_token_model *b)
-{
+                                           medroi_token_model *b) {
     uint64_t r = rc->range >> 16, code = rc->code;
     unsigned s = 0;
     for (unsigned i = 4; i < MEDROI_TOKENS; i += 4)
@@ -291,7 +272,7 @@ static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_m
     return s;
 }
 
-/* ------------------------------------------------------------------ raw bits */
+/* raw bits */
 
 /* Bits that no model would shorten, packed from the least significant bit of each byte up. */
 typedef struct medroi_bit_writer {
@@ -308,8 +289,7 @@ typedef struct medroi_bit_reader {
     size_t nbytes, position;
 } medroi_bit_reader;
 
-static inline void medroi_bits_writer_init(medroi_bit_writer *w, uint8_t *dst, size_t capacity)
-{
+static inline void medroi_bits_writer_init(medroi_bit_writer *w, uint8_t *dst, size_t capacity) {
     w->held = 0;
     w->nheld = 0;
     w->start = w->next = dst;
@@ -318,8 +298,7 @@ static inline void medroi_bits_writer_init(medroi_bit_writer *w, uint8_t *dst, s
 }
 
 /* Append the low `n` bits of value, 0 <= n <= 32; the others must be 0. */
-static inline void medroi_bits_put(medroi_bit_writer *w, uint64_t value, int n)
-{
+static inline void medroi_bits_put(medroi_bit_writer *w, uint64_t value, int n) {
     w->held |= value << w->nheld;
     w->nheld += n;
     if (w->nheld >= 32) {
@@ -335,8 +314,7 @@ static inline void medroi_bits_put(medroi_bit_writer *w, uint64_t value, int n)
     }
 }
 
-static inline size_t medroi_bits_finish(medroi_bit_writer *w)
-{
+static inline size_t medroi_bits_finish(medroi_bit_writer *w) {
     for (; w->nheld > 0; w->nheld -= 8, w->held >>= 8) {
         if (w->next == w->end) {
             w->full = 1;
@@ -347,8 +325,8 @@ static inline size_t medroi_bits_finish(medroi_bit_writer *w)
     return (size_t)(w->next - w->start);
 }
 
-static inline void medroi_bits_reader_init(medroi_bit_reader *b, const uint8_t *src, size_t nbytes)
-{
+static inline void medroi_bits_reader_init(medroi_bit_reader *b, const uint8_t *src,
+                                           size_t nbytes) {
     b->held = 0;
     b->nheld = 0;
     b->start = src;
@@ -357,8 +335,7 @@ static inline void medroi_bits_reader_init(medroi_bit_reader *b, const uint8_t *
 }
 
 /* Add 32 bits to those held, zeros past the end. */
-static inline void medroi_bits_refill(medroi_bit_reader *b)
-{
+static inline void medroi_bits_refill(medroi_bit_reader *b) {
     uint64_t word = 0;
     if (b->position < b->nbytes && b->nbytes - b->position >= 4) {
         const uint8_t *p = b->start + b->position;
@@ -372,8 +349,7 @@ static inline void medroi_bits_refill(medroi_bit_reader *b)
     b->nheld += 32;
 }
 
-static inline uint64_t medroi_bits_get(medroi_bit_reader *b, int n)
-{
+static inline uint64_t medroi_bits_get(medroi_bit_reader *b, int n) {
     if (b->nheld < n)
         medroi_bits_refill(b);
     uint64_t value = b->held & (((uint64_t)1 << n) - 1);
@@ -383,8 +359,7 @@ static inline uint64_t medroi_bits_get(medroi_bit_reader *b, int n)
 }
 
 /* Count zero bits up to and without the next one, at most `most` (<= 31); the one is taken too. */
-static inline int medroi_bits_zeros(medroi_bit_reader *b, int most)
-{
+static inline int medroi_bits_zeros(medroi_bit_reader *b, int most) {
     if (b->nheld < 32)
         medroi_bits_refill(b);
     uint64_t held = b->held | (uint64_t)1 << most;
@@ -402,13 +377,12 @@ static inline int medroi_bits_zeros(medroi_bit_reader *b, int most)
 }
 
 /* 1 when the bits taken fill exactly the bytes given and the padding is zero. */
-static inline int medroi_bits_finished(const medroi_bit_reader *b)
-{
+static inline int medroi_bits_finished(const medroi_bit_reader *b) {
     size_t used = b->position * 8 - (size_t)b->nheld;
     return (used + 7) / 8 == b->nbytes && b->held == 0;
 }
 
-/* ------------------------------------------------------------------ numbers of any size */
+/* numbers of any size */
 
 /* A number below 2^64: its length in bits through a chain of binary models, then the bits below
  * the leading one raw, low 32 first. */
@@ -416,14 +390,12 @@ typedef struct medroi_number_model {
     medroi_bit_model longer[64];
 } medroi_number_model;
 
-static inline void medroi_number_init(medroi_number_model *m)
-{
+static inline void medroi_number_init(medroi_number_model *m) {
     for (int i = 0; i < 64; i++)
         medroi_bit_init(&m->longer[i]);
 }
 
-static inline int medroi_bit_length(uint64_t value)
-{
+static inline int medroi_bit_length(uint64_t value) {
     int n = 0;
     for (; value != 0; value >>= 1)
         n++;
@@ -431,8 +403,7 @@ static inline int medroi_bit_length(uint64_t value)
 }
 
 static inline void medroi_number_encode(medroi_rc_encoder *rc, medroi_bit_writer *raw,
-                                        medroi_number_model *m, uint64_t value)
-{
+                                        medroi_number_model *m, uint64_t value) {
     int length = medroi_bit_length(value);
     for (int i = 0; i < 64 && i <= length; i++)
         medroi_bit_encode(rc, &m->longer[i], i < length);
@@ -445,8 +416,7 @@ static inline void medroi_number_encode(medroi_rc_encoder *rc, medroi_bit_writer
 }
 
 static inline uint64_t medroi_number_decode(medroi_rc_decoder *rc, medroi_bit_reader *raw,
-                                            medroi_number_model *m)
-{
+                                            medroi_number_model *m) {
     int length = 0;
     while (length < 64 && medroi_bit_decode(rc, &m->longer[length]))
         length++;
@@ -458,15 +428,14 @@ static inline uint64_t medroi_number_decode(medroi_rc_decoder *rc, medroi_bit_re
     return rest | (uint64_t)1 << n;
 }
 
-/* ------------------------------------------------------------------ magnitudes */
+/* magnitudes */
 
 /* A number below 2^32 with two token models: its low k bits raw, and of the rest q: 0 to 11 as
  * tokens of their own, 12-15, 16-23, 24-39 as tokens 12, 13, 14 with 2, 3, 4 raw bits, and all
  * above as token 15 followed by the number q - 40. */
 static inline void medroi_magnitude_encode(medroi_rc_encoder *rc, medroi_bit_writer *raw,
                                            medroi_number_model *escape, medroi_token_model *a,
-                                           medroi_token_model *b, uint64_t value, int k)
-{
+                                           medroi_token_model *b, uint64_t value, int k) {
     uint64_t q = value >> k;
     if (q < 12) {
         medroi_token_encode(rc, a, b, (unsigned)q);
@@ -484,8 +453,7 @@ static inline void medroi_magnitude_encode(medroi_rc_encoder *rc, medroi_bit_wri
 /* What is decoded is below 2^64; damaged bytes can give any number. */
 static inline uint64_t medroi_magnitude_decode(medroi_rc_decoder *rc, medroi_bit_reader *raw,
                                                medroi_number_model *escape, medroi_token_model *a,
-                                               medroi_token_model *b, int k)
-{
+                                               medroi_token_model *b, int k) {
     uint64_t q = medroi_token_decode(rc, a, b);
     if (q == 15) {
         q = 40 + (medroi_number_decode(rc, raw, escape) & (((uint64_t)1 << 34) - 1));
@@ -497,8 +465,7 @@ static inline uint64_t medroi_magnitude_decode(medroi_rc_decoder *rc, medroi_bit
 }
 
 /* Position of the leading one of x > 0. */
-static inline int medroi_log2(uint32_t x)
-{
+static inline int medroi_log2(uint32_t x) {
 #if defined(__GNUC__)
     return 31 - __builtin_clz(x);
 #else
@@ -507,8 +474,7 @@ static inline int medroi_log2(uint32_t x)
 }
 
 /* A logarithmic scale, 4 steps an octave: 0 1 2 3 4 5 6 7 8 8 9 9 10 10 11 11 12 ..., up to 123. */
-static inline uint32_t medroi_level(uint32_t x)
-{
+static inline uint32_t medroi_level(uint32_t x) {
     if (x < 4)
         return x;
     int lg = medroi_log2(x);

@@ -22,8 +22,8 @@
 #define STORED 255 /* first byte of a part of plain elements */
 #define MAX_HEADER_NBYTES (1 + W3_MAX_LEVELS + 4 * 8 + W3_POINTS)
 
-w3_shape w3_shape_of(const medroi_block *block, const double spacing[3], double spacing_of[W3_AXES])
-{
+w3_shape w3_shape_of(const medroi_block *block, const double spacing[3],
+                     double spacing_of[W3_AXES]) {
     w3_shape s = {{1, 1, 1, 1}};
     int to = W3_AXES;
     for (int a = 0; a < W3_AXES; a++)
@@ -42,8 +42,7 @@ w3_shape w3_shape_of(const medroi_block *block, const double spacing[3], double 
 
 /* An axis is split as long as it is long enough and its voxels are not much longer than the
  * shortest: on thick slices, splitting across them costs bits. */
-void w3_schedule(const w3_shape *shape, const double spacing_of[W3_AXES], w3_header *header)
-{
+void w3_schedule(const w3_shape *shape, const double spacing_of[W3_AXES], w3_header *header) {
     int64_t size[W3_AXES];
     double pitch[W3_AXES];
     memcpy(size, shape->size, sizeof size);
@@ -66,19 +65,21 @@ void w3_schedule(const w3_shape *shape, const double spacing_of[W3_AXES], w3_hea
     }
 }
 
-static medroi_status check(const medroi_block *region, const double *params, medroi_error *error)
-{
+static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
     char kind = region->kind;
     if ((kind != 'i' && kind != 'u' && kind != 'f') || (kind != 'f' && region->itemsize > 4))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d codes integers of up to 32 bits and floats, not kind '%c' of "
-                           "%u bytes; use predict3d or zstd", kind, (unsigned)region->itemsize);
+                           "%u bytes; use predict3d or zstd",
+                           kind, (unsigned)region->itemsize);
     double v = params[1];
     int mode = params[0] >= 1.0 && params[0] <= 4.0 ? (int)params[0] : 0;
     if (mode == 0 || (double)mode != params[0])
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "wavelet3d needs exactly one of psnr, rate, max_error, step (params[0] = "
-                           "1, 2, 3, 4), found %g", params[0]);
+        return medroi_fail(
+            error, MEDROI_INVALID_ARGUMENT,
+            "wavelet3d needs exactly one of psnr, rate, max_error, step (params[0] = "
+            "1, 2, 3, 4), found %g",
+            params[0]);
     int whole = mode == 3 && kind != 'f' && v == 0.0;
     if (!(v > 0.0 || whole) || v - v != 0.0 || (mode == 2 && v < 1.0))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
@@ -92,12 +93,12 @@ static medroi_status check(const medroi_block *region, const double *params, med
         if (!(params[i] >= 0.0) || params[i] - params[i] != 0.0)
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                                "wavelet3d: a voxel spacing is %g; give a positive number, or 0 for "
-                               "unknown", params[i]);
+                               "unknown",
+                               params[i]);
     return MEDROI_OK;
 }
 
-static int64_t part_extent(const medroi_block *region, const double *params)
-{
+static int64_t part_extent(const medroi_block *region, const double *params) {
     (void)params;
     int64_t per_slice = 1;
     for (int32_t i = 1; i < region->ndim; i++)
@@ -108,22 +109,19 @@ static int64_t part_extent(const medroi_block *region, const double *params)
 }
 
 /* A part that would not get smaller is stored. */
-static size_t bound(const medroi_block *part, const double *params)
-{
+static size_t bound(const medroi_block *part, const double *params) {
     (void)params;
     return medroi_block_nbytes(part) + 64;
 }
 
-/* ------------------------------------------------------------------ header of a part */
+/* header of a part */
 
-static uint8_t *put_double(uint8_t *p, double v)
-{
+static uint8_t *put_double(uint8_t *p, double v) {
     medroi_store_f64(p, v);
     return p + 8;
 }
 
-static size_t write_header(const w3_header *h, uint8_t *dst)
-{
+static size_t write_header(const w3_header *h, uint8_t *dst) {
     uint8_t *p = dst;
     *p++ = (uint8_t)(h->n_levels | h->bounded << 7);
     for (int i = 0; i < h->n_levels; i++)
@@ -138,8 +136,7 @@ static size_t write_header(const w3_header *h, uint8_t *dst)
     return (size_t)(p - dst);
 }
 
-static int levels_fit(const w3_shape *shape, const w3_header *h)
-{
+static int levels_fit(const w3_shape *shape, const w3_header *h) {
     int64_t size[W3_AXES];
     memcpy(size, shape->size, sizeof size);
     for (int i = 0; i < h->n_levels; i++) {
@@ -156,8 +153,7 @@ static int levels_fit(const w3_shape *shape, const w3_header *h)
 }
 
 /* Doubles that elements of this kind can have. */
-static int in_kind(const medroi_block *block, double v)
-{
+static int in_kind(const medroi_block *block, double v) {
     if (v - v != 0.0)
         return 0;
     int bits = 8 * block->itemsize;
@@ -169,8 +165,7 @@ static int in_kind(const medroi_block *block, double v)
 }
 
 static size_t read_header(const medroi_block *block, const w3_shape *shape, const uint8_t *src,
-                          size_t nbytes, w3_header *h)
-{
+                          size_t nbytes, w3_header *h) {
     memset(h, 0, sizeof *h);
     if (nbytes < 1)
         return 0;
@@ -199,8 +194,7 @@ static size_t read_header(const medroi_block *block, const w3_shape *shape, cons
     return n;
 }
 
-void w3_learn_points(const float *data, int64_t n, w3_header *header)
-{
+void w3_learn_points(const float *data, int64_t n, w3_header *header) {
     double sum[W3_POINTS] = {0.0};
     int64_t count[W3_POINTS] = {0};
     for (int64_t i = 0; i < n; i++) {
@@ -219,18 +213,16 @@ void w3_learn_points(const float *data, int64_t n, w3_header *header)
     }
 }
 
-/* ------------------------------------------------------------------ corrections */
+/* corrections */
 
 /* What one unit of correction adds: an error of up to half of it is left. */
-static double correction_unit(const medroi_block *block, const w3_header *h)
-{
+static double correction_unit(const medroi_block *block, const w3_header *h) {
     if (block->kind == 'f')
         return h->max_error;
     return 2.0 * (double)(int64_t)(h->max_error < 4294967296.0 ? h->max_error : 4294967296.0) + 1.0;
 }
 
-static double corrected(const medroi_block *block, const w3_header *h, float y, int64_t units)
-{
+static double corrected(const medroi_block *block, const w3_header *h, float y, int64_t units) {
     double v = w3_rebuild(h, y);
     if (block->kind != 'f')
         v = w3_to_kind(block, h, v);
@@ -239,8 +231,7 @@ static double corrected(const medroi_block *block, const w3_header *h, float y, 
 }
 
 /* The element that a reader will have. */
-static double as_read(const medroi_block *block, const w3_header *h, float y, int64_t units)
-{
+static double as_read(const medroi_block *block, const w3_header *h, float y, int64_t units) {
     double v = corrected(block, h, y, units);
     if (block->kind != 'f' || block->itemsize == 8)
         return v;
@@ -249,16 +240,14 @@ static double as_read(const medroi_block *block, const w3_header *h, float y, in
     return w3_element(block, element, 0);
 }
 
-static int is_close(const w3_header *h, double a, double b)
-{
+static int is_close(const w3_header *h, double a, double b) {
     return a - b <= h->max_error && b - a <= h->max_error;
 }
 
 /* Units that bring a voxel within max_error of its value; 0 when it is. Sets *possible to 0 where
  * no number of units does. */
 static int64_t units_needed(const medroi_block *block, const w3_header *h, float y, double wanted,
-                            int *possible)
-{
+                            int *possible) {
     const double greatest = 1125899906842624.0; /* 2^50 */
     if (is_close(h, wanted, as_read(block, h, y, 0)))
         return 0;
@@ -284,8 +273,7 @@ typedef struct corrections {
     medroi_bit_model sign;
 } corrections;
 
-static void corrections_init(corrections *c)
-{
+static void corrections_init(corrections *c) {
     medroi_number_init(&c->gap);
     medroi_number_init(&c->size);
     medroi_bit_init(&c->sign);
@@ -293,8 +281,7 @@ static void corrections_init(corrections *c)
 
 static medroi_status encode_corrections(const medroi_block *block, const w3_header *h,
                                         const void *data, const float *decoded, uint8_t *dst,
-                                        size_t capacity, size_t *nbytes, medroi_error *error)
-{
+                                        size_t capacity, size_t *nbytes, medroi_error *error) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize), last = -1;
     uint8_t *bits = malloc(capacity);
     *nbytes = 0;
@@ -331,8 +318,7 @@ static medroi_status encode_corrections(const medroi_block *block, const w3_head
 
 static medroi_status decode_corrections(const medroi_block *block, const w3_header *h,
                                         const uint8_t *src, size_t nbytes, const float *decoded,
-                                        void *out, medroi_error *error)
-{
+                                        void *out, medroi_error *error) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize), at = -1;
     size_t n_range = nbytes >= 4 ? medroi_load32(src) : 0;
     if (nbytes < 4 || n_range > nbytes - 4)
@@ -352,7 +338,8 @@ static medroi_status decode_corrections(const medroi_block *block, const w3_head
         unsigned negative = medroi_bit_decode(&c.dec, &c.sign);
         uint64_t size = medroi_number_decode(&c.dec, &c.get, &c.size);
         if (size >> 62)
-            return medroi_fail(error, MEDROI_CORRUPT_STREAM, "wavelet3d: a correction is too large");
+            return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                               "wavelet3d: a correction is too large");
         int64_t units = (int64_t)size + 1;
         w3_put_element(block, out, at, corrected(block, h, decoded[at], negative ? -units : units));
     }
@@ -361,11 +348,10 @@ static medroi_status decode_corrections(const medroi_block *block, const w3_head
     return MEDROI_OK;
 }
 
-/* ------------------------------------------------------------------ a part */
+/* a part */
 
 /* The coefficients as the decoder will have them. */
-static void quantise(float *data, int64_t n, const w3_header *h)
-{
+static void quantise(float *data, int64_t n, const w3_header *h) {
     for (int64_t i = 0; i < n; i++) {
         float v = w3_value(h, w3_magnitude(data[i]));
         data[i] = data[i] < 0.0f ? -v : v;
@@ -374,8 +360,8 @@ static void quantise(float *data, int64_t n, const w3_header *h)
 
 /* *nbytes is 0 where the code would not be smaller than the elements. */
 static medroi_status encode_part(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error)
-{
+                                 uint8_t *dst, size_t capacity, size_t *nbytes,
+                                 medroi_error *error) {
     double spacing_of[W3_AXES];
     w3_shape shape = w3_shape_of(part, params + 2, spacing_of);
     w3_header h;
@@ -429,14 +415,13 @@ done:
 }
 
 static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error)
-{
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
     size_t stored = 1 + medroi_block_nbytes(part);
     if (capacity < bound(part, params))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d: the output buffer is smaller than its bound");
-    medroi_status status = encode_part(part, data, params, dst,
-                                       stored > 128 ? stored - 1 : capacity, nbytes, error);
+    medroi_status status =
+        encode_part(part, data, params, dst, stored > 128 ? stored - 1 : capacity, nbytes, error);
     if (status == MEDROI_OK && *nbytes == 0) {
         dst[0] = STORED;
         memcpy(dst + 1, data, stored - 1);
@@ -446,8 +431,7 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
 }
 
 static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
-                            medroi_error *error)
-{
+                            medroi_error *error) {
     if (nbytes > 0 && src[0] == STORED) {
         if (nbytes - 1 != medroi_block_nbytes(part))
             return medroi_fail(error, MEDROI_CORRUPT_STREAM,

@@ -14,7 +14,7 @@
  * margin of zeros, one voxel left and right, one row above and below, one slice in front. */
 typedef struct band {
     int64_t start[W3_AXES], size[W3_AXES];
-    int highs; /* number of axes that are high-pass */
+    int highs;           /* number of axes that are high-pass */
     int halved[W3_AXES]; /* the parent has half the samples on this axis */
     uint16_t *magnitude;
     const struct band *parent;
@@ -38,18 +38,11 @@ typedef struct coder {
     band bands[MAX_BANDS];
 } coder;
 
-static int64_t row_of(const band *b)
-{
-    return b->size[3] + 2;
-}
-static int64_t slice_of(const band *b)
-{
-    return row_of(b) * (b->size[2] + 2);
-}
+static int64_t row_of(const band *b) { return b->size[3] + 2; }
+static int64_t slice_of(const band *b) { return row_of(b) * (b->size[2] + 2); }
 
 /* Bands from the coarsest to the finest. */
-static void list_bands(coder *c, const w3_shape *shape)
-{
+static void list_bands(coder *c, const w3_shape *shape) {
     const w3_header *h = c->header;
     int64_t size[W3_MAX_LEVELS + 1][W3_AXES];
     int of_level[16]; /* band of the coarser level with these high axes, or -1 */
@@ -85,8 +78,7 @@ static void list_bands(coder *c, const w3_shape *shape)
 }
 
 static medroi_status coder_init(coder *c, const w3_shape *shape, const w3_header *header,
-                                medroi_error *error)
-{
+                                medroi_error *error) {
     memset(c, 0, sizeof *c);
     c->header = header;
     c->stride[3] = 1;
@@ -112,8 +104,7 @@ static medroi_status coder_init(coder *c, const w3_shape *shape, const w3_header
     return MEDROI_OK;
 }
 
-static void coder_free(coder *c)
-{
+static void coder_free(coder *c) {
     if (c)
         for (int i = 0; i < c->n_bands; i++)
             free(c->bands[i].magnitude);
@@ -133,9 +124,9 @@ static inline uint32_t wide_class(uint32_t x) /* 0 1 2 3-4 5-6 7-9 10-14 15+ */
 /* One row of a subband. m: its magnitudes; z: the same row of the slice before; up: the parent's
  * row, or a zero that is not stepped along (up_shift 63). */
 static inline void code_row(coder *c, const band *b, uint16_t *m, const uint16_t *up, int up_shift,
-                            float *data, int encode)
-{
-    const int64_t row = row_of(b), width = b->size[3], up_width = b->parent ? b->parent->size[3] : 1;
+                            float *data, int encode) {
+    const int64_t row = row_of(b), width = b->size[3],
+                  up_width = b->parent ? b->parent->size[3] : 1;
     const uint16_t *z = m - slice_of(b);
     const uint32_t highs = (uint32_t)b->highs;
     for (int64_t x = 0; x < width; x++) {
@@ -152,8 +143,7 @@ static inline void code_row(coder *c, const band *b, uint16_t *m, const uint16_t
             negative = data[x] < 0.0f;
         }
         if (flagged) {
-            medroi_bit_model *zero =
-                &c->zero[highs * 3 + (uint32_t)(m[x - 2 + (x == 0)] != 0)];
+            medroi_bit_model *zero = &c->zero[highs * 3 + (uint32_t)(m[x - 2 + (x == 0)] != 0)];
             unsigned some = magnitude != 0;
             if (encode)
                 medroi_bit_encode(&c->enc, zero, some);
@@ -183,16 +173,15 @@ static inline void code_row(coder *c, const band *b, uint16_t *m, const uint16_t
                 magnitude = 0;
             }
             negative = magnitude != 0 ? (unsigned)medroi_bits_get(&c->get, 1) : 0;
-            float value = magnitude < 64 ? c->value[magnitude]
-                                         : w3_value(c->header, (uint32_t)magnitude);
+            float value =
+                magnitude < 64 ? c->value[magnitude] : w3_value(c->header, (uint32_t)magnitude);
             data[x] = negative ? -value : value;
         }
         m[x] = (uint16_t)(magnitude < 65535 ? magnitude : 65535);
     }
 }
 
-static inline void code_band(coder *c, band *b, float *data, int encode)
-{
+static inline void code_band(coder *c, band *b, float *data, int encode) {
     static const uint16_t nothing[1] = {0};
     const band *p = b->parent;
     int64_t slice = 1;
@@ -200,8 +189,8 @@ static inline void code_band(coder *c, band *b, float *data, int encode)
         for (int64_t z = 0; z < b->size[1]; z++, slice++)
             for (int64_t y = 0; y < b->size[2]; y++) {
                 float *line = data + (b->start[0] + t) * c->stride[0] +
-                              (b->start[1] + z) * c->stride[1] +
-                              (b->start[2] + y) * c->stride[2] + b->start[3];
+                              (b->start[1] + z) * c->stride[1] + (b->start[2] + y) * c->stride[2] +
+                              b->start[3];
                 uint16_t *m = b->magnitude + slice * slice_of(b) + (y + 1) * row_of(b) + 1;
                 const uint16_t *up = nothing;
                 int up_shift = 63;
@@ -218,8 +207,7 @@ static inline void code_band(coder *c, band *b, float *data, int encode)
 }
 
 medroi_status w3_encode_bands(const w3_shape *shape, const w3_header *header, const float *data,
-                              uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error)
-{
+                              uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
     coder *c = malloc(sizeof *c);
     uint8_t *bits = malloc(capacity);
     medroi_status status = MEDROI_NO_MEMORY;
@@ -249,8 +237,7 @@ done:
 }
 
 medroi_status w3_decode_bands(const w3_shape *shape, const w3_header *header, const uint8_t *src,
-                              size_t nbytes, float *data, medroi_error *error)
-{
+                              size_t nbytes, float *data, medroi_error *error) {
     coder *c = malloc(sizeof *c);
     if (!c)
         return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for the coder");
@@ -259,8 +246,10 @@ medroi_status w3_decode_bands(const w3_shape *shape, const w3_header *header, co
         goto done;
     size_t n_range = nbytes >= 4 ? medroi_load32(src) : 0;
     if (nbytes < 4 || n_range > nbytes - 4) {
-        status = medroi_fail(error, MEDROI_CORRUPT_STREAM, "wavelet3d: %zu bytes of coefficients "
-                             "are announced, %zu are there", n_range, nbytes);
+        status = medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                             "wavelet3d: %zu bytes of coefficients "
+                             "are announced, %zu are there",
+                             n_range, nbytes);
         goto done;
     }
     medroi_rc_decoder_init(&c->dec, src + 4, n_range);
@@ -268,7 +257,8 @@ medroi_status w3_decode_bands(const w3_shape *shape, const w3_header *header, co
     for (int i = 0; i < c->n_bands; i++)
         code_band(c, &c->bands[i], data, 0);
     if (c->bad || !medroi_rc_finished(&c->dec) || !medroi_bits_finished(&c->get))
-        status = medroi_fail(error, MEDROI_CORRUPT_STREAM, "wavelet3d: the coefficients are damaged");
+        status =
+            medroi_fail(error, MEDROI_CORRUPT_STREAM, "wavelet3d: the coefficients are damaged");
 done:
     coder_free(c);
     return status;

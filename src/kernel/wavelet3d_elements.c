@@ -7,51 +7,44 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-static uint64_t load_bits(const uint8_t *p, int itemsize, int big_endian)
-{
+static uint64_t load_bits(const uint8_t *p, int itemsize, int big_endian) {
     uint64_t value = 0;
     for (int i = 0; i < itemsize; i++)
         value |= (uint64_t)p[i] << 8 * (big_endian ? itemsize - 1 - i : i);
     return value;
 }
 
-static void store_bits(uint8_t *p, int itemsize, int big_endian, uint64_t value)
-{
+static void store_bits(uint8_t *p, int itemsize, int big_endian, uint64_t value) {
     for (int i = 0; i < itemsize; i++)
         p[i] = (uint8_t)(value >> 8 * (big_endian ? itemsize - 1 - i : i));
 }
 
-static double from_float64(uint64_t bits)
-{
+static double from_float64(uint64_t bits) {
     double v;
     memcpy(&v, &bits, sizeof v);
     return v;
 }
 
-static uint64_t to_float64(double v)
-{
+static uint64_t to_float64(double v) {
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);
     return bits;
 }
 
-static double from_float32(uint32_t bits)
-{
+static double from_float32(uint32_t bits) {
     float v;
     memcpy(&v, &bits, sizeof v);
     return (double)v;
 }
 
-static uint32_t to_float32(double v)
-{
+static uint32_t to_float32(double v) {
     float f = (float)v;
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
 }
 
-static double from_float16(uint32_t h)
-{
+static double from_float16(uint32_t h) {
     uint32_t exponent = h >> 10 & 31, fraction = h & 1023;
     uint64_t sign = (uint64_t)(h >> 15) << 63;
     if (exponent == 0) {
@@ -63,8 +56,7 @@ static double from_float16(uint32_t h)
 }
 
 /* Nearest half precision number, ties to even; |v| <= 65504. */
-static uint32_t to_float16(double v)
-{
+static uint32_t to_float16(double v) {
     uint64_t bits = to_float64(v);
     uint32_t sign = (uint32_t)(bits >> 63) << 15;
     int exponent = (int)(bits >> 52 & 2047) - 1023;
@@ -78,8 +70,7 @@ static uint32_t to_float16(double v)
     return sign | (uint32_t)((half + odd + (((uint64_t)1 << 41) - 1)) >> 42);
 }
 
-double w3_element(const medroi_block *block, const void *data, int64_t i)
-{
+double w3_element(const medroi_block *block, const void *data, int64_t i) {
     int size = block->itemsize;
     uint64_t bits = load_bits((const uint8_t *)data + i * size, size, block->big_endian);
     if (block->kind == 'f')
@@ -91,8 +82,7 @@ double w3_element(const medroi_block *block, const void *data, int64_t i)
     return (double)bits;
 }
 
-void w3_put_element(const medroi_block *block, void *out, int64_t i, double v)
-{
+void w3_put_element(const medroi_block *block, void *out, int64_t i, double v) {
     int size = block->itemsize;
     uint64_t bits = block->kind == 'f' ? size == 2   ? to_float16(v)
                                          : size == 4 ? to_float32(v)
@@ -103,8 +93,7 @@ void w3_put_element(const medroi_block *block, void *out, int64_t i, double v)
 
 /* What an element of this kind makes of a number: integers round half up, then the range. The
  * comparisons are written so that NaN, which only damaged bytes can give, becomes `low`. */
-double w3_to_kind(const medroi_block *block, const w3_header *h, double v)
-{
+double w3_to_kind(const medroi_block *block, const w3_header *h, double v) {
     if (block->kind != 'f')
         v += 0.5;
     v = v > h->low ? v : h->low;
@@ -118,8 +107,7 @@ double w3_to_kind(const medroi_block *block, const w3_header *h, double v)
 
 /* A number in steps to stored units. It is first rounded to 1/65536 of a step, so that not even
  * a processor that flushes denormals gives other bits. */
-double w3_rebuild(const w3_header *h, float y)
-{
+double w3_rebuild(const w3_header *h, float y) {
     const double magic = 103079215104.0; /* 1.5 * 2^36: the last bit of its sum is 2^-16 */
     double steps = (double)y + magic;
     steps = steps - magic;
@@ -128,19 +116,16 @@ double w3_rebuild(const w3_header *h, float y)
     return middle + scaled;
 }
 
-static inline int load_int16(const medroi_block *block)
-{
+static inline int load_int16(const medroi_block *block) {
     return block->kind == 'i' && block->itemsize == 2 && !block->big_endian;
 }
 
-static inline int16_t int16_at(const void *data, int64_t i)
-{
+static inline int16_t int16_at(const void *data, int64_t i) {
     const uint8_t *p = (const uint8_t *)data + 2 * i;
     return (int16_t)(uint16_t)(p[0] | p[1] << 8);
 }
 
-int w3_range(const medroi_block *block, const void *data, double *low, double *high)
-{
+int w3_range(const medroi_block *block, const void *data, double *low, double *high) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
     double least = w3_element(block, data, 0), most = least;
     int finite = 1;
@@ -166,8 +151,7 @@ int w3_range(const medroi_block *block, const void *data, double *low, double *h
     return finite;
 }
 
-int w3_load(const medroi_block *block, const void *data, const w3_header *h, float *out)
-{
+int w3_load(const medroi_block *block, const void *data, const w3_header *h, float *out) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
     double middle = h->low * 0.5 + h->high * 0.5;
     int finite = 1;
@@ -184,8 +168,7 @@ int w3_load(const medroi_block *block, const void *data, const w3_header *h, flo
     return finite;
 }
 
-void w3_store(const medroi_block *block, const w3_header *h, const float *data, void *out)
-{
+void w3_store(const medroi_block *block, const w3_header *h, const float *data, void *out) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
     if (load_int16(block)) {
         uint8_t *p = out;

@@ -13,9 +13,9 @@ typedef struct w3_header {
     uint8_t n_levels;
     uint8_t mask[W3_MAX_LEVELS]; /* bit a: axis a is split at this level */
     double step, offset;
-    double low, high;     /* smallest and greatest element */
-    double max_error;     /* 0: not bounded */
-    uint8_t bounded;      /* 1: corrections follow the coefficients */
+    double low, high;        /* smallest and greatest element */
+    double max_error;        /* 0: not bounded */
+    uint8_t bounded;         /* 1: corrections follow the coefficients */
     int8_t point[W3_POINTS]; /* subtracted from the magnitude, in 1/256 */
 } w3_header;
 
@@ -24,12 +24,12 @@ typedef struct w3_shape {
     int64_t size[W3_AXES];
 } w3_shape;
 
-static inline int64_t w3_count(const w3_shape *s)
-{
+static inline int64_t w3_count(const w3_shape *s) {
     return s->size[0] * s->size[1] * s->size[2] * s->size[3];
 }
 
-w3_shape w3_shape_of(const medroi_block *block, const double spacing[3], double spacing_of[W3_AXES]);
+w3_shape w3_shape_of(const medroi_block *block, const double spacing[3],
+                     double spacing_of[W3_AXES]);
 /* Which axes are split at which level. */
 void w3_schedule(const w3_shape *shape, const double spacing_of[W3_AXES], w3_header *header);
 
@@ -46,13 +46,11 @@ medroi_status w3_decode_bands(const w3_shape *shape, const w3_header *header, co
 
 /* Dead-zone quantiser: magnitudes are rounded down from + W3_ROUND. */
 #define W3_ROUND 0.40f
-static inline uint32_t w3_magnitude(float x)
-{
+static inline uint32_t w3_magnitude(float x) {
     float m = x < 0.0f ? -x : x;
     return (uint32_t)(m + W3_ROUND);
 }
-static inline float w3_value(const w3_header *h, uint32_t magnitude)
-{
+static inline float w3_value(const w3_header *h, uint32_t magnitude) {
     if (magnitude == 0)
         return 0.0f;
     int i = magnitude < W3_POINTS ? (int)magnitude - 1 : W3_POINTS - 1;

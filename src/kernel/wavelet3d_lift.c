@@ -24,8 +24,7 @@ static const float ALPHA = -1.586134342f, BETA = -0.05298011857f, GAMMA = 0.8829
 
 /* row += c (before + after), `width` samples. */
 static void lift_row(float *restrict row, const float *before, const float *after, float c,
-                     int64_t width)
-{
+                     int64_t width) {
     for (int64_t x = 0; x < width; x++) {
         float sum = before[x] + after[x];
         float change = c * sum;
@@ -34,8 +33,7 @@ static void lift_row(float *restrict row, const float *before, const float *afte
 }
 
 /* One lifting step on every second row from `first`, mirrored at the ends. */
-static void lift_rows(float *rows, int64_t n, int64_t width, int64_t first, float c)
-{
+static void lift_rows(float *rows, int64_t n, int64_t width, int64_t first, float c) {
     for (int64_t i = first; i < n; i += 2) {
         const float *before = rows + (i > 0 ? i - 1 : 1) * width;
         const float *after = rows + (i + 1 < n ? i + 1 : n - 2) * width;
@@ -43,15 +41,13 @@ static void lift_rows(float *rows, int64_t n, int64_t width, int64_t first, floa
     }
 }
 
-static void scale_copy(float *restrict to, const float *restrict from, float gain, int64_t width)
-{
+static void scale_copy(float *restrict to, const float *restrict from, float gain, int64_t width) {
     for (int64_t x = 0; x < width; x++)
         to[x] = from[x] * gain;
 }
 
 /* Split n rows, `stride` apart, into low rows followed by high rows. */
-static void split_rows(float *data, int64_t stride, int64_t n, int64_t width, float *work)
-{
+static void split_rows(float *data, int64_t stride, int64_t n, int64_t width, float *work) {
     int64_t low = (n + 1) / 2;
     for (int64_t i = 0; i < n; i++)
         memcpy(work + i * width, data + i * stride, (size_t)width * sizeof(float));
@@ -65,8 +61,7 @@ static void split_rows(float *data, int64_t stride, int64_t n, int64_t width, fl
     }
 }
 
-static void merge_rows(float *data, int64_t stride, int64_t n, int64_t width, float *work)
-{
+static void merge_rows(float *data, int64_t stride, int64_t n, int64_t width, float *work) {
     int64_t low = (n + 1) / 2;
     for (int64_t i = 0; i < n; i++) {
         int64_t from = i & 1 ? low + i / 2 : i / 2;
@@ -81,8 +76,7 @@ static void merge_rows(float *data, int64_t stride, int64_t n, int64_t width, fl
 }
 
 /* even[i] += c (odd[i - 1] + odd[i]), the ends mirrored. */
-static void lift_even(float *restrict even, const float *restrict odd, int64_t n, float c)
-{
+static void lift_even(float *restrict even, const float *restrict odd, int64_t n, float c) {
     int64_t n_even = (n + 1) / 2, n_odd = n / 2;
     float ends = odd[0] + odd[0];
     float change = c * ends;
@@ -100,8 +94,7 @@ static void lift_even(float *restrict even, const float *restrict odd, int64_t n
 }
 
 /* odd[i] += c (even[i] + even[i + 1]), the end mirrored. */
-static void lift_odd(float *restrict odd, const float *restrict even, int64_t n, float c)
-{
+static void lift_odd(float *restrict odd, const float *restrict even, int64_t n, float c) {
     int64_t n_odd = n / 2, inner = (n - 1) / 2;
     for (int64_t i = 0; i < inner; i++) {
         float sum = even[i] + even[i + 1];
@@ -115,8 +108,7 @@ static void lift_odd(float *restrict odd, const float *restrict even, int64_t n,
     }
 }
 
-static void split_line(float *restrict line, int64_t n, float *restrict work)
-{
+static void split_line(float *restrict line, int64_t n, float *restrict work) {
     int64_t low = (n + 1) / 2, high = n / 2;
     float *even = work, *odd = work + low;
     for (int64_t i = 0; i < high; i++) {
@@ -133,8 +125,7 @@ static void split_line(float *restrict line, int64_t n, float *restrict work)
     scale_copy(line + low, odd, HIGH_GAIN, high);
 }
 
-static void merge_line(float *restrict line, int64_t n, float *restrict work)
-{
+static void merge_line(float *restrict line, int64_t n, float *restrict work) {
     int64_t low = (n + 1) / 2, high = n / 2;
     float *even = work, *odd = work + low;
     scale_copy(even, line, HIGH_GAIN, low);
@@ -152,9 +143,8 @@ static void merge_line(float *restrict line, int64_t n, float *restrict work)
 }
 
 /* Split or merge along one axis inside the box `size` in the corner of the array. */
-static void along_axis(const w3_shape *shape, const int64_t *size, int axis, int merge,
-                       float *data, float *work)
-{
+static void along_axis(const w3_shape *shape, const int64_t *size, int axis, int merge, float *data,
+                       float *work) {
     int64_t stride[W3_AXES] = {0, 0, 0, 1};
     for (int a = W3_AXES - 2; a >= 0; a--)
         stride[a] = stride[a + 1] * shape->size[a + 1];
@@ -176,16 +166,14 @@ static void along_axis(const w3_shape *shape, const int64_t *size, int axis, int
             }
 }
 
-static float *make_work(const w3_shape *shape)
-{
+static float *make_work(const w3_shape *shape) {
     int64_t longest = 1;
     for (int a = 0; a < W3_AXES; a++)
         longest = shape->size[a] > longest ? shape->size[a] : longest;
     return malloc((size_t)(longest * shape->size[W3_AXES - 1]) * sizeof(float));
 }
 
-int w3_forward(const w3_shape *shape, const w3_header *header, float *data)
-{
+int w3_forward(const w3_shape *shape, const w3_header *header, float *data) {
     float *work = make_work(shape);
     int64_t size[W3_AXES];
     if (!work)
@@ -203,8 +191,7 @@ int w3_forward(const w3_shape *shape, const w3_header *header, float *data)
     return 1;
 }
 
-int w3_inverse(const w3_shape *shape, const w3_header *header, float *data)
-{
+int w3_inverse(const w3_shape *shape, const w3_header *header, float *data) {
     float *work = make_work(shape);
     int64_t size[W3_MAX_LEVELS + 1][W3_AXES];
     if (!work)
@@ -212,7 +199,8 @@ int w3_inverse(const w3_shape *shape, const w3_header *header, float *data)
     memcpy(size[0], shape->size, sizeof size[0]);
     for (int level = 0; level < header->n_levels; level++)
         for (int a = 0; a < W3_AXES; a++)
-            size[level + 1][a] = header->mask[level] >> a & 1 ? (size[level][a] + 1) / 2 : size[level][a];
+            size[level + 1][a] =
+                header->mask[level] >> a & 1 ? (size[level][a] + 1) / 2 : size[level][a];
     for (int level = header->n_levels - 1; level >= 0; level--)
         for (int a = 0; a < W3_AXES; a++)
             if (header->mask[level] >> a & 1)

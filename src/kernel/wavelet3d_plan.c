@@ -23,8 +23,7 @@ typedef struct search {
     medroi_error *error;
 } search;
 
-static medroi_block part_block(const search *s, int64_t part, const uint8_t **data)
-{
+static medroi_block part_block(const search *s, int64_t part, const uint8_t **data) {
     medroi_block b = *s->region;
     int64_t start = part * s->extent, left = s->region->shape[0] - start;
     b.shape[0] = left < s->extent ? left : s->extent;
@@ -35,8 +34,7 @@ static medroi_block part_block(const search *s, int64_t part, const uint8_t **da
 
 /* Load and transform one part with a step; NULL without memory. */
 static float *transformed(const search *s, int64_t part, double step, w3_header *h,
-                          w3_shape *shape)
-{
+                          w3_shape *shape) {
     const uint8_t *data;
     double spacing_of[W3_AXES];
     medroi_block b = part_block(s, part, &data);
@@ -53,23 +51,20 @@ static float *transformed(const search *s, int64_t part, double step, w3_header 
     return work;
 }
 
-static int bin_of(float x)
-{
+static int bin_of(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return (int)((bits & 0x7FFFFFFF) >> 17);
 }
 
-static double bin_value(int bin)
-{
+static double bin_value(int bin) {
     uint32_t bits = (uint32_t)bin << 17 | 1u << 16;
     float x;
     memcpy(&x, &bits, sizeof x);
     return (double)x;
 }
 
-static medroi_status fill_histogram(search *s)
-{
+static medroi_status fill_histogram(search *s) {
     memset(s->count, 0, sizeof s->count);
     for (int64_t part = 0; part < s->n_parts; part++) {
         w3_header h;
@@ -86,8 +81,7 @@ static medroi_status fill_histogram(search *s)
 }
 
 /* Squared error of all coefficients at a step, in squared stored units. */
-static double predicted_error(const search *s, double step)
-{
+static double predicted_error(const search *s, double step) {
     double sum = 0.0;
     for (int i = 0; i < BINS; i++) {
         if (s->count[i] == 0)
@@ -101,8 +95,7 @@ static double predicted_error(const search *s, double step)
 }
 
 /* About how many bytes: what a step leaves of each coefficient, in bits. */
-static double predicted_nbytes(const search *s, double step)
-{
+static double predicted_nbytes(const search *s, double step) {
     double bits = 0.0;
     for (int i = 0; i < BINS; i++)
         if (s->count[i] != 0) {
@@ -112,8 +105,7 @@ static double predicted_nbytes(const search *s, double step)
     return bits / 8.0;
 }
 
-static medroi_status true_error(const search *s, double step, double *sum)
-{
+static medroi_status true_error(const search *s, double step, double *sum) {
     *sum = 0.0;
     for (int64_t part = 0; part < s->n_parts; part++) {
         w3_header h;
@@ -142,8 +134,7 @@ static medroi_status true_error(const search *s, double step, double *sum)
     return MEDROI_OK;
 }
 
-static medroi_status true_nbytes(const search *s, double step, double *total)
-{
+static medroi_status true_nbytes(const search *s, double step, double *total) {
     double params[MEDROI_MAX_PARAMS];
     memcpy(params, s->params, sizeof params);
     params[0] = 4.0;
@@ -168,8 +159,7 @@ static medroi_status true_nbytes(const search *s, double step, double *total)
 
 /* The step at which a falling (bytes) or rising (error) prediction reaches `goal`. */
 static double solve(const search *s, double (*predict)(const search *, double), int rising,
-                    double goal, double least, double most)
-{
+                    double goal, double least, double most) {
     for (int i = 0; i < 60; i++) {
         double middle = sqrt(least) * sqrt(most);
         if ((predict(s, middle) < goal) == rising)
@@ -180,13 +170,9 @@ static double solve(const search *s, double (*predict)(const search *, double), 
     return sqrt(least) * sqrt(most);
 }
 
-static double least_step(const search *s)
-{
-    return (s->high - s->low) / 4194304.0;
-}
+static double least_step(const search *s) { return (s->high - s->low) / 4194304.0; }
 
-static medroi_status reach_psnr(search *s, double psnr, double *step)
-{
+static medroi_status reach_psnr(search *s, double psnr, double *step) {
     double n = (double)(medroi_block_nbytes(s->region) / s->region->itemsize);
     double range = s->high - s->low;
     double goal = range * range * pow(10.0, -psnr / 10.0) * n, aim = goal;
@@ -194,12 +180,13 @@ static medroi_status reach_psnr(search *s, double psnr, double *step)
     double best = 1e9;
     for (int turn = 0; turn < 12; turn++) {
         double try = turn < 6 ? solve(s, predicted_error, 1, aim, least, most)
-                              : sqrt(below) * sqrt(above), sum;
+                              : sqrt(below) * sqrt(above),
+               sum;
         medroi_status status = true_error(s, try, &sum);
         if (status != MEDROI_OK)
             return status;
         double off = sum > 0.0 ? 10.0 * log10(goal / sum) : 1e6; /* above: better than asked */
-        double distance = off < 0.0 ? -off * 8.0 : off;         /* prefer the better side */
+        double distance = off < 0.0 ? -off * 8.0 : off;          /* prefer the better side */
         if (distance < best || turn == 0) {
             best = distance;
             *step = try;
@@ -207,21 +194,23 @@ static medroi_status reach_psnr(search *s, double psnr, double *step)
         if (off > -0.02 && off < 0.06)
             return MEDROI_OK;
         if (off > 0.0)
-            below = try > below ? try : below;
+            below = try > below ? try : below
+                ;
         else
-            above = try < above ? try : above;
+            above = try < above ? try : above
+                ;
         aim = sum > 0.0 ? aim * (goal / sum) : aim * 4.0;
     }
     if (best > 1.6)
         return medroi_fail(s->error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d: psnr = %g dB cannot be reached on these data within 0.2 dB "
                            "(float precision or rounding to integers is in the way); ask for less, "
-                           "or use predict3d (lossless)", psnr);
+                           "or use predict3d (lossless)",
+                           psnr);
     return MEDROI_OK;
 }
 
-static medroi_status reach_rate(search *s, double rate, double *step)
-{
+static medroi_status reach_rate(search *s, double rate, double *step) {
     double goal = (double)medroi_block_nbytes(s->region) / rate, range = s->high - s->low;
     double least = least_step(s), most = range * 64.0;
     double try = solve(s, predicted_nbytes, 0, goal, least, most), low = least, high = most;
@@ -259,17 +248,19 @@ static medroi_status reach_rate(search *s, double rate, double *step)
 }
 
 medroi_status w3_plan(const medroi_block *region, const void *data, double *params,
-                      medroi_error *error)
-{
+                      medroi_error *error) {
     double low, high;
     if (!w3_range(region, data, &low, &high))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d: the data hold NaN or infinite values, which a lossy code "
                            "cannot keep; replace them, or use predict3d (lossless)");
     double range = high - low, step = 1.0;
-    if (range - range != 0.0)
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "wavelet3d: the data span more than a double can say; use predict3d");
+    if (!(range == 0.0 || (range >= 1e-150 && range <= 1e150)))
+        return medroi_fail(
+            error, MEDROI_INVALID_ARGUMENT,
+            "wavelet3d: the data span %g, expected 1e-150 to 1e150; scale them, or use "
+            "predict3d (lossless)",
+            range);
     int mode = (int)params[0];
     medroi_status status = MEDROI_OK;
     search *s = NULL;
@@ -284,9 +275,11 @@ medroi_status w3_plan(const medroi_block *region, const void *data, double *para
     if (mode == 4) {
         step = params[1];
         if (step < least)
-            status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                                 "wavelet3d: step = %g is too fine for a range of %g (at least %g); "
-                                 "use predict3d (lossless)", step, range, least);
+            status =
+                medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                            "wavelet3d: step = %g is too fine for a range of %g (at least %g); "
+                            "use predict3d (lossless)",
+                            step, range, least);
         goto done;
     }
     s = malloc(sizeof *s);
