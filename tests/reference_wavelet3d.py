@@ -94,9 +94,7 @@ class Part:
                 )
                 split = self.masks[i + 1] if i + 1 < len(self.masks) else 0
                 halved = [split >> a & 1 for a in range(4)]
-                bands[high] = self.band(
-                    d, out[where], high.bit_count(), coarser.get(high), halved
-                )
+                bands[high] = self.band(d, out[where], high.bit_count(), coarser.get(high), halved)
             coarser = bands
         d.finish()
         return out
