@@ -18,6 +18,7 @@ LAYERS = {
     "errors": 0,
     "_kernel": 1,
     "arrays": 2,
+    "selection": 2,
     "roi": 3,
     "stream": 3,
     "inner": 3,
