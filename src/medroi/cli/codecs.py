@@ -39,6 +39,8 @@ def _row(entry: inner.Entry) -> dict[str, Any]:
         "id": entry.codec_id,
         "name": entry.name,
         "kind": entry.kind,
+        "dtypes": entry.dtypes,
+        "dims": entry.dims,
         "runs in": _place(entry) if available else "-",
         "installed": "yes" if available else entry.install,
     }

@@ -77,6 +77,12 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="of DICOM, also keep UIDs, dates, descriptions and what names the patient",
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="decode every chunk after encoding it, and write nothing that does not come back as "
+        "the inner codec promises",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing store")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
@@ -94,6 +100,8 @@ def run(args: argparse.Namespace) -> None:
     }
     if not args.lossless:
         region["threshold"] = args.threshold
+    if args.verify:
+        region["verify"] = True
     if args.polarity is not None:
         region["polarity"] = args.polarity
     report = pack(

@@ -60,7 +60,7 @@ def pack(
         Show a progress bar on a terminal when the work takes longer than a second.
     **region
         Options of `medroi.MedROI`: threshold, polarity, roi, background (default ``"auto"``),
-        padding, max_miss_rate.
+        padding, max_miss_rate, verify.
     """
     source, target = Path(source), Path(target)
     suffix = suffix_of(target, WRITERS)
