@@ -64,16 +64,15 @@ CODECS: tuple[tuple[Any, str | float], ...] = (
     ("shuffle", EXACT),
     ({"id": "bitround", "keepbits": 3}, EXACT),
     ({"id": "delta", "dtype": "<i2"}, EXACT),
-    ({"id": "astype", "encode_dtype": "<f4", "decode_dtype": "<f8"}, EXACT),
 )
 DTYPES = (
     *("|b1", "|u1", "|i1", "<u2", ">u2", "<i2", ">i2", "<i4", ">u4", "<i8", ">u8"),
     *("<f2", "<f4", ">f4", "<f8", "<c8", "<M8[s]", "|S3"),
 )
 SHAPES = (
-    *((7,), (1, 1), (1, 9), (3, 5), (30, 33)),
-    *((3, 12, 13), (4, 12, 13), (9, 10, 11), (30, 1, 1)),
-    *((2, 9, 8, 10), (2, 3, 1, 9)),
+    *((7,), (1, 9), (3, 5)),
+    *((3, 12, 13), (9, 10, 11), (12, 1, 1)),
+    *((2, 9, 8, 10),),
 )
 KINDS = ("smooth", "full range", "not finite")
 
@@ -150,7 +149,7 @@ def test_an_array_comes_back_or_is_refused(config: Any, promise: str | float, dt
 @pytest.mark.parametrize(("config", "promise"), CODECS, ids=[label(c) for c, _ in CODECS])
 def test_a_plain_volume_is_served(config: Any, promise: str | float) -> None:
     outcome = check_outcome(config, promise, make_values("<i2", (9, 10, 11), "smooth"))
-    if config == {"id": "bitround", "keepbits": 3}:
+    if isinstance(config, dict) and config["id"] == "bitround":
         assert outcome == "refused"
     else:
         assert outcome == ("exact" if promise == EXACT else outcome) != "refused"

@@ -133,7 +133,9 @@ def test_glymur_leaves_its_options_and_the_folder_as_they_were(
 def test_a_psnr_is_reached_within_a_fifth_of_a_decibel(
     head_volume: np.ndarray, target: float, dtype: str
 ) -> None:
-    volume = np.asfortranarray(head_volume[:, :, 40:60].astype(dtype) * (0.5 if "f" in dtype else 1))
+    volume = np.asfortranarray(
+        head_volume[:, :, 40:60].astype(dtype) * (0.5 if "f" in dtype else 1)
+    )
     volume = volume.astype(dtype, order="F")
     coded = MedROI({"id": "jpeg2000", "psnr": target}, verify=True).encode(volume)
     inside = tuple(slice(*bounds) for bounds in inspect(coded).box)
