@@ -12,10 +12,10 @@ from medroi.inner.base import (
     Array,
     InnerCodec,
     NativeCodec,
-    _native_block,
     block_of,
     check_number,
     dense_bytes,
+    native_block,
 )
 
 _TARGETS = ("psnr", "rate", "max_error", "step")
@@ -88,7 +88,7 @@ class Wavelet3D(NativeCodec):
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
-        block = _native_block(block_of(region))
+        block = native_block(block_of(region))
         return _Planned(
             _kernel.plan(self.codec_id, block, dense_bytes(region), self.native_params())
         )
