@@ -18,6 +18,7 @@ OPTIONAL_LIBRARIES = (
     ("MEDROI_HAVE_ZSTD", "zstd.h", "zstd"),
 )
 
+HEADERS = sorted(str(path) for path in (*Path("src/kernel").glob("*.h"), *Path("filters").glob("*.h")))
 PLUGIN_SOURCES = sorted(str(path) for path in Path("filters").glob("*.c"))
 
 COMPILE_ARGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=off"]
@@ -62,15 +63,19 @@ class BuildKernel(build_ext):
 
 
 # The HDF5 plugin finds its libhdf5 through dlfcn.h.
-PLUGIN_EXTENSIONS = [] if sys.platform == "win32" else [
+PLUGIN_EXTENSIONS = [
     Extension(
         PLUGIN,
         [*PLUGIN_SOURCES, *KERNEL_SOURCES],
         include_dirs=["src/kernel", "filters"],
         extra_compile_args=[*COMPILE_ARGS, "-fvisibility=hidden", "-pthread"],
+        depends=HEADERS,
+        libraries=["m"],
         extra_link_args=["-pthread"],
     )
 ]
+if sys.platform == "win32":
+    PLUGIN_EXTENSIONS = []
 
 setup(
     cmdclass={"build_ext": BuildKernel},
@@ -80,6 +85,7 @@ setup(
                 "medroi._kernel",
                 ["src/medroi/_kernel.pyx", *KERNEL_SOURCES],
                 include_dirs=["src/kernel"],
+                depends=HEADERS,
                 extra_compile_args=COMPILE_ARGS,
             ),
             compiler_directives={"language_level": "3"},

@@ -2,6 +2,7 @@
 #include "inner.h"
 #include "packed.h"
 
+#ifdef MEDROI_HAVE_ZLIB
 #include <limits.h>
 #include <zlib.h>
 
@@ -57,3 +58,5 @@ const medroi_inner medroi_deflate = {.id = 1,
                                      .bound = bound,
                                      .encode = encode,
                                      .decode = decode};
+
+#endif

@@ -2,7 +2,7 @@
  * projections of the array and of its erosion. Erosion commutes with thresholding, so the box of
  * the opened tissue follows from the projections once tau is known, without a second pass. */
 #include "region_internal.h"
-#include "stream.h"
+#include "layout.h"
 
 #include <math.h>
 #include <string.h>

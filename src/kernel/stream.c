@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include "bytes.h"
+#include "layout.h"
 
 #include <string.h>
 

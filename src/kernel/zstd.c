@@ -3,6 +3,7 @@
 #include "inner.h"
 #include "packed.h"
 
+#ifdef MEDROI_HAVE_ZSTD
 #include <zstd.h>
 
 static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
@@ -52,3 +53,5 @@ const medroi_inner medroi_zstd = {.id = 2,
                                   .bound = bound,
                                   .encode = encode,
                                   .decode = decode};
+
+#endif

@@ -15,6 +15,9 @@ from medroi.inner.base import Block, InnerCodec, NativeCodec
 
 Array = arrays.Array
 
+# Holds the preamble of most arrays, of eight axes too, and the part table behind it.
+FIRST_READ_NBYTES = 512
+
 
 @dataclass(frozen=True)
 class StreamInfo:
@@ -122,6 +125,29 @@ def encode(array: Array, settings: Settings) -> bytes:
     return encode_hosted(dense, header, codec)
 
 
+def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
+    """Refuse arrays that the settings cannot serve, whatever their voxels.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming what was found and what is possible.
+    """
+    arrays.check_dtype(dtype)
+    arrays.check_ndim(ndim)
+    if ndim > 1:
+        arrays.normalize_axes(settings.region.axes, ndim)
+        _check_slice_axis(settings.slice_axis, ndim)
+    if settings.region.background != "auto":
+        arrays.bits_of(settings.region.background, dtype)
+
+
+def keeps_every_voxel(ndim: int, dtype: np.dtype[Any], settings: Settings) -> bool:
+    """Whether every voxel that differs from the background is kept."""
+    is_image = ndim > 1 and dtype.kind in arrays.NUMBER_KINDS
+    return settings.region.threshold is None or not is_image
+
+
 def _options_for(array: Array, options: roi.RegionOptions) -> roi.RegionOptions:
     if array.ndim > 1 and array.dtype.kind in arrays.NUMBER_KINDS:
         return options
@@ -129,12 +155,16 @@ def _options_for(array: Array, options: roi.RegionOptions) -> roi.RegionOptions:
     return dataclasses.replace(options, threshold=None, axes=axes)
 
 
+def _check_slice_axis(asked: int | None, ndim: int) -> None:
+    if asked is not None and not -ndim <= asked < ndim:
+        raise InvalidArgument(f"slice_axis={asked} of an array of {ndim} axes")
+
+
 def _slice_axis(array: Array, asked: int | None, axes: Sequence[int] | None) -> int:
     if asked is None or array.ndim == 1:
         default: int = arrays.layout_of(array, axes).default_slice_axis
         return default
-    if not -array.ndim <= asked < array.ndim:
-        raise InvalidArgument(f"slice_axis={asked} of an array of {array.ndim} axes")
+    _check_slice_axis(asked, array.ndim)
     return asked % array.ndim
 
 
@@ -173,7 +203,13 @@ def _flat(block: Array) -> arrays.Memory:
     return arrays.memory_of(block)
 
 
-def decode(buf: Any, out: Array | None = None) -> Array:
+def decode(
+    buf: Any,
+    out: Array | None = None,
+    *,
+    shape: tuple[int, ...] | None = None,
+    dtype: np.dtype[Any] | None = None,
+) -> Array:
     """Decode one stream.
 
     Parameters
@@ -182,6 +218,10 @@ def decode(buf: Any, out: Array | None = None) -> Array:
         One whole stream.
     out : ndarray, optional
         Dense memory of the array's size in bytes, to decode into in the array's memory order.
+    shape : tuple of int, optional
+        What the array must have; a stream of any other is refused.
+    dtype : dtype, optional
+        What the array must have, whatever the byte order.
 
     Returns
     -------
@@ -194,6 +234,7 @@ def decode(buf: Any, out: Array | None = None) -> Array:
     """
     data = np.frombuffer(buf, np.uint8)
     header = stream.read_header(data)
+    _check_expected(header, shape, dtype)
     payload = data[header.preamble_nbytes :]
     _kernel.check_payload(header, payload)
     target = _empty(header) if out is None else out
@@ -208,6 +249,18 @@ def decode(buf: Any, out: Array | None = None) -> Array:
         _kernel.scatter(header.layout, memory, box, header.slice_axis, _flat(block))
     _kernel.fill_outside(header.layout, memory, header.box, header.background)
     return target
+
+
+def _check_expected(
+    header: _kernel.Header, shape: tuple[int, ...] | None, dtype: np.dtype[Any] | None
+) -> None:
+    found = stream.dtype_of(header)
+    same_dtype = dtype is None or found.newbyteorder("=") == dtype.newbyteorder("=")
+    if not same_dtype or (shape is not None and header.shape != tuple(shape)):
+        raise CorruptStream(
+            f"the stream holds an array of shape {header.shape} and dtype {found}, "
+            f"expected shape {shape} and dtype {dtype}"
+        )
 
 
 def _empty(header: _kernel.Header) -> Array:
@@ -248,17 +301,25 @@ def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: A
 
 def decode_selection(
     bounds: Sequence[tuple[int, int]] | None = None,
-) -> Generator[tuple[int, int], bytes, Array]:
+    *,
+    shape: tuple[int, ...] | None = None,
+    dtype: np.dtype[Any] | None = None,
+) -> Generator[tuple[int, int], Any, Array]:
     """Decode a part of an array from a part of its stream, whoever does the reading.
 
     A generator: it yields byte ranges `(start, stop)` of the stream, wants each sent back as
-    bytes, and returns the decoded selection. A selection outside the region asks for the header
-    only; any other asks for the parts that it touches.
+    bytes, and returns the decoded selection. A selection outside the region asks for the first
+    `FIRST_READ_NBYTES` only (fewer where the stream is shorter); any other asks for the part
+    table, where there is one, and for the parts that it touches, in one range.
 
     Parameters
     ----------
     bounds : sequence of (int, int), optional
         Half-open bounds per array axis; None is the whole array.
+    shape : tuple of int, optional
+        What the array must have; a stream of any other is refused.
+    dtype : dtype, optional
+        What the array must have, whatever the byte order.
 
     Returns
     -------
@@ -271,28 +332,29 @@ def decode_selection(
     InvalidArgument
         For bounds outside the array.
     """
-    head = yield (0, stream.FIXED_HEADER_NBYTES)
+    head = yield (0, FIRST_READ_NBYTES)
     preamble_nbytes = _kernel.peek_preamble_nbytes(head)
     if preamble_nbytes > len(head):
         head = bytes(head) + bytes((yield (len(head), preamble_nbytes)))
     header = stream.read_header(head)
+    _check_expected(header, shape, dtype)
     wanted = _check_bounds(bounds, header.shape)
-    selection = np.full(
-        [stop - start for start, stop in wanted],
-        arrays.value_of(header.background, stream.dtype_of(header)),
-        stream.dtype_of(header),
+    selection = arrays.filled(
+        [stop - start for start, stop in wanted], stream.dtype_of(header), header.background
     )
     numbers = _parts_touched(header, wanted)
     if numbers:
-        table_nbytes = stream.table_nbytes(header)
-        table = b""
-        if table_nbytes:
-            table = yield (preamble_nbytes, preamble_nbytes + table_nbytes)
-        parts = stream.parse_table(header, table)
-        for number in numbers:
-            part = parts[number]
-            coded = yield (preamble_nbytes + part.start, preamble_nbytes + part.stop)
-            _paste(selection, wanted, header, number, decode_part(header, number, part, coded))
+        table_stop = preamble_nbytes + stream.table_nbytes(header)
+        if table_stop > len(head):
+            head = bytes(head) + bytes((yield (len(head), table_stop)))
+        parts = stream.parse_table(header, head[preamble_nbytes:table_stop])[
+            numbers.start : numbers.stop
+        ]
+        first = parts[0].start
+        coded = yield (preamble_nbytes + first, preamble_nbytes + parts[-1].stop)
+        for number, part in zip(numbers, parts, strict=True):
+            block = decode_part(header, number, part, coded[part.start - first : part.stop - first])
+            _paste(selection, wanted, header, number, block)
     return selection
 
 

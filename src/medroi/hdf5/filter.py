@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from medroi import plugins
+from medroi import codec, plugins, settings
 from medroi.errors import InvalidArgument
 from medroi.hdf5 import cd_values
 from medroi.inner.base import InnerCodec
-from medroi.numcodecs_face import MedROI, make_settings
 from medroi.plugins import hook
 from medroi.plugins.interface import load_installed
 
@@ -32,16 +31,16 @@ class MedROIFilter(_Base):
 
     `create_dataset(..., compression=MedROIFilter(...))` does the same. As with `MedROI()`, voxels
     outside the region become background; `MedROIFilter.lossless()` keeps all. The dataset's fill
-    value must be the background, and no filter may stand in front of this one.
+    value must be the background, and no filter may stand in front of this one. Each chunk holds
+    the bytes that `MedROI` with the same options gives for it.
 
     Parameters
     ----------
     inner : str, mapping or InnerCodec
         What codes the region. Codecs that the plugin does not have run in Python: programs without
         it cannot read such chunks.
-    **options
-        Options of `medroi.MedROI`; `affine` is not one of them, as cd_values have no room: keep it
-        in an attribute.
+    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis
+        As of `medroi.MedROI`. An affine has no room here: keep it in an attribute.
 
     Attributes
     ----------
@@ -49,8 +48,6 @@ class MedROIFilter(_Base):
         `FILTER_ID`.
     filter_options : tuple of int
         The cd_values.
-    codec : MedROI
-        What gives the same bytes for one chunk: `codec.encode(chunk)`.
 
     Raises
     ------
@@ -60,47 +57,96 @@ class MedROIFilter(_Base):
 
     filter_id = FILTER_ID
 
-    def __init__(self, inner: str | Mapping[str, Any] | InnerCodec = "zstd", **options: Any) -> None:
-        self._init_from(MedROI(inner, **options))
+    _settings: codec.Settings
 
-    def _init_from(self, codec: MedROI) -> None:
-        plugins.register()
-        config = codec.get_config()
-        if config.get("affine") is not None:
-            raise InvalidArgument(
-                "affine: the filter's parameters have no room for it; keep it in an attribute of "
-                "the dataset"
+    def __init__(
+        self,
+        inner: str | Mapping[str, Any] | InnerCodec = "zstd",
+        *,
+        threshold: str | float | None = "mean",
+        polarity: str = "bright",
+        roi: str = "box",
+        background: float | str = 0,
+        padding: int = 3,
+        max_miss_rate: float = 0.002,
+        axes: Sequence[int] | None = None,
+        slice_axis: int | None = None,
+    ) -> None:
+        self._use(
+            settings.make(
+                inner,
+                slice_axis=slice_axis,
+                affine=None,
+                threshold=threshold,
+                polarity=polarity,
+                roi=roi,
+                background=background,
+                padding=padding,
+                max_miss_rate=max_miss_rate,
+                axes=axes,
             )
-        del config["id"]
-        settings = make_settings(config.pop("inner"), **config)
-        words = None
-        if load_installed().has_inner(settings.inner.codec_id):
-            words = cd_values.native_words(settings.inner)
-        if words is None:
-            words = cd_values.key_words(settings.inner, hook.key_of(settings, codec.get_config()))
-        self.codec = codec
-        self.filter_options = cd_values.user_words(settings, words)
+        )
 
-    @classmethod
-    def from_codec(cls, codec: MedROI) -> MedROIFilter:
-        """The filter that writes what a codec encodes."""
-        made = cls.__new__(cls)
-        made._init_from(codec)
-        return made
+    def _use(self, made: codec.Settings) -> None:
+        plugins.register()
+        words = None
+        if load_installed().has_inner(made.inner.codec_id):
+            words = cd_values.native_words(made.inner)
+        if words is None:
+            words = cd_values.key_words(made.inner, hook.key_of(made))
+        self._settings = made
+        self.filter_options = cd_values.user_words(made, words)
 
     @classmethod
     def lossless(
         cls, inner: str | Mapping[str, Any] | InnerCodec = "zstd", **options: Any
     ) -> MedROIFilter:
-        """A filter whose round trip is bit-exact, always; see `MedROI.lossless`."""
-        return cls.from_codec(MedROI.lossless(inner, **options))
+        """A filter whose round trip is bit-exact, always.
+
+        Raises
+        ------
+        InvalidArgument
+            For an inner codec that is not lossless, or a threshold.
+        """
+        made = cls(inner, **settings.without_threshold("MedROIFilter", options))
+        settings.check_lossless("MedROIFilter", made._settings)
+        return made
 
     @classmethod
     def fit(
         cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any
     ) -> MedROIFilter:
-        """A filter whose numbers come from the whole array; see `MedROI.fit`."""
-        return cls.from_codec(MedROI.fit(array, chunks=chunks, **options))
+        """A filter whose numbers come from the whole array; see `MedROI.fit`.
+
+        Raises
+        ------
+        InvalidArgument
+            As `MedROIFilter`, and where background="auto" cannot tell.
+        """
+        made = cls.__new__(cls)
+        made._use(settings.fit(array, chunks, cls(**options)._settings))
+        return made
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> MedROIFilter:
+        """The filter for a configuration of `MedROI`, as `MedROI.get_config` gives it.
+
+        Raises
+        ------
+        InvalidArgument
+            For one with an affine.
+        """
+        options = settings.arguments("MedROIFilter", config)
+        if options.pop("affine", None) is not None:
+            raise InvalidArgument(
+                "affine: the filter's parameters have no room for it; keep it in an attribute of "
+                "the dataset"
+            )
+        return cls(**options)
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration of the `MedROI` that gives the same bytes for a chunk."""
+        return {"id": "medroi", **settings.config_of(self._settings)}
 
     @property
     def h5repack_option(self) -> str:
@@ -124,7 +170,10 @@ class MedROIFilter(_Base):
         return hash((self.filter_id, self.filter_options))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MedROIFilter) and other.codec == self.codec
+        return isinstance(other, MedROIFilter) and other.get_config() == self.get_config()
 
     def __repr__(self) -> str:
-        return repr(self.codec).replace("MedROI(", "MedROIFilter(", 1)
+        return settings.text_of("MedROIFilter", self._settings).replace(", affine=None", "")
+
+    def __reduce__(self) -> Any:
+        return (MedROIFilter.from_config, (self.get_config(),))

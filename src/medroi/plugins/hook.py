@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import hashlib
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,16 +19,17 @@ from medroi import codec, plugins
 from medroi.errors import InnerUnavailable
 from medroi.inner.base import Block
 from medroi.plugins import interface as plugin
+from medroi.settings import token_of
 
 # 64-bit key in cd_values -> the settings that it stands for.
 _settings: dict[int, codec.Settings] = {}
 _installed: list[Any] = []
 
 
-def key_of(settings: codec.Settings, config: dict[str, Any]) -> int:
-    """Remember settings under a key that the same configuration has in every process."""
-    text = json.dumps(config, sort_keys=True)
-    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+def key_of(settings: codec.Settings) -> int:
+    """Remember settings under a key that the same settings have in every process."""
+    token = token_of(settings)
+    key = int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "little")
     _settings[key] = settings
     return key
 

@@ -1,5 +1,5 @@
 /* What a layout may be, the same for a writer's request as for a stream's claim. */
-#include "stream.h"
+#include "layout.h"
 
 static int popcount8(unsigned bits) {
     int n = 0;
