@@ -18,7 +18,9 @@ OPTIONAL_LIBRARIES = (
     ("MEDROI_HAVE_ZSTD", "zstd.h", "zstd"),
 )
 
-HEADERS = sorted(str(path) for path in (*Path("src/kernel").glob("*.h"), *Path("filters").glob("*.h")))
+HEADERS = sorted(
+    str(path) for folder in ("src/kernel", "filters") for path in Path(folder).glob("*.h")
+)
 PLUGIN_SOURCES = sorted(str(path) for path in Path("filters").glob("*.c"))
 
 COMPILE_ARGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=off"]

@@ -175,9 +175,8 @@ medroi_status medroi_h5_parse(const unsigned *words, size_t n, medroi_h5_config 
 }
 
 medroi_status medroi_h5_add_local(const medroi_h5_config *config, const unsigned *words,
-                                  const medroi_layout *layout,
-                                  unsigned out[MEDROI_H5_MAX_WORDS], size_t *n_out,
-                                  medroi_error *error) {
+                                  const medroi_layout *layout, unsigned out[MEDROI_H5_MAX_WORDS],
+                                  size_t *n_out, medroi_error *error) {
     size_t n_user = (size_t)config->n_user;
     unsigned user[MEDROI_H5_MAX_WORDS];
     memcpy(user, defaults, sizeof defaults);

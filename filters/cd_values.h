@@ -53,15 +53,19 @@ typedef struct medroi_h5_config {
     uint8_t axes_mask; /* 0: the last three */
     int32_t has_key;
     uint64_t key;
-    int32_t n_user; /* words of the user part */
+    int32_t n_user;   /* words of the user part */
     int32_t has_fill; /* the background is found per chunk and must be `fill` */
     uint64_t fill;
     int32_t has_local;
     medroi_layout layout; /* from the local part; axes are those of the volume */
 } medroi_h5_config;
 
-enum { MEDROI_H5_BACKGROUND_FLOAT, MEDROI_H5_BACKGROUND_AUTO, MEDROI_H5_BACKGROUND_INT,
-       MEDROI_H5_BACKGROUND_UINT };
+enum {
+    MEDROI_H5_BACKGROUND_FLOAT,
+    MEDROI_H5_BACKGROUND_AUTO,
+    MEDROI_H5_BACKGROUND_INT,
+    MEDROI_H5_BACKGROUND_UINT
+};
 
 /* Read and check the words. */
 medroi_status medroi_h5_parse(const unsigned *words, size_t n, medroi_h5_config *config,
@@ -69,9 +73,8 @@ medroi_status medroi_h5_parse(const unsigned *words, size_t n, medroi_h5_config 
 
 /* Put the local part for `layout` behind the user part of `config`, which came from `words`. */
 medroi_status medroi_h5_add_local(const medroi_h5_config *config, const unsigned *words,
-                                  const medroi_layout *layout,
-                                  unsigned out[MEDROI_H5_MAX_WORDS], size_t *n_out,
-                                  medroi_error *error);
+                                  const medroi_layout *layout, unsigned out[MEDROI_H5_MAX_WORDS],
+                                  size_t *n_out, medroi_error *error);
 
 /* The axes and the background of `config` for this element type and number of axes: sets
  * layout->axes and config->settings.region.background. */

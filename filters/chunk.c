@@ -9,8 +9,8 @@
 static size_t layout_nbytes(const medroi_layout *layout) {
     size_t nbytes = layout->itemsize;
     for (int32_t i = 0; i < layout->ndim; i++) {
-        if (layout->shape[i] < 0 || (layout->shape[i] > 0 &&
-                                     nbytes > (size_t)PTRDIFF_MAX / (size_t)layout->shape[i])) {
+        if (layout->shape[i] < 0 ||
+            (layout->shape[i] > 0 && nbytes > (size_t)PTRDIFF_MAX / (size_t)layout->shape[i])) {
             return SIZE_MAX;
         }
         nbytes *= (size_t)layout->shape[i];
@@ -88,9 +88,8 @@ medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi
                                  "medroi.hdf5.MedROIFilter(inner=...)",
                                  (unsigned)id);
         }
-        return status == MEDROI_OK
-                   ? medroi_h5_hosted_encode(config->key, layout, NULL, NULL, error)
-                   : status;
+        return status == MEDROI_OK ? medroi_h5_hosted_encode(config->key, layout, NULL, NULL, error)
+                                   : status;
     }
     return inner->check == NULL ? MEDROI_OK : inner->check(&block, config->settings.params, error);
 }
@@ -105,15 +104,14 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
     medroi_header header;
     size_t scratch_nbytes = medroi_prepare_scratch_nbytes(settings, &config->layout);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status = scratch == NULL
-                               ? no_memory(scratch_nbytes, error)
-                               : medroi_prepare_header(settings, &config->layout, data, scratch,
-                                                       &header, error);
+    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
+                                           : medroi_prepare_header(settings, &config->layout, data,
+                                                                   scratch, &header, error);
     free(scratch);
     scratch = NULL;
     if (status == MEDROI_OK) {
-        status = medroi_encode_bound(&header, settings->params, &out->capacity, &scratch_nbytes,
-                                     error);
+        status =
+            medroi_encode_bound(&header, settings->params, &out->capacity, &scratch_nbytes, error);
     }
     if (status != MEDROI_OK) {
         return status;
@@ -228,9 +226,9 @@ static medroi_status decode_native(const medroi_header *header, const uint8_t *p
                                    size_t payload_nbytes, void *data, medroi_error *error) {
     size_t scratch_nbytes = medroi_decode_scratch_nbytes(header);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
-                                           : medroi_decode(header, payload, payload_nbytes,
-                                                           scratch, data, error);
+    medroi_status status =
+        scratch == NULL ? no_memory(scratch_nbytes, error)
+                        : medroi_decode(header, payload, payload_nbytes, scratch, data, error);
     free(scratch);
     return status;
 }
@@ -245,8 +243,9 @@ static medroi_status read_stream(const unsigned *words, size_t n_words, const vo
         status = medroi_read_preamble(stream, nbytes, header, preamble_nbytes, error);
     }
     if (status == MEDROI_OK && header->layout.f_order) {
-        status = medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                             "corrupt chunk: its stream is in F order, an HDF5 chunk is in C order");
+        status =
+            medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                        "corrupt chunk: its stream is in F order, an HDF5 chunk is in C order");
     }
     if (status == MEDROI_OK && config.has_local) {
         status = check_chunk(&config.layout, &header->layout, error);
@@ -264,8 +263,8 @@ medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void
     size_t preamble_nbytes = 0;
     medroi_status status =
         read_stream(words, n_words, stream, nbytes, &header, &preamble_nbytes, error);
-    int is_native = status == MEDROI_OK && (medroi_part_count(&header) == 0 ||
-                                            medroi_find_inner(header.inner_id) != NULL);
+    int is_native = status == MEDROI_OK &&
+                    (medroi_part_count(&header) == 0 || medroi_find_inner(header.inner_id) != NULL);
     if (status == MEDROI_OK && !is_native) {
         status = medroi_h5_need_hook(header.inner_id, error);
     }

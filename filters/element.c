@@ -29,15 +29,16 @@ static int is_bool(const medroi_hdf5_api *hdf5, medroi_hid type) {
 static medroi_status read_integer(const medroi_hdf5_api *hdf5, medroi_hid type,
                                   medroi_layout *layout, medroi_error *error) {
     size_t size = hdf5->get_size(type);
-    if (hdf5->get_precision(type) != 8 * size || !(size == 1 || size == 2 || size == 4 || size == 8)) {
+    if (hdf5->get_precision(type) != 8 * size ||
+        !(size == 1 || size == 2 || size == 4 || size == 8)) {
         return refuse(error, "integers with unused bits or more than 64");
     }
     layout->kind = hdf5->get_sign(type) == 0 ? 'u' : 'i';
     return MEDROI_OK;
 }
 
-static medroi_status read_float(const medroi_hdf5_api *hdf5, medroi_hid type,
-                                medroi_layout *layout, medroi_error *error) {
+static medroi_status read_float(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                                medroi_error *error) {
     size_t size = hdf5->get_size(type), bias = hdf5->get_ebias(type);
     if (hdf5->get_precision(type) != 8 * size ||
         !((size == 2 && bias == 15) || (size == 4 && bias == 127) || (size == 8 && bias == 1023))) {
@@ -64,8 +65,8 @@ static medroi_status read_enum(const medroi_hdf5_api *hdf5, medroi_hid type, med
     return status;
 }
 
-static medroi_status read_order(const medroi_hdf5_api *hdf5, medroi_hid type,
-                                medroi_layout *layout, medroi_error *error) {
+static medroi_status read_order(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                                medroi_error *error) {
     int order;
     layout->big_endian = 0;
     if (layout->itemsize == 1 || layout->kind == 'S' || layout->kind == 'V') {
@@ -79,8 +80,8 @@ static medroi_status read_order(const medroi_hdf5_api *hdf5, medroi_hid type,
     return MEDROI_OK;
 }
 
-medroi_status medroi_h5_element(const medroi_hdf5_api *hdf5, medroi_hid type,
-                                medroi_layout *layout, medroi_error *error) {
+medroi_status medroi_h5_element(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                                medroi_error *error) {
     size_t size = hdf5->get_size(type);
     medroi_status status = MEDROI_OK;
     if (size < 1 || size > UINT16_MAX) {

@@ -106,7 +106,9 @@ int H5PLget_plugin_type(void) { return H5_PLUGIN_FILTER; }
 
 const void *H5PLget_plugin_info(void) { return &medroi_class; }
 
-static void *allocate(size_t nbytes, bool clear) { return clear ? calloc(1, nbytes) : malloc(nbytes); }
+static void *allocate(size_t nbytes, bool clear) {
+    return clear ? calloc(1, nbytes) : malloc(nbytes);
+}
 
 static int release(void *memory) {
     free(memory);

@@ -11,8 +11,13 @@
 typedef int64_t medroi_hid; /* hid_t since 1.10 */
 
 /* Values of HDF5's enumerations that its file format or ABI fix. */
-enum { H5_CLASS_INTEGER = 0, H5_CLASS_FLOAT = 1, H5_CLASS_STRING = 3, H5_CLASS_OPAQUE = 5,
-       H5_CLASS_ENUM = 8 };
+enum {
+    H5_CLASS_INTEGER = 0,
+    H5_CLASS_FLOAT = 1,
+    H5_CLASS_STRING = 3,
+    H5_CLASS_OPAQUE = 5,
+    H5_CLASS_ENUM = 8
+};
 enum { H5_ORDER_LE = 0, H5_ORDER_BE = 1 };
 enum { H5_FILL_UNDEFINED = 0, H5_FILL_DEFAULT = 1 };
 #define H5_FLAG_OPTIONAL 0x0001u

@@ -21,9 +21,9 @@ static const char *name_of(uint16_t id) {
     static const struct {
         uint16_t id;
         const char *name;
-    } names[] = {{1, "deflate"},   {2, "zstd"},      {3, "jpeg2000"}, {4, "wavelet3d"},
-                 {5, "predict3d"}, {16, "heif"},     {17, "numcodecs"}, {32, "tcm"},
-                 {33, "tcm_auxt"}, {34, "hific"},    {35, "bcmnet"},   {36, "sirenmri"},
+    } names[] = {{1, "deflate"},    {2, "zstd"},   {3, "jpeg2000"},   {4, "wavelet3d"},
+                 {5, "predict3d"},  {16, "heif"},  {17, "numcodecs"}, {32, "tcm"},
+                 {33, "tcm_auxt"},  {34, "hific"}, {35, "bcmnet"},    {36, "sirenmri"},
                  {37, "compressai"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].id == id) {
@@ -79,7 +79,7 @@ medroi_status medroi_h5_hosted_encode(uint64_t key, const medroi_layout *layout,
 medroi_status medroi_h5_hosted_decode(const void *stream, size_t nbytes, medroi_h5_memory *out,
                                       medroi_error *error) {
     error->text[0] = '\0';
-    return finish(hook.decode(stream, nbytes, out->data, out->nbytes, error->text,
-                              sizeof error->text),
-                  error);
+    return finish(
+        hook.decode(stream, nbytes, out->data, out->nbytes, error->text, sizeof error->text),
+        error);
 }

@@ -43,8 +43,8 @@ static medroi_status read_words(const medroi_hdf5_api *hdf5, medroi_hid dcpl, da
     return medroi_h5_parse(found->words, found->n_words, &found->config, error);
 }
 
-static medroi_status read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl,
-                                medroi_layout *layout, medroi_error *error) {
+static medroi_status read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_layout *layout,
+                                medroi_error *error) {
     uint64_t sizes[32] = {0};
     int ndim = hdf5->get_chunk(dcpl, 32, sizes);
     if (ndim < 1 || ndim > MEDROI_H5_MAX_NDIM) {
@@ -55,8 +55,8 @@ static medroi_status read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl,
     for (int i = 0; i < ndim; i++) {
         if (sizes[i] < 1 || sizes[i] > UINT32_MAX) {
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "axis %d of the chunk has %" PRIu64 " voxels, expected at most %u", i,
-                               sizes[i], UINT32_MAX);
+                               "axis %d of the chunk has %" PRIu64 " voxels, expected at most %u",
+                               i, sizes[i], UINT32_MAX);
         }
         layout->shape[i] = (int64_t)sizes[i];
     }
@@ -120,8 +120,8 @@ static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medro
     return status == MEDROI_OK ? check_fill(hdf5, dcpl, type, found, error) : status;
 }
 
-medroi_status medroi_h5_check_dataset(const medroi_hdf5_api *hdf5, medroi_hid dcpl,
-                                      medroi_hid type, medroi_error *error) {
+medroi_status medroi_h5_check_dataset(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
+                                      medroi_error *error) {
     dataset found;
     return inspect(hdf5, dcpl, type, &found, error);
 }
@@ -133,12 +133,12 @@ medroi_status medroi_h5_set_local(const medroi_hdf5_api *hdf5, medroi_hid dcpl, 
     size_t n_words = 0;
     medroi_status status = inspect(hdf5, dcpl, type, &found, error);
     if (status == MEDROI_OK) {
-        status = medroi_h5_add_local(&found.config, found.words, &found.layout, words, &n_words,
-                                     error);
+        status =
+            medroi_h5_add_local(&found.config, found.words, &found.layout, words, &n_words, error);
     }
-    if (status == MEDROI_OK && hdf5->modify_filter(dcpl, MEDROI_H5_FILTER_ID,
-                                                   found.flags & ~H5_FLAG_OPTIONAL, n_words,
-                                                   words) < 0) {
+    if (status == MEDROI_OK &&
+        hdf5->modify_filter(dcpl, MEDROI_H5_FILTER_ID, found.flags & ~H5_FLAG_OPTIONAL, n_words,
+                            words) < 0) {
         status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                              "HDF5 does not take the filter's parameters back");
     }

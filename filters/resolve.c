@@ -19,8 +19,8 @@ static medroi_status resolve_axes(medroi_h5_config *config, medroi_layout *layou
         int32_t asked = *slice_axis;
         *slice_axis = asked < 0 ? asked + ndim : asked;
         if (*slice_axis < 0 || *slice_axis >= ndim) {
-            return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "slice_axis=%d of an array of %d axes",
-                               (int)asked, (int)ndim);
+            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                               "slice_axis=%d of an array of %d axes", (int)asked, (int)ndim);
         }
     }
     if (mask == 0) {
@@ -36,7 +36,8 @@ static medroi_status resolve_axes(medroi_h5_config *config, medroi_layout *layou
     }
     if (axes > 255) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "axes: the volume has an axis that a chunk of %d axes has not", (int)ndim);
+                           "axes: the volume has an axis that a chunk of %d axes has not",
+                           (int)ndim);
     }
     layout->axes = (uint8_t)axes;
     return MEDROI_OK;

@@ -1,11 +1,10 @@
 /* Settings and an array to the header of its stream: the rules that every face shares. */
-#include "stream.h"
+#include "layout.h"
 
 #include <string.h>
 
 static int is_image(const medroi_layout *layout) {
-    return layout->ndim > 1 &&
-           (layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f');
+    return layout->ndim > 1 && (layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f');
 }
 
 static medroi_region_options options_for(const medroi_settings *settings,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 from medroi import codec, roi
 from medroi.errors import InvalidArgument
@@ -54,9 +53,7 @@ def user_words(settings: codec.Settings, inner: tuple[int, list[int]]) -> tuple[
     """
     options = settings.region
     inner_word, inner_words = inner
-    rule, threshold = _RULES.get(options.threshold), 0.0  # type: ignore[call-overload]
-    if rule is None:
-        rule, threshold = _RULE_NUMBER, float(options.threshold)  # type: ignore[arg-type]
+    rule, threshold = _threshold(options.threshold)
     background_kind, background = _background(options.background)
     region_word = (
         rule
@@ -81,6 +78,12 @@ def user_words(settings: codec.Settings, inner: tuple[int, list[int]]) -> tuple[
 def _two_words(eight_bytes: bytes) -> tuple[int, int]:
     low, high = struct.unpack("<II", eight_bytes)
     return low, high
+
+
+def _threshold(threshold: str | float | None) -> tuple[int, float]:
+    if threshold is None or isinstance(threshold, str):
+        return _RULES[threshold], 0.0
+    return _RULE_NUMBER, float(threshold)
 
 
 def _background(value: float | str) -> tuple[int, bytes]:

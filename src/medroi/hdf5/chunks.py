@@ -92,9 +92,7 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
             return
         part = result[target]
         if part.shape == chunked.chunks and part.flags.c_contiguous:
-            plugin.decode(
-                chunked.interface, chunked.words, stream, part.reshape(-1).view(np.uint8)
-            )
+            plugin.decode(chunked.interface, chunked.words, stream, part.reshape(-1).view(np.uint8))
             return
         chunk = np.empty(chunked.chunks, dataset.dtype)
         plugin.decode(chunked.interface, chunked.words, stream, chunk.reshape(-1).view(np.uint8))
@@ -103,7 +101,8 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
     jobs = ((offset, stored(offset)) for offset in offsets)
     for _ in _in_order(decode, jobs, _thread_count(threads)):
         pass
-    return result[steps]
+    selected: Array = result[steps]
+    return selected
 
 
 def _thread_count(threads: int | None) -> int:

@@ -31,7 +31,8 @@ def normalize(selection: Any, shape: Sequence[int]) -> tuple[list[tuple[int, int
     at = items.index(Ellipsis) if n_ellipsis else len(items)
     missing = len(shape) - (len(items) - n_ellipsis)
     items[at : at + n_ellipsis] = [slice(None)] * missing
-    bounds, index = [], []
+    bounds: list[tuple[int, int]] = []
+    index: list[int | slice] = []
     for item, size in zip(items, shape, strict=True):
         if isinstance(item, slice):
             start, stop, step = item.indices(size)

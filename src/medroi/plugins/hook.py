@@ -9,11 +9,13 @@ from __future__ import annotations
 import atexit
 import ctypes
 import hashlib
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from medroi import codec, plugins
 from medroi.errors import InnerUnavailable
@@ -115,7 +117,9 @@ def _encode(
         if not data:
             settings.inner.check(_block(shape, dtype, settings.slice_axis))
             return
-        stream = codec.encode(_memory(data, shape, dtype), settings)
+        values = _memory(data, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
+        values.flags.writeable = False
+        stream = codec.encode(values, settings)
         target = reserve(context, len(stream))
         if not target:
             raise MemoryError(f"no memory for {len(stream)} bytes")
@@ -128,9 +132,7 @@ def _decode(
     stream: int, nbytes: int, data: int, data_nbytes: int, text: int, text_nbytes: int
 ) -> int:
     def run() -> None:
-        source = np.frombuffer((ctypes.c_uint8 * nbytes).from_address(stream), np.uint8)
-        target = np.frombuffer((ctypes.c_uint8 * data_nbytes).from_address(data), np.uint8)
-        codec.decode(source, out=target)
+        codec.decode(_memory(stream, nbytes), out=_memory(data, data_nbytes))
 
     return _guarded(run, text, text_nbytes)
 
@@ -140,11 +142,8 @@ def _dtype_of(chunk: Any) -> np.dtype[Any]:
     return np.dtype(f"{order}{chunk.kind.decode('ascii')}{chunk.itemsize}")
 
 
-def _memory(address: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.frombuffer((ctypes.c_uint8 * nbytes).from_address(address), np.uint8)
-    raw.flags.writeable = False
-    return raw.view(dtype).reshape(shape)
+def _memory(address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
 
 
 def _block(shape: tuple[int, ...], dtype: np.dtype[Any], slice_axis: int | None) -> Block:

@@ -47,9 +47,7 @@ EncodeHook = ctypes.CFUNCTYPE(
     _ADDRESS,
     _SIZE,
 )
-DecodeHook = ctypes.CFUNCTYPE(
-    ctypes.c_int, _ADDRESS, _SIZE, _ADDRESS, _SIZE, _ADDRESS, _SIZE
-)
+DecodeHook = ctypes.CFUNCTYPE(ctypes.c_int, _ADDRESS, _SIZE, _ADDRESS, _SIZE, _ADDRESS, _SIZE)
 
 
 class Hook(ctypes.Structure):
