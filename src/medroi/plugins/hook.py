@@ -58,7 +58,7 @@ def _leave() -> None:
     _installed[1].set_hook(None)
 
 
-_ALL_OBJECTS, _FILES, _LOCAL_SCOPE = -1, 1, 0
+_ALL_OBJECTS, _FILES, _LOCAL_SCOPE = 0x1F, 0x01, 0
 
 
 def _flush_files(library: Any) -> None:
