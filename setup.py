@@ -23,7 +23,10 @@ HEADERS = sorted(
 )
 PLUGIN_SOURCES = sorted(str(path) for path in Path("filters").glob("*.c"))
 
-COMPILE_ARGS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=off"]
+COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"]
+if sys.platform == "win32":
+    COMPILE_ARGS = []
+LINK_ARGS = [arg for arg in COMPILE_ARGS if arg == "-pthread"]
 
 
 class BuildKernel(build_ext):
@@ -70,10 +73,10 @@ PLUGIN_EXTENSIONS = [
         PLUGIN,
         [*PLUGIN_SOURCES, *KERNEL_SOURCES],
         include_dirs=["src/kernel", "filters"],
-        extra_compile_args=[*COMPILE_ARGS, "-fvisibility=hidden", "-pthread"],
+        extra_compile_args=[*COMPILE_ARGS, "-fvisibility=hidden"],
         depends=HEADERS,
         libraries=["m"],
-        extra_link_args=["-pthread"],
+        extra_link_args=LINK_ARGS,
     )
 ]
 if sys.platform == "win32":
@@ -89,6 +92,7 @@ setup(
                 include_dirs=["src/kernel"],
                 depends=HEADERS,
                 extra_compile_args=COMPILE_ARGS,
+                extra_link_args=LINK_ARGS,
             ),
             compiler_directives={"language_level": "3"},
         ),

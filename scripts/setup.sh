@@ -43,16 +43,12 @@ has_header() {
     printf '#include <%s>\n' "$1" | "${CC:-cc}" -E -x c - >/dev/null 2>&1
 }
 
-# Debian packages that are missing here, one a line.
+# Debian packages that are missing here and without which nothing can be built, one a line.
 missing_packages() {
     local python="$1" version
     version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
-    if ! command -v "${CC:-cc}" >/dev/null; then
-        echo gcc
-    fi
+    command -v "${CC:-cc}" >/dev/null || echo gcc
     has_header stdlib.h || echo libc6-dev
-    has_header zlib.h || echo zlib1g-dev
-    has_header zstd.h || echo libzstd-dev
     # A Python that is not the system's brings its own headers and its own venv.
     case "$(readlink -f "$python")" in /usr/bin/*)
         "$python" -c 'import ensurepip' 2>/dev/null || echo "python$version-venv"
@@ -61,6 +57,12 @@ sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
             || echo "python$version-dev"
         ;;
     esac
+}
+
+# Debian packages that are missing here and that the kernel can do without, one a line.
+missing_libraries() {
+    has_header zlib.h || echo zlib1g-dev
+    has_header zstd.h || echo libzstd-dev
 }
 
 as_root() {
@@ -79,25 +81,23 @@ may_install() {
 # Install what is missing where that is allowed; say what is missing where it is not.
 system_packages() {
     local python="$1" missing
-    missing="$(missing_packages "$python" | tr '\n' ' ')"
+    missing="$(missing_packages "$python"; missing_libraries)"
     if [ -n "$missing" ] && may_install; then
-        stage "system packages: $missing"
+        stage "system packages:" $missing
         quiet as_root apt-get update -q
-        # shellcheck disable=SC2086
         quiet as_root env DEBIAN_FRONTEND=noninteractive \
             apt-get install -q -y --no-install-recommends $missing
-        missing="$(missing_packages "$python" | tr '\n' ' ')"
     fi
+    missing="$(missing_packages "$python")"
     if [ -n "$missing" ]; then
-        printf 'missing, and not installed without root or passwordless sudo: %s\n' "$missing"
-        case " $missing" in *" zlib1g-dev "* | *" libzstd-dev "*)
-            printf '  deflate and zstd then run through numcodecs instead of the kernel\n'
-            ;;
-        esac
-        case " $missing" in *"-venv "* | *"-dev "*"python"* | *"python"*"-dev "* | *"gcc "*)
-            printf '  the rest is needed: apt-get install %s\n' "$missing"
-            ;;
-        esac
+        printf 'needed, and not to be installed without root or passwordless sudo: %s\n' \
+            "$(echo $missing)" >&2
+        return 1
+    fi
+    missing="$(missing_libraries)"
+    if [ -n "$missing" ]; then
+        printf 'not here: %s; deflate or zstd run in Python and not in the kernel\n' \
+            "$(echo $missing)"
     fi
 }
 
@@ -108,12 +108,7 @@ make_venv() {
         return
     fi
     rm -rf "$venv"
-    if ! "$python" -m venv "$venv" >/dev/null 2>&1; then
-        # Debian's Python without python3-venv still makes one without pip.
-        rm -rf "$venv"
-        quiet "$python" -m venv --without-pip "$venv"
-        quiet "$python" -m pip --python "$venv/bin/python" install -q pip
-    fi
+    quiet "$python" -m venv "$venv"
 }
 
 # medroi with extras ("scans,test") into .venv, editable, built anew: which libraries the kernel

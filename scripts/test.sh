@@ -29,6 +29,10 @@ run_environment() {
 
 python="$(find_python)"
 system_packages "$python"
+if [ -n "$(missing_libraries)" ]; then
+    printf 'the tests compare both builds: they need the headers of zlib and zstd\n' >&2
+    exit 1
+fi
 
 stage "virtual environment .venv, medroi and what the checks need"
 make_venv "$python" .venv

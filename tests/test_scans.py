@@ -17,9 +17,10 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 import medroi
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
-from medroi.scans import nifti, pack, read_scan, store, unpack
-from medroi.scans.pack import chunk_shape
+from medroi.scans import nifti, pack, packing, read_scan, store, unpack
+from medroi.scans.packing import chunk_shape
 from medroi.scans.scan import slice_axis_of
+from medroi.zarr import MedROICodec
 
 
 def round_trip(source: Path, target: Path, **options):
@@ -192,10 +193,17 @@ def test_nan_minus_zero_and_infinity_come_back_bit_by_bit(tmp_path):
         assert (tmp_path / "out.nii").read_bytes() == source.read_bytes()
 
 
-def test_a_nan_background_can_be_named(tmp_path):
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_nan_background_can_be_named(tmp_path, zarr_format):
     voxels = make_scans.head(dtype=np.float32, background=np.nan)
     source = make_scans.nifti(tmp_path / "in.nii", voxels)
-    report, _ = round_trip(source, tmp_path / "out.nii", background=float("nan"), lossless=True)
+    report, _ = round_trip(
+        source,
+        tmp_path / "out.nii",
+        background=float("nan"),
+        lossless=True,
+        zarr_format=zarr_format,
+    )
     assert (tmp_path / "out.nii").read_bytes() == source.read_bytes()
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["background"] == "nan"
 
@@ -591,6 +599,30 @@ def test_an_existing_target_is_kept_until_the_new_one_is_whole(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.nii", "s.zarr"]
 
 
+def test_a_target_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+    module = packing
+    measure = module.measure
+
+    def slow(*args):
+        (tmp_path / "s.zarr").mkdir()
+        return measure(*args)
+
+    monkeypatch.setattr(module, "measure", slow)
+    with pytest.raises(InvalidArgument, match="meanwhile"):
+        pack(source, tmp_path / "s.zarr")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in.nii", "s.zarr"]
+
+
+def test_what_is_written_has_ordinary_permissions(tmp_path):
+    pack(make_scans.nifti(tmp_path / "in.nii", make_scans.head()), tmp_path / "s.zarr")
+    unpack(tmp_path / "s.zarr", tmp_path / "out.nii")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for made, ordinary in (("s.zarr", "folder"), ("out.nii", "file")):
+        assert (tmp_path / made).stat().st_mode == (tmp_path / ordinary).stat().st_mode
+
+
 def test_force_never_replaces_a_folder_that_is_no_store(tmp_path):
     source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
     (tmp_path / "s.zarr").mkdir()
@@ -606,7 +638,7 @@ def test_an_interrupted_pack_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["medroi.scans.pack"], "measure", interrupted)
+    monkeypatch.setattr(packing, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pack(source, tmp_path / "s.zarr")
     assert list(tmp_path.iterdir()) == [source]
@@ -683,8 +715,6 @@ def test_a_damaged_table_of_slopes_is_refused(tmp_path, table):
 
 
 def test_arrays_that_others_wrote_become_nifti(tmp_path):
-    from medroi.zarr import MedROICodec
-
     voxels = make_scans.head()
     affine = make_scans.oblique_affine()
     array = zarr.create_array(
@@ -707,6 +737,27 @@ def test_arrays_that_others_wrote_become_nifti(tmp_path):
     zarr.create_array(tmp_path / "plain.zarr", shape=(4,), dtype="i2")
     with pytest.raises(InvalidArgument, match="without MedROI"):
         unpack(tmp_path / "plain.zarr", tmp_path / "out2.nii")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_sharded_and_format_2_arrays_of_others_become_nifti(tmp_path, zarr_format):
+    voxels = make_scans.head((32, 32, 24))
+    codec = medroi.MedROI.lossless("raw", affine=np.diag([2.0, 3.0, 4.0]))
+    config = {key: value for key, value in codec.get_config().items() if key != "id"}
+    options = {"compressors": codec, "shards": None}
+    if zarr_format == 3:
+        options = {"serializer": MedROICodec(**config), "compressors": None, "shards": (32, 32, 12)}
+    zarr.create_array(
+        tmp_path / "other.zarr",
+        data=voxels,
+        chunks=(16, 16, 12),
+        zarr_format=zarr_format,
+        **options,
+    )
+    unpack(tmp_path / "other.zarr", tmp_path / "out.nii")
+    image = nibabel.load(tmp_path / "out.nii")
+    np.testing.assert_array_equal(np.asarray(image.dataobj), voxels)
+    np.testing.assert_array_equal(image.affine, np.diag([2.0, 3.0, 4.0, 1.0]))
 
 
 def test_what_is_no_array_is_refused(tmp_path):
@@ -789,3 +840,11 @@ def test_a_store_that_does_not_read_back_is_never_kept(tmp_path, monkeypatch):
     assert "changed by at most 1 " in str(report)
     with pytest.raises(InvalidArgument, match="lossy"):
         pack(source, tmp_path / "t.zarr", lossless=True)
+
+
+def test_zarr_2_is_told_from_zarr_3(tmp_path, monkeypatch):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+    monkeypatch.delattr(zarr, "create_array")
+    with pytest.raises(InnerUnavailable, match="pip install 'zarr>=3'"):
+        pack(source, tmp_path / "s.zarr")
+    assert list(tmp_path.iterdir()) == [source]

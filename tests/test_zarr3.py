@@ -50,7 +50,7 @@ def test_lossless_returns_every_bit(dtype: str, order: str, shards: Any) -> None
     volume = make_array(dtype, VOLUME.shape, order, 5)
     store = CountingStore()
     create(store, volume, MedROICodec.lossless(), shards=shards, config={"order": order})
-    found = zarr.open_array(store, mode="r")[...]
+    found = zarr.open_array(store, mode="r+")[...]
     native = volume.dtype.newbyteorder("=")
     assert found.dtype.newbyteorder("=") == native
     assert found.astype(native).tobytes() == volume.astype(native).tobytes()
@@ -186,6 +186,18 @@ def test_arrays_that_cannot_be_stored_are_refused_before_they_exist(
 def test_a_lossless_codec_takes_any_fill_value() -> None:
     stored = create(CountingStore(), VOLUME, MedROICodec.lossless(background=4), fill_value=-7)
     assert np.array_equal(stored[...], VOLUME)
+
+
+def test_nan_is_a_fill_value_that_is_never_tissue() -> None:
+    volume = VOLUME.astype("<f4")
+    stores = CountingStore(), CountingStore()
+    for store, fill_value in zip(stores, (0, np.nan), strict=True):
+        create(store, volume, MedROICodec(), chunks=(24, 24, 24), fill_value=fill_value)
+    boxes = [medroi.inspect(store.chunk("c/1/1/1")).box for store in stores]
+    assert boxes[0] == boxes[1]
+    assert boxes[0] != ((0, 24), (0, 24), (0, 24))
+    with pytest.raises(errors.InvalidArgument, match="fill_value"):
+        create(CountingStore(), volume, MedROICodec(), fill_value=np.inf)
 
 
 @pytest.mark.parametrize("shards", [None, (32, 32, 32)])

@@ -33,8 +33,7 @@ static int compress_zlib(const uint8_t *src, size_t src_nbytes, int level, uint8
     return failed;
 }
 
-static int decompress_zlib(const uint8_t *src, size_t src_nbytes, uint8_t *dst,
-                           size_t dst_nbytes) {
+static int decompress_zlib(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
     uLongf length = (uLongf)dst_nbytes;
     uLong used = (uLong)src_nbytes;
     return uncompress2(dst, &length, src, &used) != Z_OK || length != dst_nbytes ||

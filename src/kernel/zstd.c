@@ -27,8 +27,7 @@ static int compress_zstd(const uint8_t *src, size_t src_nbytes, int level, uint8
     return ZSTD_isError(length) != 0;
 }
 
-static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst,
-                           size_t dst_nbytes) {
+static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
     if (ZSTD_getFrameContentSize(src, src_nbytes) != dst_nbytes ||
         ZSTD_findFrameCompressedSize(src, src_nbytes) != src_nbytes) {
         return 1;

@@ -134,15 +134,15 @@ cdef extern from "medroi.h" nogil:
     void medroi_scatter(const medroi_layout *, void *, const medroi_box *, uint8_t, const void *)
     void medroi_fill_outside(const medroi_layout *, void *, const medroi_box *, uint64_t)
     const medroi_inner *medroi_find_inner(uint16_t)
-    medroi_status medroi_encode_bound(const medroi_header *, const double *, size_t *, size_t *,
-                                      medroi_error *)
-    medroi_status medroi_encode(medroi_header *, const void *, const double *, void *, uint8_t *,
-                                size_t, size_t *, medroi_error *)
+    medroi_status medroi_encode_bound(const medroi_header *, const double *, uint32_t, size_t *,
+                                      size_t *, medroi_error *)
+    medroi_status medroi_encode(medroi_header *, const void *, const double *, uint32_t, void *,
+                                uint8_t *, size_t, size_t *, medroi_error *)
     medroi_status medroi_check_payload(const medroi_header *, const uint8_t *, size_t,
                                        medroi_error *)
-    size_t medroi_decode_scratch_nbytes(const medroi_header *)
-    medroi_status medroi_decode(const medroi_header *, const uint8_t *, size_t, void *, void *,
-                                medroi_error *)
+    size_t medroi_decode_scratch_nbytes(const medroi_header *, uint32_t)
+    medroi_status medroi_decode(const medroi_header *, const uint8_t *, size_t, uint32_t, void *,
+                                void *, medroi_error *)
 
 FIXED_HEADER_NBYTES = MEDROI_FIXED_HEADER_NBYTES
 FORMAT_VERSION = MEDROI_FORMAT_VERSION
@@ -511,7 +511,7 @@ def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uin
     check(status, &error)
 
 
-def encode(Header header not None, const uint8_t[::1] data, tuple params):
+def encode(Header header not None, const uint8_t[::1] data, tuple params, uint32_t threads=1):
     """One stream, coded by the native inner codec that the header names."""
     cdef medroi_error error
     cdef medroi_status status
@@ -522,15 +522,15 @@ def encode(Header header not None, const uint8_t[::1] data, tuple params):
     cdef uint8_t *dst
     cdef void *scratch
     read_params(params, c_params)
-    check(medroi_encode_bound(&header.c, c_params, &capacity, &scratch_nbytes, &error), &error)
+    check(medroi_encode_bound(&header.c, c_params, threads, &capacity, &scratch_nbytes, &error), &error)
     scratch = allocate(scratch_nbytes)
     try:
         stream = new_bytes(NULL, capacity)
         dst = <uint8_t *>bytes_memory(stream)
         medroi_expect_large(dst, capacity)
         with nogil:
-            status = medroi_encode(&header.c, start, c_params, scratch, dst, capacity, &nbytes,
-                                   &error)
+            status = medroi_encode(&header.c, start, c_params, threads, scratch, dst, capacity,
+                                   &nbytes, &error)
         if status != MEDROI_OK:
             Py_XDECREF(stream)
             check(status, &error)
@@ -548,16 +548,18 @@ def check_payload(Header header not None, const uint8_t[::1] payload):
     check(medroi_check_payload(&header.c, start_of(payload), payload.shape[0], &error), &error)
 
 
-def decode(Header header not None, const uint8_t[::1] payload, uint8_t[::1] out):
+def decode(Header header not None, const uint8_t[::1] payload, uint8_t[::1] out,
+           uint32_t threads=1):
     """Decode a payload of a native inner codec into the memory of the whole array."""
     cdef medroi_error error
     cdef medroi_status status
     cdef const uint8_t *start = start_of(payload)
     cdef size_t payload_nbytes = payload.shape[0]
     cdef uint8_t *dst = &out[0] if out.shape[0] > 0 else NULL
-    cdef void *scratch = allocate(medroi_decode_scratch_nbytes(&header.c))
+    cdef void *scratch = allocate(medroi_decode_scratch_nbytes(&header.c, threads))
     with nogil:
-        status = medroi_decode(&header.c, start, payload_nbytes, scratch, dst, &error)
+        status = medroi_decode(&header.c, start, payload_nbytes, threads, scratch, dst,
+                               &error)
         free(scratch)
     check(status, &error)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,12 +73,13 @@ class StreamInfo:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the bytes of a stream, except the array."""
+    """Everything that decides the bytes of a stream but the array, and how many threads work."""
 
     inner: InnerCodec
     region: roi.RegionOptions = field(default_factory=roi.RegionOptions)
     slice_axis: int | None = None
     affine: tuple[float, ...] = stream.IDENTITY
+    threads: int = 1
 
 
 def encode(array: Array, settings: Settings) -> bytes:
@@ -120,9 +122,11 @@ def encode(array: Array, settings: Settings) -> bytes:
     )
     codec = settings.inner
     if isinstance(codec, NativeCodec) and codec.is_native():
-        coded: bytes = _kernel.encode(header, arrays.memory_of(dense), codec.native_params())
+        coded: bytes = _kernel.encode(
+            header, arrays.memory_of(dense), codec.native_params(), settings.threads
+        )
         return coded
-    return encode_hosted(dense, header, codec)
+    return encode_hosted(dense, header, codec, settings.threads)
 
 
 def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
@@ -168,7 +172,9 @@ def _slice_axis(array: Array, asked: int | None, axes: Sequence[int] | None) -> 
     return asked % array.ndim
 
 
-def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> bytes:
+def encode_hosted(
+    array: Array, header: _kernel.Header, codec: InnerCodec, threads: int = 1
+) -> bytes:
     """Encode the region that a header describes with an inner codec run from Python.
 
     Parameters
@@ -179,6 +185,8 @@ def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> by
         Complete but for the payload.
     codec : InnerCodec
         The one that the header names.
+    threads : int
+        Parts coded at a time; the bytes are the same for any number.
     """
     if any(start == stop for start, stop in header.box):
         return stream.pack_parts(header, [], 0)
@@ -191,7 +199,8 @@ def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> by
         header.layout, arrays.memory_of(array), header.box, header.slice_axis, _flat(block)
     )
     planned = codec.plan(block)
-    parts = [planned.encode(block[k : k + extent]) for k in range(0, region.shape[0], extent)]
+    slabs = [block[k : k + extent] for k in range(0, region.shape[0], extent)]
+    parts = _map(planned.encode, slabs, threads)
     return stream.pack_parts(header, parts, extent)
 
 
@@ -203,12 +212,20 @@ def _flat(block: Array) -> arrays.Memory:
     return arrays.memory_of(block)
 
 
+def _map(run: Callable[[Any], Any], items: Sequence[Any], threads: int) -> list[Any]:
+    if threads < 2 or len(items) < 2:
+        return [run(item) for item in items]
+    with ThreadPoolExecutor(min(threads, len(items))) as pool:
+        return list(pool.map(run, items))
+
+
 def decode(
     buf: Any,
     out: Array | None = None,
     *,
     shape: tuple[int, ...] | None = None,
     dtype: np.dtype[Any] | None = None,
+    threads: int = 1,
 ) -> Array:
     """Decode one stream.
 
@@ -222,6 +239,8 @@ def decode(
         What the array must have; a stream of any other is refused.
     dtype : dtype, optional
         What the array must have, whatever the byte order.
+    threads : int
+        Parts decoded at a time.
 
     Returns
     -------
@@ -240,13 +259,17 @@ def decode(
     target = _empty(header) if out is None else out
     memory = _memory_to_fill(target, header)
     if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
-        _kernel.decode(header, payload, memory)
+        _kernel.decode(header, payload, memory, threads)
         return target
     table = stream.parse_table(header, payload[: stream.table_nbytes(header)])
-    for number, part in enumerate(table):
+
+    def place(numbered: tuple[int, stream.Part]) -> None:
+        number, part = numbered
         block = decode_part(header, number, part, payload[part.start : part.stop])
         box = header.part_box(number)
         _kernel.scatter(header.layout, memory, box, header.slice_axis, _flat(block))
+
+    _map(place, list(enumerate(table)), threads)
     _kernel.fill_outside(header.layout, memory, header.box, header.background)
     return target
 

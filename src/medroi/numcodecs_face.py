@@ -40,6 +40,9 @@ class MedROI(Codec):
         Array axis along which the inner codec sees slices; None is the outermost in memory.
     affine : array_like, optional
         3x3 or 4x4, voxel index to mm; its 3x3 goes into the record.
+    threads : int
+        Threads that share the parts of one array. The bytes are the same for any number, which
+        is why the configuration does not hold it: a codec made from one has a single thread.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class MedROI(Codec):
         axes: Sequence[int] | None = None,
         slice_axis: int | None = None,
         affine: Any = None,
+        threads: int = 1,
     ) -> None:
         self._settings = settings.make(
             inner,
@@ -74,6 +78,7 @@ class MedROI(Codec):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            threads=threads,
         )
 
     @classmethod
@@ -110,7 +115,7 @@ class MedROI(Codec):
             As `MedROI`, and where background="auto" cannot tell.
         """
         fitted = settings.fit(array, chunks, cls(**options)._settings)
-        return cls(**settings.config_of(fitted))
+        return cls(**settings.config_of(fitted), threads=fitted.threads)
 
     def encode(self, buf: Any) -> bytes:
         """Encode an array or a buffer of bytes to one stream.
@@ -138,8 +143,8 @@ class MedROI(Codec):
         """
         source = arrays.memory_of(arrays.as_dense(ensure_ndarray(buf)))
         if out is None:
-            return codec.decode(source)
-        codec.decode(source, ensure_ndarray(out))
+            return codec.decode(source, threads=self._settings.threads)
+        codec.decode(source, ensure_ndarray(out), threads=self._settings.threads)
         return out
 
     def get_config(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def make(
     *,
     slice_axis: int | None,
     affine: Any,
+    threads: int = 1,
     **options: Any,
 ) -> Settings:
     """Settings from the parameters of `MedROI`.
@@ -43,6 +44,8 @@ def make(
     InvalidArgument
         For settings that no array could be coded with.
     """
+    if not isinstance(threads, int) or threads < 1:
+        raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1")
     axes = options["axes"]
     options["axes"] = None if axes is None else tuple(int(axis) for axis in axes)
     for name in ("threshold", "background", "padding", "max_miss_rate"):
@@ -52,6 +55,7 @@ def make(
         region=roi.RegionOptions(**options),
         slice_axis=None if slice_axis is None else int(slice_axis),
         affine=stream.flatten_affine(affine),
+        threads=threads,
     )
 
 

@@ -41,8 +41,10 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     header and the parts of the payload that it touches.
 
     Zarr pads chunks at the edges of an array with the array's fill value, so `background` must be
-    that value, and a number, unless nothing is discarded. A chunk that decodes to nothing but the
-    fill value is not stored, as Zarr does it, unless `write_empty_chunks` is set.
+    that value, and a number, unless nothing is discarded or the fill value is NaN. A chunk that
+    decodes to nothing but the fill value is not stored, as Zarr does it, unless
+    `write_empty_chunks` is set. The memory order of a chunk is that of the array's configuration
+    (`config={"order": "F"}`), whatever the order of the data written.
 
     Parameters
     ----------
@@ -167,7 +169,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         dtype = _dtype_of(array_spec)
         codec.check_array(len(array_spec.shape), dtype, self._settings)
         if not codec.keeps_every_voxel(len(array_spec.shape), dtype, self._settings):
-            _check_fill_value(self._settings.region.background, array_spec.fill_value, dtype)
+            _check_fill_value(self._settings, array_spec.fill_value, dtype)
         return self
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
@@ -219,7 +221,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
                 return None
             if found is None:
                 raise CorruptStream("the chunk was deleted while it was read")
-            wanted, block = await asyncio.to_thread(_advance, reading, found.as_numpy_array())
+            data = found.as_numpy_array().view(np.uint8)  # of int8 before zarr 3.0.8
+            wanted, block = await asyncio.to_thread(_advance, reading, data)
         assert block is not None
         return _as_buffer(block[inside], chunk_spec)
 
@@ -239,15 +242,19 @@ def _bits_of_fill(fill_value: Any, dtype: np.dtype[Any]) -> int:
     return arrays.bits_of(0 if fill_value is None else fill_value, dtype)
 
 
-def _check_fill_value(background: float | str, fill_value: Any, dtype: np.dtype[Any]) -> None:
+def _check_fill_value(made: codec.Settings, fill_value: Any, dtype: np.dtype[Any]) -> None:
     """Refuse a fill value that would look like tissue where zarr pads chunks with it."""
+    background = made.region.background
     if isinstance(background, str):
         raise InvalidArgument(
             f"background={background!r} beside fill_value={fill_value}: zarr pads chunks with the "
             "fill value, so both must be one number. Use MedROICodec.fit(array, "
             "background='auto') and pass its background as fill_value, or MedROICodec.lossless()"
         )
-    if _bits_of_fill(fill_value, dtype) != arrays.bits_of(background, dtype):
+    fill_bits = _bits_of_fill(fill_value, dtype)
+    if dtype.kind == "f" and made.inner.lossless and np.isnan(arrays.value_of(fill_bits, dtype)):
+        return  # NaN is never tissue, and xarray fills arrays of floats with it
+    if fill_bits != arrays.bits_of(background, dtype):
         raise InvalidArgument(
             f"background={background} beside fill_value={fill_value}: zarr pads chunks with the "
             f"fill value, which would pass for tissue. Create the array with "

@@ -66,9 +66,9 @@ static void check_round_trip(const medroi_header *written, const fuzz_stream *st
         medroi_read_preamble(stream->bytes, stream->nbytes, &header, &preamble_nbytes, NULL);
     fuzz_expect(status == MEDROI_OK, "what was written can be read");
     uint8_t *decoded = fuzz_allocate(nbytes);
-    void *scratch = fuzz_allocate(medroi_decode_scratch_nbytes(&header));
+    void *scratch = fuzz_allocate(medroi_decode_scratch_nbytes(&header, 1));
     status = medroi_decode(&header, stream->bytes + preamble_nbytes,
-                           stream->nbytes - preamble_nbytes, scratch, decoded, NULL);
+                           stream->nbytes - preamble_nbytes, 1, scratch, decoded, NULL);
     fuzz_expect(status == MEDROI_OK, "what was encoded can be decoded");
     medroi_fill_outside(&written->layout, data, &written->box, written->background);
     fuzz_expect(nbytes == 0 || memcmp(decoded, data, nbytes) == 0, "the region comes back exactly");
@@ -84,7 +84,7 @@ static fuzz_stream encode_something(fuzz_random *random) {
     size_t capacity, scratch_nbytes, nbytes;
     header.inner_id = medroi_find_inner(codecs[choice].id) != NULL ? codecs[choice].id : 0;
     const double *params = codecs[choice].params;
-    if (medroi_encode_bound(&header, params, &capacity, &scratch_nbytes, &error) != MEDROI_OK) {
+    if (medroi_encode_bound(&header, params, 1, &capacity, &scratch_nbytes, &error) != MEDROI_OK) {
         fuzz_expect(error.text[0] != '\0', "a refusal says why");
         return stream;
     }
@@ -92,7 +92,7 @@ static fuzz_stream encode_something(fuzz_random *random) {
     fuzz_fill(random, &header.layout, data);
     void *scratch = fuzz_allocate(scratch_nbytes);
     uint8_t *dst = fuzz_allocate(capacity);
-    if (medroi_encode(&header, data, params, scratch, dst, capacity, &nbytes, &error) ==
+    if (medroi_encode(&header, data, params, 1, scratch, dst, capacity, &nbytes, &error) ==
         MEDROI_OK) {
         stream = fuzz_copy(dst, nbytes);
         check_round_trip(&header, &stream, data);
@@ -126,11 +126,12 @@ static medroi_status read_all(const fuzz_stream *stream, medroi_error *error) {
     if (status != MEDROI_OK || nbytes > MAX_ARRAY_NBYTES) {
         return status;
     }
-    size_t scratch_nbytes = medroi_decode_scratch_nbytes(&header);
+    const uint32_t n_threads = (uint32_t)(1 + nbytes % 3);
+    size_t scratch_nbytes = medroi_decode_scratch_nbytes(&header, n_threads);
     fuzz_expect(scratch_nbytes <= 4 * MAX_ARRAY_NBYTES, "working space follows the array's size");
     uint8_t *data = fuzz_allocate(nbytes);
     void *scratch = fuzz_allocate(scratch_nbytes);
-    status = medroi_decode(&header, payload, payload_nbytes, scratch, data, error);
+    status = medroi_decode(&header, payload, payload_nbytes, n_threads, scratch, data, error);
     free(scratch);
     free(data);
     return status;

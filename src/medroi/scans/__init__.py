@@ -5,9 +5,9 @@ face of both. One file per format; `store` knows the Zarr layout, `formats` whic
 """
 
 from medroi.scans.formats import read_scan, write_scan
-from medroi.scans.pack import pack
+from medroi.scans.packing import pack
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
-from medroi.scans.unpack import UnpackReport, unpack
+from medroi.scans.unpacking import UnpackReport, unpack
 
 __all__ = ["PackReport", "Scan", "UnpackReport", "pack", "read_scan", "unpack", "write_scan"]

@@ -103,8 +103,10 @@ def staged(target: Path, *, force: bool, may_replace: Callable[[Path], bool]) ->
         # A name of its own inside the private folder, so that the result gets ordinary permissions.
         fresh, old = workspace / "new", workspace / "old"
         yield fresh
-        if target.exists() or target.is_symlink():
+        if force and (target.exists() or target.is_symlink()):
             target.rename(old)
+        elif target.exists():
+            raise InvalidArgument(f"{target} was made by something else meanwhile; it is kept")
         os.rename(fresh, target)
     except BaseException:
         if old.exists() and not target.exists():

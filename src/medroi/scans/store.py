@@ -198,12 +198,17 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
         ) from error
 
 
-def is_medroi(array: Any) -> bool:
-    """Whether the array's chunks are MedROI streams."""
+def medroi_config(array: Any) -> dict[str, Any] | None:
+    """Configuration of the MedROI codec of an array, wherever it stands; None without one."""
     from medroi import MedROI
     from medroi.zarr import MedROICodec
 
     codecs = [*array.compressors]
     if array.metadata.zarr_format == 3:
         codecs += [array.serializer, *getattr(array.serializer, "codecs", ())]
-    return any(isinstance(codec, (MedROI, MedROICodec)) for codec in codecs)
+    for codec in codecs:
+        if isinstance(codec, MedROI):
+            return dict(codec.get_config())
+        if isinstance(codec, MedROICodec):
+            return dict(codec.to_dict()["configuration"])
+    return None

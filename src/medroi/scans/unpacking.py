@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import medroi
 from medroi.errors import InvalidArgument
 from medroi.scans.files import staged
 from medroi.scans.formats import check_target, write_scan
@@ -21,8 +20,7 @@ from medroi.scans.store import (
     ATTRIBUTE,
     Advance,
     check_complete,
-    chunk_stream,
-    is_medroi,
+    medroi_config,
     open_array,
     scan_of,
 )
@@ -59,8 +57,7 @@ def unpack(
     """Write a packed scan as the kind of file it came from.
 
     NIfTI and FreeSurfer volumes get back every byte before and behind the voxels. DICOM becomes
-    NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with the 3x3 affine of its first
-    stream.
+    NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine.
     """
     source, target = Path(source), Path(target)
     began = time.monotonic()
@@ -68,9 +65,10 @@ def unpack(
     if array.ndim == 0:
         raise InvalidArgument(f"{source}: an array without axes")
     attributes = array.attrs.asdict().get(ATTRIBUTE)
-    if attributes is None and not is_medroi(array):
-        raise InvalidArgument(f"{source}: a Zarr array without MedROI; nothing to unpack")
     packed_by_us = isinstance(attributes, dict)
+    config = medroi_config(array)
+    if config is None and not packed_by_us:
+        raise InvalidArgument(f"{source}: a Zarr array without MedROI; nothing to unpack")
     empty = np.empty((0,), dtype=array.dtype)
     kind = scan_of(empty, attributes, source).kind if packed_by_us else "array"
     suffix = check_target(kind, target)
@@ -78,9 +76,7 @@ def unpack(
     with staged(target, force=force, may_replace=Path.is_file) as fresh:
         with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
             voxels = _read(array, advance)
-        scan = (
-            scan_of(voxels, attributes, source) if packed_by_us else _foreign(voxels, array, source)
-        )
+        scan = scan_of(voxels, attributes, source) if packed_by_us else _foreign(voxels, config)
         write_scan(scan, fresh, suffix)
         written_nbytes = fresh.stat().st_size
     return UnpackReport(
@@ -105,11 +101,9 @@ def _read(array: Any, advance: Advance) -> npt.NDArray[Any]:
     return voxels
 
 
-def _foreign(voxels: npt.NDArray[Any], array: Any, path: Path) -> Scan:
-    """Make a scan of an array that `pack` did not write; only its streams know an affine."""
+def _foreign(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:
+    """Make a scan of an array that `pack` did not write; only its codec knows an affine."""
     affine = np.eye(4)
-    # Of a shard, and of a chunk that was never written, there is no first stream at hand.
-    stream = None if array.shards else chunk_stream(path, array, (0,) * array.ndim)
-    if stream is not None:
-        affine[:3, :3] = medroi.inspect(stream).affine
+    if config is not None and config["affine"] is not None:
+        affine[:3, :3] = config["affine"]
     return Scan(voxels=voxels, kind="array", affine=affine)
