@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* HDF5 runs one filter at a time; medroi.hdf5 codes several chunks beside it. */
+enum { N_THREADS = 1 };
+
 static size_t layout_nbytes(const medroi_layout *layout) {
     size_t nbytes = layout->itemsize;
     for (int32_t i = 0; i < layout->ndim; i++) {
@@ -110,8 +113,8 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
     free(scratch);
     scratch = NULL;
     if (status == MEDROI_OK) {
-        status =
-            medroi_encode_bound(&header, settings->params, &out->capacity, &scratch_nbytes, error);
+        status = medroi_encode_bound(&header, settings->params, N_THREADS, &out->capacity,
+                                     &scratch_nbytes, error);
     }
     if (status != MEDROI_OK) {
         return status;
@@ -122,8 +125,8 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
         status = no_memory(out->capacity, error);
         goto done;
     }
-    status = medroi_encode(&header, data, settings->params, scratch, out->data, out->capacity,
-                           &out->nbytes, error);
+    status = medroi_encode(&header, data, settings->params, N_THREADS, scratch, out->data,
+                           out->capacity, &out->nbytes, error);
 done:
     free(scratch);
     return status;
@@ -224,11 +227,11 @@ static medroi_status check_chunk(const medroi_layout *expected, const medroi_lay
 
 static medroi_status decode_native(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, void *data, medroi_error *error) {
-    size_t scratch_nbytes = medroi_decode_scratch_nbytes(header);
+    size_t scratch_nbytes = medroi_decode_scratch_nbytes(header, N_THREADS);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status =
-        scratch == NULL ? no_memory(scratch_nbytes, error)
-                        : medroi_decode(header, payload, payload_nbytes, scratch, data, error);
+    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
+                                           : medroi_decode(header, payload, payload_nbytes,
+                                                           N_THREADS, scratch, data, error);
     free(scratch);
     return status;
 }
