@@ -34,8 +34,8 @@ def mean_threshold(array: Array, background: Any) -> Fraction | float | None:
         counted &= np.isfinite(array)
         values = [float(v) for v in array[counted]]
         return math.fsum(values) / len(values) if values else None
-    values = [int(v) for v in array[counted]]
-    return Fraction(sum(values), len(values)) if values else None
+    integers = [int(v) for v in array[counted]]
+    return Fraction(sum(integers), len(integers)) if integers else None
 
 
 def otsu_split(values: list[Any]) -> Any:

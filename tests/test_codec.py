@@ -171,3 +171,23 @@ def test_fit_fixes_the_numbers_of_the_whole_array() -> None:
     assert fitted["background"] == volume.min() == -1024
     tau = volume[volume != -1024].mean()
     assert fitted["threshold"] == pytest.approx(tau)
+
+
+@pytest.mark.parametrize("inner", ["raw", "deflate", "zstd"])
+def test_threads_change_no_byte(inner: str) -> None:
+    array = make_array("<i4", (90, 101, 97), "C", 3)
+    stream = MedROI.lossless(inner).encode(array)
+    assert medroi.inspect(stream).n_parts > 2
+    for threads in (2, 3, 64):
+        codec = MedROI.lossless(inner, threads=threads)
+        assert codec.encode(array) == stream
+        assert same_bits(codec.decode(stream), array)
+
+
+def test_threads_report_the_first_bad_part() -> None:
+    stream = bytearray(MedROI.lossless("raw").encode(make_array("<i4", (90, 101, 97), "C", 3)))
+    for offset in (len(stream) // 3, -1):
+        stream[offset] ^= 1
+    for threads in (1, 2, 3):
+        with pytest.raises(errors.CorruptStream, match="part 1 is wrong"):
+            MedROI(threads=threads).decode(bytes(stream))

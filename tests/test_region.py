@@ -16,7 +16,12 @@ from medroi.errors import InvalidArgument
 from medroi.roi import Region, find_region
 
 NUMBER_DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
-EXTREMES = {"f": [math.nan, math.inf, -math.inf, -0.0, 1e-7], "i": [-1, 0], "u": [0], "b": [0]}
+EXTREMES: dict[str, list[Any]] = {
+    "f": [math.nan, math.inf, -math.inf, -0.0, 1e-7],
+    "i": [-1, 0],
+    "u": [0],
+    "b": [0],
+}
 
 
 @dataclass(frozen=True)
@@ -185,8 +190,9 @@ OPAQUE_DTYPES = ["<M8[ns]", ">m8[s]", "S3", "S11", "<U1", ">U2", "<c8", ">c8", "
 @st.composite
 def opaque_cases(draw: st.DrawFn) -> tuple[reference.Array, int, tuple[int, ...]]:
     """Arrays of every kind with one repeated element as the background."""
-    dtype = np.dtype(draw(st.sampled_from(OPAQUE_DTYPES + [f"{o}{d}" for o in "<>"
-                                                           for d in NUMBER_DTYPES])))
+    dtype = np.dtype(
+        draw(st.sampled_from(OPAQUE_DTYPES + [f"{o}{d}" for o in "<>" for d in NUMBER_DTYPES]))
+    )
     ndim = draw(st.integers(1, 5))
     shape = draw(st.tuples(*[st.integers(1, [600, 30, 13, 8, 5][ndim - 1])] * ndim))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -17,12 +17,12 @@
 #define N_BUFFERED 256
 
 #define DOMINANT_SHARE 0.5
-#define BRIGHT_END 0.75          /* of the range of everything else */
-#define WINDOW_SHARE 0.1         /* of the value range */
-#define DARK_END 0.15            /* of the value range */
-#define MIN_WINDOW_BORDER 0.25   /* share of the border inside the window */
-#define MIN_SIGNED_BORDER 0.4    /* the same where values can be negative */
-#define NEAR_ZERO 0.05           /* of the 99th percentile */
+#define BRIGHT_END 0.75        /* of the range of everything else */
+#define WINDOW_SHARE 0.1       /* of the value range */
+#define DARK_END 0.15          /* of the value range */
+#define MIN_WINDOW_BORDER 0.25 /* share of the border inside the window */
+#define MIN_SIGNED_BORDER 0.4  /* the same where values can be negative */
+#define NEAR_ZERO 0.05         /* of the 99th percentile */
 #define MIN_FLOAT_MODE_SHARE 0.05
 
 typedef struct binning {
@@ -108,8 +108,8 @@ static void run_survey(survey *look) {
         medroi_source_seek(look->source, repeat);
         for (int64_t z = 0; z < grid->n_z; z++) {
             for (int64_t y = 0; y < grid->n_y; y++) {
-                int whole = !look->border_only || flat || is_face(z, grid->n_z) ||
-                            is_face(y, grid->n_y);
+                int whole =
+                    !look->border_only || flat || is_face(z, grid->n_z) || is_face(y, grid->n_y);
                 if (!whole && margin == 0) {
                     continue;
                 }
@@ -180,7 +180,9 @@ static uint64_t bits_of_value(const medroi_layout *layout, double value) {
         uint32_t single_bits;
         memcpy(&single_bits, &single, sizeof single_bits);
         memcpy(&bits, &value, sizeof bits);
-        return layout->itemsize == 2 ? half_bits(value) : layout->itemsize == 4 ? single_bits : bits;
+        return layout->itemsize == 2   ? half_bits(value)
+               : layout->itemsize == 4 ? single_bits
+                                       : bits;
     }
     if (layout->kind == 'i') {
         bits = value >= 0x1p63 ? (uint64_t)INT64_MAX : (uint64_t)(int64_t)value;
@@ -204,10 +206,11 @@ typedef struct evidence {
 } evidence;
 
 static medroi_status refuse(const evidence *known, const char *reason, medroi_error *error) {
-    return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                       "cannot tell the background: %s (most frequent on the border: %.10g, %.1f %% "
-                       "of it); give background=VALUE or use threshold=None",
-                       reason, known->look.sign * known->mode, 100 * known->mode_share);
+    return medroi_fail(
+        error, MEDROI_INVALID_ARGUMENT,
+        "cannot tell the background: %s (most frequent on the border: %.10g, %.1f %% "
+        "of it); give background=VALUE or use threshold=None",
+        reason, known->look.sign * known->mode, 100 * known->mode_share);
 }
 
 /* Whether the mode lies at the bright end of all voxels that differ from it. */
@@ -335,9 +338,8 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
     medroi_element_type type = medroi_element_type_of(layout);
     medroi_source source = medroi_make_source(layout, &grid, data);
     uint8_t *aligned = medroi_align_scratch(scratch);
-    evidence known = {.look = {.source = &source,
-                               .ops = medroi_row_ops_for(type, 0),
-                               .sign = dark ? -1.0 : 1.0}};
+    evidence known = {
+        .look = {.source = &source, .ops = medroi_row_ops_for(type, 0), .sign = dark ? -1.0 : 1.0}};
     known.array_counts = (uint64_t *)(void *)aligned;
     known.border_counts = known.array_counts + N_BINS;
     source.planes = aligned + 2 * N_BINS * sizeof(uint64_t);

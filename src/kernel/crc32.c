@@ -23,8 +23,10 @@
     SIXTEEN((n), __VA_ARGS__), SIXTEEN((n) + 16u, __VA_ARGS__), SIXTEEN((n) + 32u, __VA_ARGS__),   \
         SIXTEEN((n) + 48u, __VA_ARGS__)
 #define TABLE(...)                                                                                 \
-    {SIXTY_FOUR(0u, __VA_ARGS__), SIXTY_FOUR(64u, __VA_ARGS__), SIXTY_FOUR(128u, __VA_ARGS__),     \
-     SIXTY_FOUR(192u, __VA_ARGS__)}
+    {                                                                                              \
+        SIXTY_FOUR(0u, __VA_ARGS__), SIXTY_FOUR(64u, __VA_ARGS__), SIXTY_FOUR(128u, __VA_ARGS__),  \
+            SIXTY_FOUR(192u, __VA_ARGS__)                                                          \
+    }
 
 static const uint32_t slices[8][256] = {
     TABLE(0x77073096u, 0xee0e612cu, 0x076dc419u, 0x0edb8832u, 0x1db71064u, 0x3b6e20c8u, 0x76dc4190u,

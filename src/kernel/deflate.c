@@ -2,6 +2,7 @@
 #include "inner.h"
 #include "packed.h"
 
+#ifdef MEDROI_HAVE_ZLIB
 #include <limits.h>
 #include <zlib.h>
 
@@ -32,8 +33,7 @@ static int compress_zlib(const uint8_t *src, size_t src_nbytes, int level, uint8
     return failed;
 }
 
-static int decompress_zlib(const uint8_t *src, size_t src_nbytes, uint8_t *dst,
-                           size_t dst_nbytes) {
+static int decompress_zlib(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
     uLongf length = (uLongf)dst_nbytes;
     uLong used = (uLong)src_nbytes;
     return uncompress2(dst, &length, src, &used) != Z_OK || length != dst_nbytes ||
@@ -57,3 +57,5 @@ const medroi_inner medroi_deflate = {.id = 1,
                                      .bound = bound,
                                      .encode = encode,
                                      .decode = decode};
+
+#endif

@@ -11,6 +11,9 @@ extern const medroi_inner medroi_deflate;
 #ifdef MEDROI_HAVE_ZSTD
 extern const medroi_inner medroi_zstd;
 #endif
+#ifdef MEDROI_HAVE_OPENJPEG
+extern const medroi_inner medroi_jpeg2000;
+#endif
 extern const medroi_inner medroi_wavelet3d;
 extern const medroi_inner medroi_predict3d;
 

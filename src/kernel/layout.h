@@ -4,6 +4,10 @@
 
 #include "medroi.h"
 
+/* Kinds, sizes, flags, axes, and a total size that fits the address space. */
+medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status blame,
+                                  medroi_error *error);
+
 /* Bytes between neighbours along each array axis. */
 void medroi_strides(const medroi_layout *layout, int64_t strides[MEDROI_MAX_AXES]);
 

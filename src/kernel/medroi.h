@@ -77,14 +77,15 @@ typedef struct medroi_region_options {
 /* What a search found. An empty region has start == stop == 0 on every axis. */
 typedef struct medroi_region {
     medroi_box box;
-    double threshold;   /* tau in stored units; NaN where there is none */
-    double miss_rate;   /* share of tissue voxels outside the region */
-    uint64_t n_tissue;  /* voxels >= tau before the opening; 0 where nothing had to be counted */
-    uint64_t n_missed;  /* of these, outside the region */
+    double threshold;  /* tau in stored units; NaN where there is none */
+    double miss_rate;  /* share of tissue voxels outside the region */
+    uint64_t n_tissue; /* voxels >= tau before the opening; 0 where nothing had to be counted */
+    uint64_t n_missed; /* of these, outside the region */
 } medroi_region;
 
 /* Scratch memory that medroi_find_region needs for this layout, in bytes. */
-size_t medroi_region_scratch_nbytes(const medroi_layout *layout, const medroi_region_options *options);
+size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
+                                    const medroi_region_options *options);
 
 /* Find the region of one array. `scratch` must hold medroi_region_scratch_nbytes() bytes. */
 medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
@@ -115,7 +116,7 @@ typedef struct medroi_header {
     uint32_t payload_crc; /* of the payload (one part) or of its part table (several) */
     const uint8_t *side;  /* side data sections; points into the caller's buffer */
     uint32_t side_nbytes;
-    uint8_t extended;     /* 1: the extended record is used (set by the writer itself) */
+    uint8_t extended; /* 1: the extended record is used (set by the writer itself) */
 } medroi_header;
 
 /* Bytes before the payload. */
@@ -134,7 +135,8 @@ medroi_status medroi_peek_preamble(const uint8_t *src, size_t nbytes, size_t *pr
 
 /* The order in which an inner codec sees the axes: slice axis first, the others in memory order,
  * outermost first. `order[i]` is an array axis. */
-void medroi_coding_order(const medroi_layout *layout, uint8_t slice_axis, int32_t order[MEDROI_MAX_AXES]);
+void medroi_coding_order(const medroi_layout *layout, uint8_t slice_axis,
+                         int32_t order[MEDROI_MAX_AXES]);
 /* The outermost axis in memory: what slice_axis is when nobody says otherwise. */
 uint8_t medroi_default_slice_axis(const medroi_layout *layout);
 /* Number of parts of the payload, 0 for an empty region. */
@@ -190,19 +192,20 @@ const medroi_inner *medroi_find_inner(uint16_t id);
 /* One whole stream. `header` carries layout, box, background, threshold, miss_rate, affine,
  * slice_axis, inner_id and side data; the rest is filled in. `params` are the inner codec's. */
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
-                                  size_t *stream_nbytes, size_t *scratch_nbytes,
+                                  uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
                                   medroi_error *error);
+/* The bytes are the same for any n_threads (1 or more); parts are shared among the threads. */
 medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
-                            void *scratch, uint8_t *dst, size_t capacity, size_t *nbytes,
-                            medroi_error *error);
+                            uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
+                            size_t *nbytes, medroi_error *error);
 /* Check a payload's length and part table against the header; the parts themselves are not read. */
 medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, medroi_error *error);
 /* Scratch that medroi_decode needs, in bytes. */
-size_t medroi_decode_scratch_nbytes(const medroi_header *header);
+size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_threads);
 /* Decode a stream whose preamble was read into `header`; `data` holds the whole array. */
 medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
-                            size_t payload_nbytes, void *scratch, void *data,
+                            size_t payload_nbytes, uint32_t n_threads, void *scratch, void *data,
                             medroi_error *error);
 
 #endif

@@ -18,7 +18,9 @@ static int any_set(const uint8_t *flags, int64_t start, int64_t stop) {
     return start < stop && memchr(flags + start, 1, (size_t)(stop - start)) != NULL;
 }
 
-static int contains(const medroi_span *span, int64_t i) { return i >= span->start && i < span->stop; }
+static int contains(const medroi_span *span, int64_t i) {
+    return i >= span->start && i < span->stop;
+}
 
 static int row_in_box(const medroi_grid_box *box, int64_t z, int64_t y) {
     return contains(&box->z, z) && contains(&box->y, y) && box->x.start < box->x.stop;
@@ -33,9 +35,9 @@ static int may_miss(const medroi_search *search, const medroi_grid_box *box) {
     }
     for (int64_t z = 0; z < grid->n_z; z++) {
         const uint8_t *flags = search->row_flags + z * grid->n_y;
-        if (!contains(&box->z, z) ? any_set(flags, 0, grid->n_y)
-                                  : any_set(flags, 0, box->y.start) ||
-                                        any_set(flags, box->y.stop, grid->n_y)) {
+        if (!contains(&box->z, z)
+                ? any_set(flags, 0, grid->n_y)
+                : any_set(flags, 0, box->y.start) || any_set(flags, box->y.stop, grid->n_y)) {
             return 1;
         }
     }
@@ -63,7 +65,8 @@ medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *
                 uint64_t outside = 0;
                 if (row_in_box(box, z, y)) {
                     inside = count_row(search, row, start, stop);
-                    outside = count_row(search, row, 0, start) + count_row(search, row, stop, length);
+                    outside =
+                        count_row(search, row, 0, start) + count_row(search, row, stop, length);
                 } else {
                     outside = count_row(search, row, 0, length);
                 }

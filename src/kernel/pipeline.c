@@ -2,6 +2,7 @@
 #include "bytes.h"
 #include "inner.h"
 #include "layout.h"
+#include "parallel.h"
 #include "stream.h"
 
 #include <string.h>
@@ -50,8 +51,13 @@ static medroi_status prepare(medroi_header *header, const double *params,
     return status;
 }
 
+static size_t worker_count(uint32_t n_threads, uint64_t n_parts) {
+    uint64_t n = n_threads < n_parts ? n_threads : n_parts;
+    return n < 1 ? 1 : n > MEDROI_MAX_THREADS ? MEDROI_MAX_THREADS : (size_t)n;
+}
+
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
-                                  size_t *stream_nbytes, size_t *scratch_nbytes,
+                                  uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
                                   medroi_error *error) {
     medroi_header trial = *header;
     const medroi_inner *inner;
@@ -68,8 +74,10 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
         medroi_block head = block_of(&trial, &first), tail = block_of(&trial, &last);
         medroi_block region = block_of(&trial, &trial.box);
         *stream_nbytes += (n_parts - 1) * inner->bound(&head, params) + inner->bound(&tail, params);
-        if (inner->encode != NULL) {
-            *scratch_nbytes = medroi_block_nbytes(inner->plan != NULL ? &region : &head);
+        if (inner->plan != NULL) {
+            *scratch_nbytes = medroi_block_nbytes(&region);
+        } else if (inner->encode != NULL) {
+            *scratch_nbytes = worker_count(n_threads, n_parts) * medroi_block_nbytes(&head);
         }
     }
     return MEDROI_OK;
@@ -86,75 +94,118 @@ static const uint8_t *dense_part(const medroi_header *header, const void *data,
     return dense;
 }
 
-static medroi_status encode_part(const medroi_header *header, const medroi_inner *inner,
-                                 const medroi_box *box, const uint8_t *dense, const double *params,
-                                 uint8_t *dst, size_t capacity, size_t *nbytes,
-                                 medroi_error *error) {
-    medroi_block block = block_of(header, box);
-    if (capacity < inner->bound(&block, params)) {
+/* One call of medroi_encode. A single thread writes part behind part; several leave to each part
+ * the room of its bound, and the gaps are closed at the end. */
+typedef struct encoding {
+    const medroi_header *header;
+    const medroi_inner *inner;
+    const void *data;
+    const uint8_t *region; /* the whole region, dense, for codecs that plan; else NULL */
+    double params[MEDROI_MAX_PARAMS];
+    uint8_t *scratch; /* scratch_nbytes for each thread */
+    size_t scratch_nbytes;
+    uint8_t *payload;
+    size_t capacity;
+    size_t used;  /* of the payload, by a single thread */
+    size_t bound; /* of every part but the last, for several threads; else 0 */
+    uint32_t crc; /* of a part that is alone */
+    size_t table_nbytes;
+} encoding;
+
+static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, medroi_error *error) {
+    encoding *e = context;
+    const medroi_header *header = e->header;
+    medroi_box box = medroi_part_box(header, k);
+    medroi_block block = block_of(header, &box);
+    size_t offset = e->bound > 0 ? e->table_nbytes + (size_t)k * e->bound : e->used;
+    size_t nbytes = medroi_block_nbytes(&block);
+    uint8_t *dst = e->payload + offset;
+    if (offset > e->capacity || e->capacity - offset < e->inner->bound(&block, e->params)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "the output buffer is smaller than medroi_encode_bound() asked for");
     }
-    return inner->encode(&block, dense, params, dst, capacity, nbytes, error);
-}
-
-static medroi_status encode_parts(medroi_header *header, const medroi_inner *inner,
-                                  const void *data, const double *asked, void *scratch,
-                                  uint8_t *payload, size_t capacity, medroi_error *error) {
-    double params[MEDROI_MAX_PARAMS];
-    uint64_t n_parts = medroi_part_count(header);
-    size_t table_nbytes = medroi_part_table_nbytes(header), used = table_nbytes;
-    const uint8_t *region = NULL;
-    memcpy(params, asked, sizeof params);
-    if (inner->plan != NULL && n_parts > 0) {
-        medroi_block block = block_of(header, &header->box);
-        region = dense_part(header, data, &header->box, scratch);
-        medroi_status status = inner->plan(&block, region, params, error);
+    if (e->inner->encode == NULL) {
+        medroi_gather(&header->layout, e->data, &box, header->slice_axis, dst);
+    } else {
+        const uint8_t *dense = e->region;
+        if (dense != NULL) {
+            dense += (size_t)k * header->part_extent * (nbytes / (size_t)block.shape[0]);
+        } else {
+            dense = dense_part(header, e->data, &box, e->scratch + worker * e->scratch_nbytes);
+        }
+        medroi_status status =
+            e->inner->encode(&block, dense, e->params, dst, e->capacity - offset, &nbytes, error);
         if (status != MEDROI_OK) {
             return status;
         }
     }
+    e->crc = medroi_crc32(0, dst, nbytes);
+    if (e->table_nbytes > 0) {
+        medroi_store64(e->payload + k * MEDROI_PART_ROW_NBYTES, nbytes);
+        medroi_store32(e->payload + k * MEDROI_PART_ROW_NBYTES + 8, e->crc);
+    }
+    e->used += e->bound > 0 ? 0 : nbytes;
+    return MEDROI_OK;
+}
+
+static void close_gaps(encoding *e, uint64_t n_parts) {
+    e->used = e->table_nbytes;
     for (uint64_t k = 0; k < n_parts; k++) {
-        medroi_box box = medroi_part_box(header, k);
-        medroi_block block = block_of(header, &box);
-        size_t nbytes = medroi_block_nbytes(&block);
-        if (inner->encode == NULL) {
-            medroi_gather(&header->layout, data, &box, header->slice_axis, payload + used);
-        } else {
-            const uint8_t *dense = region != NULL ? region : dense_part(header, data, &box, scratch);
-            medroi_status status = encode_part(header, inner, &box, dense, params, payload + used,
-                                               capacity - used, &nbytes, error);
-            if (status != MEDROI_OK) {
-                return status;
-            }
-            region = region != NULL ? region + medroi_block_nbytes(&block) : NULL;
-        }
-        header->payload_crc = medroi_crc32(0, payload + used, nbytes);
-        if (table_nbytes > 0) {
-            medroi_store64(payload + k * MEDROI_PART_ROW_NBYTES, nbytes);
-            medroi_store32(payload + k * MEDROI_PART_ROW_NBYTES + 8, header->payload_crc);
-        }
-        used += nbytes;
+        size_t nbytes = (size_t)medroi_load64(e->payload + k * MEDROI_PART_ROW_NBYTES);
+        memmove(e->payload + e->used, e->payload + e->table_nbytes + (size_t)k * e->bound, nbytes);
+        e->used += nbytes;
     }
-    if (table_nbytes > 0) {
-        header->payload_crc = medroi_crc32(0, payload, table_nbytes);
+}
+
+static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n_threads,
+                                  medroi_error *error) {
+    uint64_t n_parts = medroi_part_count(header);
+    medroi_status status = MEDROI_OK;
+    e->used = e->table_nbytes = (size_t)medroi_part_table_nbytes(header);
+    if (n_parts > 0) {
+        medroi_box first = medroi_part_box(header, 0);
+        medroi_block head = block_of(header, &first), region = block_of(header, &header->box);
+        e->scratch_nbytes = e->inner->encode != NULL ? medroi_block_nbytes(&head) : 0;
+        if (e->inner->plan != NULL) {
+            e->region = dense_part(header, e->data, &header->box, e->scratch);
+            status = e->inner->plan(&region, e->region, e->params, error);
+        }
+        e->bound = n_threads > 1 && n_parts > 1 ? e->inner->bound(&head, e->params) : 0;
     }
-    header->payload_nbytes = used;
+    if (status == MEDROI_OK) {
+        status = medroi_run_tasks(encode_part, e, n_parts, e->bound > 0 ? n_threads : 1, error);
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    if (e->bound > 0) {
+        close_gaps(e, n_parts);
+    }
+    header->payload_crc =
+        e->table_nbytes > 0 ? medroi_crc32(0, e->payload, e->table_nbytes) : e->crc;
+    header->payload_nbytes = e->used;
     return MEDROI_OK;
 }
 
 medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
-                            void *scratch, uint8_t *dst, size_t capacity, size_t *nbytes,
-                            medroi_error *error) {
-    const medroi_inner *inner;
+                            uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
+                            size_t *nbytes, medroi_error *error) {
     size_t preamble_nbytes = medroi_preamble_nbytes(header);
-    medroi_status status = prepare(header, params, &inner, error);
+    encoding e = {.header = header, .data = data, .scratch = scratch};
+    medroi_status status = prepare(header, params, &e.inner, error);
+    if (status == MEDROI_OK && capacity < preamble_nbytes + medroi_part_table_nbytes(header)) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                             "the output buffer is smaller than the stream's header");
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    memcpy(e.params, params, sizeof e.params);
+    e.payload = dst + preamble_nbytes;
+    e.capacity = capacity - preamble_nbytes;
     header->payload_crc = 0;
     header->payload_nbytes = 0;
-    if (status == MEDROI_OK) {
-        status = encode_parts(header, inner, data, params, scratch, dst + preamble_nbytes,
-                              capacity - preamble_nbytes, error);
-    }
+    status = encode_parts(header, &e, n_threads, error);
     if (status == MEDROI_OK) {
         status = medroi_write_preamble(header, dst, error);
         *nbytes = preamble_nbytes + (size_t)header->payload_nbytes;
@@ -162,7 +213,8 @@ medroi_status medroi_encode(medroi_header *header, const void *data, const doubl
     return status;
 }
 
-size_t medroi_decode_scratch_nbytes(const medroi_header *header) {
+/* Dense bytes of the longest part, 0 where decoding needs no copy of it. */
+static size_t decoded_part_nbytes(const medroi_header *header) {
     const medroi_inner *inner = medroi_find_inner(header->inner_id);
     if (inner == NULL || inner->decode == NULL || medroi_part_count(header) == 0) {
         return 0;
@@ -170,6 +222,12 @@ size_t medroi_decode_scratch_nbytes(const medroi_header *header) {
     medroi_box first = medroi_part_box(header, 0);
     medroi_block block = block_of(header, &first);
     return medroi_block_nbytes(&block);
+}
+
+size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_threads) {
+    uint64_t n_parts = medroi_part_count(header);
+    return (size_t)n_parts * sizeof(uint64_t) +
+           worker_count(n_threads, n_parts) * decoded_part_nbytes(header);
 }
 
 static medroi_status decode_part(const medroi_header *header, const medroi_inner *inner,
@@ -185,8 +243,8 @@ static medroi_status decode_part(const medroi_header *header, const medroi_inner
         medroi_scatter(&header->layout, data, box, header->slice_axis, part);
         return MEDROI_OK;
     }
-    uint8_t *dense = (uint8_t *)(uintptr_t)medroi_dense_block(&header->layout, data, box,
-                                                              header->slice_axis);
+    uint8_t *dense =
+        (uint8_t *)(uintptr_t)medroi_dense_block(&header->layout, data, box, header->slice_axis);
     void *target = dense != NULL ? dense : scratch;
     medroi_status status = inner->decode(&block, part, nbytes, target, error);
     if (status == MEDROI_OK && dense == NULL) {
@@ -223,28 +281,73 @@ medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *p
     return MEDROI_OK;
 }
 
+/* One call of medroi_decode. */
+typedef struct decoding {
+    const medroi_header *header;
+    const medroi_inner *inner;
+    const uint8_t *payload;
+    size_t payload_nbytes;
+    uint64_t *offsets; /* of the parts in the payload, where there are several */
+    uint8_t *scratch;  /* scratch_nbytes for each thread */
+    size_t scratch_nbytes;
+    void *data;
+} decoding;
+
+/* Where part k lies. */
+static const uint8_t *find_part(const decoding *d, uint64_t k, size_t *nbytes, uint32_t *crc) {
+    const uint8_t *row = d->payload + k * MEDROI_PART_ROW_NBYTES;
+    if (medroi_part_table_nbytes(d->header) == 0) {
+        *nbytes = d->payload_nbytes;
+        *crc = d->header->payload_crc;
+        return d->payload;
+    }
+    *nbytes = (size_t)medroi_load64(row);
+    *crc = medroi_load32(row + 8);
+    return d->payload + d->offsets[k];
+}
+
+/* The table was checked: its lengths add up. */
+static void find_offsets(const decoding *d, uint64_t n_parts) {
+    uint64_t offset = medroi_part_table_nbytes(d->header);
+    for (uint64_t k = 0; k < n_parts && n_parts > 1; k++) {
+        d->offsets[k] = offset;
+        offset += medroi_load64(d->payload + k * MEDROI_PART_ROW_NBYTES);
+    }
+}
+
+static medroi_status decode_task(void *context, uint64_t k, uint32_t worker, medroi_error *error) {
+    const decoding *d = context;
+    medroi_box box = medroi_part_box(d->header, k);
+    size_t nbytes;
+    uint32_t crc;
+    const uint8_t *part = find_part(d, k, &nbytes, &crc);
+    if (medroi_crc32(0, part, nbytes) != crc) {
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "corrupt stream: the CRC-32 of part %llu is wrong",
+                           (unsigned long long)k);
+    }
+    return decode_part(d->header, d->inner, &box, part, nbytes,
+                       d->scratch + worker * d->scratch_nbytes, d->data, error);
+}
+
 medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
-                            size_t payload_nbytes, void *scratch, void *data,
+                            size_t payload_nbytes, uint32_t n_threads, void *scratch, void *data,
                             medroi_error *error) {
-    const medroi_inner *inner = NULL;
+    decoding d = {.header = header,
+                  .payload = payload,
+                  .payload_nbytes = payload_nbytes,
+                  .offsets = scratch,
+                  .scratch_nbytes = decoded_part_nbytes(header),
+                  .data = data};
     uint64_t n_parts = medroi_part_count(header);
-    const uint8_t *part = payload + medroi_part_table_nbytes(header);
     medroi_status status = medroi_check_payload(header, payload, payload_nbytes, error);
     if (status == MEDROI_OK && n_parts > 0) {
-        status = find(header, &inner, error);
+        status = find(header, &d.inner, error);
     }
-    for (uint64_t k = 0; status == MEDROI_OK && k < n_parts; k++) {
-        medroi_box box = medroi_part_box(header, k);
-        const uint8_t *row = payload + k * MEDROI_PART_ROW_NBYTES;
-        size_t nbytes = n_parts > 1 ? (size_t)medroi_load64(row) : payload_nbytes;
-        uint32_t crc = n_parts > 1 ? medroi_load32(row + 8) : header->payload_crc;
-        if (medroi_crc32(0, part, nbytes) != crc) {
-            return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                               "corrupt stream: the CRC-32 of part %llu is wrong",
-                               (unsigned long long)k);
-        }
-        status = decode_part(header, inner, &box, part, nbytes, scratch, data, error);
-        part += nbytes;
+    if (status == MEDROI_OK) {
+        d.scratch = (uint8_t *)scratch + n_parts * sizeof(uint64_t);
+        find_offsets(&d, n_parts);
+        status = medroi_run_tasks(decode_task, &d, n_parts, n_threads, error);
     }
     if (status == MEDROI_OK) {
         medroi_fill_outside(&header->layout, data, &header->box, header->background);

@@ -1,14 +1,15 @@
 /* Finding the region of one array: one pass over its rows collects the sums for the mean and the
  * projections of the array and of its erosion. Erosion commutes with thresholding, so the box of
  * the opened tissue follows from the projections once tau is known, without a second pass. */
+#include "layout.h"
 #include "region_internal.h"
-#include "stream.h"
 
 #include <math.h>
 #include <string.h>
 
 int medroi_grid_box_is_empty(const medroi_grid_box *box) {
-    return box->z.start >= box->z.stop || box->y.start >= box->y.stop || box->x.start >= box->x.stop;
+    return box->z.start >= box->z.stop || box->y.start >= box->y.stop ||
+           box->x.start >= box->x.stop;
 }
 
 int medroi_kind_is_number(char kind) {
@@ -36,8 +37,8 @@ medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
 static medroi_status check_options(const medroi_layout *layout,
                                    const medroi_region_options *options, medroi_error *error) {
     if (options->padding < 0) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "padding is %lld; give 0 or more voxels", (long long)options->padding);
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "padding is %lld; give 0 or more voxels",
+                           (long long)options->padding);
     }
     if (!(options->max_miss_rate >= 0 && options->max_miss_rate <= 1)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
@@ -45,8 +46,8 @@ static medroi_status check_options(const medroi_layout *layout,
                            options->max_miss_rate);
     }
     if (options->roi != MEDROI_ROI_BOX) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "roi %d is not available; use the box", (int)options->roi);
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "roi %d is not available; use the box",
+                           (int)options->roi);
     }
     switch (options->threshold_rule) {
     case MEDROI_THRESHOLD_NONE:
@@ -103,7 +104,8 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         if (scratch) {
             *arrays[i].pointer = scratch + used;
         }
-        used += (arrays[i].nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT * MEDROI_SCRATCH_ALIGNMENT;
+        used += (arrays[i].nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
+                MEDROI_SCRATCH_ALIGNMENT;
     }
     return used;
 }
@@ -148,23 +150,29 @@ static void add_up_row(const medroi_search *search, const void *row, medroi_sum 
     }
 }
 
-/* Row z, y of the erosion; the array's border is not in it along axes of 3 and more. */
-static void erode_row(medroi_search *search, int64_t z, int64_t y) {
+/* Sums and projections of row z, y. The array's border is not in the erosion along axes of 3 and
+ * more. */
+static void sweep_row(medroi_search *search, int64_t z, int64_t y, medroi_sum *sum) {
     const medroi_grid *grid = &search->grid;
+    const medroi_source *source = &search->source;
     int64_t dz = grid->n_z >= 3;
     int64_t dy = grid->n_y >= 3;
     int64_t step = grid->n_x >= 3 ? grid->inner : 0;
-    if (z < dz || z >= grid->n_z - dz || y < dy || y >= grid->n_y - dy) {
-        return;
+    size_t place = (size_t)(z * grid->n_y + y) * source->nbytes;
+    const medroi_peaks peaks = {search->row_peaks + place, search->row_cores + place,
+                                search->column_peaks, search->column_cores};
+    const void *rows[5] = {medroi_source_row(source, z, y)};
+    if (z >= dz && z < grid->n_z - dz && y >= dy && y < grid->n_y - dy) {
+        rows[1] = medroi_source_row(source, z, y - dy);
+        rows[2] = medroi_source_row(source, z, y + dy);
+        rows[3] = medroi_source_row(source, z - dz, y);
+        rows[4] = medroi_source_row(source, z + dz, y);
     }
-    const void *rows[5] = {
-        medroi_source_row(&search->source, z, y),      medroi_source_row(&search->source, z, y - dy),
-        medroi_source_row(&search->source, z, y + dy), medroi_source_row(&search->source, z - dz, y),
-        medroi_source_row(&search->source, z + dz, y),
-    };
-    size_t peak = (size_t)(z * grid->n_y + y) * search->source.nbytes;
-    search->ops->erode(rows, (size_t)grid->length, (size_t)step, search->row_cores + peak,
-                       search->column_cores);
+    if (sum && grid->length > MEDROI_RUN_LENGTH) {
+        add_up_row(search, rows[0], sum);
+        sum = NULL;
+    }
+    search->ops->sweep(rows, (size_t)grid->length, (size_t)step, &peaks, search->background, sum);
 }
 
 /* The one pass. Returns the sum, if the rule is the mean. */
@@ -188,13 +196,7 @@ static medroi_sum project_array(medroi_search *search) {
             double before = total.real;
             total.real = 0;
             for (int64_t y = 0; y < grid->n_y; y++) {
-                const void *row = medroi_source_row(&search->source, z, y);
-                if (mean) {
-                    add_up_row(search, row, &total);
-                }
-                size_t peak = (size_t)(z * grid->n_y + y) * search->source.nbytes;
-                search->ops->project(row, length, search->row_peaks + peak, search->column_peaks);
-                erode_row(search, z, y);
+                sweep_row(search, z, y, mean ? &total : NULL);
             }
             total.real += before;
         }
@@ -308,7 +310,8 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
     } else if (options->threshold_rule == MEDROI_THRESHOLD_NUMBER) {
         double tau = options->threshold;
         if (search->source.clamp) {
-            tau = copysign(search->type == MEDROI_F32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023, tau);
+            tau =
+                copysign(search->type == MEDROI_F32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023, tau);
         }
         search->tau = medroi_tau_from_number(search->type, tau, options->dark);
         search->tau.value = options->threshold;
@@ -330,8 +333,7 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
     set_box(layout, &search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
-    region->miss_rate =
-        counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
 }
 
 medroi_status medroi_find_region(const medroi_layout *layout, const void *data,

@@ -19,7 +19,11 @@ typedef struct medroi_grid_box {
 } medroi_grid_box;
 
 /* Which voxels are tissue, once tau is known. */
-typedef enum medroi_tissue { MEDROI_TISSUE_NONE, MEDROI_TISSUE_SOME, MEDROI_TISSUE_ALL } medroi_tissue;
+typedef enum medroi_tissue {
+    MEDROI_TISSUE_NONE,
+    MEDROI_TISSUE_SOME,
+    MEDROI_TISSUE_ALL
+} medroi_tissue;
 
 typedef struct medroi_tau {
     medroi_tissue tissue;
@@ -54,6 +58,9 @@ typedef struct medroi_search {
 medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
 /* tau from the sums of one pass over the array; no tissue when nothing was summed. */
 medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
+medroi_tau medroi_no_tissue(void);
+
+/* --- otsu.c --- */
 /* tau between the two classes of the histogram; reads the array once or twice. */
 medroi_tau medroi_tau_from_otsu(medroi_search *search);
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 medroi_grid medroi_make_grid(const medroi_layout *layout) {
-    medroi_grid grid = {.n_z = 1, .n_y = 1, .n_x = 1, .inner = 1, .n_repeats = 1,
-                        .axis = {-1, -1, -1}};
+    medroi_grid grid = {
+        .n_z = 1, .n_y = 1, .n_x = 1, .inner = 1, .n_repeats = 1, .axis = {-1, -1, -1}};
     int32_t place = 2; /* x is found first, then z; y only where there are three */
     int32_t n_volume = 0;
     for (int32_t i = 0; i < layout->ndim; i++) {
@@ -110,7 +110,7 @@ static float float_from_bits(uint32_t bits) {
     return value;
 }
 
-static float float_from_half(uint16_t half) {
+float medroi_float_from_half(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
     uint32_t exponent = (half >> 10) & 0x1fu;
     uint32_t fraction = half & 0x3ffu;
@@ -128,7 +128,7 @@ medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits
     value.u = n_bits < 64 ? bits & ((UINT64_C(1) << n_bits) - 1) : bits;
     if (layout->kind == 'f') {
         if (n_bits == 16) {
-            value.f = (double)float_from_half((uint16_t)bits);
+            value.f = (double)medroi_float_from_half((uint16_t)bits);
         } else if (n_bits == 32) {
             value.f = (double)float_from_bits((uint32_t)bits);
         } else {
@@ -172,131 +172,4 @@ void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value) {
 void medroi_sum_add(medroi_sum *sum, int64_t value) {
     medroi_sum_add_unsigned(sum, (uint64_t)value);
     sum->high -= value < 0;
-}
-
-static int host_is_big_endian(void) {
-    const uint16_t one = 1;
-    return *(const uint8_t *)&one == 0;
-}
-
-medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
-                                 const void *data) {
-    medroi_source source = {.data = data, .grid = grid};
-    source.stored_nbytes = layout->itemsize;
-    source.nbytes = medroi_element_nbytes(medroi_element_type_of(layout));
-    source.swap = layout->itemsize > 1 && (layout->big_endian != 0) != host_is_big_endian();
-    source.half = layout->kind == 'f' && layout->itemsize == 2;
-    return source;
-}
-
-int medroi_source_converts(const medroi_source *source) {
-    return source->swap || source->half || source->clamp;
-}
-
-size_t medroi_source_scratch_nbytes(const medroi_source *source) {
-    const medroi_grid *grid = source->grid;
-    if (!medroi_source_converts(source)) {
-        return 0;
-    }
-    int64_t n_planes = grid->n_z < 3 ? grid->n_z : 3;
-    return (size_t)(n_planes * grid->n_y * grid->length) * source->nbytes;
-}
-
-void medroi_source_seek(medroi_source *source, int64_t repeat) {
-    source->repeat_offset = medroi_repeat_offset(source->grid, repeat);
-}
-
-static const uint8_t *stored_row(const medroi_source *source, int64_t z, int64_t y) {
-    const medroi_grid *grid = source->grid;
-    int64_t offset = source->repeat_offset + z * grid->z_stride + y * grid->y_stride;
-    return source->data + (size_t)offset * source->stored_nbytes;
-}
-
-static void swap_elements(uint8_t *dst, const uint8_t *src, size_t n, size_t nbytes) {
-    if (nbytes == 2) {
-        for (size_t i = 0; i < n; i++) {
-            uint16_t v;
-            memcpy(&v, src + 2 * i, 2);
-            v = (uint16_t)(v << 8 | v >> 8);
-            memcpy(dst + 2 * i, &v, 2);
-        }
-    } else if (nbytes == 4) {
-        for (size_t i = 0; i < n; i++) {
-            uint32_t v;
-            memcpy(&v, src + 4 * i, 4);
-            v = v << 24 | (v & 0xff00u) << 8 | (v >> 8 & 0xff00u) | v >> 24;
-            memcpy(dst + 4 * i, &v, 4);
-        }
-    } else {
-        for (size_t i = 0; i < n * 8; i++) {
-            dst[i] = src[i ^ 7];
-        }
-    }
-}
-
-/* Infinities become the largest finite values, so that a threshold of infinity can tell them from
- * the NaN, which the kernels take for the infinity that is never tissue. */
-static void clamp_floats(uint8_t *row, size_t n, size_t nbytes) {
-    for (size_t i = 0; i < n; i++) {
-        if (nbytes == 4) {
-            float v;
-            memcpy(&v, row + 4 * i, 4);
-            v = isinf(v) ? copysignf(0x1.fffffep127f, v) : v;
-            memcpy(row + 4 * i, &v, 4);
-        } else {
-            double v;
-            memcpy(&v, row + 8 * i, 8);
-            v = isinf(v) ? copysign(0x1.fffffffffffffp1023, v) : v;
-            memcpy(row + 8 * i, &v, 8);
-        }
-    }
-}
-
-static void convert_row(const medroi_source *source, const uint8_t *src, uint8_t *dst) {
-    size_t n = (size_t)source->grid->length;
-    if (source->half) {
-        for (size_t i = 0; i < n; i++) {
-            uint16_t bits;
-            memcpy(&bits, src + 2 * i, 2);
-            if (source->swap) {
-                bits = (uint16_t)(bits << 8 | bits >> 8);
-            }
-            float v = float_from_half(bits);
-            memcpy(dst + 4 * i, &v, 4);
-        }
-    } else if (source->swap) {
-        swap_elements(dst, src, n, source->nbytes);
-    } else {
-        memcpy(dst, src, n * source->nbytes);
-    }
-    if (source->clamp) {
-        clamp_floats(dst, n, source->nbytes);
-    }
-}
-
-static uint8_t *converted_row(const medroi_source *source, int64_t z, int64_t y) {
-    const medroi_grid *grid = source->grid;
-    return source->planes +
-           (size_t)((z % 3 * grid->n_y + y) * grid->length) * source->nbytes;
-}
-
-void medroi_source_load_plane(medroi_source *source, int64_t z) {
-    if (!medroi_source_converts(source)) {
-        return;
-    }
-    for (int64_t y = 0; y < source->grid->n_y; y++) {
-        convert_row(source, stored_row(source, z, y), converted_row(source, z, y));
-    }
-}
-
-const void *medroi_source_row(const medroi_source *source, int64_t z, int64_t y) {
-    return medroi_source_converts(source) ? converted_row(source, z, y) : stored_row(source, z, y);
-}
-
-const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y) {
-    if (!medroi_source_converts(source)) {
-        return stored_row(source, z, y);
-    }
-    convert_row(source, stored_row(source, z, y), source->planes);
-    return source->planes;
 }

@@ -56,6 +56,7 @@ int medroi_element_is_float(medroi_element_type type);
 int medroi_element_is_signed(medroi_element_type type);
 /* The value of one element given as bits in native byte order. */
 medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits);
+float medroi_float_from_half(uint16_t half);
 double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value);
 
 /* Where rows come from: the caller's array as it is, or three planes of converted rows. */
@@ -114,17 +115,25 @@ typedef struct medroi_bins {
     uint32_t n_bins;
 } medroi_bins;
 
+/* Where the highest elements of a row go, and those of its erosion. */
+typedef struct medroi_peaks {
+    void *row_peak;
+    void *row_core;
+    void *column_peaks; /* one for each place of a row */
+    void *column_cores;
+} medroi_peaks;
+
 /* What is computed on one row. `peak` is the maximum, for dark tissue the minimum; a NaN is below
  * (dark: above) everything. Results do not depend on the instruction set. */
 typedef struct medroi_row_ops {
     /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
     void (*add_up)(const void *row, size_t n, medroi_scalar background, medroi_sum *sum);
-    /* Raise *row_peak and column_peaks[i] to the elements. */
-    void (*project)(const void *row, size_t n, void *row_peak, void *column_peaks);
-    /* The same with the elements eroded by the cross: `rows` are the centre and its four
-     * neighbours; places nearer than `step` to an end are left out. */
-    void (*erode)(const void *const rows[5], size_t n, size_t step, void *row_peak,
-                  void *column_peaks);
+    /* Look at one row once: add it up unless `sum` is NULL (at most MEDROI_RUN_LENGTH elements),
+     * and raise the peaks. `rows` are the row and its four neighbours, for the erosion by the
+     * cross; places nearer than `step` to an end, and rows without neighbours (NULL), are not in
+     * the erosion. */
+    void (*sweep)(const void *const rows[5], size_t n, size_t step, const medroi_peaks *peaks,
+                  medroi_scalar background, medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */
     uint64_t (*count)(const void *row, size_t n, medroi_scalar tau);
     /* Add 1 to counts[i] for each tissue element; returns their number. */

@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include <math.h>
+#include <string.h>
 
 #if defined(__GNUC__)
 #define UNALIGNED __attribute__((aligned(1), may_alias))
@@ -10,7 +11,6 @@
 #endif
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-
 
 #define ELEMENT int8_t
 #define ELEMENT_NBYTES 1
@@ -102,16 +102,42 @@
 #define HIGHEST ((double)INFINITY)
 #include "rows_portable.h"
 
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(MEDROI_PORTABLE_ROWS)
+#define MEDROI_HAVE_AVX2 1
+#define AVX2 __attribute__((target("avx2,popcnt")))
+
+#include "rows_avx2_types.h"
+#endif
+
+#define OPS_OF(name, polarity, simd)                                                               \
+    {                                                                                              \
+        name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
+            name##_tally##polarity, name##_flag##polarity, name##_clear##polarity, name##_range,   \
+            name##_widen, name##_histogram                                                         \
+    }
 #define OPS(name)                                                                                  \
-    {{name##_add_up, name##_project, name##_erode, name##_count, name##_tally, name##_flag,        \
-      name##_clear, name##_range, name##_widen, name##_histogram},                                               \
-     {name##_add_up, name##_project_dark, name##_erode_dark, name##_count_dark, name##_tally_dark, \
-      name##_flag_dark, name##_clear_dark, name##_range, name##_widen, name##_histogram}}
+    { OPS_OF(name, , ), OPS_OF(name, _dark, ) }
 
 static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {
-    OPS(i8), OPS(u8), OPS(i16), OPS(u16), OPS(i32), OPS(u32), OPS(i64), OPS(u64), OPS(f32), OPS(f64),
+    OPS(i8),  OPS(u8),  OPS(i16), OPS(u16), OPS(i32),
+    OPS(u32), OPS(i64), OPS(u64), OPS(f32), OPS(f64),
 };
 
+#ifdef MEDROI_HAVE_AVX2
+#define OPS_AVX2(name)                                                                             \
+    { OPS_OF(name, , _avx2), OPS_OF(name, _dark, _avx2) }
+
+static const medroi_row_ops avx2_ops[MEDROI_N_ELEMENT_TYPES][2] = {
+    OPS_AVX2(i8),  OPS_AVX2(u8), OPS_AVX2(i16), OPS_AVX2(u16), OPS_AVX2(i32),
+    OPS_AVX2(u32), OPS(i64),     OPS(u64),      OPS_AVX2(f32), OPS_AVX2(f64),
+};
+#endif
+
 const medroi_row_ops *medroi_row_ops_for(medroi_element_type type, int dark) {
+#ifdef MEDROI_HAVE_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) {
+        return &avx2_ops[type][dark ? 1 : 0];
+    }
+#endif
     return &portable_ops[type][dark ? 1 : 0];
 }

@@ -15,6 +15,16 @@
 typedef ELEMENT UNALIGNED JOIN(NAME, _t);
 
 #if IS_FLOAT
+static inline void JOIN(NAME, _add_one)(ELEMENT value, ELEMENT air, double *lane, ELEMENT *lowest,
+                                        ELEMENT *highest, uint64_t *count) {
+    if (value != air && value > LOWEST && value < HIGHEST) {
+        *lane += (double)value;
+        *lowest = LESSER(*lowest, value);
+        *highest = GREATER(*highest, value);
+        *count += 1;
+    }
+}
+
 static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,
                                 medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
@@ -24,12 +34,7 @@ static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar backgro
     ELEMENT highest = LOWEST;
     uint64_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (v[i] != air && v[i] > LOWEST && v[i] < HIGHEST) {
-            lanes[i % MEDROI_SUM_LANES] += (double)v[i];
-            lowest = LESSER(lowest, v[i]);
-            highest = GREATER(highest, v[i]);
-            count++;
-        }
+        JOIN(NAME, _add_one)(v[i], air, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
     }
     medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
 }
@@ -62,6 +67,11 @@ static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar backgro
     sum->count += n - n_air;
 }
 #endif
+
+static void JOIN(NAME, _add_up_dark)(const void *row, size_t n, medroi_scalar background,
+                                     medroi_sum *sum) {
+    JOIN(NAME, _add_up)(row, n, background, sum);
+}
 
 static void JOIN(NAME, _project)(const void *row, size_t n, void *row_peak, void *column_peaks) {
     const JOIN(NAME, _t) *v = row;
@@ -126,6 +136,30 @@ static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t 
     *(ELEMENT *)row_peak = peak;
 }
 
+static void JOIN(NAME, _sweep)(const void *const rows[5], size_t n, size_t step,
+                               const medroi_peaks *peaks, medroi_scalar background,
+                               medroi_sum *sum) {
+    if (sum) {
+        JOIN(NAME, _add_up)(rows[0], n, background, sum);
+    }
+    JOIN(NAME, _project)(rows[0], n, peaks->row_peak, peaks->column_peaks);
+    if (rows[1]) {
+        JOIN(NAME, _erode)(rows, n, step, peaks->row_core, peaks->column_cores);
+    }
+}
+
+static void JOIN(NAME, _sweep_dark)(const void *const rows[5], size_t n, size_t step,
+                                    const medroi_peaks *peaks, medroi_scalar background,
+                                    medroi_sum *sum) {
+    if (sum) {
+        JOIN(NAME, _add_up)(rows[0], n, background, sum);
+    }
+    JOIN(NAME, _project_dark)(rows[0], n, peaks->row_peak, peaks->column_peaks);
+    if (rows[1]) {
+        JOIN(NAME, _erode_dark)(rows, n, step, peaks->row_core, peaks->column_cores);
+    }
+}
+
 static uint64_t JOIN(NAME, _count)(const void *row, size_t n, medroi_scalar tau) {
     const JOIN(NAME, _t) *v = row;
     const ELEMENT limit = (ELEMENT)tau.FIELD;
@@ -146,8 +180,7 @@ static uint64_t JOIN(NAME, _count_dark)(const void *row, size_t n, medroi_scalar
     return count;
 }
 
-static uint64_t JOIN(NAME, _tally)(const void *row, size_t n, medroi_scalar tau,
-                                   uint64_t *counts) {
+static uint64_t JOIN(NAME, _tally)(const void *row, size_t n, medroi_scalar tau, uint64_t *counts) {
     const JOIN(NAME, _t) *v = row;
     const ELEMENT limit = (ELEMENT)tau.FIELD;
     uint64_t count = 0;

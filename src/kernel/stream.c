@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include "bytes.h"
+#include "layout.h"
 
 #include <string.h>
 
@@ -87,9 +88,9 @@ medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst,
     memset(dst, 0, MEDROI_FIXED_HEADER_NBYTES);
     memcpy(dst, medroi_magic, sizeof medroi_magic);
     dst[4] = MEDROI_FORMAT_VERSION;
-    dst[5] = (uint8_t)((layout->big_endian ? MEDROI_FLAG_BIG_ENDIAN : 0) |
-                       (layout->f_order ? MEDROI_FLAG_F_ORDER : 0) |
-                       (plain ? 0 : MEDROI_FLAG_EXTENDED));
+    dst[5] =
+        (uint8_t)((layout->big_endian ? MEDROI_FLAG_BIG_ENDIAN : 0) |
+                  (layout->f_order ? MEDROI_FLAG_F_ORDER : 0) | (plain ? 0 : MEDROI_FLAG_EXTENDED));
     dst[6] = (uint8_t)layout->kind;
     dst[7] = (uint8_t)layout->ndim;
     medroi_store16(dst + 8, layout->itemsize);

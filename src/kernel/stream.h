@@ -18,9 +18,6 @@ extern const uint8_t medroi_magic[4];
 /* 1: the 54-byte record can hold this array. */
 int medroi_is_plain(const medroi_layout *layout);
 int medroi_is_empty_box(const medroi_layout *layout, const medroi_box *box);
-/* Kinds, sizes, flags, axes, and a total size that fits the address space. */
-medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status blame,
-                                  medroi_error *error);
 /* Bytes of the part table, 0 where there is none. */
 uint64_t medroi_part_table_nbytes(const medroi_header *header);
 

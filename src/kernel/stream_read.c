@@ -1,5 +1,6 @@
 /* The preamble of a stream (FORMAT.md sections 1 to 4) from bytes that nobody vouches for. */
 #include "bytes.h"
+#include "layout.h"
 #include "stream.h"
 
 #include <string.h>
@@ -69,8 +70,7 @@ static medroi_status read_record(const uint8_t *src, medroi_header *header, medr
     return MEDROI_OK;
 }
 
-static medroi_status read_extended(const uint8_t *src, medroi_header *header,
-                                   medroi_error *error) {
+static medroi_status read_extended(const uint8_t *src, medroi_header *header, medroi_error *error) {
     for (int32_t i = 0; i < header->layout.ndim; i++, src += 24) {
         uint64_t size = medroi_load64(src), start = medroi_load64(src + 8),
                  stop = medroi_load64(src + 16);
@@ -123,7 +123,8 @@ static medroi_status check_payload_fields(const medroi_header *header, medroi_er
 
 static medroi_status check_values(const medroi_header *header, medroi_error *error) {
     uint16_t size = header->layout.itemsize;
-    if ((size < 8 && header->background >> 8 * size != 0) || (size > 8 && header->background != 0)) {
+    if ((size < 8 && header->background >> 8 * size != 0) ||
+        (size > 8 && header->background != 0)) {
         return corrupt(error, "its background is wider than an element");
     }
     if (!(header->miss_rate >= 0.0 && header->miss_rate <= 1.0)) {
@@ -183,8 +184,7 @@ static medroi_status read_fields(const uint8_t *src, medroi_header *header, medr
     return MEDROI_OK;
 }
 
-static medroi_status read_geometry(const uint8_t *src, medroi_header *header,
-                                   medroi_error *error) {
+static medroi_status read_geometry(const uint8_t *src, medroi_header *header, medroi_error *error) {
     static const uint8_t zeros[MEDROI_RECORD_NBYTES] = {0};
     medroi_status status;
     if (!header->extended && header->layout.ndim != 2 && header->layout.ndim != 3) {

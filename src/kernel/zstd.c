@@ -3,6 +3,7 @@
 #include "inner.h"
 #include "packed.h"
 
+#ifdef MEDROI_HAVE_ZSTD
 #include <zstd.h>
 
 static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
@@ -26,8 +27,7 @@ static int compress_zstd(const uint8_t *src, size_t src_nbytes, int level, uint8
     return ZSTD_isError(length) != 0;
 }
 
-static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst,
-                           size_t dst_nbytes) {
+static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
     if (ZSTD_getFrameContentSize(src, src_nbytes) != dst_nbytes ||
         ZSTD_findFrameCompressedSize(src, src_nbytes) != src_nbytes) {
         return 1;
@@ -52,3 +52,5 @@ const medroi_inner medroi_zstd = {.id = 2,
                                   .bound = bound,
                                   .encode = encode,
                                   .decode = decode};
+
+#endif

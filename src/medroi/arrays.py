@@ -42,7 +42,9 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
 
 
 def as_dense(array: Array) -> Array:
-    """Return `array` itself if its memory is dense in C or F order, else a C-order copy.
+    """Return `array` itself if its memory is dense in C or F order, else a dense copy.
+
+    The copy of a view is in F order where the array behind it is, in C order otherwise.
 
     Raises
     ------
@@ -52,13 +54,22 @@ def as_dense(array: Array) -> Array:
         For arrays without axes or with more than eight.
     """
     check_dtype(array.dtype)
-    if not 1 <= array.ndim <= _kernel.MAX_AXES:
-        raise InvalidArgument(
-            f"found an array of {array.ndim} axes, expected 1 to {_kernel.MAX_AXES}"
-        )
+    check_ndim(array.ndim)
     if array.flags.c_contiguous or array.flags.f_contiguous:
         return array
-    return np.ascontiguousarray(array)
+    return np.array(array, order="F" if _is_view_of_f_order(array) else "C")
+
+
+def check_ndim(ndim: int) -> None:
+    """Refuse arrays without axes and with more than a stream can hold."""
+    if not 1 <= ndim <= _kernel.MAX_AXES:
+        raise InvalidArgument(f"found an array of {ndim} axes, expected 1 to {_kernel.MAX_AXES}")
+
+
+def _is_view_of_f_order(array: Array) -> bool:
+    """Whether a copy in F order keeps neighbours together, as one in C order would not."""
+    steps = [abs(step) for step, size in zip(array.strides, array.shape, strict=True) if size > 1]
+    return len(steps) > 1 and steps == sorted(steps)
 
 
 def is_f_order(array: Array) -> bool:
@@ -148,3 +159,11 @@ def value_of(bits: int, dtype: np.dtype[Any]) -> Any:
         return 0
     little = dtype.newbyteorder("<")
     return np.frombuffer(bits.to_bytes(dtype.itemsize, "little"), little)[0].item()
+
+
+def filled(shape: Sequence[int], dtype: np.dtype[Any], bits: int) -> Array:
+    """A C-order array of elements with these bits."""
+    element = bits.to_bytes(dtype.itemsize, "big" if is_big_endian(dtype) else "little")
+    array: Array = np.empty(shape, dtype)
+    array[...] = np.frombuffer(element, dtype)
+    return array

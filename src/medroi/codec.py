@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from medroi import _kernel, arrays, inner, roi, stream
+from medroi import _kernel, arrays, inner, roi, stream, verify
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.base import Block, InnerCodec, NativeCodec
 
 Array = arrays.Array
+
+# Holds the preamble of most arrays, of eight axes too, and the part table behind it.
+FIRST_READ_NBYTES = 512
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,14 @@ class StreamInfo:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the bytes of a stream, except the array."""
+    """Everything that decides the bytes of a stream but the array, and how many threads work."""
 
     inner: InnerCodec
     region: roi.RegionOptions = field(default_factory=roi.RegionOptions)
     slice_axis: int | None = None
     affine: tuple[float, ...] = stream.IDENTITY
+    threads: int = 1
+    verify: bool = False
 
 
 def encode(array: Array, settings: Settings) -> bytes:
@@ -99,8 +105,21 @@ def encode(array: Array, settings: Settings) -> bytes:
     ------
     InvalidArgument
         For arrays that the settings cannot serve.
+    VerificationFailed
+        With `settings.verify`, where decoding gives back something else than promised.
     """
     dense = arrays.as_dense(array)
+    coded = _encode_dense(dense, settings)
+    if settings.verify:
+        header = stream.read_header(np.frombuffer(coded, np.uint8))
+        background = arrays.value_of(header.background, dense.dtype)
+        verify.check(
+            dense, decode(coded), header.box, background, settings.inner, settings.region.roi
+        )
+    return coded
+
+
+def _encode_dense(dense: Array, settings: Settings) -> bytes:
     options = _options_for(dense, settings.region)
     background = roi.background_bits(dense, options)
     region = roi.search(dense, options, background)
@@ -117,9 +136,34 @@ def encode(array: Array, settings: Settings) -> bytes:
     )
     codec = settings.inner
     if isinstance(codec, NativeCodec) and codec.is_native():
-        coded: bytes = _kernel.encode(header, arrays.memory_of(dense), codec.native_params())
+        coded: bytes = _kernel.encode(
+            header, arrays.memory_of(dense), codec.native_params(), settings.threads
+        )
         return coded
-    return encode_hosted(dense, header, codec)
+    return encode_hosted(dense, header, codec, settings.threads)
+
+
+def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
+    """Refuse arrays that the settings cannot serve, whatever their voxels.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming what was found and what is possible.
+    """
+    arrays.check_dtype(dtype)
+    arrays.check_ndim(ndim)
+    if ndim > 1:
+        arrays.normalize_axes(settings.region.axes, ndim)
+        _check_slice_axis(settings.slice_axis, ndim)
+    if settings.region.background != "auto":
+        arrays.bits_of(settings.region.background, dtype)
+
+
+def keeps_every_voxel(ndim: int, dtype: np.dtype[Any], settings: Settings) -> bool:
+    """Whether every voxel that differs from the background is kept."""
+    is_image = ndim > 1 and dtype.kind in arrays.NUMBER_KINDS
+    return settings.region.threshold is None or not is_image
 
 
 def _options_for(array: Array, options: roi.RegionOptions) -> roi.RegionOptions:
@@ -129,16 +173,22 @@ def _options_for(array: Array, options: roi.RegionOptions) -> roi.RegionOptions:
     return dataclasses.replace(options, threshold=None, axes=axes)
 
 
+def _check_slice_axis(asked: int | None, ndim: int) -> None:
+    if asked is not None and not -ndim <= asked < ndim:
+        raise InvalidArgument(f"slice_axis={asked} of an array of {ndim} axes")
+
+
 def _slice_axis(array: Array, asked: int | None, axes: Sequence[int] | None) -> int:
     if asked is None or array.ndim == 1:
         default: int = arrays.layout_of(array, axes).default_slice_axis
         return default
-    if not -array.ndim <= asked < array.ndim:
-        raise InvalidArgument(f"slice_axis={asked} of an array of {array.ndim} axes")
+    _check_slice_axis(asked, array.ndim)
     return asked % array.ndim
 
 
-def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> bytes:
+def encode_hosted(
+    array: Array, header: _kernel.Header, codec: InnerCodec, threads: int = 1
+) -> bytes:
     """Encode the region that a header describes with an inner codec run from Python.
 
     Parameters
@@ -149,6 +199,8 @@ def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> by
         Complete but for the payload.
     codec : InnerCodec
         The one that the header names.
+    threads : int
+        Parts coded at a time; the bytes are the same for any number.
     """
     if any(start == stop for start, stop in header.box):
         return stream.pack_parts(header, [], 0)
@@ -161,7 +213,8 @@ def encode_hosted(array: Array, header: _kernel.Header, codec: InnerCodec) -> by
         header.layout, arrays.memory_of(array), header.box, header.slice_axis, _flat(block)
     )
     planned = codec.plan(block)
-    parts = [planned.encode(block[k : k + extent]) for k in range(0, region.shape[0], extent)]
+    slabs = [block[k : k + extent] for k in range(0, region.shape[0], extent)]
+    parts = _map(planned.encode, slabs, threads)
     return stream.pack_parts(header, parts, extent)
 
 
@@ -173,7 +226,21 @@ def _flat(block: Array) -> arrays.Memory:
     return arrays.memory_of(block)
 
 
-def decode(buf: Any, out: Array | None = None) -> Array:
+def _map(run: Callable[[Any], Any], items: Sequence[Any], threads: int) -> list[Any]:
+    if threads < 2 or len(items) < 2:
+        return [run(item) for item in items]
+    with ThreadPoolExecutor(min(threads, len(items))) as pool:
+        return list(pool.map(run, items))
+
+
+def decode(
+    buf: Any,
+    out: Array | None = None,
+    *,
+    shape: tuple[int, ...] | None = None,
+    dtype: np.dtype[Any] | None = None,
+    threads: int = 1,
+) -> Array:
     """Decode one stream.
 
     Parameters
@@ -182,6 +249,12 @@ def decode(buf: Any, out: Array | None = None) -> Array:
         One whole stream.
     out : ndarray, optional
         Dense memory of the array's size in bytes, to decode into in the array's memory order.
+    shape : tuple of int, optional
+        What the array must have; a stream of any other is refused.
+    dtype : dtype, optional
+        What the array must have, whatever the byte order.
+    threads : int
+        Parts decoded at a time.
 
     Returns
     -------
@@ -194,20 +267,37 @@ def decode(buf: Any, out: Array | None = None) -> Array:
     """
     data = np.frombuffer(buf, np.uint8)
     header = stream.read_header(data)
+    _check_expected(header, shape, dtype)
     payload = data[header.preamble_nbytes :]
     _kernel.check_payload(header, payload)
     target = _empty(header) if out is None else out
     memory = _memory_to_fill(target, header)
     if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
-        _kernel.decode(header, payload, memory)
+        _kernel.decode(header, payload, memory, threads)
         return target
     table = stream.parse_table(header, payload[: stream.table_nbytes(header)])
-    for number, part in enumerate(table):
+
+    def place(numbered: tuple[int, stream.Part]) -> None:
+        number, part = numbered
         block = decode_part(header, number, part, payload[part.start : part.stop])
         box = header.part_box(number)
         _kernel.scatter(header.layout, memory, box, header.slice_axis, _flat(block))
+
+    _map(place, list(enumerate(table)), threads)
     _kernel.fill_outside(header.layout, memory, header.box, header.background)
     return target
+
+
+def _check_expected(
+    header: _kernel.Header, shape: tuple[int, ...] | None, dtype: np.dtype[Any] | None
+) -> None:
+    found = stream.dtype_of(header)
+    same_dtype = dtype is None or found.newbyteorder("=") == dtype.newbyteorder("=")
+    if not same_dtype or (shape is not None and header.shape != tuple(shape)):
+        raise CorruptStream(
+            f"the stream holds an array of shape {header.shape} and dtype {found}, "
+            f"expected shape {shape} and dtype {dtype}"
+        )
 
 
 def _empty(header: _kernel.Header) -> Array:
@@ -248,17 +338,25 @@ def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: A
 
 def decode_selection(
     bounds: Sequence[tuple[int, int]] | None = None,
-) -> Generator[tuple[int, int], bytes, Array]:
+    *,
+    shape: tuple[int, ...] | None = None,
+    dtype: np.dtype[Any] | None = None,
+) -> Generator[tuple[int, int], Any, Array]:
     """Decode a part of an array from a part of its stream, whoever does the reading.
 
     A generator: it yields byte ranges `(start, stop)` of the stream, wants each sent back as
-    bytes, and returns the decoded selection. A selection outside the region asks for the header
-    only; any other asks for the parts that it touches.
+    bytes, and returns the decoded selection. A selection outside the region asks for the first
+    `FIRST_READ_NBYTES` only (fewer where the stream is shorter); any other asks for the part
+    table, where there is one, and for the parts that it touches, in one range.
 
     Parameters
     ----------
     bounds : sequence of (int, int), optional
         Half-open bounds per array axis; None is the whole array.
+    shape : tuple of int, optional
+        What the array must have; a stream of any other is refused.
+    dtype : dtype, optional
+        What the array must have, whatever the byte order.
 
     Returns
     -------
@@ -271,28 +369,29 @@ def decode_selection(
     InvalidArgument
         For bounds outside the array.
     """
-    head = yield (0, stream.FIXED_HEADER_NBYTES)
+    head = yield (0, FIRST_READ_NBYTES)
     preamble_nbytes = _kernel.peek_preamble_nbytes(head)
     if preamble_nbytes > len(head):
         head = bytes(head) + bytes((yield (len(head), preamble_nbytes)))
     header = stream.read_header(head)
+    _check_expected(header, shape, dtype)
     wanted = _check_bounds(bounds, header.shape)
-    selection = np.full(
-        [stop - start for start, stop in wanted],
-        arrays.value_of(header.background, stream.dtype_of(header)),
-        stream.dtype_of(header),
+    selection = arrays.filled(
+        [stop - start for start, stop in wanted], stream.dtype_of(header), header.background
     )
     numbers = _parts_touched(header, wanted)
     if numbers:
-        table_nbytes = stream.table_nbytes(header)
-        table = b""
-        if table_nbytes:
-            table = yield (preamble_nbytes, preamble_nbytes + table_nbytes)
-        parts = stream.parse_table(header, table)
-        for number in numbers:
-            part = parts[number]
-            coded = yield (preamble_nbytes + part.start, preamble_nbytes + part.stop)
-            _paste(selection, wanted, header, number, decode_part(header, number, part, coded))
+        table_stop = preamble_nbytes + stream.table_nbytes(header)
+        if table_stop > len(head):
+            head = bytes(head) + bytes((yield (len(head), table_stop)))
+        parts = stream.parse_table(header, head[preamble_nbytes:table_stop])[
+            numbers.start : numbers.stop
+        ]
+        first = parts[0].start
+        coded = yield (preamble_nbytes + first, preamble_nbytes + parts[-1].stop)
+        for number, part in zip(numbers, parts, strict=True):
+            block = decode_part(header, number, part, coded[part.start - first : part.stop - first])
+            _paste(selection, wanted, header, number, block)
     return selection
 
 

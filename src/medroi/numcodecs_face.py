@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_ndarray
 
-from medroi import arrays, codec, inner, roi, stream
-from medroi.errors import InvalidArgument
+from medroi import arrays, codec, settings
 from medroi.inner.base import InnerCodec
 
 
@@ -44,6 +40,12 @@ class MedROI(Codec):
         Array axis along which the inner codec sees slices; None is the outermost in memory.
     affine : array_like, optional
         3x3 or 4x4, voxel index to mm; its 3x3 goes into the record.
+    verify : bool
+        Decode every stream after encoding it, and refuse one that does not give back the region
+        as its inner codec promises.
+    threads : int
+        Threads that share the parts of one array. The bytes are the same for any number, which
+        is why the configuration does not hold it: a codec made from one has a single thread.
 
     Raises
     ------
@@ -66,8 +68,10 @@ class MedROI(Codec):
         axes: Sequence[int] | None = None,
         slice_axis: int | None = None,
         affine: Any = None,
+        verify: bool = False,
+        threads: int = 1,
     ) -> None:
-        self._settings = make_settings(
+        self._settings = settings.make(
             inner,
             slice_axis=slice_axis,
             affine=affine,
@@ -78,6 +82,8 @@ class MedROI(Codec):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            verify=verify,
+            threads=threads,
         )
 
     @classmethod
@@ -91,17 +97,8 @@ class MedROI(Codec):
         InvalidArgument
             For an inner codec that is not lossless, or a threshold.
         """
-        if options.get("threshold") is not None:
-            raise InvalidArgument(
-                f"threshold={options['threshold']!r} would discard voxels; "
-                "MedROI.lossless keeps every voxel: leave it out, or use MedROI(...)"
-            )
-        made = cls(inner, **{**options, "threshold": None})
-        if not made._settings.inner.lossless:
-            raise InvalidArgument(
-                f"inner codec {made._settings.inner.config()} is lossy; "
-                "MedROI.lossless needs a lossless one"
-            )
+        made = cls(inner, **settings.without_threshold("MedROI", options))
+        settings.check_lossless("MedROI", made._settings)
         return made
 
     @classmethod
@@ -122,7 +119,8 @@ class MedROI(Codec):
         InvalidArgument
             As `MedROI`, and where background="auto" cannot tell.
         """
-        return cls(**fit_config(array, chunks, cls(**options).get_config()))
+        fitted = settings.fit(array, chunks, cls(**options)._settings)
+        return cls(**settings.config_of(fitted), threads=fitted.threads)
 
     def encode(self, buf: Any) -> bytes:
         """Encode an array or a buffer of bytes to one stream.
@@ -150,100 +148,38 @@ class MedROI(Codec):
         """
         source = arrays.memory_of(arrays.as_dense(ensure_ndarray(buf)))
         if out is None:
-            return codec.decode(source)
-        codec.decode(source, ensure_ndarray(out))
+            return codec.decode(source, threads=self._settings.threads)
+        codec.decode(source, ensure_ndarray(out), threads=self._settings.threads)
         return out
 
     def get_config(self) -> dict[str, Any]:
         """All parameters, fit for JSON, with the codec's id."""
-        return {"id": self.codec_id, **settings_config(self._settings)}
+        return {"id": self.codec_id, **settings.config_of(self._settings)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> MedROI:
-        """The codec that a configuration describes."""
-        return cls(**{key: value for key, value in config.items() if key != "id"})
+        """The codec that a configuration describes.
+
+        Raises
+        ------
+        InvalidArgument
+            For parameters that no `MedROI` has.
+        """
+        return cls(**settings.arguments("MedROI", config))
 
     def __repr__(self) -> str:
-        config = settings_config(self._settings)
-        return f"MedROI({', '.join(f'{key}={value!r}' for key, value in config.items())})"
+        return settings.text_of("MedROI", self._settings)
 
     def __hash__(self) -> int:
-        return hash(json.dumps(self.get_config(), sort_keys=True))
+        return hash(settings.token_of(self._settings))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MedROI) and other.get_config() == self.get_config()
+        if not isinstance(other, MedROI):
+            return NotImplemented
+        return settings.token_of(other._settings) == settings.token_of(self._settings)
 
     def __reduce__(self) -> Any:
         return (MedROI.from_config, (self.get_config(),))
 
-    def __dask_tokenize__(self) -> str:
-        return json.dumps(self.get_config(), sort_keys=True)
-
-
-def make_settings(
-    inner_codec: str | Mapping[str, Any] | InnerCodec,
-    *,
-    slice_axis: int | None,
-    affine: Any,
-    **options: Any,
-) -> codec.Settings:
-    """Settings from the parameters of `MedROI`."""
-    axes = options["axes"]
-    options["axes"] = None if axes is None else tuple(int(axis) for axis in axes)
-    for name in ("threshold", "background", "padding", "max_miss_rate"):
-        options[name] = _plain_number(options[name])
-    return codec.Settings(
-        inner=inner.make(inner_codec),
-        region=roi.RegionOptions(**options),
-        slice_axis=None if slice_axis is None else int(slice_axis),
-        affine=stream.flatten_affine(affine),
-    )
-
-
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
-def _plain_number(value: Any) -> Any:
-    """A Python number for a numpy scalar or for JSON's way to write numbers that are not finite."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
-
-
-def _json_number(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return next(text for text, number in _NOT_FINITE.items() if repr(number) == repr(value))
-    return value
-
-
-def settings_config(settings: codec.Settings) -> dict[str, Any]:
-    """The parameters of `MedROI` that make these settings, fit for JSON."""
-    region, affine = settings.region, settings.affine
-    identity = affine == stream.IDENTITY
-    return {
-        "inner": settings.inner.config(),
-        "threshold": _json_number(region.threshold),
-        "polarity": region.polarity,
-        "roi": region.roi,
-        "background": _json_number(region.background),
-        "padding": region.padding,
-        "max_miss_rate": region.max_miss_rate,
-        "axes": None if region.axes is None else list(region.axes),
-        "slice_axis": settings.slice_axis,
-        "affine": None if identity else [list(affine[i : i + 3]) for i in (0, 3, 6)],
-    }
-
-
-def fit_config(
-    array: Any, chunks: Sequence[int] | None, config: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A configuration of `MedROI` with the numbers of a whole array in it."""
-    whole = arrays.as_dense(np.asarray(array))
-    settings = MedROI.from_config(config)._settings
-    background = roi.background_bits(whole, settings.region)
-    region = roi.search(whole, settings.region, background)
-    fitted = {key: value for key, value in config.items() if key != "id"}
-    fitted["background"] = _json_number(arrays.value_of(background, whole.dtype))
-    if isinstance(settings.region.threshold, str):
-        fitted["threshold"] = None if math.isnan(region.threshold) else region.threshold
-    return fitted
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return ("MedROI", settings.token_of(self._settings))

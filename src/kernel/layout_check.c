@@ -1,5 +1,5 @@
 /* What a layout may be, the same for a writer's request as for a stream's claim. */
-#include "stream.h"
+#include "layout.h"
 
 static int popcount8(unsigned bits) {
     int n = 0;
@@ -55,7 +55,8 @@ static medroi_status check_size(const medroi_layout *layout, medroi_status blame
 
 medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status blame,
                                   medroi_error *error) {
-    int long_axes = 0, one_byte = layout->itemsize == 1 || layout->kind == 'S' || layout->kind == 'V';
+    int long_axes = 0,
+        one_byte = layout->itemsize == 1 || layout->kind == 'S' || layout->kind == 'V';
     if (layout->ndim < 1 || layout->ndim > MEDROI_MAX_AXES) {
         return medroi_fail(error, blame, "found %d axes, expected 1 to %d", (int)layout->ndim,
                            MEDROI_MAX_AXES);
@@ -77,7 +78,8 @@ medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status bla
         long_axes += layout->shape[i] > 1;
     }
     if (layout->f_order && long_axes < 2) {
-        return medroi_fail(error, blame, "an array with fewer than two long axes is marked F order");
+        return medroi_fail(error, blame,
+                           "an array with fewer than two long axes is marked F order");
     }
     return check_size(layout, blame, error);
 }

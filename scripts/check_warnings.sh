@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Compile the kernel and the fuzzer with every compiler that is here; a warning is an error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/kernel_flags.sh
+
+warnings=(-std=c11 -O2 -Wall -Wextra -Wconversion -Werror -Isrc/kernel)
+
+for compiler in gcc clang; do
+    command -v "$compiler" >/dev/null || continue
+    for source in src/kernel/*.c tests/fuzz/*.c; do
+        "$compiler" "${warnings[@]}" "${KERNEL_MACROS[@]}" -c "$source" -o /dev/null
+    done
+done

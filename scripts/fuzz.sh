@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Fuzz the kernel under the address and undefined-behaviour sanitizers.
+#
+#   bash scripts/fuzz.sh [SECONDS=60] [SEED=from the clock] [FIRST_ITERATION=0]
+#
+# What broke it is printed as a seed and an iteration, which run again give the same input.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/kernel_flags.sh
+
+seconds="${1:-60}"
+seed="${2:-$(date +%s)}"
+first="${3:-0}"
+
+sanitizers=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+mkdir -p build/fuzz
+for program in decode region; do
+    "${CC:-cc}" -std=c11 -g -O1 "${sanitizers[@]}" -Isrc/kernel "${KERNEL_MACROS[@]}" \
+        "tests/fuzz/fuzz_$program.c" tests/fuzz/random.c tests/fuzz/mutate.c src/kernel/*.c \
+        -o "build/fuzz/fuzz_$program" "${KERNEL_LIBRARIES[@]}" -lm
+done
+
+# Larger than every array that the fuzzers let a header describe, with its working space.
+export ASAN_OPTIONS="max_allocation_size_mb=256:detect_leaks=1:${ASAN_OPTIONS:-}"
+shopt -s nullglob
+build/fuzz/fuzz_region "$((seconds / 4))" "$seed" "$first"
+build/fuzz/fuzz_decode "$((seconds - seconds / 4))" "$seed" "$first" tests/golden/*.medroi

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Set everything up and run every check. The last line is pytest's own.
+#
+# FUZZ_SECONDS (20) is how long the fuzzers run.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+build_wheels() {
+    # From a source distribution, as a release is, and outside of this tree: the objects of a
+    # build with the libraries must not slip into one without them.
+    rm -rf build/dist build/wheels
+    quiet .venv/bin/python -m build -q --sdist --outdir build/dist .
+    quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*.tar.gz
+    quiet env MEDROI_WITHOUT=z,zstd,openjp2 \
+        .venv/bin/pip wheel -q --no-deps -w build/wheels/standin build/dist/*.tar.gz
+}
+
+# Tests that need other versions than the main environment has, or another build of medroi.
+run_environment() {
+    local name="$1" venv=".venv-$1" wheels=build/wheels/full
+    if [ "$name" = standin ]; then
+        wheels=build/wheels/standin
+    fi
+    make_venv "$python" "$venv"
+    quiet "$venv/bin/pip" install -q -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
+    quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
+    "$venv/bin/python" -m pytest -q "tests/environments/test_${name}_env.py"
+}
+
+python="$(find_python)"
+system_packages "$python"
+if [ -n "$(missing_libraries)" ]; then
+    printf 'the tests compare both builds: they need the headers of zlib, zstd and OpenJPEG\n' >&2
+    exit 1
+fi
+
+stage "virtual environment .venv, medroi and what the checks need"
+make_venv "$python" .venv
+install_medroi dev
+
+stage "style: ruff, mypy, clang-format"
+quiet .venv/bin/ruff check .
+quiet .venv/bin/ruff format --check .
+quiet .venv/bin/mypy
+git ls-files -z '*.c' '*.h' >"$LOG_DIR/c-files"
+quiet xargs -0 -a "$LOG_DIR/c-files" .venv/bin/clang-format --dry-run -Werror
+
+stage "kernel: no compiler warnings"
+bash scripts/check_warnings.sh
+
+stage "arrows: who may import whom"
+quiet .venv/bin/python scripts/check_imports.py
+
+stage "fuzzers, ${FUZZ_SECONDS:-20} s"
+quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
+
+stage "wheels from a source distribution, with and without zlib, zstd and OpenJPEG"
+build_wheels
+
+for requirements in tests/environments/*.txt; do
+    name="$(basename "$requirements" .txt)"
+    stage "environment $name"
+    run_environment "$name"
+done
+
+stage "tests"
+.venv/bin/python -m pytest -q

@@ -1,0 +1,193 @@
+/* AVX2 sums of a run: begin, take one vector after another, close. Included by rows_kernels.c. A
+ * run is short enough (MEDROI_RUN_LENGTH) that no lane overflows. What is left over at the end of a
+ * run is added by the portable kernels. */
+
+AVX2 static inline uint64_t sum_of_u64(__m256i v) {
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    return (uint64_t)_mm_cvtsi128_si64(half) +
+           (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(half, half));
+}
+
+AVX2 static inline int64_t sum_of_i32(__m256i v) {
+    __m256i low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(v));
+    __m256i high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(v, 1));
+    return (int64_t)sum_of_u64(_mm256_add_epi64(low, high));
+}
+
+/* Unsigned and signed integers are summed alike, the sign bit turned over where that helps;
+ * `matches` counts the elements that are background. */
+typedef struct integer_sums {
+    __m256i totals;
+    __m256i matches;
+    __m256i air;
+    __m256i bias;
+} integer_sums;
+
+AVX2 static inline void take_bytes(integer_sums *sums, __m256i v) {
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i same = _mm256_cmpeq_epi8(v, sums->air); /* 255 for each */
+    v = _mm256_xor_si256(v, sums->bias);
+    sums->totals = _mm256_add_epi64(sums->totals, _mm256_sad_epu8(v, zero));
+    sums->matches = _mm256_add_epi64(sums->matches, _mm256_sad_epu8(same, zero));
+}
+
+AVX2 static inline void take_words(integer_sums *sums, __m256i v) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    sums->matches = _mm256_sub_epi16(sums->matches, _mm256_cmpeq_epi16(v, sums->air));
+    v = _mm256_xor_si256(v, sums->bias);
+    sums->totals = _mm256_add_epi32(sums->totals, _mm256_madd_epi16(v, ones));
+}
+
+AVX2 static inline void take_double_words(integer_sums *sums, __m256i v) {
+    const __m256i low_half = _mm256_set1_epi64x(0xffffffff);
+    sums->matches = _mm256_sub_epi32(sums->matches, _mm256_cmpeq_epi32(v, sums->air));
+    v = _mm256_xor_si256(v, sums->bias);
+    __m256i pairs = _mm256_add_epi64(_mm256_and_si256(v, low_half), _mm256_srli_epi64(v, 32));
+    sums->totals = _mm256_add_epi64(sums->totals, pairs);
+}
+
+#define INTEGER_SUMS(name, unit, bits, cast, bias_bits, total_of, matches_of, bias_of_one)         \
+    typedef integer_sums name##_sums;                                                              \
+    AVX2 static inline name##_sums name##_begin_sums(medroi_scalar background) {                   \
+        integer_sums sums;                                                                         \
+        sums.totals = sums.matches = _mm256_setzero_si256();                                       \
+        sums.air = _mm256_set1_epi##bits((cast)background.i);                                      \
+        sums.bias = _mm256_set1_epi##bits((cast)(bias_bits));                                      \
+        return sums;                                                                               \
+    }                                                                                              \
+    AVX2 static inline void name##_take(name##_sums *sums, __m256i v) { take_##unit(sums, v); }    \
+    AVX2 static inline void name##_close_sums(name##_sums *sums, const void *row, size_t done,     \
+                                              size_t n, medroi_scalar background,                  \
+                                              medroi_sum *sum) {                                   \
+        uint64_t n_air = (uint64_t)(matches_of);                                                   \
+        int64_t total = (int64_t)(total_of) - (bias_of_one) * (int64_t)done;                       \
+        medroi_sum_add(sum, total - (int64_t)n_air * background.i);                                \
+        sum->count += done - n_air;                                                                \
+        if (done < n) {                                                                            \
+            name##_add_up((const name##_t *)row + done, n - done, background, sum);                \
+        }                                                                                          \
+    }
+
+INTEGER_SUMS(u8, bytes, 8, char, 0, sum_of_u64(sums->totals), sum_of_u64(sums->matches) / 255, 0)
+INTEGER_SUMS(i8, bytes, 8, char, 0x80, sum_of_u64(sums->totals), sum_of_u64(sums->matches) / 255,
+             128)
+INTEGER_SUMS(i16, words, 16, short, 0, sum_of_i32(sums->totals),
+             sum_of_i32(_mm256_madd_epi16(sums->matches, _mm256_set1_epi16(1))), 0)
+INTEGER_SUMS(u16, words, 16, short, 0x8000, sum_of_i32(sums->totals),
+             sum_of_i32(_mm256_madd_epi16(sums->matches, _mm256_set1_epi16(1))), -0x8000)
+INTEGER_SUMS(i32, double_words, 32, int, 0x80000000, sum_of_u64(sums->totals),
+             sum_of_i32(sums->matches), INT64_C(0x80000000))
+INTEGER_SUMS(u32, double_words, 32, int, 0, sum_of_u64(sums->totals), sum_of_i32(sums->matches), 0)
+
+#define FOLD_F32(name, op)                                                                         \
+    AVX2 static inline float name(__m256 v) {                                                      \
+        __m128 half = _mm_##op##_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));       \
+        half = _mm_##op##_ps(half, _mm_movehl_ps(half, half));                                     \
+        return _mm_cvtss_f32(_mm_##op##_ss(half, _mm_movehdup_ps(half)));                          \
+    }
+#define FOLD_F64(name, op)                                                                         \
+    AVX2 static inline double name(__m256d v) {                                                    \
+        __m128d half = _mm_##op##_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));      \
+        return _mm_cvtsd_f64(_mm_##op##_sd(half, _mm_unpackhi_pd(half, half)));                    \
+    }
+FOLD_F32(min_of_f32, min)
+FOLD_F32(max_of_f32, max)
+FOLD_F64(min_of_f64, min)
+FOLD_F64(max_of_f64, max)
+
+/* Lanes 0-3 and 4-7 of the definition of the float sum. */
+typedef struct f32_sums {
+    __m256d lanes[2];
+    __m256 lows;
+    __m256 highs;
+    __m256i counts;
+    __m256 air;
+} f32_sums;
+
+AVX2 static inline f32_sums f32_begin_sums(medroi_scalar background) {
+    f32_sums sums;
+    sums.lanes[0] = sums.lanes[1] = _mm256_setzero_pd();
+    sums.lows = _mm256_set1_ps(INFINITY);
+    sums.highs = _mm256_set1_ps(-INFINITY);
+    sums.counts = _mm256_setzero_si256();
+    sums.air = _mm256_set1_ps((float)background.f);
+    return sums;
+}
+
+AVX2 static inline void f32_take(f32_sums *sums, __m256 v) {
+    const __m256 far = _mm256_set1_ps(INFINITY);
+    __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
+    __m256 keep = _mm256_and_ps(_mm256_cmp_ps(size, far, _CMP_LT_OQ),
+                                _mm256_cmp_ps(v, sums->air, _CMP_NEQ_UQ));
+    __m256 kept = _mm256_and_ps(v, keep);
+    sums->lanes[0] = _mm256_add_pd(sums->lanes[0], _mm256_cvtps_pd(_mm256_castps256_ps128(kept)));
+    sums->lanes[1] = _mm256_add_pd(sums->lanes[1], _mm256_cvtps_pd(_mm256_extractf128_ps(kept, 1)));
+    sums->lows = _mm256_min_ps(sums->lows, _mm256_blendv_ps(far, v, keep));
+    sums->highs = _mm256_max_ps(sums->highs, _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), v, keep));
+    sums->counts = _mm256_sub_epi32(sums->counts, _mm256_castps_si256(keep));
+}
+
+AVX2 static inline void f32_close_sums(f32_sums *sums, const void *row, size_t done, size_t n,
+                                       medroi_scalar background, medroi_sum *sum) {
+    const f32_t *v = row;
+    const float air = (float)background.f;
+    double lanes[MEDROI_SUM_LANES];
+    _mm256_storeu_pd(lanes, sums->lanes[0]);
+    _mm256_storeu_pd(lanes + 4, sums->lanes[1]);
+    float lowest = min_of_f32(sums->lows);
+    float highest = max_of_f32(sums->highs);
+    uint64_t count = (uint64_t)sum_of_i32(sums->counts);
+    for (size_t i = done; i < n; i++) {
+        f32_add_one(v[i], air, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
+    }
+    medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
+}
+
+/* The two vectors of lanes take turns: lanes[0] is the one whose turn it is. */
+typedef struct f64_sums {
+    __m256d lanes[2];
+    __m256d lows;
+    __m256d highs;
+    __m256i counts;
+    __m256d air;
+} f64_sums;
+
+AVX2 static inline f64_sums f64_begin_sums(medroi_scalar background) {
+    f64_sums sums;
+    sums.lanes[0] = sums.lanes[1] = _mm256_setzero_pd();
+    sums.lows = _mm256_set1_pd((double)INFINITY);
+    sums.highs = _mm256_set1_pd(-(double)INFINITY);
+    sums.counts = _mm256_setzero_si256();
+    sums.air = _mm256_set1_pd(background.f);
+    return sums;
+}
+
+AVX2 static inline void f64_take(f64_sums *sums, __m256d v) {
+    const __m256d far = _mm256_set1_pd((double)INFINITY);
+    __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), v);
+    __m256d keep = _mm256_and_pd(_mm256_cmp_pd(size, far, _CMP_LT_OQ),
+                                 _mm256_cmp_pd(v, sums->air, _CMP_NEQ_UQ));
+    __m256d next = sums->lanes[1];
+    sums->lanes[1] = _mm256_add_pd(sums->lanes[0], _mm256_and_pd(v, keep));
+    sums->lanes[0] = next;
+    sums->lows = _mm256_min_pd(sums->lows, _mm256_blendv_pd(far, v, keep));
+    sums->highs =
+        _mm256_max_pd(sums->highs, _mm256_blendv_pd(_mm256_set1_pd(-(double)INFINITY), v, keep));
+    sums->counts = _mm256_sub_epi64(sums->counts, _mm256_castpd_si256(keep));
+}
+
+AVX2 static inline void f64_close_sums(f64_sums *sums, const void *row, size_t done, size_t n,
+                                       medroi_scalar background, medroi_sum *sum) {
+    const f64_t *v = row;
+    size_t turn = done / 4 % 2;
+    double lanes[MEDROI_SUM_LANES];
+    _mm256_storeu_pd(lanes, sums->lanes[turn]);
+    _mm256_storeu_pd(lanes + 4, sums->lanes[1 - turn]);
+    double lowest = min_of_f64(sums->lows);
+    double highest = max_of_f64(sums->highs);
+    uint64_t count = sum_of_u64(sums->counts);
+    for (size_t i = done; i < n; i++) {
+        f64_add_one(v[i], background.f, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
+    }
+    medroi_close_run(sum, lanes, lowest, highest, count);
+}

@@ -1,0 +1,276 @@
+/* The AVX2 row kernels of every element type that has them; included by rows_kernels.c. */
+#include <immintrin.h>
+
+#define LOAD_256(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define STORE_256(p, v) _mm256_storeu_si256((__m256i *)(void *)(p), v)
+#define AS_IS(v) (v)
+/* v >= limit, for signed and unsigned alike */
+#define REACHES(bits, peak, v, limit) _mm256_cmpeq_epi##bits(peak(v, limit), v)
+#define PS(op, a, b) _mm_castps_si128(op(_mm_castsi128_ps(a), _mm_castsi128_ps(b)))
+#define PD(op, a, b) _mm_castpd_si128(op(_mm_castsi128_pd(a), _mm_castsi128_pd(b)))
+
+#include "rows_avx2_sums.h"
+
+#define ELEMENT int8_t
+#define NAME i8
+#define FIELD i
+#define LANES 32
+#define VECTOR __m256i
+#define LOAD LOAD_256
+#define STORE STORE_256
+#define ONE_TO_ALL(v) _mm256_set1_epi8((char)(v))
+#define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
+#define POLARITY
+#define PEAK _mm256_max_epi8
+#define PIT _mm256_min_epi8
+#define PEAK_HALF _mm_max_epi8
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_epi8
+#define PIT _mm256_max_epi8
+#define PEAK_HALF _mm_min_epi8
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT uint8_t
+#define NAME u8
+#define FIELD u
+#define LANES 32
+#define VECTOR __m256i
+#define LOAD LOAD_256
+#define STORE STORE_256
+#define ONE_TO_ALL(v) _mm256_set1_epi8((char)(v))
+#define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
+#define POLARITY
+#define PEAK _mm256_max_epu8
+#define PIT _mm256_min_epu8
+#define PEAK_HALF _mm_max_epu8
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_epu8
+#define PIT _mm256_max_epu8
+#define PEAK_HALF _mm_min_epu8
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT int16_t
+#define NAME i16
+#define FIELD i
+#define LANES 16
+#define VECTOR __m256i
+#define LOAD LOAD_256
+#define STORE STORE_256
+#define ONE_TO_ALL(v) _mm256_set1_epi16((short)(v))
+#define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
+#define POLARITY
+#define PEAK _mm256_max_epi16
+#define PIT _mm256_min_epi16
+#define PEAK_HALF _mm_max_epi16
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_epi16
+#define PIT _mm256_max_epi16
+#define PEAK_HALF _mm_min_epi16
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT uint16_t
+#define NAME u16
+#define FIELD u
+#define LANES 16
+#define VECTOR __m256i
+#define LOAD LOAD_256
+#define STORE STORE_256
+#define ONE_TO_ALL(v) _mm256_set1_epi16((short)(v))
+#define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
+#define POLARITY
+#define PEAK _mm256_max_epu16
+#define PIT _mm256_min_epu16
+#define PEAK_HALF _mm_max_epu16
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_epu16
+#define PIT _mm256_max_epu16
+#define PEAK_HALF _mm_min_epu16
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT int32_t
+#define NAME i32
+#define FIELD i
+#define LANES 8
+#define VECTOR __m256i
+#define LOAD LOAD_256
+#define STORE STORE_256
+#define ONE_TO_ALL(v) _mm256_set1_epi32((int)(v))
+#define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
+#define POLARITY
+#define PEAK _mm256_max_epi32
+#define PIT _mm256_min_epi32
+#define PEAK_HALF _mm_max_epi32
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_epi32
+#define PIT _mm256_max_epi32
+#define PEAK_HALF _mm_min_epi32
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT uint32_t
+#define NAME u32
+#define FIELD u
+#define LANES 8
+#define VECTOR __m256i
+#define LOAD LOAD_256
+#define STORE STORE_256
+#define ONE_TO_ALL(v) _mm256_set1_epi32((int)(v))
+#define HALF_OF(v, k) _mm256_extracti128_si256(v, k)
+#define POLARITY
+#define PEAK _mm256_max_epu32
+#define PIT _mm256_min_epu32
+#define PEAK_HALF _mm_max_epu32
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_epu32
+#define PIT _mm256_max_epu32
+#define PEAK_HALF _mm_min_epu32
+#define VALUE AS_IS
+#define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT float
+#define NAME f32
+#define FIELD f
+#define LANES 8
+#define VECTOR __m256
+#define LOAD(p) _mm256_loadu_ps((const float *)(const void *)(p))
+#define STORE(p, v) _mm256_storeu_ps(p, v)
+#define ONE_TO_ALL(v) _mm256_set1_ps(v)
+#define HALF_OF(v, k) _mm_castps_si128(_mm256_extractf128_ps(v, k))
+#define POLARITY
+#define PEAK _mm256_max_ps
+#define PIT _mm256_min_ps
+#define PEAK_HALF(a, b) PS(_mm_max_ps, a, b)
+#define VALUE(v) _mm256_max_ps(v, _mm256_set1_ps(-INFINITY)) /* of a NaN: the second */
+#define IS_TISSUE(v, limit) _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_GE_OQ))
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_ps
+#define PIT _mm256_max_ps
+#define PEAK_HALF(a, b) PS(_mm_min_ps, a, b)
+#define VALUE(v) _mm256_min_ps(v, _mm256_set1_ps(INFINITY)) /* of a NaN: the second */
+#define IS_TISSUE(v, limit) _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_LE_OQ))
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF
+
+#define ELEMENT double
+#define NAME f64
+#define FIELD f
+#define LANES 4
+#define VECTOR __m256d
+#define LOAD(p) _mm256_loadu_pd((const double *)(const void *)(p))
+#define STORE(p, v) _mm256_storeu_pd(p, v)
+#define ONE_TO_ALL(v) _mm256_set1_pd(v)
+#define HALF_OF(v, k) _mm_castpd_si128(_mm256_extractf128_pd(v, k))
+#define POLARITY
+#define PEAK _mm256_max_pd
+#define PIT _mm256_min_pd
+#define PEAK_HALF(a, b) PD(_mm_max_pd, a, b)
+#define VALUE(v) _mm256_max_pd(v, _mm256_set1_pd(-(double)INFINITY)) /* of a NaN: the second */
+#define IS_TISSUE(v, limit) _mm256_castpd_si256(_mm256_cmp_pd(v, limit, _CMP_GE_OQ))
+#include "rows_avx2.h"
+#define POLARITY _dark
+#define PEAK _mm256_min_pd
+#define PIT _mm256_max_pd
+#define PEAK_HALF(a, b) PD(_mm_min_pd, a, b)
+#define VALUE(v) _mm256_min_pd(v, _mm256_set1_pd((double)INFINITY)) /* of a NaN: the second */
+#define IS_TISSUE(v, limit) _mm256_castpd_si256(_mm256_cmp_pd(v, limit, _CMP_LE_OQ))
+#include "rows_avx2.h"
+#undef ELEMENT
+#undef NAME
+#undef FIELD
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef ONE_TO_ALL
+#undef HALF_OF

@@ -1,0 +1,7 @@
+"""``python -m medroi`` is the command line."""
+
+import sys
+
+from medroi.cli import main
+
+sys.exit(main())

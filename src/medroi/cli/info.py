@@ -1,0 +1,157 @@
+"""``medroi info PATH``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import medroi
+from medroi.scans.report import box_text
+from medroi.scans.store import (
+    ATTRIBUTE,
+    check_complete,
+    chunk_selections,
+    chunk_stream,
+    open_array,
+)
+from medroi.scans.verify import clipped
+
+# More chunks than this are summed up rather than listed.
+_MAX_LISTED = 8
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "info",
+        help="what a packed scan or a stream holds",
+        description="Say what the streams of a Zarr array, or of a file with one raw stream, hold.",
+    )
+    parser.add_argument("path", metavar="PATH", help="a Zarr array, or a file with one stream")
+    parser.add_argument("--all", action="store_true", help="list every chunk")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Inspect every stream and print it."""
+    path = Path(args.path)
+    facts, streams = _array(path) if path.is_dir() else _file(path)
+    if args.json:
+        print(json.dumps({**facts, "streams": streams}, allow_nan=False))
+        return
+    for name, value in facts.items():
+        print(f"{name:<18} {_text(value)}")
+    if len(streams) <= _MAX_LISTED or args.all:
+        for stream in streams:
+            print(f"{'stream':<18} {_line(stream)}")
+
+
+def _file(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    data = path.read_bytes()
+    info = medroi.inspect(data)
+    streams = [{"chunk": None, **_described(info, info.shape)}]
+    return {"path": path.name, **_sums(streams)}, streams
+
+
+def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    array = open_array(path)
+    check_complete(path, array)
+    attributes = array.attrs.asdict().get(ATTRIBUTE) or {}
+    facts: dict[str, Any] = {
+        "path": path.name,
+        "zarr_format": array.metadata.zarr_format,
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "chunks": list(array.chunks),
+        "n_chunks": array.nchunks,
+    }
+    for name in ("kind", "spacing_mm", "slope", "intercept"):
+        if name in attributes:
+            facts[name] = attributes[name]
+    streams = []
+    for position, selection in chunk_selections(array):
+        stream = chunk_stream(path, array, position)
+        if stream is None:
+            continue
+        info = medroi.inspect(stream)
+        shape = tuple(part.stop - part.start for part in selection)
+        streams.append({"chunk": list(position), **_described(info, shape)})
+    facts["unwritten_chunks"] = array.nchunks - len(streams)
+    facts |= _sums(streams)
+    facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
+    facts["stored_nbytes"] = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    facts["ratio"] = facts["array_nbytes"] / facts["stored_nbytes"]
+    return facts, streams
+
+
+def _described(info: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Turn what `inspect` says into JSON values; NaN, where there is no threshold, into null.
+
+    `shape` is the part of the chunk that lies in the array: an edge chunk is longer.
+    """
+    threshold, background = float(info.threshold), float(info.background)
+    kept = math.prod(part.stop - part.start for part in clipped(info.box, shape))
+    return {
+        "format_version": info.format_version,
+        "shape": list(info.shape),
+        "dtype": str(info.dtype),
+        "order": info.order,
+        "box": [list(bounds) for bounds in info.box],
+        "n_voxels": math.prod(shape),
+        "n_kept": kept,
+        "kept_share": kept / math.prod(shape) if math.prod(shape) else 0.0,
+        "inner": info.inner,
+        "threshold": None if math.isnan(threshold) else threshold,
+        "background": str(background) if not math.isfinite(background) else info.background,
+        "miss_rate": info.miss_rate,
+        "payload_nbytes": info.payload_nbytes,
+        "nbytes": info.nbytes,
+        "record_hex": bytes(info.record).hex(),
+    }
+
+
+def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
+    n_voxels = sum(stream["n_voxels"] for stream in streams)
+    n_kept = sum(stream["n_kept"] for stream in streams)
+    return {
+        "inner": _one_or_many(streams, "inner"),
+        "threshold": _one_or_many(streams, "threshold"),
+        "background": _one_or_many(streams, "background"),
+        "kept_share": n_kept / n_voxels if n_voxels else 0.0,
+        "empty_chunks": sum(stream["payload_nbytes"] == 0 for stream in streams),
+        "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
+        "payload_nbytes": sum(stream["payload_nbytes"] for stream in streams),
+        "streams_nbytes": sum(stream["nbytes"] for stream in streams),
+    }
+
+
+def _one_or_many(streams: list[dict[str, Any]], name: str) -> Any:
+    values = {stream[name] for stream in streams}
+    if len(values) > 1:
+        return "differs from chunk to chunk"
+    return values.pop() if values else None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return " x ".join(_text(item) for item in value)
+    return str(value)
+
+
+def _line(stream: dict[str, Any]) -> str:
+    place = "" if stream["chunk"] is None else f"{tuple(stream['chunk'])} "
+    box = box_text(tuple((start, stop) for start, stop in stream["box"]))
+    return (
+        f"{place}{_text(stream['shape'])} {stream['dtype']} order {stream['order']}, {box}, "
+        f"{100 * stream['kept_share']:.1f} % kept, {stream['inner']}, threshold "
+        f"{_text(stream['threshold'])}, background {stream['background']}, miss rate "
+        f"{stream['miss_rate']:.2g}, {stream['payload_nbytes']} of {stream['nbytes']} bytes payload"
+    )

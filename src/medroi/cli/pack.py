@@ -1,0 +1,170 @@
+"""``medroi pack SRC DST``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+_DESCRIPTION = """\
+Pack a scan into a Zarr array. Voxels outside the region come back as background: only the box
+around the tissue is kept, unless --lossless is given. The stored values are kept as they are in
+the file, never scaled; the file's header travels beside them, so that `medroi unpack` gives the
+file back. Threshold and background are found once, on the whole scan."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("pack", help="a scan into a Zarr array", description=_DESCRIPTION)
+    parser.add_argument(
+        "source", metavar="SRC", help=".nii, .nii.gz, .mgz, .mgh or a folder with one DICOM series"
+    )
+    parser.add_argument("target", metavar="DST", help="a new Zarr array, NAME.zarr")
+    parser.add_argument(
+        "--inner",
+        type=inner_argument,
+        default="zstd",
+        metavar="NAME[:key=value,...]",
+        help="inner codec and its options, see `medroi codecs` (default: zstd)",
+    )
+    rule = parser.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--threshold",
+        type=threshold_argument,
+        default="mean",
+        metavar="mean|otsu|none|NUMBER",
+        help="what counts as tissue, in stored units (default: mean)",
+    )
+    rule.add_argument(
+        "--lossless",
+        action="store_true",
+        help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
+    )
+    parser.add_argument("--roi", default="box", metavar="box", help="region kept (default: box)")
+    parser.add_argument(
+        "--polarity",
+        choices=("bright", "dark"),
+        help="whether tissue or air is bright (default: bright; dark for DICOM MONOCHROME1)",
+    )
+    parser.add_argument(
+        "--background",
+        type=background_argument,
+        default="auto",
+        metavar="auto|VALUE",
+        help="value of the air, in stored units (default: auto: found, or refused)",
+    )
+    parser.add_argument(
+        "--padding", type=int, default=3, metavar="N", help="voxels around the tissue (default: 3)"
+    )
+    parser.add_argument(
+        "--max-miss-rate",
+        type=float,
+        default=0.002,
+        metavar="X",
+        help="largest share of tissue voxels outside the region (default: 0.002)",
+    )
+    parser.add_argument(
+        "--chunks",
+        type=chunks_argument,
+        default="volume",
+        metavar="volume|N|N,N,N",
+        help="chunk size; volume (default) is one chunk, or one per 3-D volume where a scan with "
+        "more than three axes is above 1 GiB",
+    )
+    parser.add_argument("--zarr-format", type=int, choices=(3, 2), default=3)
+    parser.add_argument(
+        "--keep-identifiers",
+        action="store_true",
+        help="of DICOM, also keep UIDs, dates, descriptions and what names the patient",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing store")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pack and print the summary."""
+    from medroi.scans import pack
+
+    region = {
+        "roi": args.roi,
+        "background": args.background,
+        "padding": args.padding,
+        "max_miss_rate": args.max_miss_rate,
+    }
+    if not args.lossless:
+        region["threshold"] = args.threshold
+    if args.polarity is not None:
+        region["polarity"] = args.polarity
+    report = pack(
+        args.source,
+        args.target,
+        inner=args.inner,
+        lossless=args.lossless,
+        chunks=args.chunks,
+        zarr_format=args.zarr_format,
+        force=args.force,
+        keep_identifiers=args.keep_identifiers,
+        progress=True,
+        **region,
+    )
+    print(json.dumps(report.to_json()) if args.json else report)
+
+
+def inner_argument(text: str) -> str | dict[str, Any]:
+    """Read ``NAME[:key=value,...]``; values are JSON where they can be, text otherwise."""
+    name, colon, rest = text.partition(":")
+    if not name or (colon and not rest):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME[:key=value,...]")
+    if not colon:
+        return name
+    config: dict[str, Any] = {"id": name}
+    for item in rest.split(","):
+        key, equals, value = item.partition("=")
+        if not key or not equals or key in config:
+            raise argparse.ArgumentTypeError(f"{item!r} in {text!r} is not a new key=value")
+        try:
+            config[key] = json.loads(value)
+        except json.JSONDecodeError:
+            config[key] = value
+    return config
+
+
+def threshold_argument(text: str) -> str | float | None:
+    """Read a rule, a number or none."""
+    if text == "none":
+        return None
+    rule_or_number: str | float = _number(text, text)
+    return rule_or_number
+
+
+def background_argument(text: str) -> str | float:
+    """Read auto or a value."""
+    if text == "auto":
+        return text
+    value: float | None = _number(text, None)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number")
+    return value
+
+
+def chunks_argument(text: str) -> str | tuple[int, ...]:
+    """Read volume, one size or one size per axis."""
+    if text == "volume":
+        return text
+    try:
+        sizes = tuple(int(item) for item in text.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither volume nor sizes such as 64,64,64")
+    return sizes
+
+
+def _number(text: str, otherwise: Any) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return otherwise

@@ -1,0 +1,32 @@
+"""``medroi unpack SRC DST``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+_DESCRIPTION = """\
+Write a packed scan as the kind of file it came from: NIfTI (.nii, .nii.gz) or a FreeSurfer volume
+(.mgz, .mgh) with the header byte for byte as it was, NIfTI for DICOM. A Zarr array that other
+programs wrote with MedROI becomes NIfTI."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "unpack", help="a packed scan back into a file", description=_DESCRIPTION
+    )
+    parser.add_argument("source", metavar="SRC", help="a Zarr array")
+    parser.add_argument("target", metavar="DST", help="a new .nii, .nii.gz, .mgz or .mgh file")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Unpack and print what was written."""
+    from medroi.scans import unpack
+
+    report = unpack(args.source, args.target, force=args.force, progress=True)
+    print(json.dumps(report.to_json()) if args.json else report)

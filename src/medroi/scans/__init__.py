@@ -1,0 +1,13 @@
+"""Scans as files: NIfTI, FreeSurfer volumes and DICOM series in, and back out again.
+
+`pack` writes one scan into a Zarr array and `unpack` gives the file back; `medroi.cli` is a thin
+face of both. One file per format; `store` knows the Zarr layout, `formats` which suffix is what.
+"""
+
+from medroi.scans.formats import read_scan, write_scan
+from medroi.scans.packing import pack
+from medroi.scans.report import PackReport
+from medroi.scans.scan import Scan
+from medroi.scans.unpacking import UnpackReport, unpack
+
+__all__ = ["PackReport", "Scan", "UnpackReport", "pack", "read_scan", "unpack", "write_scan"]

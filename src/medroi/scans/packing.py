@@ -1,0 +1,182 @@
+"""One scan into one compressed store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import medroi
+import medroi.inner
+from medroi.errors import InvalidArgument, MedROIError
+from medroi.scans.files import staged
+from medroi.scans.formats import read_scan, suffix_of
+from medroi.scans.progress import bar
+from medroi.scans.report import PackReport
+from medroi.scans.scan import Scan, slice_axis_of
+from medroi.scans.store import WRITERS, Layout, is_store
+from medroi.scans.verify import Measured, measure, number
+
+# A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
+_LARGE_NBYTES = 1 << 30
+
+
+def pack(
+    source: str | Path,
+    target: str | Path,
+    *,
+    inner: Any = "zstd",
+    lossless: bool = False,
+    chunks: Sequence[int] | str = "volume",
+    zarr_format: int = 3,
+    force: bool = False,
+    keep_identifiers: bool = False,
+    progress: bool = False,
+    **region: Any,
+) -> PackReport:
+    """Pack a scan, read it back and report what was kept and what it cost.
+
+    Parameters
+    ----------
+    source : path
+        A .nii, .nii.gz, .mgz or .mgh file, or a folder with one DICOM series.
+    target : path
+        What to write; a name that ends with ``.zarr``. It appears only when it is complete.
+    inner : str, dict or codec
+        The inner codec.
+    lossless : bool
+        Keep every voxel that is not background, with an inner codec that is lossless too.
+    chunks : "volume" or ints
+        ``"volume"`` is one chunk; a scan with more than three axes and above 1 GiB gets one chunk
+        per 3-D volume. One int, or one per axis; axes that are not given are not cut.
+    zarr_format : int
+        3 or 2.
+    force : bool
+        Replace an existing Zarr store.
+    keep_identifiers : bool
+        Of DICOM, keep UIDs, dates and what names the patient too.
+    progress : bool
+        Show a progress bar on a terminal when the work takes longer than a second.
+    **region
+        Options of `medroi.MedROI`: threshold, polarity, roi, background (default ``"auto"``),
+        padding, max_miss_rate.
+    """
+    source, target = Path(source), Path(target)
+    suffix = suffix_of(target, WRITERS)
+    if suffix is None:
+        raise InvalidArgument(f"{target}: expected a name that ends with {' or '.join(WRITERS)}")
+    if zarr_format not in (2, 3):
+        raise InvalidArgument(f"zarr_format is {zarr_format!r}; expected 3 or 2")
+    if lossless:
+        # Refuses a lossy inner codec, and a threshold beside it.
+        medroi.MedROI.lossless(inner, **region)
+        region["threshold"] = None
+    began = time.monotonic()
+    with staged(target, force=force, may_replace=is_store) as fresh:
+        scan = read_scan(source, keep_identifiers=keep_identifiers)
+        layout = Layout(chunk_shape(scan.voxels.shape, scan.voxels.nbytes, chunks), zarr_format)
+        codec, notes = fitted_codec(scan, layout.chunks, inner, region)
+        n_chunks = _n_chunks(scan.voxels.shape, layout.chunks)
+        with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
+            WRITERS[suffix](fresh, scan, codec, layout, advance)
+            measured = measure(fresh, scan.voxels, codec.get_config(), advance)
+        _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
+        stored_nbytes = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
+    return PackReport(
+        source=source.name,
+        target=target.name,
+        chunks=layout.chunks,
+        n_chunks=n_chunks,
+        zarr_format=zarr_format,
+        threshold_rule=_rule(region.get("threshold", "mean")),
+        **_facts(scan, measured, codec.get_config()),
+        stored_nbytes=stored_nbytes,
+        seconds=time.monotonic() - began,
+        notes=scan.notes + notes,
+    )
+
+
+def chunk_shape(
+    shape: tuple[int, ...], nbytes: int, chunks: Sequence[int] | str
+) -> tuple[int, ...]:
+    """Turn what was asked for into one size per axis."""
+    if isinstance(chunks, str):
+        if chunks != "volume":
+            raise InvalidArgument(f"chunks is {chunks!r}; expected 'volume' or sizes")
+        if len(shape) > 3 and nbytes > _LARGE_NBYTES:
+            return shape[:3] + (1,) * (len(shape) - 3)
+        return shape
+    sizes = tuple(int(size) for size in chunks)
+    if len(sizes) == 1:
+        sizes *= min(3, len(shape))
+    if not 1 <= len(sizes) <= len(shape) or min(sizes) < 1:
+        raise InvalidArgument(
+            f"chunks is {tuple(chunks)}; expected one size of at least 1, or one for each of up to "
+            f"{len(shape)} axes"
+        )
+    return tuple(min(a, b) for a, b in zip(sizes, shape)) + shape[len(sizes) :]  # noqa: B905
+
+
+def fitted_codec(
+    scan: Scan, chunks: tuple[int, ...], inner: Any, region: dict[str, Any]
+) -> tuple[Any, tuple[str, ...]]:
+    """Fit the codec's numbers on the whole scan."""
+    options = {"polarity": scan.polarity, "background": "auto", **region}
+    options["inner"] = inner
+    options["affine"] = scan.affine
+    options["slice_axis"] = slice_axis_of(scan)
+    if scan.voxels.ndim > 3:
+        options["axes"] = (0, 1, 2)
+    fit: Callable[..., Any] = medroi.MedROI.fit
+    try:
+        return fit(scan.voxels, chunks=chunks, **options), ()
+    except InvalidArgument:
+        # Without a threshold any background is right: it only decides how much can be cut off.
+        if options["background"] != "auto" or options.get("threshold", "mean") is not None:
+            raise
+    options["background"] = 0
+    note = "the scan has no recognisable background; 0 is taken, which loses nothing here"
+    return fit(scan.voxels, chunks=chunks, **options), (note,)
+
+
+def _check_promise(source: Path, measured: Measured, inner: Any, *, lossless: bool) -> None:
+    changed = measured.n_changed and medroi.inner.make(inner).lossless
+    if changed or (lossless and measured.n_missed):
+        raise MedROIError(f"{source}: the tissue did not come back bit by bit; nothing is written")
+
+
+def _facts(scan: Scan, measured: Measured, config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": scan.kind,
+        "shape": scan.voxels.shape,
+        "dtype": str(scan.voxels.dtype),
+        "axis_names": scan.axis_names,
+        "inner": measured.inner,
+        "roi": config["roi"],
+        "threshold": config["threshold"],
+        "polarity": config["polarity"],
+        "background": number(config["background"]),
+        "box": measured.box,
+        "n_voxels": scan.voxels.size,
+        "n_kept": measured.n_kept,
+        "n_tissue": measured.n_tissue,
+        "n_missed": measured.n_missed,
+        "miss_rate": measured.miss_rate,
+        "n_changed_inside": measured.n_changed,
+        "max_abs_error": measured.max_abs_error,
+        "array_nbytes": scan.voxels.nbytes,
+    }
+
+
+def _n_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
+    count = 1
+    for size, chunk in zip(shape, chunks, strict=True):
+        count *= -(-size // chunk)
+    return count
+
+
+def _rule(threshold: object) -> str:
+    if threshold is None:
+        return "none"
+    return threshold if isinstance(threshold, str) else "number"

@@ -1,0 +1,128 @@
+"""What a pack did, for a person and for a script."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """What was kept and what it cost. Sizes count every byte of the store.
+
+    `box` has one half-open (start, stop) per axis: the smallest that holds the regions of all
+    chunks, or None where nothing was kept. `ratio` is the array in its stored dtype by all bytes
+    written. `miss_rate` is the share of the tissue voxels outside the region.
+    """
+
+    source: str
+    target: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    axis_names: tuple[str, ...]
+    chunks: tuple[int, ...]
+    n_chunks: int
+    zarr_format: int
+    inner: str
+    roi: str
+    threshold_rule: str
+    threshold: float | None
+    polarity: str
+    background: float | int
+    box: tuple[tuple[int, int], ...] | None
+    n_voxels: int
+    n_kept: int
+    n_tissue: int
+    n_missed: int
+    miss_rate: float
+    n_changed_inside: int
+    max_abs_error: float
+    array_nbytes: int
+    stored_nbytes: int
+    seconds: float
+    notes: tuple[str, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Bytes of the array in its stored dtype by all bytes written."""
+        return self.array_nbytes / self.stored_nbytes
+
+    @property
+    def kept_share(self) -> float:
+        """Share of the voxels inside the region."""
+        return self.n_kept / self.n_voxels
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        background = self.background
+        return {
+            **asdict(self),
+            # JSON has no numbers that are not finite.
+            "background": background if math.isfinite(background) else str(background),
+            "kept_share": self.kept_share,
+            "ratio": self.ratio,
+            "exact_inside": self.n_changed_inside == 0,
+        }
+
+    def __str__(self) -> str:
+        """Return the report as a few lines of text."""
+        sizes = " x ".join(str(size) for size in self.shape)
+        rows = [
+            ("array", f"{sizes} {self.dtype}, {megabytes(self.array_nbytes)}, {self._cut()}"),
+            ("kept", f"{self._box()}: {100 * self.kept_share:.1f} % of the voxels"),
+            (
+                "stored",
+                f"{megabytes(self.stored_nbytes)} in all, ratio {self.ratio:.2f} "
+                f"(inner codec {self.inner})",
+            ),
+            ("tissue", self._tissue()),
+            ("threshold", f"{self._threshold()}, background {self.background:g}"),
+            ("time", f"{self.seconds:.1f} s"),
+            *(("note", note) for note in self.notes),
+        ]
+        lines = [f"{self.source} -> {self.target}"]
+        lines += [f"  {name:<10} {text}" for name, text in rows]
+        return "\n".join(lines)
+
+    def _cut(self) -> str:
+        return "1 chunk" if self.n_chunks == 1 else f"{self.n_chunks} chunks of {self.chunks}"
+
+    def _box(self) -> str:
+        return box_text(self.box, self.axis_names)
+
+    def _tissue(self) -> str:
+        fidelity = (
+            "exact"
+            if self.n_changed_inside == 0
+            else f"changed by at most {self.max_abs_error:g} (lossy inner codec)"
+        )
+        if self.n_missed == 0:
+            return f"{fidelity}, none outside the region"
+        return (
+            f"{fidelity}; {self.n_missed} of {self.n_tissue} tissue voxels "
+            f"({100 * self.miss_rate:.2g} %) lie outside the region"
+        )
+
+    def _threshold(self) -> str:
+        if self.threshold is None:
+            return "none (every voxel that is not background is kept)"
+        sign = "at most" if self.polarity == "dark" else "at least"
+        rule = "" if self.threshold_rule == "number" else f" ({self.threshold_rule})"
+        return f"{sign} {self.threshold:.6g}{rule}"
+
+
+def megabytes(nbytes: int) -> str:
+    """Write a number of bytes for a person."""
+    return f"{nbytes / 1e6:.2f} MB" if nbytes >= 1e5 else f"{nbytes} bytes"
+
+
+def box_text(box: tuple[tuple[int, int], ...] | None, names: tuple[str, ...] | None = None) -> str:
+    """Write a box as ranges per axis."""
+    if box is None or any(start == stop for start, stop in box):
+        return "nothing"
+    names = names or tuple(f"axis {axis}" for axis in range(len(box)))
+    return "box " + ", ".join(
+        f"{name} {start}:{stop}" for name, (start, stop) in zip(names, box, strict=True)
+    )

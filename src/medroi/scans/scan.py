@@ -1,0 +1,123 @@
+"""What every reader of scans returns and every writer takes."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.errors import InnerUnavailable, InvalidArgument
+
+# The names NIfTI gives its seven dimensions.
+AXIS_NAMES = ("x", "y", "z", "t", "u", "v", "w")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan: its stored values, and all that is needed to write the same file again.
+
+    Attributes
+    ----------
+    voxels : ndarray
+        The values as stored (never scaled by slope and intercept), in native byte order and
+        Fortran order, so that the last axis is outermost in memory, as in the file.
+    kind : str
+        ``"nifti"``, ``"mgz"`` or ``"dicom"``: which writer gives the scan back.
+    affine : ndarray
+        4x4, voxel index to mm, RAS+.
+    header, footer : bytes
+        Every byte of the file before and behind the voxels; empty for DICOM.
+    byte_order : str
+        ``"<"`` or ``">"``: of the voxels in the file.
+    slope, intercept : float
+        Stored value to unit of measure. Where they vary, `details` holds a table instead.
+    polarity : str
+        ``"dark"`` where the format says that air is bright (DICOM's MONOCHROME1).
+    details : dict
+        JSON-able facts of the source that no other field holds.
+    notes : tuple of str
+        What a user should know about how the scan was read.
+    """
+
+    voxels: npt.NDArray[Any]
+    kind: str
+    affine: npt.NDArray[np.float64]
+    header: bytes = b""
+    footer: bytes = b""
+    byte_order: str = "<"
+    slope: float = 1.0
+    intercept: float = 0.0
+    polarity: str = "bright"
+    details: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...]:
+        """Distance between voxel centres along the first three axes."""
+        return tuple(float(norm) for norm in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """One name per axis of `voxels`."""
+        return AXIS_NAMES[: self.voxels.ndim]
+
+
+def require(package: str, purpose: str) -> Any:
+    """Import a package of the ``scans`` extra, or say how to install it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise InnerUnavailable(
+            f"{purpose} needs {package}, which is not installed: pip install 'medroi[scans]'"
+        ) from error
+
+
+def checked_dtype(dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
+    """Refuse the voxel types that MedROI has no region for."""
+    if dtype.kind == "c":
+        raise InvalidArgument(
+            f"{path}: complex voxels ({dtype}) have no threshold; store magnitude and phase as two "
+            "real scans"
+        )
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        what = "colour (RGB) voxels" if dtype.kind == "V" else f"{dtype} voxels"
+        raise InvalidArgument(
+            f"{path}: {what} are not supported; expected integers of 8 to 64 bits or floats of 32 "
+            "or 64 bits, one number per voxel"
+        )
+    return dtype
+
+
+def slice_axis_of(scan: Scan) -> int | None:
+    """Axis with the largest voxel spacing, across which a slice is thinnest in detail.
+
+    None where the largest spacing is shared, which leaves the outermost axis in memory.
+    """
+    if scan.voxels.ndim < 3:
+        return None
+    spacing = np.asarray(scan.spacing_mm)
+    widest = np.flatnonzero(spacing >= spacing.max() * (1 - 1e-3))
+    return int(widest[0]) if len(widest) == 1 else None
+
+
+def usable_affine(
+    affine: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
+    """Return a 4x4 of finite numbers, and a note where the file had none."""
+    affine = np.asarray(affine, dtype=np.float64)
+    if affine.shape == (4, 4) and np.isfinite(affine).all():
+        return affine, ()
+    return np.eye(4), ("the header has no usable affine; the identity is stored beside it",)
+
+
+def check_layout(scan: Scan, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse to write voxels under a header that describes other voxels."""
+    if scan.voxels.shape != shape or scan.voxels.dtype != dtype.newbyteorder("="):
+        raise InvalidArgument(
+            f"the packed header describes {shape} {dtype.newbyteorder('=')} voxels, the array "
+            f"holds {scan.voxels.shape} {scan.voxels.dtype}; one of them was changed after packing"
+        )

@@ -1,0 +1,214 @@
+"""The Zarr layout of a packed scan.
+
+The store is one Zarr array, so that ``zarr.open(path)`` gives the voxels directly: the stored
+values in the file's own dtype, little-endian, with the file's axes (x, y, z and, where there is
+one, t last). Chunks are handed to the codec in Fortran order, the order of the file, so that the
+payload is cut into axial slices; format 2 says so in its metadata, format 3 has no such field and
+the stream itself records it. What the voxels do not say lies in the attribute ``medroi``.
+
+Every chunk is written, empty ones too: a missing file is a loss, and `unpack` refuses it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.scans.scan import Scan, require
+
+ATTRIBUTE = "medroi"
+_LAYOUT_VERSION = 1
+
+Advance = Callable[[int], None]
+Selection = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the array is cut and which Zarr format holds it."""
+
+    chunks: tuple[int, ...]
+    zarr_format: int = 3
+
+
+def write_zarr(path: Path, scan: Scan, codec: Any, layout: Layout, advance: Advance) -> None:
+    """Write a scan as one Zarr array; `advance` hears of every batch of chunks."""
+    zarr = zarr_3()
+    config = {key: value for key, value in codec.get_config().items() if key != "id"}
+    # Numbers that are not finite are text in a configuration, as JSON has no others.
+    background = config["background"]
+    options: dict[str, Any] = {"zarr_format": layout.zarr_format}
+    if layout.zarr_format == 3:
+        options["serializer"] = importlib.import_module("medroi.zarr").MedROICodec(**config)
+        options["compressors"] = None
+        options["dimension_names"] = scan.axis_names
+        options["config"] = {"order": "F", "write_empty_chunks": True}
+    else:
+        options["compressors"] = codec
+        options["order"] = "F"
+        options["config"] = {"write_empty_chunks": True}
+    array = zarr.create_array(
+        store=str(path),
+        shape=scan.voxels.shape,
+        chunks=layout.chunks,
+        dtype=scan.voxels.dtype,
+        filters=None,
+        fill_value=float(background) if isinstance(background, str) else background,
+        attributes={ATTRIBUTE: attributes_of(scan)},
+        **options,
+    )
+    step = layout.chunks[-1]
+    for start in range(0, scan.voxels.shape[-1], step):
+        slab = (..., slice(start, start + step))
+        array[slab] = scan.voxels[slab]
+        advance(array.nchunks // array.cdata_shape[-1])
+
+
+# Suffix of the target -> what writes it.
+WRITERS = {".zarr": write_zarr}
+
+
+def zarr_3() -> Any:
+    """Import zarr, which then finds our codecs by their entry points."""
+    zarr = require("zarr", "a Zarr store")
+    if not hasattr(zarr, "create_array"):
+        raise InnerUnavailable(
+            f"a Zarr store needs zarr 3, here is zarr {zarr.__version__}: pip install 'zarr>=3'"
+        )
+    return zarr
+
+
+def open_array(path: Path) -> Any:
+    """Open a Zarr array of any of the formats for reading."""
+    zarr = zarr_3()
+    if not path.is_dir():
+        what = "is not a folder" if path.exists() else "does not exist"
+        raise InvalidArgument(f"{path} {what}; expected a Zarr array")
+    try:
+        opened = zarr.open(str(path), mode="r")
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, MedROIError):
+            raise
+        raise InvalidArgument(f"{path}: not a Zarr array ({error})") from error
+    if not isinstance(opened, zarr.Array):
+        raise InvalidArgument(
+            f"{path}: a Zarr group; name one of its arrays: {', '.join(opened.array_keys())}"
+        )
+    return opened
+
+
+def is_store(path: Path) -> bool:
+    """Tell a Zarr array or group in a folder from other folders."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
+    """Give every chunk's grid position and the part of the array that it holds."""
+    for position in product(*(range(count) for count in array.cdata_shape)):
+        yield (
+            position,
+            tuple(
+                slice(index * chunk, min((index + 1) * chunk, size))
+                for index, chunk, size in zip(position, array.chunks, array.shape, strict=True)
+            ),
+        )
+
+
+def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | None:
+    """Read the bytes of one chunk's stream; None where there are none.
+
+    Others leave chunks out that hold nothing but the fill value. `pack` does not.
+    """
+    if getattr(array, "shards", None) is not None:
+        raise InvalidArgument(
+            f"{path}: a sharded array, whose chunks are no files of their own; it can be unpacked"
+        )
+    key: str = array.metadata.encode_chunk_key(position)
+    try:
+        return Path(path, key).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def check_complete(path: Path, array: Any) -> None:
+    """Refuse a packed scan of which a chunk is missing, instead of taking it for background."""
+    n_missing = array.nchunks - array.nchunks_initialized
+    if n_missing and ATTRIBUTE in array.attrs:
+        raise CorruptStream(
+            f"{path}: {n_missing} of {array.nchunks} chunks are missing; a packed scan has them all"
+        )
+
+
+def attributes_of(scan: Scan) -> dict[str, Any]:
+    """Put into JSON what the voxels do not say."""
+    return {
+        "layout_version": _LAYOUT_VERSION,
+        "kind": scan.kind,
+        "affine": scan.affine.tolist(),
+        "spacing_mm": list(scan.spacing_mm),
+        "axis_names": list(scan.axis_names),
+        "slope": scan.slope,
+        "intercept": scan.intercept,
+        "byte_order": scan.byte_order,
+        "header_base64": base64.b64encode(scan.header).decode("ascii"),
+        "footer_base64": base64.b64encode(scan.footer).decode("ascii"),
+        "details": scan.details,
+    }
+
+
+def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) -> Scan:
+    """Join voxels and attributes into the scan that was packed."""
+    version = attributes.get("layout_version")
+    if version != _LAYOUT_VERSION:
+        raise InvalidArgument(
+            f"{path}: packed with layout version {version!r}; this release reads {_LAYOUT_VERSION}"
+        )
+    try:
+        affine = np.asarray(attributes["affine"], dtype=np.float64)
+        if affine.shape != (4, 4):
+            raise ValueError(f"an affine of shape {affine.shape}")
+        kind, byte_order = attributes["kind"], attributes["byte_order"]
+        if kind not in ("nifti", "mgz", "dicom") or byte_order not in ("<", ">"):
+            raise ValueError(f"kind {kind!r} and byte order {byte_order!r}")
+        return Scan(
+            voxels=voxels,
+            kind=kind,
+            affine=affine,
+            header=base64.b64decode(attributes["header_base64"], validate=True),
+            footer=base64.b64decode(attributes["footer_base64"], validate=True),
+            byte_order=byte_order,
+            slope=float(attributes["slope"]),
+            intercept=float(attributes["intercept"]),
+            details=dict(attributes["details"]),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise InvalidArgument(
+            f"{path}: the attribute {ATTRIBUTE!r} is damaged ({error}); read the voxels themselves "
+            "with zarr.open"
+        ) from error
+
+
+def medroi_config(array: Any) -> dict[str, Any] | None:
+    """Configuration of the MedROI codec of an array, wherever it stands; None without one."""
+    from medroi import MedROI
+    from medroi.zarr import MedROICodec
+
+    codecs = [*array.compressors]
+    if array.metadata.zarr_format == 3:
+        codecs += [array.serializer, *getattr(array.serializer, "codecs", ())]
+    for codec in codecs:
+        if isinstance(codec, MedROI):
+            return dict(codec.get_config())
+        if isinstance(codec, MedROICodec):
+            return dict(codec.to_dict()["configuration"])
+    return None

@@ -1,0 +1,115 @@
+"""Read a packed scan back and measure what was kept, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+from medroi.errors import MedROIError
+from medroi.scans.store import Advance, check_complete, chunk_selections, chunk_stream, open_array
+
+
+@dataclass
+class Measured:
+    """Sums over all chunks. A voxel is exact when its bits are."""
+
+    n_kept: int = 0
+    n_changed: int = 0
+    n_tissue: int = 0
+    n_missed: int = 0
+    max_abs_error: float = 0.0
+    box: tuple[tuple[int, int], ...] | None = None
+    inner: str = ""
+
+    @property
+    def miss_rate(self) -> float:
+        """Share of the tissue voxels that lie outside the region."""
+        return self.n_missed / self.n_tissue if self.n_tissue else 0.0
+
+
+def measure(
+    path: Path, voxels: npt.NDArray[Any], config: dict[str, Any], advance: Advance
+) -> Measured:
+    """Compare what `path` gives back with the voxels that went in."""
+    array = open_array(path)
+    check_complete(path, array)
+    background = np.asarray(number(config["background"]), dtype=voxels.dtype)
+    total = Measured()
+    for position, selection in chunk_selections(array):
+        info = medroi.inspect(chunk_stream(path, array, position) or b"")
+        original = voxels[selection]
+        decoded = np.asarray(array[selection])
+        kept = np.zeros(original.shape, dtype=bool, order="F")
+        inside = clipped(info.box, original.shape)
+        kept[inside] = True
+        if not same_bits(decoded[~kept], background).all():
+            raise MedROIError(f"{path}: voxels outside the region did not come back as background")
+        _add_inside(total, original[inside], decoded[inside])
+        tissue = tissue_mask(original, config, background)
+        total.n_tissue += int(np.count_nonzero(tissue))
+        total.n_missed += int(np.count_nonzero(tissue & ~kept))
+        total.inner = info.inner
+        _grow(total, inside, selection)
+        advance(1)
+    return total
+
+
+def number(value: Any) -> Any:
+    """Numbers that are not finite are text in a configuration, as JSON has no others."""
+    return float(value) if isinstance(value, str) else value
+
+
+def clipped(box: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Cut a chunk's box to the part of the chunk that lies in the array."""
+    return tuple(
+        slice(min(start, size), min(stop, size))
+        for (start, stop), size in zip(box, shape, strict=True)
+    )
+
+
+def tissue_mask(
+    voxels: npt.NDArray[Any], config: dict[str, Any], background: npt.NDArray[Any]
+) -> npt.NDArray[np.bool_]:
+    """Mark the voxels that the codec's threshold calls tissue, before any opening."""
+    threshold = number(config["threshold"])
+    if threshold is None:
+        return ~same_bits(voxels, background)
+    dark = config["polarity"] == "dark"
+    return np.asarray(voxels <= threshold if dark else voxels >= threshold)
+
+
+def same_bits(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Compare bit patterns, so that NaN equals itself and -0.0 differs from 0.0."""
+    if a.dtype.kind != "f":
+        return np.asarray(a == b)
+    bits = np.dtype(f"u{a.dtype.itemsize}")
+    return np.asarray(a.view(bits) == b.view(bits))
+
+
+def _add_inside(total: Measured, original: npt.NDArray[Any], decoded: npt.NDArray[Any]) -> None:
+    total.n_kept += original.size
+    changed = ~same_bits(original, decoded)
+    n_changed = int(np.count_nonzero(changed))
+    total.n_changed += n_changed
+    if n_changed:
+        error = np.abs(original[changed].astype(np.float64) - decoded[changed].astype(np.float64))
+        total.max_abs_error = max(total.max_abs_error, float(error.max()))
+
+
+def _grow(total: Measured, inside: tuple[slice, ...], selection: tuple[slice, ...]) -> None:
+    """Extend the box, in coordinates of the whole array, by one chunk's region."""
+    if any(part.start == part.stop for part in inside):
+        return
+    here = tuple(
+        (chunk.start + part.start, chunk.start + part.stop)
+        for chunk, part in zip(selection, inside, strict=True)
+    )
+    if total.box is not None:
+        here = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(total.box, here, strict=True))
+    total.box = here

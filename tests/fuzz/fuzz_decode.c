@@ -1,0 +1,165 @@
+/* Streams, whole and broken, through the reader: no crash, no read or write out of bounds. */
+#include "mutate.h"
+#include "random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ARRAY_NBYTES ((size_t)64 << 20)
+#define MAX_SEEDS 256
+
+static fuzz_stream seeds[MAX_SEEDS];
+static size_t n_seeds;
+
+/* Inner codecs that the fuzzer can encode with; the streams of others come from files. */
+static const struct {
+    uint16_t id;
+    double params[MEDROI_MAX_PARAMS];
+} codecs[] = {{0, {0}}, {1, {6, 1}}, {1, {0, 0}}, {2, {3, 1}}, {2, {-5, 0}}};
+
+static void read_seed(const char *path) {
+    FILE *file = fopen(path, "rb");
+    uint8_t *bytes = fuzz_allocate((size_t)1 << 20);
+    fuzz_expect(file != NULL, "the seed files can be read");
+    size_t nbytes = fread(bytes, 1, (size_t)1 << 20, file);
+    fclose(file);
+    seeds[n_seeds++] = fuzz_copy(bytes, nbytes);
+    free(bytes);
+}
+
+static void choose_box(fuzz_random *random, medroi_header *header) {
+    const medroi_layout *layout = &header->layout;
+    int empty = fuzz_below(random, 20) == 0;
+    for (int32_t i = 0; i < layout->ndim; i++) {
+        empty = empty || layout->shape[i] == 0;
+    }
+    for (int32_t i = 0; i < layout->ndim && !empty; i++) {
+        uint64_t size = (uint64_t)layout->shape[i];
+        int of_volume = layout->axes >> i & 1;
+        uint64_t start = of_volume ? fuzz_below(random, size) : 0;
+        header->box.start[i] = (int64_t)start;
+        header->box.stop[i] =
+            (int64_t)(of_volume ? start + 1 + fuzz_below(random, size - start) : size);
+    }
+}
+
+static medroi_header random_header(fuzz_random *random) {
+    medroi_header header;
+    memset(&header, 0, sizeof header);
+    header.layout = fuzz_layout(random, 1 << 14);
+    choose_box(random, &header);
+    if (header.layout.itemsize <= 8 && header.layout.kind != 'b' && fuzz_below(random, 2)) {
+        header.background = fuzz_bits(random) >> (64u - 8u * header.layout.itemsize);
+    }
+    header.affine[0] = header.affine[4] = header.affine[8] = 1.0f;
+    header.slice_axis = (uint8_t)fuzz_below(random, (uint64_t)header.layout.ndim);
+    return header;
+}
+
+/* Decode a stream that nobody touched: exactly what was encoded, background around it. */
+static void check_round_trip(const medroi_header *written, const fuzz_stream *stream,
+                             uint8_t *data) {
+    medroi_header header;
+    size_t preamble_nbytes, nbytes = fuzz_layout_nbytes(&written->layout);
+    medroi_status status =
+        medroi_read_preamble(stream->bytes, stream->nbytes, &header, &preamble_nbytes, NULL);
+    fuzz_expect(status == MEDROI_OK, "what was written can be read");
+    uint8_t *decoded = fuzz_allocate(nbytes);
+    void *scratch = fuzz_allocate(medroi_decode_scratch_nbytes(&header, 1));
+    status = medroi_decode(&header, stream->bytes + preamble_nbytes,
+                           stream->nbytes - preamble_nbytes, 1, scratch, decoded, NULL);
+    fuzz_expect(status == MEDROI_OK, "what was encoded can be decoded");
+    medroi_fill_outside(&written->layout, data, &written->box, written->background);
+    fuzz_expect(nbytes == 0 || memcmp(decoded, data, nbytes) == 0, "the region comes back exactly");
+    free(scratch);
+    free(decoded);
+}
+
+static fuzz_stream encode_something(fuzz_random *random) {
+    medroi_error error = {MEDROI_OK, ""};
+    fuzz_stream stream = {NULL, 0};
+    medroi_header header = random_header(random);
+    size_t choice = fuzz_below(random, sizeof codecs / sizeof codecs[0]);
+    size_t capacity, scratch_nbytes, nbytes;
+    header.inner_id = medroi_find_inner(codecs[choice].id) != NULL ? codecs[choice].id : 0;
+    const double *params = codecs[choice].params;
+    if (medroi_encode_bound(&header, params, 1, &capacity, &scratch_nbytes, &error) != MEDROI_OK) {
+        fuzz_expect(error.text[0] != '\0', "a refusal says why");
+        return stream;
+    }
+    uint8_t *data = fuzz_allocate(fuzz_layout_nbytes(&header.layout));
+    fuzz_fill(random, &header.layout, data);
+    void *scratch = fuzz_allocate(scratch_nbytes);
+    uint8_t *dst = fuzz_allocate(capacity);
+    if (medroi_encode(&header, data, params, 1, scratch, dst, capacity, &nbytes, &error) ==
+        MEDROI_OK) {
+        stream = fuzz_copy(dst, nbytes);
+        check_round_trip(&header, &stream, data);
+    }
+    free(dst);
+    free(scratch);
+    free(data);
+    return stream;
+}
+
+static fuzz_stream pick(fuzz_random *random) {
+    if (n_seeds > 0 && fuzz_below(random, 2)) {
+        const fuzz_stream *seed = &seeds[fuzz_below(random, n_seeds)];
+        return fuzz_copy(seed->bytes, seed->nbytes);
+    }
+    return encode_something(random);
+}
+
+static medroi_status read_all(const fuzz_stream *stream, medroi_error *error) {
+    medroi_header header;
+    size_t preamble_nbytes;
+    medroi_status status =
+        medroi_read_preamble(stream->bytes, stream->nbytes, &header, &preamble_nbytes, error);
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    const uint8_t *payload = stream->bytes + preamble_nbytes;
+    size_t payload_nbytes = stream->nbytes - preamble_nbytes;
+    status = medroi_check_payload(&header, payload, payload_nbytes, error);
+    size_t nbytes = fuzz_layout_nbytes(&header.layout);
+    if (status != MEDROI_OK || nbytes > MAX_ARRAY_NBYTES) {
+        return status;
+    }
+    const uint32_t n_threads = (uint32_t)(1 + nbytes % 3);
+    size_t scratch_nbytes = medroi_decode_scratch_nbytes(&header, n_threads);
+    fuzz_expect(scratch_nbytes <= 4 * MAX_ARRAY_NBYTES, "working space follows the array's size");
+    uint8_t *data = fuzz_allocate(nbytes);
+    void *scratch = fuzz_allocate(scratch_nbytes);
+    status = medroi_decode(&header, payload, payload_nbytes, n_threads, scratch, data, error);
+    free(scratch);
+    free(data);
+    return status;
+}
+
+static void decode(fuzz_random *random) {
+    medroi_error error = {MEDROI_OK, ""};
+    fuzz_stream stream = pick(random), other = pick(random);
+    for (uint64_t n = fuzz_below(random, 4); n > 0; n--) {
+        fuzz_mutate(random, &stream, &other);
+    }
+    if (fuzz_below(random, 4)) {
+        fuzz_repair_checksums(&stream);
+    }
+    if (read_all(&stream, &error) != MEDROI_OK) {
+        fuzz_expect(error.text[0] != '\0', "a refusal says why");
+    }
+    fuzz_release(&other);
+    fuzz_release(&stream);
+}
+
+int main(int argc, char **argv) {
+    for (int i = 4; i < argc && n_seeds < MAX_SEEDS; i++) {
+        read_seed(argv[i]);
+    }
+    int status = fuzz_run(argc, argv, "fuzz_decode", decode);
+    while (n_seeds > 0) {
+        fuzz_release(&seeds[--n_seeds]);
+    }
+    return status;
+}

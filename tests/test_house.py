@@ -1,0 +1,126 @@
+"""The rules of the house hold, and the check of them notices when they do not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def load_checks():
+    spec = importlib.util.spec_from_file_location(
+        "check_imports", ROOT / "scripts" / "check_imports.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+checks = load_checks()
+
+SOUND_TREE = {
+    "src/medroi/__init__.py": "from medroi.numcodecs_face import MedROI\n__all__ = ['MedROI']\n",
+    "src/medroi/errors.py": "",
+    "src/medroi/_kernel.pyx": "",
+    "src/medroi/arrays.py": "from medroi import _kernel\nfrom medroi.errors import CorruptStream\n",
+    "src/medroi/roi.py": "from medroi import arrays\n",
+    "src/medroi/stream.py": "from medroi import _kernel, arrays\n",
+    "src/medroi/inner/__init__.py": "from medroi.inner.base import InnerCodec\n",
+    "src/medroi/inner/base.py": "",
+    "src/medroi/inner/packed.py": "from medroi.inner.base import InnerCodec\n",
+    "src/medroi/inner/raw.py": "",
+    "src/medroi/inner/zstd.py": "from medroi.inner.packed import pack\n",
+    "src/medroi/inner/neural/one.py": "from medroi.inner.neural.shared import code\n",
+    "src/medroi/inner/neural/shared.py": "def code():\n    import torch\n",
+    "src/medroi/codec.py": "from medroi import inner, roi, stream\n",
+    "src/medroi/numcodecs_face.py": "from medroi import codec\n",
+    "src/medroi/zarr.py": "import zarr\nfrom medroi import codec\n",
+    "src/medroi/scans/nifti.py": "def read():\n    import nibabel\n",
+    "src/medroi/scans/__init__.py": "from medroi.scans.pack import pack\n__all__ = ['pack']\n",
+    "src/medroi/scans/pack.py": "import medroi\n",
+    "src/medroi/cli/__init__.py": "import medroi\nfrom medroi.scans import nifti\n",
+    "src/kernel/medroi.h": "#include <stdint.h>\n",
+    "src/kernel/layout.h": '#include "medroi.h"\n',
+    "src/kernel/stream.h": '#include "medroi.h"\n',
+    "src/kernel/inner.h": '#include "medroi.h"\n',
+    "src/kernel/region.c": '#include "layout.h"\n',
+    "src/kernel/wavelet3d.c": '#include "inner.h"\n#include "wavelet3d_internal.h"\n',
+    "src/kernel/pipeline.c": '#include "stream.h"\n#include "inner.h"\n',
+    "benchmarks/run.py": "from medroi import MedROI, inspect\nimport medroi.zarr\n",
+    "benchmarks/scans.py": "from medroi.scans import pack\n",
+}
+
+BREACHES = {
+    "a region that knows the stream": ("src/medroi/roi.py", "from medroi import stream"),
+    "a stream that knows the codec": ("src/medroi/stream.py", "from medroi.codec import encode"),
+    "an inner codec that knows another": ("src/medroi/inner/zstd.py", "import medroi.inner.raw"),
+    "an inner codec that knows the region": ("src/medroi/inner/raw.py", "import medroi.roi"),
+    "a face that knows another": ("src/medroi/zarr.py", "from medroi import numcodecs_face"),
+    "a module that imports the package": ("src/medroi/codec.py", "from medroi import MedROI"),
+    "a relative import": ("src/medroi/codec.py", "from . import roi"),
+    "a heavy library at the top": ("src/medroi/scans/nifti.py", "import nibabel.nicom"),
+    "a heavy library in a class": ("src/medroi/codec.py", "class A:\n    import torch"),
+    "zarr outside its face": ("src/medroi/scans/nifti.py", "from zarr import open"),
+    "a module without a layer": ("src/medroi/extra.py", ""),
+    "a kernel file that knows Python": ("src/kernel/region.c", "#include <Python.h>"),
+    "a kernel region that knows the stream": ("src/kernel/region.c", '#include "stream.h"'),
+    "a kernel stream that knows the inner codecs": ("src/kernel/stream.h", '#include "inner.h"'),
+    "a kernel codec that knows the stream": ("src/kernel/wavelet3d.c", '# include "stream.h"'),
+    "a kernel codec that knows another": ("src/kernel/zstd.c", '#include "wavelet3d_internal.h"'),
+    "a benchmark of what is private": ("benchmarks/run.py", "from medroi import _kernel"),
+    "a benchmark of a module of a face": ("benchmarks/run.py", "import medroi.scans.nifti"),
+    "a benchmark of an inner module": ("benchmarks/run.py", "from medroi.inner import make"),
+}
+
+
+def write_tree(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def test_the_source_keeps_its_rules() -> None:
+    assert checks.find_violations(ROOT) == []
+
+
+def test_a_sound_tree_passes(tmp_path: Path) -> None:
+    write_tree(tmp_path, SOUND_TREE)
+    assert checks.find_violations(tmp_path) == []
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: breach.replace(" ", "-"))
+def test_every_broken_rule_is_found(tmp_path: Path, breach: str) -> None:
+    name, line = BREACHES[breach]
+    write_tree(tmp_path, {**SOUND_TREE, name: SOUND_TREE.get(name, "") + line + "\n"})
+    (found,) = checks.find_violations(tmp_path)
+    assert str(tmp_path / name) in found
+
+
+@pytest.mark.parametrize("text", ["see {}/notes.md", '"{}"', "cd {} && ls"])
+def test_a_path_of_one_machine_is_found(tmp_path: Path, text: str) -> None:
+    (tmp_path / "page.md").write_text(text.format("/" + "work"))
+    (tmp_path / "sound.md").write_text(".github/workflows, ../work, a/work/b, /workspace")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    (found,) = checks.check_paths(tmp_path)
+    assert found.startswith(str(tmp_path / "page.md"))
+
+
+def test_importing_medroi_imports_no_heavy_library() -> None:
+    script = "import json, sys, medroi; print(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    loaded = set(json.loads(ran.stdout))
+    assert "medroi" in loaded
+    assert loaded.isdisjoint(checks.HEAVY)
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()

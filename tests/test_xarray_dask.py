@@ -1,0 +1,153 @@
+"""xarray and dask, in threads and in other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from arrays import phantom
+from dask.base import tokenize
+from distributed import Client, LocalCluster
+
+from medroi import MedROI
+from medroi.zarr import MedROICodec
+
+CHUNKS = (16, 16, 16)
+VOLUME = phantom((40, 36, 34))
+AXES = ("z", "y", "x")
+
+ENCODINGS = {
+    3: {"serializer": MedROICodec.lossless(), "compressors": None, "chunks": CHUNKS},
+    2: {"compressors": MedROI.lossless(), "chunks": CHUNKS},
+}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(processes=True, **options) as cluster, Client(cluster) as connected:
+        yield connected
+
+
+def create(path: Path, data: np.ndarray, **options: Any) -> zarr.Array:
+    return zarr.create_array(
+        path,
+        shape=data.shape,
+        dtype=data.dtype,
+        chunks=CHUNKS,
+        serializer=MedROICodec.lossless(),
+        compressors=None,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+def test_xarray_returns_every_bit(zarr_format: int, dtype: str, tmp_path: Path) -> None:
+    data = xr.Dataset(
+        {"t1": (AXES, VOLUME.astype(dtype), {"units": "1"})},
+        coords={"z": np.arange(40) * 1.5},
+    )
+    encoding = {"t1": ENCODINGS[zarr_format]}
+    data.to_zarr(
+        tmp_path / "scan.zarr", zarr_format=zarr_format, encoding=encoding, consolidated=False
+    )
+    found = xr.open_zarr(tmp_path / "scan.zarr", consolidated=False)
+    assert found["t1"].dtype == np.dtype(dtype)
+    xr.testing.assert_identical(found.load(), data)
+    stored = zarr.open_array(tmp_path / "scan.zarr" / "t1", mode="r")
+    if zarr_format == 3:
+        assert stored.serializer == MedROICodec.lossless()
+    else:
+        assert stored.compressors == (MedROI.lossless(),)
+
+
+def test_xarray_appends_and_selects(tmp_path: Path) -> None:
+    path = tmp_path / "scan.zarr"
+    data = xr.Dataset({"t1": (AXES, VOLUME)})
+    data.isel(z=slice(0, 20)).to_zarr(path, encoding={"t1": ENCODINGS[3]}, consolidated=False)
+    data.isel(z=slice(20, 40)).to_zarr(path, append_dim="z", consolidated=False)
+    found = xr.open_zarr(path, consolidated=False)
+    assert np.array_equal(found["t1"].isel(z=17, x=slice(3, 30, 4)), VOLUME[17, :, 3:30:4])
+    assert np.array_equal(found["t1"], VOLUME)
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+def test_xarray_needs_no_fill_value_to_keep_tissue(dtype: str, tmp_path: Path) -> None:
+    volume = VOLUME.astype(dtype)
+    encoding = {"t1": {"serializer": MedROICodec(threshold=50), "compressors": None}}
+    data = xr.Dataset({"t1": (AXES, volume)})
+    data.to_zarr(tmp_path / "scan.zarr", encoding=encoding, consolidated=False)
+    found = xr.open_zarr(tmp_path / "scan.zarr", consolidated=False)["t1"].to_numpy()
+    assert np.array_equal(found[volume >= 50], volume[volume >= 50])
+    assert not found[0].any()
+
+
+@pytest.mark.parametrize("reader", ["xarray", "dask"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_both_read_without_an_import_of_medroi(
+    reader: str, zarr_format: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.zarr"
+    xr.Dataset({"t1": (AXES, VOLUME)}).to_zarr(
+        path, zarr_format=zarr_format, encoding={"t1": ENCODINGS[zarr_format]}, consolidated=False
+    )
+    imports, opened = {
+        "xarray": ("xarray", "xarray.open_zarr(path, consolidated=False)['t1']"),
+        "dask": ("dask.array", "dask.array.from_zarr(path + '/t1')"),
+    }[reader]
+    program = (
+        f"import sys, {imports}\n"
+        "assert 'medroi' not in sys.modules\n"
+        f"path = sys.argv[1]; scan = {opened}\n"
+        "print(int(scan.astype('i8').sum()), int(scan[20, 18, 17]))\n"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert found.stdout.split() == [str(VOLUME.astype("i8").sum()), str(VOLUME[20, 18, 17])]
+
+
+def test_dask_threads_write_and_read(tmp_path: Path) -> None:
+    made = create(tmp_path / "scan.zarr", VOLUME)
+    with dask.config.set(scheduler="threads"):
+        dask.array.store(dask.array.from_array(VOLUME, chunks=CHUNKS), made, lock=False)
+        found = dask.array.from_zarr(made).compute()
+    assert np.array_equal(found, VOLUME)
+
+
+@pytest.mark.parametrize("shards", [None, (32, 32, 32)])
+def test_workers_in_other_processes_write_and_read(
+    client: Client, shards: Any, tmp_path: Path
+) -> None:
+    made = create(tmp_path / "scan.zarr", VOLUME, shards=shards)
+    blocks = dask.array.from_array(VOLUME, chunks=shards or CHUNKS)
+    client.compute(dask.array.store(blocks, made, lock=False, compute=False)).result()
+    found = dask.array.from_zarr(str(tmp_path / "scan.zarr"))
+    assert int(client.compute(found.astype("i8").sum()).result()) == VOLUME.astype("i8").sum()
+    assert np.array_equal(found.compute(), VOLUME)
+
+
+def test_codecs_travel_to_workers_and_back(client: Client) -> None:
+    codec = MedROI("deflate", axes=(0, 1), affine=np.diag([1.0, 2.0, 3.0]))
+    stream = client.submit(codec.encode, VOLUME).result()
+    assert stream == codec.encode(VOLUME)
+    for sent in (codec, MedROICodec("deflate", background=-1, threshold=3)):
+        assert client.submit(lambda found: found, sent).result() == sent
+        assert client.submit(tokenize, sent).result() == tokenize(sent)
+
+
+def test_xarray_writes_from_workers(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "scan.zarr"
+    data = xr.Dataset({"t1": (AXES, dask.array.from_array(VOLUME, chunks=CHUNKS))})
+    data.to_zarr(path, encoding={"t1": ENCODINGS[3]}, consolidated=False)
+    found = xr.open_zarr(path, consolidated=False)["t1"]
+    assert np.array_equal(found.compute(), VOLUME)

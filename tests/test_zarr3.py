@@ -1,0 +1,445 @@
+"""Zarr format 3: what a user of zarr may rely on."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from arrays import DTYPES, make_array, phantom, same_bits
+from counting_store import CountingStore
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zarr.codecs import TransposeCodec, ZstdCodec
+
+import medroi
+from medroi import MedROI, errors
+from medroi.zarr import MedROICodec
+
+CHUNKS = (16, 16, 16)
+VOLUME = phantom((40, 36, 34))
+
+
+def create(store: Any, data: np.ndarray, codec: MedROICodec, **options: Any) -> zarr.Array:
+    options = {"chunks": CHUNKS, "compressors": None, "fill_value": 0, **options}
+    made = zarr.create_array(
+        store, shape=data.shape, dtype=data.dtype, serializer=codec, zarr_format=3, **options
+    )
+    made[...] = data
+    return made
+
+
+def chunk_of(data: np.ndarray, index: tuple[int, ...]) -> np.ndarray:
+    return data[tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, CHUNKS, strict=True))]
+
+
+@pytest.mark.parametrize("shards", [None, (32, 32, 32)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [*DTYPES, "<c8", ">c16"])
+def test_lossless_returns_every_bit(dtype: str, order: str, shards: Any) -> None:
+    volume = make_array(dtype, VOLUME.shape, order, 5)
+    store = CountingStore()
+    create(store, volume, MedROICodec.lossless(), shards=shards, config={"order": order})
+    found = zarr.open_array(store, mode="r+")[...]
+    native = volume.dtype.newbyteorder("=")
+    assert found.dtype.newbyteorder("=") == native
+    assert found.astype(native).tobytes() == volume.astype(native).tobytes()
+
+
+@pytest.mark.parametrize("shape", [(100,), (21, 22), (3, 2, 21, 22), (2, 1, 2, 9, 8, 7)])
+def test_lossless_returns_every_bit_of_any_number_of_axes(shape: tuple[int, ...]) -> None:
+    volume = make_array("<i2", shape, "C", 5)
+    chunks = tuple(min(size, 8) for size in shape)
+    stored = create(CountingStore(), volume, MedROICodec.lossless(), chunks=chunks)
+    assert np.array_equal(stored[...], volume)
+
+
+@pytest.mark.parametrize("inner", ["raw", "deflate", "zstd"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_chunk_is_the_stream_of_the_numcodecs_face(inner: str, order: str) -> None:
+    volume, store = np.array(VOLUME, order=order), CountingStore()
+    create(store, volume, MedROICodec(inner), config={"order": order})
+    chunk = chunk_of(volume, (1, 1, 1)).copy("K")
+    assert store.chunk("c/1/1/1") == MedROI(inner).encode(chunk)
+
+
+def test_tissue_is_exact_and_the_rest_is_background() -> None:
+    store = CountingStore()
+    stored = create(store, VOLUME, MedROICodec(), chunks=VOLUME.shape)
+    box = tuple(slice(*bounds) for bounds in medroi.inspect(store.chunk("c/0/0/0")).box)
+    expected = np.zeros_like(VOLUME)
+    expected[box] = VOLUME[box]
+    assert np.array_equal(stored[...], expected)
+    assert 0 < expected[box].size < expected.size
+
+
+@pytest.mark.parametrize("shards", [None, (32, 32, 32)])
+def test_writes_to_regions_leave_the_rest_alone(shards: Any) -> None:
+    stored = create(CountingStore(), VOLUME, MedROICodec.lossless(), shards=shards)
+    expected = VOLUME.copy()
+    for region in (np.s_[3:20, 5, ::3], np.s_[:], np.s_[39, 35, 33], np.s_[10:33, 20:30, 1:9]):
+        stored[region] = expected[region] = expected[region] + 7
+        assert np.array_equal(stored[...], expected)
+
+
+def test_elements_of_the_other_byte_order_are_stored_in_the_order_of_the_array() -> None:
+    ours, theirs = CountingStore(), CountingStore()
+    create(ours, VOLUME, MedROICodec())
+    made = create(theirs, np.zeros_like(VOLUME), MedROICodec())
+    made[...] = VOLUME.astype(">i2")
+    assert ours.chunk("c/1/1/1") == theirs.chunk("c/1/1/1")
+
+
+@pytest.mark.parametrize("config", [{}, {"configuration": {}}])
+def test_a_name_alone_is_the_default_codec(config: dict[str, Any]) -> None:
+    assert MedROICodec.from_dict({"name": "medroi", **config}) == MedROICodec()
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        MedROICodec(),
+        MedROICodec({"id": "deflate", "level": 9}, threshold="otsu", axes=(0, 1)),
+        MedROICodec("raw", threshold=12.5, polarity="dark", background=-1024, padding=0),
+        MedROICodec.lossless(slice_axis=-1, affine=np.diag([2.0, 1.0, 3.0, 1.0])),
+        MedROICodec(background=np.float32("nan"), max_miss_rate=0),
+    ],
+)
+def test_a_configuration_survives_every_way_of_carrying_it(codec: MedROICodec) -> None:
+    from dask.base import tokenize
+
+    assert MedROICodec.from_dict(json.loads(json.dumps(codec.to_dict()))) == codec
+    assert eval(repr(codec)) == codec
+    again = pickle.loads(pickle.dumps(codec))
+    assert again == codec
+    assert hash(again) == hash(codec)
+    assert tokenize(again) == tokenize(codec)
+    assert codec != MedROICodec("raw")
+    assert tokenize(codec) != tokenize(MedROICodec("raw"))
+
+
+def test_unknown_parameters_are_refused_by_name() -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"speed.*parameters are inner"):
+        MedROICodec.from_dict({"name": "medroi", "configuration": {"speed": 3}})
+    with pytest.raises(errors.InvalidArgument, match="'zstd'"):
+        MedROICodec.from_dict({"name": "zstd"})
+
+
+def test_fit_fixes_the_numbers_of_the_whole_array() -> None:
+    scan = (VOLUME - 1024).astype("<i2")
+    codec = MedROICodec.fit(scan, chunks=CHUNKS, background="auto")
+    fitted = codec.to_dict()["configuration"]
+    assert fitted == {
+        key: value
+        for key, value in MedROI.fit(scan, chunks=CHUNKS, background="auto").get_config().items()
+        if key != "id"
+    }
+    stored = create(CountingStore(), scan, codec, fill_value=fitted["background"])
+    tissue = scan >= fitted["threshold"]
+    assert np.array_equal(stored[...][tissue], scan[tissue])
+    assert 0 < tissue.sum() < tissue.size
+
+
+@pytest.mark.parametrize("shards", [None, (32, 32, 32)])
+@pytest.mark.parametrize(
+    ("codec", "options", "message"),
+    [
+        (MedROICodec(), {"fill_value": 3}, "fill_value=0.*background=3"),
+        (MedROICodec(background=-1024), {"fill_value": 0}, "fill_value=-1024"),
+        (MedROICodec(background="auto"), {}, "fit"),
+        (MedROICodec(background=0.5), {}, "background"),
+        (MedROICodec(axes=(0, 3)), {}, "axes"),
+        (MedROICodec(slice_axis=3), {}, "slice_axis"),
+        (MedROICodec(), {"dtype": "S70000", "fill_value": b""}, "dtype"),
+    ],
+)
+def test_arrays_that_cannot_be_stored_are_refused_before_they_exist(
+    codec: MedROICodec, options: dict[str, Any], message: str, shards: Any
+) -> None:
+    store = CountingStore()
+    with pytest.raises(errors.InvalidArgument, match=message):
+        zarr.create_array(
+            store,
+            **{
+                "shape": (40, 36, 34),
+                "chunks": CHUNKS,
+                "shards": shards,
+                "dtype": "i2",
+                "serializer": codec,
+                "compressors": None,
+                **options,
+            },
+        )
+    assert not store._store._store_dict
+
+
+def test_a_lossless_codec_takes_any_fill_value() -> None:
+    stored = create(CountingStore(), VOLUME, MedROICodec.lossless(background=4), fill_value=-7)
+    assert np.array_equal(stored[...], VOLUME)
+
+
+def test_nan_is_a_fill_value_that_is_never_tissue() -> None:
+    volume = VOLUME.astype("<f4")
+    stores = CountingStore(), CountingStore()
+    for store, fill_value in zip(stores, (0, np.nan), strict=True):
+        create(store, volume, MedROICodec(), chunks=(24, 24, 24), fill_value=fill_value)
+    boxes = [medroi.inspect(store.chunk("c/1/1/1")).box for store in stores]
+    assert boxes[0] == boxes[1]
+    assert boxes[0] != ((0, 24), (0, 24), (0, 24))
+    with pytest.raises(errors.InvalidArgument, match="fill_value"):
+        create(CountingStore(), volume, MedROICodec(), fill_value=np.inf)
+
+
+@pytest.mark.parametrize("shards", [None, (32, 32, 32)])
+def test_chunks_that_decode_to_the_fill_value_are_not_stored(shards: Any) -> None:
+    air = np.zeros((32, 32, 32), "<i2")
+    air[0, 0, 0] = 1
+    for keep in (False, True):
+        store = CountingStore()
+        config = {"write_empty_chunks": keep}
+        stored = create(store, air, MedROICodec(threshold=50), shards=shards, config=config)
+        assert not stored[...].any()
+        assert any(key.startswith("c/") for key in store._store._store_dict) == keep
+
+
+def test_filters_before_and_compressors_behind_are_welcome() -> None:
+    volume = np.array(VOLUME, order="F")
+    for options in (
+        {"filters": [TransposeCodec(order=(2, 0, 1))]},
+        {"compressors": ZstdCodec(level=1)},
+        {"filters": [TransposeCodec(order=(2, 1, 0))], "compressors": ZstdCodec(level=1)},
+    ):
+        stored = create(CountingStore(), volume, MedROICodec.lossless(), **options)
+        assert np.array_equal(stored[...], volume)
+        assert np.array_equal(stored[5:39:3, 7, 2:9], volume[5:39:3, 7, 2:9])
+
+
+# Parts of one slice each: what is read can be told apart.
+PARTS = np.zeros((8, 600, 600), "<u4")
+PARTS[1:7, 50:550, 60:540] = np.random.default_rng(0).integers(1, 2**32, (6, 500, 480), np.uint32)
+
+
+def counted(codec: MedROICodec | None = None) -> tuple[CountingStore, zarr.Array, Any]:
+    store = CountingStore()
+    made = create(store, PARTS, codec or MedROICodec("raw", padding=0), chunks=PARTS.shape)
+    info = medroi.inspect(store.chunk("c/0/0/0"))
+    assert info.box == ((1, 7), (50, 550), (60, 540))
+    assert info.n_parts > 2
+    store.reads.clear()
+    return store, made, info
+
+
+def test_a_selection_outside_the_box_reads_no_more_than_the_header() -> None:
+    store, made, _ = counted()
+    for region in (np.s_[0], np.s_[:, :50, :], np.s_[:, :, 540:], np.s_[7, 3, 3]):
+        store.reads.clear()
+        assert not np.any(made[region])
+        assert store.reads == [("c/0/0/0", (0, 512), 512)]
+
+
+def test_a_selection_inside_the_box_reads_the_parts_that_it_touches() -> None:
+    store, made, info = counted()
+    part_nbytes = (info.payload_nbytes - 12 * info.n_parts) // info.n_parts
+    preamble_nbytes = info.nbytes - info.payload_nbytes
+    assert np.array_equal(made[3, 100:200, 300], PARTS[3, 100:200, 300])
+    first = preamble_nbytes + 12 * info.n_parts + 2 * part_nbytes * info.n_parts // 6
+    assert store.reads == [
+        ("c/0/0/0", (0, 512), 512),
+        ("c/0/0/0", (first, first + part_nbytes), part_nbytes),
+    ]
+
+
+def test_neighbouring_parts_are_read_in_one_range() -> None:
+    store, made, info = counted()
+    assert np.array_equal(made[2:5, 100:200, 300:310], PARTS[2:5, 100:200, 300:310])
+    assert len(store.reads) == 2
+    assert sum(nbytes for _, _, nbytes in store.reads) < info.nbytes * 0.6
+
+
+def test_a_whole_chunk_is_read_at_once() -> None:
+    store, made, info = counted()
+    assert np.array_equal(made[...], PARTS)
+    assert store.reads == [("c/0/0/0", None, info.nbytes)]
+
+
+def test_shards_read_only_the_chunks_that_are_touched() -> None:
+    store = CountingStore()
+    made = create(store, VOLUME, MedROICodec.lossless("raw"), shards=(48, 48, 48))
+    store.reads.clear()
+    assert np.array_equal(made[17:20, 18, 20:30], VOLUME[17:20, 18, 20:30])
+    whole = len(store.chunk("c/0/0/0"))
+    assert {key for key, _, _ in store.reads} == {"c/0/0/0"}
+    assert sum(nbytes for _, _, nbytes in store.reads) < whole / 4
+
+
+def positions(size: int) -> st.SearchStrategy[Any]:
+    index = st.integers(0, size - 1)
+    return st.lists(index, min_size=1, max_size=6).map(np.array)
+
+
+def basic(size: int) -> st.SearchStrategy[Any]:
+    bound = st.none() | st.integers(-size, size)
+    return st.integers(-size, size - 1) | st.builds(
+        slice, bound, bound, st.none() | st.integers(1, 7)
+    )
+
+
+SMALL = make_array("<i2", (13, 17, 11), "C", 9)
+SMALL[:3] = SMALL[:, 12:] = 0
+
+
+@pytest.fixture(scope="module", params=[None, (14, 12, 10)])
+def small(request: pytest.FixtureRequest) -> zarr.Array:
+    codec = MedROICodec.lossless()
+    return create(CountingStore(), SMALL, codec, chunks=(7, 6, 5), shards=request.param)
+
+
+@given(st.tuples(*(basic(size) for size in SMALL.shape)))
+@settings(max_examples=80, deadline=None)
+def test_slices_read_what_numpy_reads(small: zarr.Array, selection: Any) -> None:
+    assert np.array_equal(small[selection], SMALL[selection])
+
+
+@given(st.tuples(*(positions(size) for size in SMALL.shape)))
+@settings(max_examples=40, deadline=None)
+def test_orthogonal_selections_read_what_numpy_reads(small: zarr.Array, selection: Any) -> None:
+    assert np.array_equal(small.oindex[selection], SMALL[np.ix_(*selection)])
+
+
+@given(st.lists(st.tuples(*(st.integers(0, n - 1) for n in SMALL.shape)), min_size=1, max_size=9))
+@settings(max_examples=40, deadline=None)
+def test_points_and_masks_read_what_numpy_reads(small: zarr.Array, points: Any) -> None:
+    selection = tuple(np.array(axis) for axis in zip(*points, strict=True))
+    assert np.array_equal(small.vindex[selection], SMALL[selection])
+    mask = np.zeros(SMALL.shape, bool)
+    mask[selection] = True
+    assert np.array_equal(small.vindex[mask], SMALL[mask])
+
+
+@pytest.mark.parametrize("region", [np.s_[...], np.s_[3:5, 100:200, 200:300]])
+@pytest.mark.parametrize("inner", ["raw", "deflate", "zstd"])
+def test_a_flipped_byte_is_an_error_out_of_zarr(inner: str, region: Any) -> None:
+    store, made, info = counted(MedROICodec(inner, padding=0))
+    stored = store.chunk("c/0/0/0")
+    for offset in (3, 60, info.nbytes - info.payload_nbytes + 5, info.nbytes // 2):
+        flipped = bytearray(stored)
+        flipped[offset] ^= 16
+        store.replace_chunk("c/0/0/0", bytes(flipped))
+        with pytest.raises(errors.CorruptStream):
+            made[region]
+
+
+def test_a_part_that_is_not_read_cannot_fail() -> None:
+    store, made, _ = counted()
+    flipped = bytearray(store.chunk("c/0/0/0"))
+    flipped[-1] ^= 1
+    store.replace_chunk("c/0/0/0", bytes(flipped))
+    assert np.array_equal(made[1, 50:60], PARTS[1, 50:60])
+    with pytest.raises(errors.CorruptStream, match="CRC"):
+        made[6, 50:60]
+
+
+@pytest.mark.parametrize("region", [np.s_[...], np.s_[3, 100:110, 200:300]])
+@pytest.mark.parametrize("nbytes", [0, 50, 130, 600, -1])
+def test_a_cut_chunk_is_an_error_out_of_zarr(nbytes: int, region: Any) -> None:
+    store, made, info = counted()
+    first = info.nbytes // 3  # in front of the parts that the selection needs
+    store.replace_chunk("c/0/0/0", store.chunk("c/0/0/0")[: min(nbytes % info.nbytes, first)])
+    with pytest.raises(errors.CorruptStream):
+        made[region]
+
+
+@pytest.mark.parametrize("region", [np.s_[...], np.s_[3:5, 0, 0]])
+@pytest.mark.parametrize(
+    "other", [VOLUME[:16], VOLUME[:16, :16], np.zeros((16, 16, 16), "<u2"), np.zeros(16**3, "<i2")]
+)
+def test_a_chunk_of_another_shape_or_dtype_is_refused(region: Any, other: np.ndarray) -> None:
+    store = CountingStore()
+    made = create(store, VOLUME, MedROICodec())
+    store.replace_chunk("c/0/0/0", MedROI().encode(other))
+    with pytest.raises(errors.CorruptStream, match=r"expected shape \(16, 16, 16\)"):
+        made[region]
+
+
+def test_a_chunk_that_claims_to_be_huge_takes_no_memory() -> None:
+    store = CountingStore()
+    made = create(store, VOLUME, MedROICodec())
+    header = bytearray(MedROI().encode(np.zeros((2, 2, 2), "<i2")))
+    struct.pack_into("<3h", header, 22, 30000, 30000, 30000)
+    struct.pack_into("<I", header, len(header) - 4, zlib.crc32(header[:-4]))
+    store.replace_chunk("c/0/0/0", bytes(header))
+    tracemalloc.start()
+    for region in (np.s_[...], np.s_[3, 4, 5]):
+        with pytest.raises(errors.CorruptStream, match="30000"):
+            made[region]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize("store", ["memory", "local"])
+def test_groups_hold_arrays_of_every_kind(store: str, tmp_path: Path) -> None:
+    root = zarr.create_group({} if store == "memory" else tmp_path / "scans.zarr")
+    for name, codec in (("kept", MedROICodec.lossless()), ("tissue", MedROICodec("deflate"))):
+        made = root.create_array(
+            f"head/{name}",
+            shape=VOLUME.shape,
+            dtype=VOLUME.dtype,
+            chunks=CHUNKS,
+            serializer=codec,
+            compressors=None,
+        )
+        made[...] = VOLUME
+    again = zarr.open_group(root.store, mode="r")
+    assert np.array_equal(again["head/kept"][...], VOLUME)
+    assert again["head/tissue"][20, 18, 17] == VOLUME[20, 18, 17]
+    assert again["head/tissue"].serializer == MedROICodec("deflate")
+
+
+def test_threads_read_and_write_one_array() -> None:
+    made = create(CountingStore(), np.zeros_like(VOLUME), MedROICodec.lossless())
+    rows = [slice(start, start + 16) for start in range(0, 40, 16)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda row: made.__setitem__(row, VOLUME[row]), rows))
+        found = list(pool.map(lambda k: made[k : k + 3], range(37)))
+    assert all(np.array_equal(block, VOLUME[k : k + 3]) for k, block in enumerate(found))
+
+
+def test_zarr_finds_the_codec_without_an_import_of_medroi(tmp_path: Path) -> None:
+    create(str(tmp_path / "scan.zarr"), VOLUME, MedROICodec.lossless())
+    program = (
+        "import sys, zarr\n"
+        "assert 'medroi' not in sys.modules\n"
+        "scan = zarr.open_array(sys.argv[1], mode='r')\n"
+        "print(int(scan[...].astype('i8').sum()), scan[20, 18, 17])\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "scan.zarr")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert found.stdout.split() == [str(VOLUME.astype("i8").sum()), str(VOLUME[20, 18, 17])]
+
+
+def test_codec_methods_without_an_event_loop_agree_with_those_in_one() -> None:
+    made = create(CountingStore(), VOLUME, MedROICodec("raw"), chunks=VOLUME.shape)
+    spec = made.metadata.get_chunk_spec(
+        (0, 0, 0), made._async_array.config, zarr.core.buffer.default_buffer_prototype()
+    )
+    buffer = spec.prototype.nd_buffer.from_numpy_array(VOLUME)
+    coded = MedROICodec("raw")._encode_sync(buffer, spec)
+    decoded = MedROICodec()._decode_sync(coded, spec).as_numpy_array()
+    assert same_bits(decoded, np.asarray(made[...]))
+    assert coded.to_bytes() == MedROI("raw").encode(VOLUME)
