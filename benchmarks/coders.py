@@ -5,7 +5,7 @@ python benchmarks/coders.py SCANS --per-set 2
 SCANS holds one folder per data set, with NIfTI or PNG files. Writes coders.csv (bytes, ratios, MB/s
 of stored bytes, CPU time) and coders.png (rate-distortion) beside this file. Lossless: volumes as
 stored; where values are sparse or scaled floats, every peer gets the remapped indices, and the
-table is not charged to it. Lossy: bytes at the PSNR (against the volume's range) that wavelet3d got,
+table is not charged to it. Lossy: bytes at the PSNR (against the volume's range) of wavelet3d,
 read off each peer's own curve, log bytes over PSNR, with peers' values clipped and rounded as ours
 are. Needs: imagecodecs PyWavelets nibabel Pillow matplotlib.
 """
