@@ -70,6 +70,10 @@ class Wavelet3D(NativeCodec):
         """Never."""
         return False
 
+    def promised_error(self) -> float | None:
+        """See `InnerCodec.promised_error`."""
+        return self.max_error
+
     def config(self) -> dict[str, Any]:
         """Name, target and spacing, fit for JSON."""
         settings = dataclasses.asdict(self)
