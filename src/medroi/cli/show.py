@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import Any
 
 from medroi.cli.pack import (
@@ -79,7 +80,7 @@ def voxel_argument(text: str) -> tuple[int, ...]:
 
 
 # What can be changed in a setting beside the first, and how its value is read.
-_CHANGES = {
+_CHANGES: dict[str, Callable[[str], Any]] = {
     "threshold": threshold_argument,
     "roi": str,
     "polarity": str,

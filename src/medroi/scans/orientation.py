@@ -20,7 +20,8 @@ def directions_of(scan: Scan) -> tuple[str, ...] | None:
     """
     if not _says(scan):
         return None
-    return nearest_directions(scan.affine)[: scan.voxels.ndim]
+    found = nearest_directions(scan.affine)
+    return None if found is None else found[: scan.voxels.ndim]
 
 
 def nearest_directions(affine: npt.NDArray[np.float64]) -> tuple[str, ...] | None:

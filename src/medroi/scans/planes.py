@@ -84,7 +84,7 @@ def planes_at(shown: Shown, at: Sequence[int]) -> list[Plane]:
     found = []
     for axis in _axes_to_cut(shape):
         cut: tuple[Any, ...] = tuple(at[i] if i == axis else slice(None) for i in range(len(shape)))
-        masks = shown.kept[cut], missed[cut]
+        masks = np.asarray(shown.kept[cut]), np.asarray(missed[cut])
         where = "" if axis is None else f"{_axis_name(shown, axis)} {at[axis]} of {shape[axis]}"
         found.append(_turned(shown, axis, shown.voxels[cut], masks, where))
     return sorted(found, key=_title_rank)

@@ -177,5 +177,5 @@ class Preview:
         if not self.whole_nbytes:
             return f"{text}, a ratio of {self.array_nbytes / max(1, self.streams_nbytes):.2f}"
         saved = 100 * (1 - self.streams_nbytes / self.whole_nbytes)
-        whole = megabytes(self.whole_nbytes)
-        return f"{text}, {saved:.1f} % less than the {whole} of the whole array with {name}"
+        change = f"{abs(saved):.1f} % {'more' if saved < 0 else 'less'}"
+        return f"{text}, {change} than the {megabytes(self.whole_nbytes)} of the whole array"

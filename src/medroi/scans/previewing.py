@@ -110,15 +110,39 @@ def preview_store(path: Path) -> Preview:
         axis_names=scan.axis_names,
         chunks=array.chunks,
         settings=config,
-        threshold_rule=rule_of(config["threshold"]),
+        threshold_rule=rule_of(number(config["threshold"])),
         shown=_shown(scan, config, _middle(array, config)),
         from_store=True,
     )
+    thresholds, backgrounds = set(), set()
     for position, selection in chunk_selections(array):
         stream = chunk_stream(path, array, position)
         if stream is not None:
             _add_stream(found, stream, selection)
+            info = medroi.inspect(stream)
+            thresholds.add(info.threshold)
+            backgrounds.add(info.background)
+    found.settings = _settled(found, thresholds, backgrounds)
+    background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
+    shown = found.shown
+    shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
     return found
+
+
+def _settled(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> dict[str, Any]:
+    """Settings with the numbers that the streams hold where only a rule was given.
+
+    Arrays that were not fitted have another threshold in every chunk: the lowest is taken.
+    """
+    settings = dict(found.settings)
+    numbers = [threshold for threshold in thresholds if not math.isnan(threshold)]
+    if found.threshold_rule not in ("none", "number"):
+        settings["threshold"] = min(numbers, default=None)
+        if len(numbers) > 1:
+            found.threshold_rule += f" of each chunk, up to {max(numbers):.6g}"
+    if settings["background"] == "auto":
+        settings["background"] = min(backgrounds, default=0)
+    return settings
 
 
 def _codec_of_everything(config: dict[str, Any]) -> medroi.MedROI:

@@ -13,6 +13,7 @@ from medroi.scans.files import staged
 from medroi.scans.formats import read_scan
 from medroi.scans.preview import Preview
 from medroi.scans.previewing import preview_scan, preview_store
+from medroi.scans.sheet import sheet_of
 from medroi.scans.store import is_store
 
 
@@ -68,8 +69,9 @@ def show(
     else:
         previews = _of_scan(source, [_checked(settings, lossless), *beside])
     if target is not None:
+        sheet = sheet_of(previews, None if at is None else tuple(at))
         with staged(target, force=True, may_replace=Path.is_file) as fresh:
-            draw(previews, fresh, target.suffix.lower()[1:], None if at is None else tuple(at))
+            draw(sheet, fresh, target.suffix.lower()[1:])
     return previews
 
 
