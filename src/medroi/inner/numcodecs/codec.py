@@ -138,8 +138,8 @@ class Numcodecs(InnerCodec):
         """See `InnerCodec.lossless`."""
         return self.accepts.lossless(self.codec)
 
-    def error_bound(self) -> float | None:
-        """See `InnerCodec.error_bound`."""
+    def promised_error(self) -> float | None:
+        """See `InnerCodec.promised_error`."""
         return None if self.accepts.mapped else self.accepts.max_error(self.codec)
 
     def _config_for(self, dtype: Any, shape: tuple[int, ...], depth: int) -> dict[str, Any]:
