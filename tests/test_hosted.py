@@ -62,7 +62,8 @@ def test_pillow_heif_keeps_its_options(depth: int) -> None:
     before = pillow_heif.options.SAVE_HDR_TO_12_BIT
     array = np.random.default_rng(1).integers(0, 1 << depth, (2, 9, 9)).astype("<u2")
     MedROI.lossless("heif").encode(array)
-    assert pillow_heif.options.SAVE_HDR_TO_12_BIT == before
+    after = pillow_heif.options.SAVE_HDR_TO_12_BIT
+    assert after == before
 
 
 @pytest.mark.parametrize("quality", [-1, 101, 50.5, "high"])

@@ -109,8 +109,7 @@ def check_outcome(config: Any, promise: str | float, array: np.ndarray) -> str:
     try:
         codec = MedROI(config, threshold=None)
         stream = codec.encode(array)
-    except (errors.InvalidArgument, errors.InvalidType) as error:
-        assert str(error)
+    except (errors.InvalidArgument, errors.InvalidType):
         return "refused"
     found = MedROI().decode(stream)
     if same_bits(found, array):
@@ -189,8 +188,7 @@ def test_a_codec_that_dies_of_thin_shapes_never_sees_one(
     array = np.asarray(make_values("<f4", shape, "smooth") + 100, order="C")
     try:
         codec.encode(array)
-    except errors.InvalidArgument as error:
-        assert "at least 8" in str(error)
+    except errors.InvalidArgument:
         assert not seen
     assert all(min(buf.shape) >= 8 for buf in seen)
 
