@@ -61,7 +61,8 @@ def test_a_chunk_holds_the_bytes_of_numcodecs(file, name):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["|i1", "|u1", "<u2", ">i2", "<i4", ">u4", "<i8", ">u8", "<f2", "<f4", ">f4", ">f8", "|b1"]
+    "dtype",
+    ["|i1", "|u1", "<u2", ">i2", "<i4", ">u4", "<i8", ">u8", "<f2", "<f4", ">f4", ">f8", "|b1"],
 )
 def test_every_element_type_gives_the_bytes_of_numcodecs(file, dtype):
     options, array = MedROIFilter(), blob(SHAPE, dtype)
@@ -70,7 +71,9 @@ def test_every_element_type_gives_the_bytes_of_numcodecs(file, dtype):
     assert_same_bytes(made, array, options)
 
 
-@pytest.mark.parametrize("shape", [(50,), (30, 41), (3, 9, 14, 10), (2, 3, 5, 6, 7), (2, 1, 2, 7, 8, 9)])
+@pytest.mark.parametrize(
+    "shape", [(50,), (30, 41), (3, 9, 14, 10), (2, 3, 5, 6, 7), (2, 1, 2, 7, 8, 9)]
+)
 def test_one_to_six_axes_give_the_bytes_of_numcodecs(file, shape):
     options, array = MedROIFilter(slice_axis=-1), blob(shape)
     chunks = tuple(max(1, size // 2) for size in shape)
@@ -178,7 +181,7 @@ def test_the_filter_survives_pickle_repr_and_its_configuration():
     options = MedROIFilter({"id": "zstd", "level": 9}, threshold=17, axes=(0, 1), slice_axis=1)
     assert pickle.loads(pickle.dumps(options)) == options
     assert MedROIFilter.from_config(options.get_config()).filter_options == options.filter_options
-    assert eval(repr(options)).filter_options == options.filter_options  # noqa: S307
+    assert eval(repr(options)).filter_options == options.filter_options
 
 
 def test_a_fitted_filter_has_the_numbers_of_the_whole_array(file):

@@ -159,7 +159,11 @@ def test_few_cd_values_are_filled_up(file):
 def test_a_write_that_fails_stores_no_raw_chunk(file):
     array = blob((16, 16, 16), background=-1000)
     made = file.create_dataset(
-        "scan", shape=array.shape, chunks=array.shape, dtype="<i2", **MedROIFilter(background="auto")
+        "scan",
+        shape=array.shape,
+        chunks=array.shape,
+        dtype="<i2",
+        **MedROIFilter(background="auto"),
     )
     with pytest.raises(REFUSED, match="fill value"):
         made[...] = array
