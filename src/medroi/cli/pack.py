@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 _DESCRIPTION = """\
-Pack a scan into a Zarr array or an HDF5 file. Voxels outside the region come back as background: only the box
-around the tissue is kept, unless --lossless is given. The stored values are kept as they are in
-the file, never scaled; the file's header travels beside them, so that `medroi unpack` gives the
-file back. Threshold and background are found once, on the whole scan."""
+Pack a scan into a Zarr array or an HDF5 file. Voxels outside the region come back as background:
+only the box around the tissue is kept, unless --lossless is given. The stored values are kept as
+they are in the file, never scaled; the file's header travels beside them, so that `medroi unpack`
+gives the file back. Threshold and background are found once, on the whole scan."""
 
 
 def add_parser(commands: Any) -> None:

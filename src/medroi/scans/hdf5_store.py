@@ -147,7 +147,7 @@ def write(
 
 
 class Hdf5Array:
-    """One dataset, with the names that the Zarr layout's readers use; the file is closed between."""
+    """One dataset under the names of a Zarr array; its file is open only while it is read."""
 
     shards = None
 
@@ -162,7 +162,9 @@ class Hdf5Array:
             self.stored_nbytes = dataset.id.get_storage_size()
             text = dataset.attrs.get(_ATTRIBUTE)
             self.filters = list(dataset._filters)
-        self.cdata_shape = tuple(-(-size // chunk) for size, chunk in zip(self.shape, self.chunks))
+        self.cdata_shape = tuple(
+            -(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True)
+        )
         self.nchunks = int(np.prod(self.cdata_shape))
         self.attrs = _Attributes(text)
 
