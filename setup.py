@@ -1,6 +1,8 @@
 """Build the kernel as one Cython extension; pyproject.toml holds everything else."""
 
+import glob
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +18,16 @@ KERNEL_SOURCES = sorted(str(path) for path in Path("src/kernel").glob("*.c"))
 OPTIONAL_LIBRARIES = (
     ("MEDROI_HAVE_ZLIB", "zlib.h", "z"),
     ("MEDROI_HAVE_ZSTD", "zstd.h", "zstd"),
+    ("MEDROI_HAVE_OPENJPEG", "openjpeg.h", "openjp2"),
 )
+# OpenJPEG's headers lie in a folder that carries its version.
+HEADER_FOLDERS = {
+    "openjp2": (
+        "/usr/include/openjpeg-*",
+        "/usr/local/include/openjpeg-*",
+        "/opt/homebrew/include/openjpeg-*",
+    )
+}
 
 HEADERS = sorted(
     str(path) for folder in ("src/kernel", "filters") for path in Path(folder).glob("*.h")
@@ -27,6 +38,21 @@ COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"]
 if sys.platform == "win32":
     COMPILE_ARGS = []
 LINK_ARGS = [arg for arg in COMPILE_ARGS if arg == "-pthread"]
+
+
+def header_folders(library: str) -> list[str]:
+    """Folders of a library's headers, beside those that every compiler knows."""
+    if library not in HEADER_FOLDERS:
+        return []
+    try:
+        answer = subprocess.run(
+            ["pkg-config", "--cflags-only-I", f"lib{library}"], capture_output=True, text=True
+        )
+    except OSError:
+        answer = None
+    if answer is not None and answer.returncode == 0:
+        return [flag.removeprefix("-I") for flag in answer.stdout.split()]
+    return sorted(path for pattern in HEADER_FOLDERS[library] for path in glob.glob(pattern))
 
 
 class BuildKernel(build_ext):
@@ -46,21 +72,25 @@ class BuildKernel(build_ext):
         for macro, header, library in OPTIONAL_LIBRARIES:
             if library in os.environ.get("MEDROI_WITHOUT", "").split(","):
                 continue
-            if self._links(header, library):
+            folders = header_folders(library)
+            if self._links(header, library, folders):
                 ext.define_macros.append((macro, "1"))
                 ext.libraries.append(library)
+                ext.include_dirs.extend(folders)
         shared = self.build_temp
         # Both extensions compile the kernel: each into a folder of its own.
         self.build_temp = os.path.join(shared, ext.name)
         super().build_extension(ext)
         self.build_temp = shared
 
-    def _links(self, header: str, library: str) -> bool:
+    def _links(self, header: str, library: str, folders: list[str]) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")
             source.write_text(f"#include <{header}>\nint main(void) {{ return 0; }}\n")
             try:
-                objects = self.compiler.compile([str(source)], output_dir=folder)
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, include_dirs=folders
+                )
                 self.compiler.link_executable(objects, "probe", folder, libraries=[library])
             except Exception:  # every compiler class raises errors of its own
                 return False

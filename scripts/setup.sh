@@ -64,6 +64,8 @@ sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
 missing_libraries() {
     has_header zlib.h || echo zlib1g-dev
     has_header zstd.h || echo libzstd-dev
+    ls /usr/include/openjpeg-*/openjpeg.h >/dev/null 2>&1 || has_header openjpeg.h \
+        || echo libopenjp2-7-dev
     if [ -n "${WITH_HDF5_TOOLS:-}" ]; then
         command -v h5dump >/dev/null || echo hdf5-tools
         /usr/bin/python3 -c 'import h5py' 2>/dev/null || echo python3-h5py
@@ -101,7 +103,7 @@ system_packages() {
     fi
     missing="$(missing_libraries)"
     if [ -n "$missing" ]; then
-        printf 'not here: %s; deflate or zstd run in Python and not in the kernel\n' \
+        printf 'not here: %s; deflate, zstd or jpeg2000 run in Python and not in the kernel\n' \
             "$(echo $missing)"
     fi
 }
