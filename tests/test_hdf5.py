@@ -24,6 +24,15 @@ OPTIONS = {
     "deflate": {"inner": {"id": "deflate", "level": 3}},
     "raw": {"inner": "raw"},
     "negative level": {"inner": {"id": "zstd", "level": -7, "shuffle": False}},
+    "jpeg2000": {"inner": "jpeg2000"},
+    "jpeg2000 by rate": {"inner": {"id": "jpeg2000", "rate": 2.5}, "slice_axis": 1},
+    "wavelet3d": {"inner": {"id": "wavelet3d", "max_error": 4}},
+    "wavelet3d with spacing": {
+        "inner": {"id": "wavelet3d", "step": 3.75, "spacing_mm": (3.0, 1.0, 0.9375)}
+    },
+    "predict3d": {"inner": "predict3d"},
+    "predict3d fast": {"inner": {"id": "predict3d", "speed": "fast"}},
+    "numcodecs": {"inner": {"id": "numcodecs", "codec": {"id": "lz4", "acceleration": 2}}},
     "number": {"threshold": 61.5},
     "otsu": {"threshold": "otsu"},
     "lossless": {"threshold": None},
