@@ -24,6 +24,15 @@ OPTIONS = {
     "deflate": {"inner": {"id": "deflate", "level": 3}},
     "raw": {"inner": "raw"},
     "negative level": {"inner": {"id": "zstd", "level": -7, "shuffle": False}},
+    "jpeg2000": {"inner": "jpeg2000"},
+    "jpeg2000 by rate": {"inner": {"id": "jpeg2000", "rate": 2.5}, "slice_axis": 1},
+    "wavelet3d": {"inner": {"id": "wavelet3d", "max_error": 4}},
+    "wavelet3d with spacing": {
+        "inner": {"id": "wavelet3d", "step": 3.75, "spacing_mm": (3.0, 1.0, 0.9375)}
+    },
+    "predict3d": {"inner": "predict3d"},
+    "predict3d fast": {"inner": {"id": "predict3d", "speed": "fast"}},
+    "numcodecs": {"inner": {"id": "numcodecs", "codec": {"id": "lz4", "acceleration": 2}}},
     "number": {"threshold": 61.5},
     "otsu": {"threshold": "otsu"},
     "lossless": {"threshold": None},
@@ -61,7 +70,8 @@ def test_a_chunk_holds_the_bytes_of_numcodecs(file, name):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["|i1", "|u1", "<u2", ">i2", "<i4", ">u4", "<i8", ">u8", "<f2", "<f4", ">f4", ">f8", "|b1"]
+    "dtype",
+    ["|i1", "|u1", "<u2", ">i2", "<i4", ">u4", "<i8", ">u8", "<f2", "<f4", ">f4", ">f8", "|b1"],
 )
 def test_every_element_type_gives_the_bytes_of_numcodecs(file, dtype):
     options, array = MedROIFilter(), blob(SHAPE, dtype)
@@ -70,7 +80,9 @@ def test_every_element_type_gives_the_bytes_of_numcodecs(file, dtype):
     assert_same_bytes(made, array, options)
 
 
-@pytest.mark.parametrize("shape", [(50,), (30, 41), (3, 9, 14, 10), (2, 3, 5, 6, 7), (2, 1, 2, 7, 8, 9)])
+@pytest.mark.parametrize(
+    "shape", [(50,), (30, 41), (3, 9, 14, 10), (2, 3, 5, 6, 7), (2, 1, 2, 7, 8, 9)]
+)
 def test_one_to_six_axes_give_the_bytes_of_numcodecs(file, shape):
     options, array = MedROIFilter(slice_axis=-1), blob(shape)
     chunks = tuple(max(1, size // 2) for size in shape)
@@ -178,7 +190,7 @@ def test_the_filter_survives_pickle_repr_and_its_configuration():
     options = MedROIFilter({"id": "zstd", "level": 9}, threshold=17, axes=(0, 1), slice_axis=1)
     assert pickle.loads(pickle.dumps(options)) == options
     assert MedROIFilter.from_config(options.get_config()).filter_options == options.filter_options
-    assert eval(repr(options)).filter_options == options.filter_options  # noqa: S307
+    assert eval(repr(options)).filter_options == options.filter_options
 
 
 def test_a_fitted_filter_has_the_numbers_of_the_whole_array(file):

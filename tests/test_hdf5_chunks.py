@@ -99,7 +99,9 @@ def test_a_selection_is_that_of_numpy(tmp_path_factory, selection, threads):
     assert (found == expected).all()
 
 
-@pytest.mark.parametrize("selection", [[1, 2], np.arange(3), True, slice(None, None, -1), 20, (0,) * 4])
+@pytest.mark.parametrize(
+    "selection", [[1, 2], np.arange(3), True, slice(None, None, -1), 20, (0,) * 4]
+)
 def test_a_selection_of_another_kind_is_refused(file, selection):
     made = dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
     with pytest.raises(errors.InvalidArgument, match="selection"):

@@ -57,7 +57,9 @@ def table():
 
 
 @pytest.mark.parametrize("inner", ["zstd", hosted_codec.NAME])
-@pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise RuntimeError", "del sys.modules['h5py']"])
+@pytest.mark.parametrize(
+    "ending", ["", "sys.exit(3)", "raise RuntimeError", "del sys.modules['h5py']"]
+)
 def test_no_chunk_is_lost_when_a_program_ends_with_the_file_open(tmp_path, inner, ending, table):
     ended = run_python(LEAVE + ending, tmp_path / "a.h5", inner, check=False)
     assert "medroi:" not in ended.stderr
@@ -67,10 +69,7 @@ def test_no_chunk_is_lost_when_a_program_ends_with_the_file_open(tmp_path, inner
 
 
 def test_a_chunk_that_cannot_be_written_at_the_end_is_said(tmp_path):
-    script = LEAVE + (
-        "hosted_codec.Hosted.encode = lambda self, part: 1 / 0\n"
-        "made[0, 0, 0] = 77\n"
-    )
+    script = LEAVE + ("hosted_codec.Hosted.encode = lambda self, part: 1 / 0\nmade[0, 0, 0] = 77\n")
     ended = run_python(script, tmp_path / "a.h5", hosted_codec.NAME, check=False)
     assert "medroi: an open HDF5 file could not be flushed: division by zero" in ended.stderr
 

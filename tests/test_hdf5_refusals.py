@@ -74,7 +74,7 @@ def test_a_background_found_in_a_chunk_must_be_the_fill_value(file):
     ids=str,
 )
 def test_an_element_that_a_stream_cannot_hold_is_refused(file, dtype):
-    with pytest.raises(REFUSED, match="elements of .* cannot be stored; possible are integers"):
+    with pytest.raises(REFUSED, match=r"elements of .* cannot be stored; possible are integers"):
         file.create_dataset("scan", shape=SHAPE, chunks=CHUNKS, dtype=dtype, **MedROIFilter())
 
 
@@ -159,7 +159,11 @@ def test_few_cd_values_are_filled_up(file):
 def test_a_write_that_fails_stores_no_raw_chunk(file):
     array = blob((16, 16, 16), background=-1000)
     made = file.create_dataset(
-        "scan", shape=array.shape, chunks=array.shape, dtype="<i2", **MedROIFilter(background="auto")
+        "scan",
+        shape=array.shape,
+        chunks=array.shape,
+        dtype="<i2",
+        **MedROIFilter(background="auto"),
     )
     with pytest.raises(REFUSED, match="fill value"):
         made[...] = array
@@ -207,7 +211,7 @@ def test_a_byte_too_many_is_refused(small):
 
 
 def test_a_format_of_the_future_is_refused_by_name(small):
-    made, array, stream = small
+    made, _, stream = small
     later = bytearray(stream)
     later[4] = 2
     crc = medroi._kernel.crc32(bytes(later[:112]))
@@ -275,7 +279,7 @@ def test_a_key_of_another_process_is_refused_for_writing_but_read(path):
         hook._settings.clear()
         with h5py.File(path, "r+", rdcc_nbytes=0) as file:
             assert (file["scan"][...] == array).all()
-            with pytest.raises(REFUSED, match="call medroi.hdf5.MedROIFilter"):
+            with pytest.raises(REFUSED, match=r"call medroi\.hdf5\.MedROIFilter"):
                 file["scan"][0, 0, 0] = 5
         MedROIFilter({"id": hosted_codec.NAME, "plus": 41})
         with h5py.File(path, "r+", rdcc_nbytes=0) as file:

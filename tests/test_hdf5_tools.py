@@ -56,6 +56,26 @@ def test_h5dump_reads_what_h5py_wrote(path, inner, dtype):
     assert (dumped(path, dtype, SHAPE) == array).all()
 
 
+@pytest.mark.parametrize("inner", ["jpeg2000", "predict3d"])
+def test_h5dump_has_our_own_coders_and_openjpeg(path, inner):
+    array = blob(SHAPE)
+    write(path, array, MedROIFilter(inner))
+    assert (dumped(path, "<i2", SHAPE) == array).all()
+
+
+def test_h5dump_decodes_what_is_lossy_to_the_same_values(path):
+    write(path, blob(SHAPE), MedROIFilter({"id": "wavelet3d", "max_error": 4}))
+    with h5py.File(path) as file:
+        assert (dumped(path, "<i2", SHAPE) == file["scan"][...]).all()
+
+
+def test_tools_say_that_numcodecs_runs_in_python(path):
+    write(path, blob(SHAPE), MedROIFilter({"id": "numcodecs", "codec": {"id": "lz4"}}))
+    found = run("h5dump", "--enable-error-stack", "-d", "/scan", path, check=False)
+    assert found.returncode != 0
+    assert "inner codec 17 (numcodecs) is not part of this plugin" in found.stderr
+
+
 def test_h5dump_and_h5ls_name_the_filter_and_its_parameters(path):
     options = MedROIFilter(padding=12345)
     write(path, blob((2, 1, 2, 7, 8, 9)), options, chunks=(2, 1, 2, 7, 8, 9))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import medroi
+from medroi.scans.hdf5_store import Hdf5Array, split_source
 from medroi.scans.report import box_text
 from medroi.scans.store import (
     ATTRIBUTE,
@@ -30,7 +31,9 @@ def add_parser(commands: Any) -> None:
         help="what a packed scan or a stream holds",
         description="Say what the streams of a Zarr array, or of a file with one raw stream, hold.",
     )
-    parser.add_argument("path", metavar="PATH", help="a Zarr array, or a file with one stream")
+    parser.add_argument(
+        "path", metavar="PATH", help="a Zarr array, FILE.h5[/NAME], or a file with one stream"
+    )
     parser.add_argument("--all", action="store_true", help="list every chunk")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     parser.set_defaults(run=run)
@@ -39,7 +42,8 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Inspect every stream and print it."""
     path = Path(args.path)
-    facts, streams = _array(path) if path.is_dir() else _file(path)
+    is_array = path.is_dir() or split_source(path) is not None
+    facts, streams = _array(path) if is_array else _file(path)
     if args.json:
         print(json.dumps({**facts, "streams": streams}, allow_nan=False))
         return
@@ -63,12 +67,13 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     attributes = array.attrs.asdict().get(ATTRIBUTE) or {}
     facts: dict[str, Any] = {
         "path": path.name,
-        "zarr_format": array.metadata.zarr_format,
         "shape": list(array.shape),
         "dtype": str(array.dtype),
         "chunks": list(array.chunks),
         "n_chunks": array.nchunks,
     }
+    if not isinstance(array, Hdf5Array):
+        facts["zarr_format"] = array.metadata.zarr_format
     for name in ("kind", "spacing_mm", "slope", "intercept"):
         if name in attributes:
             facts[name] = attributes[name]
@@ -83,7 +88,11 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
-    facts["stored_nbytes"] = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    if isinstance(array, Hdf5Array):
+        facts["stored_nbytes"] = array.stored_nbytes
+    else:
+        files = (file for file in path.rglob("*") if file.is_file())
+        facts["stored_nbytes"] = sum(file.stat().st_size for file in files)
     facts["ratio"] = facts["array_nbytes"] / facts["stored_nbytes"]
     return facts, streams
 

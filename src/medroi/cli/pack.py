@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 _DESCRIPTION = """\
-Pack a scan into a Zarr array. Voxels outside the region come back as background: only the box
-around the tissue is kept, unless --lossless is given. The stored values are kept as they are in
-the file, never scaled; the file's header travels beside them, so that `medroi unpack` gives the
-file back. Threshold and background are found once, on the whole scan."""
+Pack a scan into a Zarr array or an HDF5 file. Voxels outside the region come back as background:
+only the box around the tissue is kept, unless --lossless is given. The stored values are kept as
+they are in the file, never scaled; the file's header travels beside them, so that `medroi unpack`
+gives the file back. Threshold and background are found once, on the whole scan."""
 
 _SETTINGS = (
     "inner",
@@ -31,7 +31,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "source", metavar="SRC", help=".nii, .nii.gz, .mgz, .mgh or a folder with one DICOM series"
     )
-    parser.add_argument("target", metavar="DST", help="a new Zarr array, NAME.zarr")
+    parser.add_argument(
+        "target", metavar="DST", help="a new Zarr array, NAME.zarr, or FILE.h5[/NAME]"
+    )
     add_region_arguments(parser)
     parser.add_argument("--zarr-format", type=int, choices=(3, 2), default=3)
     parser.add_argument(

@@ -17,7 +17,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "unpack", help="a packed scan back into a file", description=_DESCRIPTION
     )
-    parser.add_argument("source", metavar="SRC", help="a Zarr array")
+    parser.add_argument("source", metavar="SRC", help="a Zarr array or FILE.h5[/NAME]")
     parser.add_argument("target", metavar="DST", help="a new .nii, .nii.gz, .mgz or .mgh file")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.scans import hdf5_store
 from medroi.scans.files import staged
 from medroi.scans.formats import read_scan, suffix_of
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan, slice_axis_of
-from medroi.scans.store import WRITERS, Layout, is_store
+from medroi.scans.store import WRITERS, Layout, attributes_of, is_store
 from medroi.scans.verify import Measured, measure, number
 
 # A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
@@ -42,7 +44,8 @@ def pack(
     source : path
         A .nii, .nii.gz, .mgz or .mgh file, or a folder with one DICOM series.
     target : path
-        What to write; a name that ends with ``.zarr``. It appears only when it is complete.
+        What to write: a name that ends with ``.zarr``, or an HDF5 file, ``FILE.h5`` or
+        ``FILE.h5/NAME``, to which a dataset is added. It appears only when it is complete.
     inner : str, dict or codec
         The inner codec.
     lossless : bool
@@ -63,9 +66,11 @@ def pack(
         padding, max_miss_rate, verify.
     """
     source, target = Path(source), Path(target)
+    place = hdf5_store.split_target(target)
     suffix = suffix_of(target, WRITERS)
-    if suffix is None:
-        raise InvalidArgument(f"{target}: expected a name that ends with {' or '.join(WRITERS)}")
+    if place is None and suffix is None:
+        known = " or ".join((*WRITERS, *hdf5_store.SUFFIXES))
+        raise InvalidArgument(f"{target}: expected a name that ends with {known}")
     if zarr_format not in (2, 3):
         raise InvalidArgument(f"zarr_format is {zarr_format!r}; expected 3 or 2")
     if lossless:
@@ -73,28 +78,63 @@ def pack(
         medroi.MedROI.lossless(inner, **region)
         region["threshold"] = None
     began = time.monotonic()
-    with staged(target, force=force, may_replace=is_store) as fresh:
+    with _staged(target, place, force=force) as fresh:
         scan = read_scan(source, keep_identifiers=keep_identifiers)
-        layout = Layout(chunk_shape(scan.voxels.shape, scan.voxels.nbytes, chunks), zarr_format)
+        # In the C order of HDF5 a chunk with the whole of time would have time innermost.
+        each_volume = place is not None and chunks == "volume"
+        layout = Layout(
+            chunk_shape(
+                scan.voxels.shape, _LARGE_NBYTES + 1 if each_volume else scan.voxels.nbytes, chunks
+            ),
+            zarr_format,
+        )
         codec, notes = fitted_codec(scan, layout.chunks, inner, region)
         n_chunks = _n_chunks(scan.voxels.shape, layout.chunks)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
-            WRITERS[suffix](fresh, scan, codec, layout, advance)
-            measured = measure(fresh, scan.voxels, codec.get_config(), advance)
+            if place is None:
+                WRITERS[str(suffix)](fresh, scan, codec, layout, advance)
+            else:
+                written = hdf5_store.Place(fresh, place.name)
+                config, facts = codec.get_config(), attributes_of(scan)
+                hdf5_store.write(written, scan, config, layout.chunks, facts, advance)
+            stored = fresh if place is None else fresh / place.name
+            measured = measure(stored, scan.voxels, codec.get_config(), advance)
         _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
-        stored_nbytes = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
+        stored_nbytes = _nbytes_of(fresh) - (0 if place is None else _nbytes_of(place.file))
     return PackReport(
         source=source.name,
         target=target.name,
         chunks=layout.chunks,
         n_chunks=n_chunks,
-        zarr_format=zarr_format,
+        zarr_format=zarr_format if place is None else None,
         threshold_rule=rule_of(region.get("threshold", "mean")),
         **_facts(scan, measured, codec.get_config()),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
         notes=scan.notes + notes,
     )
+
+
+def _staged(
+    target: Path, place: hdf5_store.Place | None, *, force: bool
+) -> contextlib.AbstractContextManager[Path]:
+    if place is None:
+        return staged(target, force=force, may_replace=is_store)
+    return _joined(place, force=force)
+
+
+@contextlib.contextmanager
+def _joined(place: hdf5_store.Place, *, force: bool) -> Iterator[Path]:
+    """Give a copy of the HDF5 file that gets one more dataset; it takes the file's place."""
+    joins = place.file.exists()
+    with staged(place.file, force=joins, may_replace=Path.is_file) as fresh:
+        hdf5_store.prepare(place, fresh, force=force)
+        yield fresh
+
+
+def _nbytes_of(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def chunk_shape(

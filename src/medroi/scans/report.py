@@ -26,7 +26,7 @@ class PackReport:
     axis_names: tuple[str, ...]
     chunks: tuple[int, ...]
     n_chunks: int
-    zarr_format: int
+    zarr_format: int | None
     inner: str
     roi: str
     threshold_rule: str

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.scans import hdf5_store
 from medroi.scans.scan import Scan, require
 
 ATTRIBUTE = "medroi"
@@ -89,11 +90,14 @@ def zarr_3() -> Any:
 
 
 def open_array(path: Path) -> Any:
-    """Open a Zarr array of any of the formats for reading."""
+    """Open a Zarr array of any of the formats, or a dataset of an HDF5 file, for reading."""
+    place = hdf5_store.split_source(path)
+    if place is not None:
+        return hdf5_store.Hdf5Array(place)
     zarr = zarr_3()
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
-        raise InvalidArgument(f"{path} {what}; expected a Zarr array")
+        raise InvalidArgument(f"{path} {what}; expected a Zarr array or an HDF5 file")
     try:
         opened = zarr.open(str(path), mode="r")
     except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
@@ -129,6 +133,8 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
 
     Others leave chunks out that hold nothing but the fill value. `pack` does not.
     """
+    if isinstance(array, hdf5_store.Hdf5Array):
+        return array.stream(position)
     if getattr(array, "shards", None) is not None:
         raise InvalidArgument(
             f"{path}: a sharded array, whose chunks are no files of their own; it can be unpacked"
@@ -200,6 +206,8 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
 
 def medroi_config(array: Any) -> dict[str, Any] | None:
     """Configuration of the MedROI codec of an array, wherever it stands; None without one."""
+    if isinstance(array, hdf5_store.Hdf5Array):
+        return {"affine": None} if array.is_medroi else None
     from medroi import MedROI
     from medroi.zarr import MedROICodec
 

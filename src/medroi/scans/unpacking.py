@@ -68,7 +68,7 @@ def unpack(
     packed_by_us = isinstance(attributes, dict)
     config = medroi_config(array)
     if config is None and not packed_by_us:
-        raise InvalidArgument(f"{source}: a Zarr array without MedROI; nothing to unpack")
+        raise InvalidArgument(f"{source}: an array without MedROI; nothing to unpack")
     empty = np.empty((0,), dtype=array.dtype)
     kind = scan_of(empty, attributes, source).kind if packed_by_us else "array"
     suffix = check_target(kind, target)
