@@ -150,29 +150,32 @@ static void add_up_row(const medroi_search *search, const void *row, medroi_sum 
     }
 }
 
-/* Sums and projections of row z, y. The array's border is not in the erosion along axes of 3 and
+/* Sums and projections of plane z. The array's border is not in the erosion along axes of 3 and
  * more. */
-static void sweep_row(medroi_search *search, int64_t z, int64_t y, medroi_sum *sum) {
+static void sweep_plane(medroi_search *search, int64_t z, medroi_sum *sum) {
     const medroi_grid *grid = &search->grid;
     const medroi_source *source = &search->source;
     int64_t dz = grid->n_z >= 3;
-    int64_t dy = grid->n_y >= 3;
-    int64_t step = grid->n_x >= 3 ? grid->inner : 0;
-    size_t place = (size_t)(z * grid->n_y + y) * source->nbytes;
+    size_t place = (size_t)(z * grid->n_y) * source->nbytes;
     const medroi_peaks peaks = {search->row_peaks + place, search->row_cores + place,
                                 search->column_peaks, search->column_cores};
-    const void *rows[5] = {medroi_source_row(source, z, y)};
-    if (z >= dz && z < grid->n_z - dz && y >= dy && y < grid->n_y - dy) {
-        rows[1] = medroi_source_row(source, z, y - dy);
-        rows[2] = medroi_source_row(source, z, y + dy);
-        rows[3] = medroi_source_row(source, z - dz, y);
-        rows[4] = medroi_source_row(source, z + dz, y);
+    medroi_plane plane = {.rows = medroi_source_row(source, z, 0),
+                          .row_nbytes = medroi_source_row_nbytes(source),
+                          .n_rows = (size_t)grid->n_y,
+                          .length = (size_t)grid->length,
+                          .dy = grid->n_y >= 3,
+                          .step = grid->n_x >= 3 ? (size_t)grid->inner : 0};
+    if (z >= dz && z < grid->n_z - dz) {
+        plane.before = medroi_source_row(source, z - dz, 0);
+        plane.after = medroi_source_row(source, z + dz, 0);
     }
     if (sum && grid->length > MEDROI_RUN_LENGTH) {
-        add_up_row(search, rows[0], sum);
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            add_up_row(search, medroi_source_row(source, z, y), sum);
+        }
         sum = NULL;
     }
-    search->ops->sweep(rows, (size_t)grid->length, (size_t)step, &peaks, search->background, sum);
+    search->ops->sweep(&plane, &peaks, search->background, sum);
 }
 
 /* The one pass. Returns the sum, if the rule is the mean. */
@@ -195,9 +198,7 @@ static medroi_sum project_array(medroi_search *search) {
             }
             double before = total.real;
             total.real = 0;
-            for (int64_t y = 0; y < grid->n_y; y++) {
-                sweep_row(search, z, y, mean ? &total : NULL);
-            }
+            sweep_plane(search, z, mean ? &total : NULL);
             total.real += before;
         }
     }

@@ -136,27 +136,39 @@ static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t 
     *(ELEMENT *)row_peak = peak;
 }
 
-static void JOIN(NAME, _sweep)(const void *const rows[5], size_t n, size_t step,
-                               const medroi_peaks *peaks, medroi_scalar background,
-                               medroi_sum *sum) {
-    if (sum) {
-        JOIN(NAME, _add_up)(rows[0], n, background, sum);
-    }
-    JOIN(NAME, _project)(rows[0], n, peaks->row_peak, peaks->column_peaks);
-    if (rows[1]) {
-        JOIN(NAME, _erode)(rows, n, step, peaks->row_core, peaks->column_cores);
+static void JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
+                               medroi_scalar background, medroi_sum *sum) {
+    for (size_t y = 0; y < plane->n_rows; y++) {
+        const void *rows[5];
+        int eroded = medroi_plane_rows(plane, y, rows);
+        if (sum) {
+            JOIN(NAME, _add_up)(rows[0], plane->length, background, sum);
+        }
+        JOIN(NAME, _project)
+        (rows[0], plane->length, (ELEMENT *)peaks->row_peaks + y, peaks->column_peaks);
+        if (eroded) {
+            JOIN(NAME, _erode)
+            (rows, plane->length, plane->step, (ELEMENT *)peaks->row_cores + y,
+             peaks->column_cores);
+        }
     }
 }
 
-static void JOIN(NAME, _sweep_dark)(const void *const rows[5], size_t n, size_t step,
-                                    const medroi_peaks *peaks, medroi_scalar background,
-                                    medroi_sum *sum) {
-    if (sum) {
-        JOIN(NAME, _add_up)(rows[0], n, background, sum);
-    }
-    JOIN(NAME, _project_dark)(rows[0], n, peaks->row_peak, peaks->column_peaks);
-    if (rows[1]) {
-        JOIN(NAME, _erode_dark)(rows, n, step, peaks->row_core, peaks->column_cores);
+static void JOIN(NAME, _sweep_dark)(const medroi_plane *plane, const medroi_peaks *peaks,
+                               medroi_scalar background, medroi_sum *sum) {
+    for (size_t y = 0; y < plane->n_rows; y++) {
+        const void *rows[5];
+        int eroded = medroi_plane_rows(plane, y, rows);
+        if (sum) {
+            JOIN(NAME, _add_up)(rows[0], plane->length, background, sum);
+        }
+        JOIN(NAME, _project_dark)
+        (rows[0], plane->length, (ELEMENT *)peaks->row_peaks + y, peaks->column_peaks);
+        if (eroded) {
+            JOIN(NAME, _erode_dark)
+            (rows, plane->length, plane->step, (ELEMENT *)peaks->row_cores + y,
+             peaks->column_cores);
+        }
     }
 }
 
