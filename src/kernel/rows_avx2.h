@@ -14,22 +14,28 @@
 #define AVX2_NAME(what) JOIN(JOIN(NAME, what), JOIN(POLARITY, _avx2))
 #define PORTABLE_NAME(what) JOIN(JOIN(NAME, what), POLARITY)
 
-AVX2 static inline ELEMENT AVX2_NAME(_fold)(VECTOR v) {
-    __m128i half = PEAK_HALF(HALF_OF(v, 0), HALF_OF(v, 1));
-    half = PEAK_HALF(half, _mm_srli_si128(half, 8));
-    if (sizeof(ELEMENT) <= 4) {
-        half = PEAK_HALF(half, _mm_srli_si128(half, 4));
-    }
-    if (sizeof(ELEMENT) <= 2) {
-        half = PEAK_HALF(half, _mm_srli_si128(half, 2));
-    }
-    if (sizeof(ELEMENT) == 1) {
-        half = PEAK_HALF(half, _mm_srli_si128(half, 1));
-    }
-    int64_t bits = _mm_cvtsi128_si64(half);
+AVX2 static inline void AVX2_NAME(_keep)(ELEMENT *peak, int64_t bits) {
     ELEMENT value;
     memcpy(&value, &bits, sizeof value);
-    return value;
+    *peak = IS_BEYOND(value, *peak) ? value : *peak;
+}
+
+/* Raise two peaks by the highest lanes of two vectors, which are folded side by side. */
+AVX2 static inline void AVX2_NAME(_fold)(VECTOR v, VECTOR w, ELEMENT *peak_v, ELEMENT *peak_w) {
+    __m128i a = PEAK_HALF(HALF_OF(v, 0), HALF_OF(v, 1));
+    __m128i b = PEAK_HALF(HALF_OF(w, 0), HALF_OF(w, 1));
+    __m128i both = PEAK_HALF(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
+    if (sizeof(ELEMENT) <= 4) {
+        both = PEAK_HALF(both, _mm_srli_epi64(both, 32));
+    }
+    if (sizeof(ELEMENT) <= 2) {
+        both = PEAK_HALF(both, _mm_srli_epi64(both, 16));
+    }
+    if (sizeof(ELEMENT) == 1) {
+        both = PEAK_HALF(both, _mm_srli_epi64(both, 8));
+    }
+    AVX2_NAME(_keep)(peak_v, _mm_cvtsi128_si64(both));
+    AVX2_NAME(_keep)(peak_w, _mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
 }
 
 AVX2 static inline VECTOR AVX2_NAME(_raise)(ELEMENT *columns, VECTOR value, VECTOR peak) {
@@ -53,6 +59,11 @@ typedef struct AVX2_NAME(_sweep_state) {
     VECTOR core;
     ELEMENT *columns;
     ELEMENT *cores;
+    /* Columns of the vectors off the grid, kept apart: a load from two places just stored to
+     * stalls. */
+    VECTOR tail_columns;
+    VECTOR first_cores;
+    VECTOR last_cores;
 } AVX2_NAME(_sweep_state);
 
 AVX2 static inline __attribute__((always_inline)) void
@@ -85,10 +96,14 @@ AVX2_NAME(_sweep_eroded)(AVX2_NAME(_sweep_state) * state, const void *const rows
     size_t from = (step + LANES - 1) / LANES * LANES;
     size_t to = from <= last ? last / LANES * LANES + LANES : from;
     if (from > step) {
-        AVX2_NAME(_sweep_core)(state, rows, step, step);
+        VECTOR core = AVX2_NAME(_core)(rows, step, step);
+        state->first_cores = PEAK(state->first_cores, core);
+        state->core = PEAK(state->core, core);
     }
     if (to < n - step) {
-        AVX2_NAME(_sweep_core)(state, rows, last, step);
+        VECTOR core = AVX2_NAME(_core)(rows, last, step);
+        state->last_cores = PEAK(state->last_cores, core);
+        state->core = PEAK(state->core, core);
     }
     AVX2_NAME(_sweep_plain)(state, v, 0, from < full ? from : full, add);
     for (size_t i = from; i < to; i += LANES) {
@@ -103,49 +118,45 @@ AVX2_NAME(_sweep_eroded)(AVX2_NAME(_sweep_state) * state, const void *const rows
 AVX2 static inline __attribute__((always_inline)) void
 AVX2_NAME(_sweep_tail)(AVX2_NAME(_sweep_state) * state, const JOIN(NAME, _t) * v, size_t n,
                        int add) {
-    VECTOR x = LOAD(v + n - LANES);
-    state->peak = AVX2_NAME(_raise)(state->columns + n - LANES, VALUE(x), state->peak);
+    VECTOR x = VALUE(LOAD(v + n - LANES));
+    state->tail_columns = PEAK(state->tail_columns, x);
+    state->peak = PEAK(state->peak, x);
     if (add) {
         JOIN(NAME, _take_tail)(&state->sums, v + n, n % LANES);
     }
 }
 
-AVX2 static inline void AVX2_NAME(_keep)(void *peaks, size_t y, VECTOR value) {
-    ELEMENT *peak = (ELEMENT *)peaks + y;
-    ELEMENT folded = AVX2_NAME(_fold)(value);
-    *peak = IS_BEYOND(folded, *peak) ? folded : *peak;
-}
-
 AVX2 static inline __attribute__((always_inline)) void
-AVX2_NAME(_sweep_plane)(const medroi_plane *plane, const medroi_peaks *peaks,
-                        medroi_scalar background, medroi_sum *sum, int add) {
+AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar background,
+                        medroi_sum *sum, int add) {
     AVX2_NAME(_sweep_state) state;
-    size_t n = plane->length;
-    int wide = n >= LANES + 2 * plane->step;
+    size_t n = plane.length;
+    int wide = n >= LANES + 2 * plane.step;
     size_t n_vectors = (n + LANES - 1) / LANES;
     size_t n_taken = 0;
     state.sums = JOIN(NAME, _begin_sums)(background);
-    state.columns = peaks->column_peaks;
-    state.cores = peaks->column_cores;
-    for (size_t y = 0; y < plane->n_rows; y++) {
+    state.columns = peaks.column_peaks;
+    state.cores = peaks.column_cores;
+    state.tail_columns = state.first_cores = state.last_cores = ONE_TO_ALL(NOTHING);
+    for (size_t y = 0; y < plane.n_rows; y++) {
         const void *rows[5];
-        int eroded = medroi_plane_rows(plane, y, rows);
+        int eroded = medroi_plane_rows(&plane, y, rows);
         const JOIN(NAME, _t) *v = rows[0];
         state.peak = state.core = ONE_TO_ALL(NOTHING);
         if (eroded && wide) {
-            AVX2_NAME(_sweep_eroded)(&state, rows, n, plane->step, add);
-            AVX2_NAME(_keep)(peaks->row_cores, y, state.core);
+            AVX2_NAME(_sweep_eroded)(&state, rows, n, plane.step, add);
         } else {
             AVX2_NAME(_sweep_plain)(&state, v, 0, n / LANES * LANES, add);
             if (eroded) {
-                PORTABLE_NAME(_erode)(rows, n, plane->step, (ELEMENT *)peaks->row_cores + y,
-                                      peaks->column_cores);
+                PORTABLE_NAME(_erode)(rows, n, plane.step, (ELEMENT *)peaks.row_cores + y,
+                                      peaks.column_cores);
             }
         }
         if (n % LANES) {
             AVX2_NAME(_sweep_tail)(&state, v, n, add);
         }
-        AVX2_NAME(_keep)(peaks->row_peaks, y, state.peak);
+        AVX2_NAME(_fold)
+        (state.peak, state.core, (ELEMENT *)peaks.row_peaks + y, (ELEMENT *)peaks.row_cores + y);
         if (add) {
             n_taken += n_vectors;
             JOIN(NAME, _end_run)(&state.sums, n_vectors, sum);
@@ -158,6 +169,11 @@ AVX2_NAME(_sweep_plane)(const medroi_plane *plane, const medroi_peaks *peaks,
     if (add) {
         JOIN(NAME, _close_sums)(&state.sums, n_taken * LANES, background, sum);
     }
+    AVX2_NAME(_raise)(state.columns + n - LANES, state.tail_columns, state.peak);
+    if (wide) {
+        AVX2_NAME(_raise)(state.cores + plane.step, state.first_cores, state.core);
+        AVX2_NAME(_raise)(state.cores + n - plane.step - LANES, state.last_cores, state.core);
+    }
 }
 
 AVX2 static void AVX2_NAME(_sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
@@ -165,9 +181,9 @@ AVX2 static void AVX2_NAME(_sweep)(const medroi_plane *plane, const medroi_peaks
     if (plane->length < LANES) {
         PORTABLE_NAME(_sweep)(plane, peaks, background, sum);
     } else if (sum) {
-        AVX2_NAME(_sweep_plane)(plane, peaks, background, sum, 1);
+        AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 1);
     } else {
-        AVX2_NAME(_sweep_plane)(plane, peaks, background, sum, 0);
+        AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 0);
     }
 }
 

@@ -29,28 +29,27 @@ typedef struct integer_sums {
     __m256i totals;
     __m256i matches;
     __m256i air;
-    __m256i bias;
 } integer_sums;
 
-AVX2 static inline void take_bytes(integer_sums *sums, __m256i v) {
+AVX2 static inline void take_bytes(integer_sums *sums, __m256i v, __m256i bias) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i same = _mm256_cmpeq_epi8(v, sums->air); /* 255 for each */
-    v = _mm256_xor_si256(v, sums->bias);
+    v = _mm256_xor_si256(v, bias);
     sums->totals = _mm256_add_epi64(sums->totals, _mm256_sad_epu8(v, zero));
     sums->matches = _mm256_add_epi64(sums->matches, _mm256_sad_epu8(same, zero));
 }
 
-AVX2 static inline void take_words(integer_sums *sums, __m256i v) {
+AVX2 static inline void take_words(integer_sums *sums, __m256i v, __m256i bias) {
     const __m256i ones = _mm256_set1_epi16(1);
     sums->matches = _mm256_sub_epi16(sums->matches, _mm256_cmpeq_epi16(v, sums->air));
-    v = _mm256_xor_si256(v, sums->bias);
+    v = _mm256_xor_si256(v, bias);
     sums->totals = _mm256_add_epi32(sums->totals, _mm256_madd_epi16(v, ones));
 }
 
-AVX2 static inline void take_double_words(integer_sums *sums, __m256i v) {
+AVX2 static inline void take_double_words(integer_sums *sums, __m256i v, __m256i bias) {
     const __m256i low_half = _mm256_set1_epi64x(0xffffffff);
     sums->matches = _mm256_sub_epi32(sums->matches, _mm256_cmpeq_epi32(v, sums->air));
-    v = _mm256_xor_si256(v, sums->bias);
+    v = _mm256_xor_si256(v, bias);
     __m256i pairs = _mm256_add_epi64(_mm256_and_si256(v, low_half), _mm256_srli_epi64(v, 32));
     sums->totals = _mm256_add_epi64(sums->totals, pairs);
 }
@@ -61,14 +60,15 @@ AVX2 static inline void take_double_words(integer_sums *sums, __m256i v) {
         integer_sums sums;                                                                         \
         sums.totals = sums.matches = _mm256_setzero_si256();                                       \
         sums.air = _mm256_set1_epi##bits((cast)background.i);                                      \
-        sums.bias = _mm256_set1_epi##bits((cast)(bias_bits));                                      \
         return sums;                                                                               \
     }                                                                                              \
-    AVX2 static inline void name##_take(name##_sums *sums, __m256i v) { take_##unit(sums, v); }    \
+    AVX2 static inline void name##_take(name##_sums *sums, __m256i v) {                            \
+        take_##unit(sums, v, _mm256_set1_epi##bits((cast)(bias_bits)));                            \
+    }                                                                                              \
     AVX2 static inline void name##_take_tail(name##_sums *sums, const void *end, size_t n) {       \
         size_t n_bytes = n * (bits) / 8;                                                           \
         __m256i v = LOAD_256((const uint8_t *)end - 32);                                           \
-        take_##unit(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)));          \
+        name##_take(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)));          \
     }                                                                                              \
     AVX2 static inline void name##_end_run(name##_sums *sums, size_t n_vectors, medroi_sum *sum) { \
         (void)sums;                                                                                \
