@@ -96,7 +96,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->z_counts, (size_t)grid->n_z * sizeof(uint64_t)},
         {(void **)&search->y_counts, (size_t)grid->n_y * sizeof(uint64_t)},
         {(void **)&search->x_counts, length * sizeof(uint64_t)},
-        {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBINS * sizeof(uint64_t) : 0},
+        {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBYTES : 0},
         {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
     };
     size_t used = 0;

@@ -53,7 +53,6 @@ typedef struct medroi_search {
 } medroi_search;
 
 /* --- threshold.c --- */
-#define MEDROI_HISTOGRAM_NBINS 65536
 /* tau from a number in stored units. */
 medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
 /* tau from the sums of one pass over the array; no tissue when nothing was summed. */

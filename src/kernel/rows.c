@@ -164,6 +164,19 @@ void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], dou
     medroi_close_range(sum, lowest, highest, count);
 }
 
+void medroi_clear_tables(uint64_t *counts, uint32_t n_bins) {
+    memset(counts, 0, MEDROI_HISTOGRAM_TABLES * ((size_t)n_bins + 1) * sizeof *counts);
+}
+
+void medroi_merge_tables(uint64_t *counts, uint32_t n_bins) {
+    for (size_t k = 1; k < MEDROI_HISTOGRAM_TABLES; k++) {
+        const uint64_t *table = counts + k * ((size_t)n_bins + 1);
+        for (size_t i = 0; i <= n_bins; i++) {
+            counts[i] += table[i];
+        }
+    }
+}
+
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value) {
     sum->low += value;
     sum->high += sum->low < value;

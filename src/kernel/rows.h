@@ -121,12 +121,24 @@ void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], dou
 void medroi_sum_add(medroi_sum *sum, int64_t value);
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value);
 
+/* Bins of values times `scale`; of elements of one or two bytes, one bin for each value from `low`
+ * (and the scale plays no part). */
 typedef struct medroi_bins {
     double low;   /* in scaled units */
     double range; /* in scaled units */
-    double scale; /* 1, or 1/2 where max - min would overflow */
+    double scale; /* 1, or 1/2 where max - min would overflow; negative for values turned over */
     uint32_t n_bins;
 } medroi_bins;
+
+/* Elements in turn are counted in one of these tables, which the processor does faster. Each has
+ * one count behind its bins for what is not finite. */
+#define MEDROI_HISTOGRAM_TABLES 4
+#define MEDROI_HISTOGRAM_NBINS 65536
+#define MEDROI_HISTOGRAM_NBYTES                                                                    \
+    (MEDROI_HISTOGRAM_TABLES * (MEDROI_HISTOGRAM_NBINS + 1) * sizeof(uint64_t))
+void medroi_clear_tables(uint64_t *counts, uint32_t n_bins);
+/* Add the other tables to the first. */
+void medroi_merge_tables(uint64_t *counts, uint32_t n_bins);
 
 /* The rows of one plane, and where the erosion by the cross finds their neighbours. Nearer than `dy`
  * rows to an end of the plane, or `step` elements to an end of a row, nothing is in the erosion. */
@@ -179,10 +191,11 @@ typedef struct medroi_row_ops {
     void (*flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags);
     /* Fill with the value below (dark: above) everything. */
     void (*clear)(void *values, size_t n);
-    /* Widen [*low, *high] to the finite elements. */
-    void (*range)(const void *row, size_t n, double *low, double *high);
+    /* Widen [*low, *high] to the finite elements; returns their number. */
+    uint64_t (*range)(const void *row, size_t n, double *low, double *high);
     /* As float64. */
     void (*widen)(const void *row, size_t n, double *values);
+    /* Count in the MEDROI_HISTOGRAM_TABLES tables of n_bins + 1 counts each. */
     void (*histogram)(const void *row, size_t n, const medroi_bins *bins, uint64_t *counts);
 } medroi_row_ops;
 
