@@ -7,8 +7,7 @@
 #define N_BUFFERED 256
 
 medroi_bins medroi_background_bins(double low, double high) {
-    medroi_bins bins = {.scale = isinf(high - low) ? 0.5 : 1.0,
-                        .n_bins = MEDROI_BACKGROUND_NBINS};
+    medroi_bins bins = {.scale = isinf(high - low) ? 0.5 : 1.0, .n_bins = MEDROI_BACKGROUND_NBINS};
     bins.low = low * bins.scale;
     bins.range = high * bins.scale - bins.low;
     return bins;
@@ -23,7 +22,8 @@ double medroi_value_of_bin(const medroi_bins *bins, uint32_t bin) {
     return (bins->low + bins->range * (bin / (double)MEDROI_BACKGROUND_NBINS)) / bins->scale;
 }
 
-double medroi_percentile(const uint64_t *counts, const medroi_bins *bins, uint64_t n, double share) {
+double medroi_percentile(const uint64_t *counts, const medroi_bins *bins, uint64_t n,
+                         double share) {
     uint64_t target = (uint64_t)((double)n * share);
     uint64_t below = 0;
     for (uint32_t k = 0; k < MEDROI_BACKGROUND_NBINS; k++) {
@@ -175,7 +175,8 @@ void medroi_survey_border(medroi_survey *look) {
 
 /* Follows the fullest bin downwards, the
  * darker of two alike. Returns how often it occurs. */
-uint64_t medroi_find_mode(medroi_survey *look, uint64_t *counts, double low, double high, double *mode) {
+uint64_t medroi_find_mode(medroi_survey *look, uint64_t *counts, double low, double high,
+                          double *mode) {
     look->low = low;
     look->high = high;
     look->bins = NULL;
@@ -199,4 +200,3 @@ uint64_t medroi_find_mode(medroi_survey *look, uint64_t *counts, double low, dou
     *mode = look->found_low;
     return look->n_found;
 }
-

@@ -140,8 +140,9 @@ void medroi_clear_tables(uint64_t *counts, uint32_t n_bins);
 /* Add the other tables to the first. */
 void medroi_merge_tables(uint64_t *counts, uint32_t n_bins);
 
-/* The rows of one plane, and where the erosion by the cross finds their neighbours. Nearer than `dy`
- * rows to an end of the plane, or `step` elements to an end of a row, nothing is in the erosion. */
+/* The rows of one plane, and where the erosion by the cross finds their neighbours. Nearer than
+ * `dy` rows to an end of the plane, or `step` elements to an end of a row, nothing is in the
+ * erosion. */
 typedef struct medroi_plane {
     const uint8_t *rows;
     const uint8_t *before; /* rows of the planes on both sides; NULL: no erosion here */

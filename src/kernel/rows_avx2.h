@@ -148,8 +148,8 @@ AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar ba
         } else {
             AVX2_NAME(_sweep_plain)(&state, v, 0, n / LANES * LANES, add);
             if (eroded) {
-                PORTABLE_NAME(_erode)(rows, n, plane.step, (ELEMENT *)peaks.row_cores + y,
-                                      peaks.column_cores);
+                PORTABLE_NAME(_erode)
+                (rows, n, plane.step, (ELEMENT *)peaks.row_cores + y, peaks.column_cores);
             }
         }
         if (n % LANES) {

@@ -3,9 +3,9 @@
  * more, the rest of whose lanes is background. Close before 32767 vectors, or a lane overflows. */
 
 /* 32 bytes from `k` on: first 32 - k ones, then zeros. */
-static const uint8_t ones_then_zeros[64] = {
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+static const uint8_t ones_then_zeros[64] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                            255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                            255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
 AVX2 static inline __m256i leading_bytes(size_t n) { /* a mask of the first n of 32 */
     return LOAD_256(ones_then_zeros + 32 - n);

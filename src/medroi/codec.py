@@ -108,7 +108,7 @@ def encode(array: Array, settings: Settings) -> bytes:
     dense = arrays.as_dense(array)
     options = _options_for(dense, settings.region)
     background = roi.background_bits(dense, options)
-    region = roi.search(dense, options, background)
+    region = roi.search(dense, options, background, settings.threads)
     header = stream.make_header(
         dense,
         options.axes,
