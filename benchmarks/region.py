@@ -46,7 +46,7 @@ def phantom(edge: int, dtype: str, speck: bool) -> Array:
     return head
 
 
-def ratio(run: Call, reference: Call, repeats: int, rounds: int, clock: Call) -> float:
+def ratio(run: Call, reference: Call, repeats: int, rounds: int, clock: Callable[[], int]) -> float:
     """Median over rounds of the time of `run` over the time of `reference`, taken in turn."""
     found = []
     reference()
@@ -120,8 +120,9 @@ def measure(edge: int, dtype: str, rounds: int) -> list[Row]:
     alone = partial(find_region, array, threads=1)
     together = partial(find_region, array, threads=2)
     found = ratio(together, alone, repeats, rounds, time.perf_counter_ns)
-    target = 0.75 if edge == 256 and dtype == "int16" else ""
-    rows.append((edge, dtype, "detect, two threads", "detect", "wall", round(found, 2), target))
+    target = 0.75 if edge == 256 and dtype == "int16" else 0.0
+    row = (edge, dtype, "detect, two threads", "detect", "wall", round(found, 2), target or "")
+    rows.append(row)
     return rows
 
 
