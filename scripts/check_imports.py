@@ -18,28 +18,32 @@ LAYERS = {
     "errors": 0,
     "_kernel": 1,
     "arrays": 2,
+    "selection": 2,
     "roi": 3,
     "stream": 3,
     "inner": 3,
     "metrics": 3,
-    "codec": 4,
-    "settings": 5,
-    "numcodecs_face": 6,
-    "zarr": 6,
-    "hdf5": 6,
-    "": 7,  # medroi/__init__.py
-    "scans": 8,
-    "cli": 9,
-    "__main__": 10,
+    "verify": 4,
+    "codec": 5,
+    "settings": 6,
+    "plugins": 7,
+    "numcodecs_face": 7,
+    "zarr": 7,
+    "hdf5": 8,
+    "": 8,  # medroi/__init__.py
+    "scans": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 # Files of medroi.inner that its codecs may import.
-INNER_SHARED = {"base", "packed"}
+INNER_SHARED = {"base", "packed", "slices", "search"}
 
 # Imported inside the function that needs them; the second: the module whose face they are.
 HEAVY = {
     "torch": None,
     "glymur": None,
     "pillow_heif": None,
+    "imagecodecs": None,
     "nibabel": None,
     "pydicom": None,
     "dask": None,
@@ -68,7 +72,7 @@ KERNEL_GROUPS = {
     "base": r"(medroi|bytes|layout|crc32|error|parallel)\w*",
     "region": r"(region|rows|source|background|differs|miss|otsu|threshold|hull|opening|roi)\w*",
     "stream": r"stream\w*",
-    "pipeline": r"pipeline",
+    "pipeline": r"(pipeline|settings)",
 }
 KERNEL_CODECS = ("raw", "deflate", "zstd", "jpeg2000", "wavelet3d", "predict3d")
 

@@ -11,7 +11,7 @@ build_wheels() {
     rm -rf build/dist build/wheels
     quiet .venv/bin/python -m build -q --sdist --outdir build/dist .
     quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*.tar.gz
-    quiet env MEDROI_WITHOUT=z,zstd \
+    quiet env MEDROI_WITHOUT=z,zstd,openjp2 \
         .venv/bin/pip wheel -q --no-deps -w build/wheels/standin build/dist/*.tar.gz
 }
 
@@ -28,9 +28,9 @@ run_environment() {
 }
 
 python="$(find_python)"
-system_packages "$python"
+WITH_HDF5_TOOLS=1 system_packages "$python"
 if [ -n "$(missing_libraries)" ]; then
-    printf 'the tests compare both builds: they need the headers of zlib and zstd\n' >&2
+    printf 'the tests compare both builds: they need the headers of zlib, zstd and OpenJPEG\n' >&2
     exit 1
 fi
 
@@ -54,7 +54,7 @@ quiet .venv/bin/python scripts/check_imports.py
 stage "fuzzers, ${FUZZ_SECONDS:-20} s"
 quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
 
-stage "wheels from a source distribution, with and without zlib and zstd"
+stage "wheels from a source distribution, with and without zlib, zstd and OpenJPEG"
 build_wheels
 
 for requirements in tests/environments/*.txt; do

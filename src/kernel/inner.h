@@ -11,6 +11,11 @@ extern const medroi_inner medroi_deflate;
 #ifdef MEDROI_HAVE_ZSTD
 extern const medroi_inner medroi_zstd;
 #endif
+#ifdef MEDROI_HAVE_OPENJPEG
+extern const medroi_inner medroi_jpeg2000;
+#endif
+extern const medroi_inner medroi_wavelet3d;
+extern const medroi_inner medroi_predict3d;
 
 /* Slices per part for codecs that gain nothing from longer parts: about 1 MiB, which stays in a
  * second-level cache between the copy, the checksum and the coder. */

@@ -177,6 +177,34 @@ cdef const uint8_t *start_of(const uint8_t[::1] data) noexcept:
     return &data[0] if data.shape[0] > 0 else NULL
 
 
+cdef extern from "intmap.h" nogil:
+    ctypedef struct medroi_intmap:
+        int kind
+        uint32_t max_index
+        int64_t offset
+        uint64_t integer_step
+        double step
+    medroi_status medroi_intmap_find(const medroi_block *, const void *, int, uint32_t,
+                                     medroi_intmap *, medroi_error *)
+    void medroi_intmap_free(medroi_intmap *)
+    size_t medroi_intmap_nbytes(const medroi_intmap *, const medroi_block *)
+    void medroi_intmap_write(const medroi_intmap *, const medroi_block *, uint8_t *)
+    medroi_status medroi_intmap_read(const medroi_block *, const uint8_t *, size_t,
+                                     medroi_intmap *, size_t *, medroi_error *)
+    medroi_status medroi_intmap_apply(const medroi_intmap *, const medroi_block *, const void *,
+                                      size_t, size_t, int32_t *, medroi_error *)
+    void medroi_intmap_invert(const medroi_intmap *, const medroi_block *, const int32_t *,
+                              size_t, size_t, void *)
+
+cdef extern from "jpeg2000.h" nogil:
+    ctypedef struct medroi_j2k_slice:
+        uint32_t width
+        uint32_t height
+        uint32_t precision
+    medroi_status medroi_j2k_check(const medroi_j2k_slice *, const uint8_t *, size_t,
+                                   medroi_error *)
+
+
 cdef class Layout:
     """A dense array in memory, as the kernel sees it."""
 
@@ -602,3 +630,75 @@ def crc32(const uint8_t[::1] data, uint32_t crc=0):
     with nogil:
         crc = medroi_crc32(crc, start, nbytes)
     return crc
+
+
+cdef class ValueMap:
+    """Intensities as integers of at most 16 bits, for codecs that know nothing else."""
+
+    cdef medroi_intmap c
+
+    def __dealloc__(self):
+        medroi_intmap_free(&self.c)
+
+    @staticmethod
+    def find(Block block not None, const uint8_t[::1] data, bint affine, uint32_t max_index):
+        """The map of a block; `affine` asks for one without a table."""
+        cdef ValueMap self = ValueMap.__new__(ValueMap)
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        with nogil:
+            status = medroi_intmap_find(&block.c, start, affine, max_index, &self.c, &error)
+        check(status, &error)
+        return self
+
+    @staticmethod
+    def read(Block block not None, const uint8_t[::1] coded):
+        """The map with which a part begins, and its length in bytes."""
+        cdef ValueMap self = ValueMap.__new__(ValueMap)
+        cdef medroi_error error
+        cdef size_t nbytes = 0
+        check(medroi_intmap_read(&block.c, start_of(coded), coded.shape[0], &self.c, &nbytes,
+                                 &error), &error)
+        return self, nbytes
+
+    @property
+    def max_index(self):
+        return self.c.max_index
+
+    @property
+    def step(self):
+        """Distance of the values of neighbouring indices; 0 for a table."""
+        return 0.0 if self.c.kind == 2 else self.c.step if self.c.kind == 1 else self.c.integer_step
+
+    def to_bytes(self, Block block not None):
+        cdef size_t nbytes = medroi_intmap_nbytes(&self.c, &block.c)
+        cdef bytes coded = PyBytes_FromStringAndSize(NULL, nbytes)
+        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AS_STRING(coded))
+        return coded
+
+    def apply(self, Block block not None, const uint8_t[::1] data, int32_t[::1] indices):
+        """Indices of all elements of a block."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef size_t count = indices.shape[0]
+        with nogil:
+            status = medroi_intmap_apply(&self.c, &block.c, start, 0, count, &indices[0], &error)
+        check(status, &error)
+
+    def invert(self, Block block not None, const int32_t[::1] indices, uint8_t[::1] out):
+        """Elements from their indices."""
+        cdef size_t count = indices.shape[0]
+        with nogil:
+            medroi_intmap_invert(&self.c, &block.c, &indices[0], 0, count, &out[0])
+
+
+def check_codestream(uint32_t width, uint32_t height, const uint8_t[::1] coded):
+    """Refuse what is not a JPEG 2000 codestream of one slice of this size."""
+    cdef medroi_error error
+    cdef medroi_j2k_slice slice_
+    slice_.width = width
+    slice_.height = height
+    slice_.precision = 0
+    check(medroi_j2k_check(&slice_, start_of(coded), coded.shape[0], &error), &error)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medroi import _kernel, arrays, inner, roi, stream
+from medroi import _kernel, arrays, inner, roi, stream, verify
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.base import Block, InnerCodec, NativeCodec
 
@@ -80,6 +80,7 @@ class Settings:
     slice_axis: int | None = None
     affine: tuple[float, ...] = stream.IDENTITY
     threads: int = 1
+    verify: bool = False
 
 
 def encode(array: Array, settings: Settings) -> bytes:
@@ -104,8 +105,21 @@ def encode(array: Array, settings: Settings) -> bytes:
     ------
     InvalidArgument
         For arrays that the settings cannot serve.
+    VerificationFailed
+        With `settings.verify`, where decoding gives back something else than promised.
     """
     dense = arrays.as_dense(array)
+    coded = _encode_dense(dense, settings)
+    if settings.verify:
+        header = stream.read_header(np.frombuffer(coded, np.uint8))
+        background = arrays.value_of(header.background, dense.dtype)
+        verify.check(
+            dense, decode(coded), header.box, background, settings.inner, settings.region.roi
+        )
+    return coded
+
+
+def _encode_dense(dense: Array, settings: Settings) -> bytes:
     options = _options_for(dense, settings.region)
     background = roi.background_bits(dense, options)
     region = roi.search(dense, options, background, settings.threads)

@@ -21,5 +21,9 @@ class UnsupportedVersion(MedROIError):
     """A stream of a format that this build does not read."""
 
 
+class VerificationFailed(MedROIError):
+    """An encoded array that did not come back as its inner codec promises; nothing is written."""
+
+
 class InnerUnavailable(MedROIError, ImportError):
     """An inner codec, or a library behind a feature, that is not installed."""

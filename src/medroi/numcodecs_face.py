@@ -40,6 +40,9 @@ class MedROI(Codec):
         Array axis along which the inner codec sees slices; None is the outermost in memory.
     affine : array_like, optional
         3x3 or 4x4, voxel index to mm; its 3x3 goes into the record.
+    verify : bool
+        Decode every stream after encoding it, and refuse one that does not give back the region
+        as its inner codec promises.
     threads : int
         Threads that share the parts of one array. The bytes are the same for any number, which
         is why the configuration does not hold it: a codec made from one has a single thread.
@@ -65,6 +68,7 @@ class MedROI(Codec):
         axes: Sequence[int] | None = None,
         slice_axis: int | None = None,
         affine: Any = None,
+        verify: bool = False,
         threads: int = 1,
     ) -> None:
         self._settings = settings.make(
@@ -78,6 +82,7 @@ class MedROI(Codec):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            verify=verify,
             threads=threads,
         )
 

@@ -26,6 +26,7 @@ PARAMETERS = (
     "axes",
     "slice_axis",
     "affine",
+    "verify",
 )
 
 
@@ -35,6 +36,7 @@ def make(
     slice_axis: int | None,
     affine: Any,
     threads: int = 1,
+    verify: bool = False,
     **options: Any,
 ) -> Settings:
     """Settings from the parameters of `MedROI`.
@@ -56,6 +58,7 @@ def make(
         slice_axis=None if slice_axis is None else int(slice_axis),
         affine=stream.flatten_affine(affine),
         threads=threads,
+        verify=bool(verify),
     )
 
 
@@ -90,6 +93,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
         "axes": None if region.axes is None else list(region.axes),
         "slice_axis": settings.slice_axis,
         "affine": None if identity else [list(affine[i : i + 3]) for i in (0, 3, 6)],
+        **({"verify": True} if settings.verify else {}),
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from medroi import arrays, codec, settings
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.inner.base import InnerCodec
+from medroi.selection import narrow
 
 try:
     from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteGetter
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import Buffer, BufferPrototype, NDBuffer
-
-Bounds = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -52,6 +51,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
     threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine
         As of `medroi.MedROI`.
+    threads, verify
+        As of `medroi.MedROI`. Zarr codes chunks in threads of its own already.
 
     Raises
     ------
@@ -76,6 +77,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         axes: Sequence[int] | None = None,
         slice_axis: int | None = None,
         affine: Any = None,
+        threads: int = 1,
+        verify: bool = False,
     ) -> None:
         made = settings.make(
             inner,
@@ -88,6 +91,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            threads=threads,
+            verify=verify,
         )
         object.__setattr__(self, "_settings", made)
 
@@ -125,7 +130,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             As `MedROICodec`, and where background="auto" cannot tell.
         """
         fitted = settings.fit(array, chunks, cls(**options)._settings)
-        return cls(**settings.config_of(fitted))
+        return cls(**settings.config_of(fitted), threads=fitted.threads)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MedROICodec:
@@ -197,7 +202,12 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         dtype = _dtype_of(chunk_spec)
-        array = codec.decode(chunk_bytes.as_numpy_array(), shape=chunk_spec.shape, dtype=dtype)
+        array = codec.decode(
+            chunk_bytes.as_numpy_array(),
+            shape=chunk_spec.shape,
+            dtype=dtype,
+            threads=self._settings.threads,
+        )
         return _as_buffer(array, chunk_spec)
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
@@ -207,7 +217,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         self, byte_getter: ByteGetter, selection: Any, chunk_spec: ArraySpec
     ) -> NDBuffer | None:
         shape, prototype = tuple(chunk_spec.shape), chunk_spec.prototype
-        bounds, inside = _narrow(selection, shape)
+        bounds, inside = narrow(selection, shape)
         if bounds == tuple((0, size) for size in shape):
             chunk_bytes = await byte_getter.get(prototype)
             if chunk_bytes is None:
@@ -260,34 +270,6 @@ def _check_fill_value(made: codec.Settings, fill_value: Any, dtype: np.dtype[Any
             f"fill value, which would pass for tissue. Create the array with "
             f"fill_value={background}, or the codec with background={fill_value} if that is the air"
         )
-
-
-def _narrow(selection: Any, shape: tuple[int, ...]) -> tuple[Bounds, Any]:
-    """Bounds that hold a selection of a chunk, and the same selection inside these bounds."""
-    whole = tuple((0, size) for size in shape)
-    items = selection if isinstance(selection, tuple) else (selection,)
-    if len(items) != len(shape):
-        return whole, selection
-    narrowed = [_narrow_axis(item, size) for item, size in zip(items, shape, strict=True)]
-    if None in narrowed:
-        return whole, selection
-    found = [pair for pair in narrowed if pair is not None]
-    return tuple(bounds for bounds, _ in found), tuple(item for _, item in found)
-
-
-def _narrow_axis(item: Any, size: int) -> tuple[tuple[int, int], Any] | None:
-    """Half-open bounds and the item counted from their start; None for what needs the whole."""
-    if isinstance(item, slice):
-        chosen = range(*item.indices(size))
-        if not chosen or chosen.step < 0:
-            return None
-        return (chosen[0], chosen[-1] + 1), slice(0, chosen[-1] + 1 - chosen[0], chosen.step)
-    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
-        return ((int(item), int(item) + 1), 0) if 0 <= item < size else None
-    if isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size:
-        low, high = int(item.min()), int(item.max())
-        return ((low, high + 1), item - low) if low >= 0 and high < size else None
-    return None
 
 
 def _advance(

@@ -12,6 +12,17 @@ around the tissue is kept, unless --lossless is given. The stored values are kep
 the file, never scaled; the file's header travels beside them, so that `medroi unpack` gives the
 file back. Threshold and background are found once, on the whole scan."""
 
+_SETTINGS = (
+    "inner",
+    "threshold",
+    "roi",
+    "polarity",
+    "background",
+    "padding",
+    "max_miss_rate",
+    "chunks",
+)
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
@@ -20,57 +31,7 @@ def add_parser(commands: Any) -> None:
         "source", metavar="SRC", help=".nii, .nii.gz, .mgz, .mgh or a folder with one DICOM series"
     )
     parser.add_argument("target", metavar="DST", help="a new Zarr array, NAME.zarr")
-    parser.add_argument(
-        "--inner",
-        type=inner_argument,
-        default="zstd",
-        metavar="NAME[:key=value,...]",
-        help="inner codec and its options, see `medroi codecs` (default: zstd)",
-    )
-    rule = parser.add_mutually_exclusive_group()
-    rule.add_argument(
-        "--threshold",
-        type=threshold_argument,
-        default="mean",
-        metavar="mean|otsu|none|NUMBER",
-        help="what counts as tissue, in stored units (default: mean)",
-    )
-    rule.add_argument(
-        "--lossless",
-        action="store_true",
-        help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
-    )
-    parser.add_argument("--roi", default="box", metavar="box", help="region kept (default: box)")
-    parser.add_argument(
-        "--polarity",
-        choices=("bright", "dark"),
-        help="whether tissue or air is bright (default: bright; dark for DICOM MONOCHROME1)",
-    )
-    parser.add_argument(
-        "--background",
-        type=background_argument,
-        default="auto",
-        metavar="auto|VALUE",
-        help="value of the air, in stored units (default: auto: found, or refused)",
-    )
-    parser.add_argument(
-        "--padding", type=int, default=3, metavar="N", help="voxels around the tissue (default: 3)"
-    )
-    parser.add_argument(
-        "--max-miss-rate",
-        type=float,
-        default=0.002,
-        metavar="X",
-        help="largest share of tissue voxels outside the region (default: 0.002)",
-    )
-    parser.add_argument(
-        "--chunks",
-        type=chunks_argument,
-        default="volume",
-        metavar="volume|N|N,N,N",
-        help="chunk size; volume (default) is one chunk, or one per 3-D volume where a scan with "
-        "more than three axes is above 1 GiB",
-    )
+    add_region_arguments(parser)
     parser.add_argument("--zarr-format", type=int, choices=(3, 2), default=3)
     parser.add_argument(
         "--keep-identifiers",
@@ -82,31 +43,83 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def add_region_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide what is kept."""
+    # What is not given stays out, so that the defaults stand in one place, and the functions that
+    # take no settings can refuse those that are given.
+    unset: dict[str, Any] = {"default": argparse.SUPPRESS}
+    parser.add_argument(
+        "--inner",
+        **unset,
+        type=inner_argument,
+        metavar="NAME[:key=value,...]",
+        help="inner codec and its options, see `medroi codecs` (default: zstd)",
+    )
+    rule = parser.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--threshold",
+        **unset,
+        type=threshold_argument,
+        metavar="mean|otsu|none|NUMBER",
+        help="what counts as tissue, in stored units (default: mean)",
+    )
+    rule.add_argument(
+        "--lossless",
+        action="store_true",
+        help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
+    )
+    parser.add_argument("--roi", **unset, metavar="box", help="region kept (default: box)")
+    parser.add_argument(
+        "--polarity",
+        **unset,
+        choices=("bright", "dark"),
+        help="whether tissue or air is bright (default: bright; dark for DICOM MONOCHROME1)",
+    )
+    parser.add_argument(
+        "--background",
+        **unset,
+        type=background_argument,
+        metavar="auto|VALUE",
+        help="value of the air, in stored units (default: auto: found, or refused)",
+    )
+    parser.add_argument(
+        "--padding", **unset, type=int, metavar="N", help="voxels around the tissue (default: 3)"
+    )
+    parser.add_argument(
+        "--max-miss-rate",
+        **unset,
+        type=float,
+        metavar="X",
+        help="largest share of tissue voxels outside the region (default: 0.002)",
+    )
+    parser.add_argument(
+        "--chunks",
+        **unset,
+        type=chunks_argument,
+        metavar="volume|N|N,N,N",
+        help="chunk size; volume (default) is one chunk, or one per 3-D volume where a scan with "
+        "more than three axes is above 1 GiB",
+    )
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_region_arguments` that were given, by their names in `pack`."""
+    return {name: value for name, value in vars(args).items() if name in _SETTINGS}
+
+
 def run(args: argparse.Namespace) -> None:
     """Pack and print the summary."""
     from medroi.scans import pack
 
-    region = {
-        "roi": args.roi,
-        "background": args.background,
-        "padding": args.padding,
-        "max_miss_rate": args.max_miss_rate,
-    }
-    if not args.lossless:
-        region["threshold"] = args.threshold
-    if args.polarity is not None:
-        region["polarity"] = args.polarity
     report = pack(
         args.source,
         args.target,
-        inner=args.inner,
         lossless=args.lossless,
-        chunks=args.chunks,
         zarr_format=args.zarr_format,
         force=args.force,
         keep_identifiers=args.keep_identifiers,
         progress=True,
-        **region,
+        **settings_of(args),
     )
     print(json.dumps(report.to_json()) if args.json else report)
 

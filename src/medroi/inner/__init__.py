@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
 
-from medroi.errors import InvalidArgument, UnsupportedVersion
+from medroi.errors import InnerUnavailable, InvalidArgument, UnsupportedVersion
 from medroi.inner.base import Block, InnerCodec, NativeCodec
 
 __all__ = ["TABLE", "Block", "Entry", "InnerCodec", "by_id", "is_available", "make", "name_of"]
@@ -31,6 +31,10 @@ class Entry:
         Package to import for it in Python; empty where none is needed.
     install : str
         The command that brings it; empty where it is always there.
+    dtypes : str
+        Element types that it takes.
+    dims : str
+        What it codes at once: 1-D bytes, 2-D slices, 3-D blocks.
     """
 
     codec_id: int
@@ -40,12 +44,65 @@ class Entry:
     class_name: str
     needs: str = ""
     install: str = ""
+    dtypes: str = "all"
+    dims: str = "1-D"
 
 
 TABLE = (
     Entry(0, "raw", "lossless", "medroi.inner.raw", "Raw"),
     Entry(1, "deflate", "lossless", "medroi.inner.deflate", "Deflate"),
     Entry(2, "zstd", "lossless", "medroi.inner.zstd", "Zstd"),
+    Entry(
+        3,
+        "jpeg2000",
+        "lossless, rate or psnr",
+        "medroi.inner.jpeg2000.codec",
+        "Jpeg2000",
+        needs="glymur",
+        install="pip install medroi[jpeg2000]",
+        dtypes="integers and scaled floats of 16 bits",
+        dims="2-D",
+    ),
+    Entry(
+        4,
+        "wavelet3d",
+        "psnr, rate, max_error or step",
+        "medroi.inner.wavelet3d",
+        "Wavelet3D",
+        dtypes="all numbers without NaN",
+        dims="1-D to 8-D",
+    ),
+    Entry(
+        5,
+        "predict3d",
+        "lossless",
+        "medroi.inner.predict3d",
+        "Predict3D",
+        dtypes="all real numbers",
+        dims="1-D to 8-D",
+    ),
+    Entry(
+        16,
+        "heif",
+        "lossless or quality",
+        "medroi.inner.heif",
+        "Heif",
+        needs="pillow_heif",
+        install="pip install medroi[heif]",
+        dtypes="integers and scaled floats of 12 bits; all numbers with a quality",
+        dims="2-D",
+    ),
+    Entry(
+        17,
+        "numcodecs",
+        "as the codec",
+        "medroi.inner.numcodecs.codec",
+        "Numcodecs",
+        needs="numcodecs",
+        install="pip install numcodecs",
+        dtypes="as the codec",
+        dims="as the codec",
+    ),
 )
 
 
@@ -76,28 +133,50 @@ def by_id(codec_id: int) -> type[InnerCodec]:
     )
 
 
-def make(inner: str | Mapping[str, Any] | InnerCodec) -> InnerCodec:
+def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
     """An inner codec from its name, its configuration, or itself.
 
     Parameters
     ----------
-    inner : str, mapping or InnerCodec
-        For example "zstd" or {"id": "zstd", "level": 9}.
+    inner : str, mapping, InnerCodec or numcodecs codec
+        For example "zstd" or {"id": "zstd", "level": 9}. A numcodecs codec, its configuration, or
+        an id that this table does not have, becomes inner codec `numcodecs`.
 
     Raises
     ------
     InvalidArgument
         For unknown names and settings.
+    InnerUnavailable
+        For a codec of a package that is not installed.
     """
     if isinstance(inner, InnerCodec):
         return inner
+    if not isinstance(inner, (str, Mapping)):
+        return _foreign(inner)
     config = {"id": inner} if isinstance(inner, str) else dict(inner)
-    name = config.pop("id", None)
+    name = config.get("id")
     for entry in TABLE:
         if entry.name == name:
+            del config["id"]
             return _configure(_load(entry), config)
-    known = ", ".join(entry.name for entry in TABLE)
-    raise InvalidArgument(f"inner codec {name!r} is not known; known are {known}")
+    return _foreign(config)
+
+
+def _foreign(codec: Any) -> InnerCodec:
+    """A codec of numcodecs' registry; a name that nobody knows is an error of the argument."""
+    from medroi.inner.numcodecs.codec import Numcodecs
+    from medroi.inner.numcodecs.table import package_of
+
+    try:
+        return Numcodecs(codec)
+    except InnerUnavailable as error:
+        name = codec.get("id") if isinstance(codec, Mapping) else codec
+        if package_of(str(name)):
+            raise
+        known = ", ".join(entry.name for entry in TABLE)
+        raise InvalidArgument(
+            f"inner codec {name!r} is not known; known are {known}, and every codec of numcodecs"
+        ) from error
 
 
 def _configure(codec: type[InnerCodec], config: dict[str, Any]) -> InnerCodec:

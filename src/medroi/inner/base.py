@@ -46,6 +46,10 @@ class InnerCodec(abc.ABC):
         """Whether decoding gives back every bit."""
         return True
 
+    def promised_error(self) -> float | None:
+        """Largest error of an element, in stored units, that a lossy setting promises."""
+        return None
+
     def config(self) -> dict[str, Any]:
         """Name and settings, fit for JSON."""
         return {"id": self.name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
@@ -102,13 +106,13 @@ class NativeCodec(InnerCodec):
     def check(self, region: Block) -> None:
         """See `InnerCodec.check`."""
         if self.is_native():
-            _kernel.check_block(self.codec_id, _native_block(region), self.native_params())
+            _kernel.check_block(self.codec_id, native_block(region), self.native_params())
 
     def part_extent(self, region: Block) -> int:
         """See `InnerCodec.part_extent`."""
         if self.is_native():
             extent: int = _kernel.part_extent(
-                self.codec_id, _native_block(region), self.native_params()
+                self.codec_id, native_block(region), self.native_params()
             )
             return extent
         return short_part_extent(region)
@@ -118,7 +122,7 @@ class NativeCodec(InnerCodec):
         if not self.is_native():
             return self.encode_without_kernel(part)
         coded: bytes = _kernel.encode_part(
-            self.codec_id, _native_block(block_of(part)), dense_bytes(part), self.native_params()
+            self.codec_id, native_block(block_of(part)), dense_bytes(part), self.native_params()
         )
         return coded
 
@@ -128,7 +132,7 @@ class NativeCodec(InnerCodec):
         if not cls.is_native():
             cls.decode_without_kernel(coded, out)
             return
-        _kernel.decode_part(cls.codec_id, _native_block(block_of(out)), coded, dense_bytes(out))
+        _kernel.decode_part(cls.codec_id, native_block(block_of(out)), coded, dense_bytes(out))
 
     @abc.abstractmethod
     def encode_without_kernel(self, part: Array) -> bytes:
@@ -153,7 +157,8 @@ def dense_bytes(part: Array) -> npt.NDArray[np.uint8]:
     return flat.view(np.uint8)
 
 
-def _native_block(region: Block) -> _kernel.Block:
+def native_block(region: Block) -> _kernel.Block:
+    """A block as the kernel sees it."""
     dtype = region.dtype
     return _kernel.Block(region.shape, dtype.kind, dtype.itemsize, dtype.str.startswith(">"))
 

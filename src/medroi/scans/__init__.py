@@ -6,8 +6,20 @@ face of both. One file per format; `store` knows the Zarr layout, `formats` whic
 
 from medroi.scans.formats import read_scan, write_scan
 from medroi.scans.packing import pack
+from medroi.scans.preview import Preview
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
+from medroi.scans.showing import show
 from medroi.scans.unpacking import UnpackReport, unpack
 
-__all__ = ["PackReport", "Scan", "UnpackReport", "pack", "read_scan", "unpack", "write_scan"]
+__all__ = [
+    "PackReport",
+    "Preview",
+    "Scan",
+    "UnpackReport",
+    "pack",
+    "read_scan",
+    "show",
+    "unpack",
+    "write_scan",
+]

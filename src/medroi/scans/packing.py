@@ -89,7 +89,7 @@ def pack(
         chunks=layout.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format,
-        threshold_rule=_rule(region.get("threshold", "mean")),
+        threshold_rule=rule_of(region.get("threshold", "mean")),
         **_facts(scan, measured, codec.get_config()),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
@@ -176,7 +176,8 @@ def _n_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
     return count
 
 
-def _rule(threshold: object) -> str:
+def rule_of(threshold: object) -> str:
+    """Name where a threshold comes from."""
     if threshold is None:
         return "none"
     return threshold if isinstance(threshold, str) else "number"

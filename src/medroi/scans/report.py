@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+_BAR_CELLS = 40
+
 
 @dataclass(frozen=True)
 class PackReport:
@@ -71,14 +73,19 @@ class PackReport:
         sizes = " x ".join(str(size) for size in self.shape)
         rows = [
             ("array", f"{sizes} {self.dtype}, {megabytes(self.array_nbytes)}, {self._cut()}"),
-            ("kept", f"{self._box()}: {100 * self.kept_share:.1f} % of the voxels"),
+            ("kept", self._kept()),
+            *(("", bar) for bar in axis_bars(self.box, self.shape, self.axis_names)),
             (
                 "stored",
                 f"{megabytes(self.stored_nbytes)} in all, ratio {self.ratio:.2f} "
                 f"(inner codec {self.inner})",
             ),
             ("tissue", self._tissue()),
-            ("threshold", f"{self._threshold()}, background {self.background:g}"),
+            (
+                "threshold",
+                f"{threshold_text(self.threshold, self.threshold_rule, self.polarity)}, "
+                f"background {self.background:g}",
+            ),
             ("time", f"{self.seconds:.1f} s"),
             *(("note", note) for note in self.notes),
         ]
@@ -89,8 +96,9 @@ class PackReport:
     def _cut(self) -> str:
         return "1 chunk" if self.n_chunks == 1 else f"{self.n_chunks} chunks of {self.chunks}"
 
-    def _box(self) -> str:
-        return box_text(self.box, self.axis_names)
+    def _kept(self) -> str:
+        share = f"{100 * self.kept_share:.1f} % of the voxels"
+        return f"{self.roi} with {share}" if self.box else "nothing: no tissue was found"
 
     def _tissue(self) -> str:
         fidelity = (
@@ -105,12 +113,30 @@ class PackReport:
             f"({100 * self.miss_rate:.2g} %) lie outside the region"
         )
 
-    def _threshold(self) -> str:
-        if self.threshold is None:
-            return "none (every voxel that is not background is kept)"
-        sign = "at most" if self.polarity == "dark" else "at least"
-        rule = "" if self.threshold_rule == "number" else f" ({self.threshold_rule})"
-        return f"{sign} {self.threshold:.6g}{rule}"
+
+def threshold_text(threshold: float | None, rule: str, polarity: str) -> str:
+    """Say which voxels are tissue."""
+    if threshold is None:
+        return "none (every voxel that is not background is kept)"
+    sign = "at most" if polarity == "dark" else "at least"
+    return f"{sign} {threshold:.6g}{'' if rule == 'number' else f' ({rule})'}"
+
+
+def axis_bars(
+    box: tuple[tuple[int, int], ...] | None, shape: tuple[int, ...], names: tuple[str, ...]
+) -> list[str]:
+    """Draw the range of every axis that is kept, a line each; nothing for an empty region.
+
+    A cell is drawn as kept when any of its voxels is.
+    """
+    lines = []
+    for name, (start, stop), size in zip(names, box or (), shape, strict=False):
+        if start == stop:
+            return []
+        first, last = start * _BAR_CELLS // size, -(-stop * _BAR_CELLS // size)
+        bar = "." * first + "#" * (last - first) + "." * (_BAR_CELLS - last)
+        lines.append(f"{name} |{bar}| {start}:{stop} of {size}")
+    return lines
 
 
 def megabytes(nbytes: int) -> str:

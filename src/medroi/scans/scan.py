@@ -66,13 +66,14 @@ class Scan:
         return AXIS_NAMES[: self.voxels.ndim]
 
 
-def require(package: str, purpose: str) -> Any:
-    """Import a package of the ``scans`` extra, or say how to install it."""
+def require(package: str, purpose: str, extra: str = "scans") -> Any:
+    """Import a package of one of our extras, or say how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
         raise InnerUnavailable(
-            f"{purpose} needs {package}, which is not installed: pip install 'medroi[scans]'"
+            f"{purpose} needs {package.partition('.')[0]}, which is not installed: "
+            f"pip install 'medroi[{extra}]'"
         ) from error
 
 

@@ -76,7 +76,7 @@ def unpack(
     with staged(target, force=force, may_replace=Path.is_file) as fresh:
         with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
             voxels = _read(array, advance)
-        scan = scan_of(voxels, attributes, source) if packed_by_us else _foreign(voxels, config)
+        scan = scan_of(voxels, attributes, source) if packed_by_us else foreign_scan(voxels, config)
         write_scan(scan, fresh, suffix)
         written_nbytes = fresh.stat().st_size
     return UnpackReport(
@@ -101,7 +101,7 @@ def _read(array: Any, advance: Advance) -> npt.NDArray[Any]:
     return voxels
 
 
-def _foreign(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:
+def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:
     """Make a scan of an array that `pack` did not write; only its codec knows an affine."""
     affine = np.eye(4)
     if config is not None and config["affine"] is not None:

@@ -1,0 +1,1 @@
+"""JPEG 2000, in the kernel or through glymur."""

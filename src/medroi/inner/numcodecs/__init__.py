@@ -1,0 +1,1 @@
+"""Every codec of the local numcodecs registry."""

@@ -1,0 +1,181 @@
+"""What a setting keeps of a scan and what it drops: numbers, and the masks of one volume."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.scans.report import axis_bars, megabytes, threshold_text
+from medroi.scans.verify import number
+
+Mask = npt.NDArray[np.bool_]
+Box = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One volume of a scan, to be looked at.
+
+    Attributes
+    ----------
+    voxels : ndarray
+        Of an array with more than three axes, the middle of the others.
+    kept, tissue : ndarray of bool
+        Voxels inside the region, and those that the threshold calls tissue.
+    axes, index : tuple of int
+        Array axes of the volume, and where it lies: one number per array axis, 0 on `axes`.
+    spacing_mm : tuple of float
+        Along `axes`.
+    directions : tuple of str, optional
+        Where each axis of the volume points: two letters of L R, P A, I S, such as ``"LR"`` for an
+        axis from left to right. None where the file does not say.
+    y_up : bool
+        Where it does not: whether the second axis goes up, as in files of scans, or down, as rows.
+    """
+
+    voxels: npt.NDArray[Any]
+    kept: Mask
+    tissue: Mask
+    axes: tuple[int, ...]
+    index: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+    directions: tuple[str, ...] | None
+    y_up: bool
+
+
+@dataclass
+class Preview:
+    """What one setting does to one scan.
+
+    Attributes
+    ----------
+    name : str
+        What the scan is called.
+    settings : dict
+        The codec's configuration, with its numbers found.
+    threshold_rule : str
+        Where the threshold comes from.
+    box : tuple of (int, int), optional
+        Half-open bounds per array axis that hold the regions of all chunks; None for no region.
+    n_tissue, n_missed : int
+        Tissue voxels in all and outside the region; 0 for a store, where they are gone.
+    miss_rate : float
+        Share of the tissue outside; of a store the largest that one of its streams reports.
+    extreme_dropped, bright_tissue : float, optional
+        In stored units: the dropped voxel that is furthest from the air, and the 99th percentile of
+        the tissue in the volume shown (the first where tissue is dark).
+    streams_nbytes, whole_nbytes : int
+        Bytes of all streams, and what they would be with the whole array as the region (unknown, 0,
+        of a store).
+    from_store : bool
+        Whether this is what a packed store gives back.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    axis_names: tuple[str, ...]
+    chunks: tuple[int, ...]
+    settings: dict[str, Any]
+    threshold_rule: str
+    shown: Shown
+    from_store: bool = False
+    box: Box | None = None
+    n_chunks: int = 0
+    n_kept: int = 0
+    n_tissue: int = 0
+    n_missed: int = 0
+    miss_rate: float = 0.0
+    extreme_dropped: float | None = None
+    bright_tissue: float | None = None
+    streams_nbytes: int = 0
+    whole_nbytes: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def array_nbytes(self) -> int:
+        """Bytes of the array in its stored dtype."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def kept_share(self) -> float:
+        """Share of the voxels inside the region."""
+        return self.n_kept / max(1, math.prod(self.shape))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON values."""
+        fields = (field.name for field in dataclasses.fields(self) if field.name != "shown")
+        found = {name: getattr(self, name) for name in fields}
+        return {**found, "kept_share": self.kept_share, "array_nbytes": self.array_nbytes}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the numbers as labelled lines."""
+        sizes = " x ".join(map(str, self.shape))
+        spacing = " x ".join(f"{size:.3g}" for size in self.shown.spacing_mm)
+        array = f"{sizes} {self.dtype}, {megabytes(self.array_nbytes)}, voxels of {spacing} mm"
+        kept = f"{self.settings['roi']} with {100 * self.kept_share:.1f} % of the voxels"
+        return [
+            ("scan", f"{self.name}: {array}"),
+            ("setting", self.setting_text()),
+            ("kept", kept if self.box is not None else "nothing: no tissue was found"),
+            ("dropped", self._dropped()),
+            ("bytes", self._bytes()),
+            *(("note", note) for note in self.notes),
+        ]
+
+    def __str__(self) -> str:
+        """Return the numbers as a few lines of text, the kept range of every axis drawn."""
+        lines = []
+        for label, text in self.rows():
+            lines.append(f"{label:<8} {text}")
+            if label == "kept":
+                bars = axis_bars(self.box, self.shape, self.axis_names)
+                lines += [f"{'':<8} {bar}" for bar in bars]
+        return "\n".join(lines)
+
+    def setting_text(self) -> str:
+        """Say the setting in one line."""
+        has = self.settings
+        threshold = number(has["threshold"])
+        parts = [
+            f"tissue {threshold_text(threshold, self.threshold_rule, has['polarity'])}",
+            f"background {number(has['background']):g}",
+            f"padding {has['padding']}",
+        ]
+        if threshold is not None:
+            parts.append(f"at most {100 * has['max_miss_rate']:g} % of the tissue outside")
+        if self.n_chunks > 1:
+            parts.append(f"{self.n_chunks} chunks of {' x '.join(map(str, self.chunks))}")
+        return ", ".join(parts)
+
+    def _dropped(self) -> str:
+        if self.settings["threshold"] is None:
+            return "nothing that differs from the background"
+        if self.from_store:
+            return (
+                "no longer in the store; when it was packed, "
+                f"{100 * self.miss_rate:.2g} % of the tissue lay outside the region"
+            )
+        text = f"{self.n_missed} of {self.n_tissue} tissue voxels ({100 * self.miss_rate:.2g} %)"
+        if self.extreme_dropped is None or self.bright_tissue is None:
+            return text
+        dark = self.settings["polarity"] == "dark"
+        most, plain = ("darkest", "dark") if dark else ("brightest", "bright")
+        return (
+            f"{text}; the {most} dropped voxel has {self.extreme_dropped:.5g} "
+            f"({plain} tissue: {self.bright_tissue:.5g})"
+        )
+
+    def _bytes(self) -> str:
+        name = self.settings["inner"]["id"]
+        text = f"{megabytes(self.streams_nbytes)} with {name}"
+        if not self.whole_nbytes:
+            return f"{text}, a ratio of {self.array_nbytes / max(1, self.streams_nbytes):.2f}"
+        saved = 100 * (1 - self.streams_nbytes / self.whole_nbytes)
+        change = f"{abs(saved):.1f} % {'more' if saved < 0 else 'less'}"
+        return f"{text}, {change} than the {megabytes(self.whole_nbytes)} of the whole array"

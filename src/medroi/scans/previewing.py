@@ -1,0 +1,261 @@
+"""Find out what a setting keeps: of a scan by encoding it, of a packed store from its streams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+from medroi.errors import InvalidArgument
+from medroi.scans.orientation import directions_of
+from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
+from medroi.scans.preview import Mask, Preview, Shown
+from medroi.scans.scan import Scan
+from medroi.scans.store import (
+    ATTRIBUTE,
+    Selection,
+    check_complete,
+    chunk_selections,
+    chunk_stream,
+    medroi_config,
+    open_array,
+    scan_of,
+)
+from medroi.scans.unpacking import foreign_scan
+from medroi.scans.verify import clipped, number, tissue_mask
+
+_BRIGHT_PERCENTILE = 99.0
+
+
+def preview_scan(
+    scan: Scan,
+    name: str,
+    *,
+    chunks: Sequence[int] | str = "volume",
+    inner: Any = "zstd",
+    **region: Any,
+) -> Preview:
+    """Encode a scan as `pack` would, and report what is kept.
+
+    Parameters
+    ----------
+    scan : Scan
+        With its voxels.
+    name : str
+        What the report calls it.
+    chunks, inner, **region
+        As in `medroi.scans.pack`.
+    """
+    voxels = scan.voxels
+    cut = chunk_shape(voxels.shape, voxels.nbytes, chunks)
+    codec, notes = fitted_codec(scan, cut, inner, region)
+    config = codec.get_config()
+    whole = _codec_of_everything(config)
+    background = np.asarray(number(config["background"]), dtype=voxels.dtype)
+    found = Preview(
+        name=name,
+        shape=voxels.shape,
+        dtype=str(voxels.dtype),
+        axis_names=scan.axis_names,
+        chunks=cut,
+        settings=config,
+        threshold_rule=rule_of(region.get("threshold", "mean")),
+        shown=_shown(scan, config, _middle(voxels, config)),
+        notes=scan.notes + notes,
+    )
+    for selection in _selections(voxels.shape, cut):
+        original = voxels[selection]
+        chunk = _padded(original, cut, background)
+        kept = _add_stream(found, codec.encode(chunk), selection)
+        tissue = tissue_mask(original, config, background)
+        _place(found.shown, found.shown.tissue, tissue, selection)
+        found.n_tissue += int(np.count_nonzero(tissue))
+        found.n_missed += int(np.count_nonzero(tissue & ~kept))
+        found.whole_nbytes += len(whole.encode(chunk))
+        _add_dropped(found, original[~kept])
+    found.miss_rate = found.n_missed / max(1, found.n_tissue)
+    _add_bright_tissue(found)
+    return found
+
+
+def preview_store(path: Path) -> Preview:
+    """Report what a Zarr array with MedROI streams gives back.
+
+    Parameters
+    ----------
+    path : path
+        Written by `pack` or by any program that uses MedROI in Zarr.
+    """
+    array = open_array(path)
+    config = medroi_config(array)
+    if config is None or array.ndim == 0:
+        raise InvalidArgument(f"{path}: a Zarr array without MedROI")
+    check_complete(path, array)
+    attributes = array.attrs.asdict().get(ATTRIBUTE)
+    empty = np.empty((0,) * array.ndim, dtype=array.dtype)
+    if isinstance(attributes, dict):
+        scan = scan_of(empty, attributes, path)
+    else:
+        scan = foreign_scan(empty, config)
+    found = Preview(
+        name=path.name,
+        shape=array.shape,
+        dtype=str(array.dtype),
+        axis_names=scan.axis_names,
+        chunks=array.chunks,
+        settings=config,
+        threshold_rule=rule_of(number(config["threshold"])),
+        shown=_shown(scan, config, _middle(array, config)),
+        from_store=True,
+    )
+    thresholds, backgrounds = set(), set()
+    for position, selection in chunk_selections(array):
+        stream = chunk_stream(path, array, position)
+        if stream is not None:
+            _add_stream(found, stream, selection)
+            info = medroi.inspect(stream)
+            thresholds.add(info.threshold)
+            backgrounds.add(info.background)
+    found.settings = _settled(found, thresholds, backgrounds)
+    background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
+    shown = found.shown
+    shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
+    return found
+
+
+def _settled(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> dict[str, Any]:
+    """Settings with the numbers that the streams hold where only a rule was given.
+
+    Arrays that were not fitted have another threshold in every chunk: the lowest is taken.
+    """
+    settings = dict(found.settings)
+    numbers = [threshold for threshold in thresholds if not math.isnan(threshold)]
+    if found.threshold_rule not in ("none", "number"):
+        settings["threshold"] = min(numbers, default=None)
+        if len(numbers) > 1:
+            found.threshold_rule += f" of each chunk, up to {max(numbers):.6g}"
+    if settings["background"] == "auto":
+        settings["background"] = min(backgrounds, default=0)
+    return settings
+
+
+def _codec_of_everything(config: dict[str, Any]) -> medroi.MedROI:
+    """The same codec with a threshold that every voxel reaches, so that nothing is cut off."""
+    reached = math.inf if config["polarity"] == "dark" else -math.inf
+    same = {key: value for key, value in config.items() if key != "id"}
+    return medroi.MedROI(**{**same, "threshold": reached, "roi": "box"})
+
+
+def _volume_axes(ndim: int, config: dict[str, Any]) -> tuple[int, ...]:
+    axes = config["axes"]
+    if axes is None:
+        return tuple(range(max(0, ndim - 3), ndim))
+    return tuple(sorted(axis % ndim for axis in axes))
+
+
+def _middle(array: Any, config: dict[str, Any]) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
+    """The volume in the middle of the axes that are none of the volume's, and its index."""
+    inside = _volume_axes(array.ndim, config)
+    index = tuple(0 if axis in inside else size // 2 for axis, size in enumerate(array.shape))
+    part = tuple(slice(None) if axis in inside else at for axis, at in enumerate(index))
+    return np.asarray(array[part]), index
+
+
+def _shown(
+    scan: Scan, config: dict[str, Any], middle: tuple[npt.NDArray[Any], tuple[int, ...]]
+) -> Shown:
+    voxels, index = middle
+    axes = _volume_axes(len(index), config)
+    known = scan.spacing_mm
+    return Shown(
+        voxels=voxels,
+        kept=np.zeros(voxels.shape, dtype=bool),
+        tissue=np.zeros(voxels.shape, dtype=bool),
+        axes=axes,
+        index=index,
+        spacing_mm=tuple(known[axis] if axis < len(known) else 1.0 for axis in axes),
+        directions=directions_of(scan) if axes == tuple(range(len(axes))) else None,
+        y_up=scan.kind != "array",
+    )
+
+
+def _selections(shape: tuple[int, ...], cut: tuple[int, ...]) -> Iterator[Selection]:
+    starts = (range(0, size, step) for size, step in zip(shape, cut, strict=True))
+    for corner in product(*starts):
+        yield tuple(
+            slice(at, min(at + step, size))
+            for at, step, size in zip(corner, cut, shape, strict=True)
+        )
+
+
+def _padded(
+    voxels: npt.NDArray[Any], cut: tuple[int, ...], background: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Fill a chunk at the edge up with background, as Zarr does."""
+    if voxels.shape == cut:
+        return np.asfortranarray(voxels)
+    chunk = np.full(cut, background, dtype=voxels.dtype, order="F")
+    chunk[tuple(slice(size) for size in voxels.shape)] = voxels
+    return chunk
+
+
+def _add_stream(found: Preview, stream: bytes, selection: Selection) -> Mask:
+    """Count one chunk's region and return its mask over the part that lies in the array."""
+    info = medroi.inspect(stream)
+    shape = tuple(part.stop - part.start for part in selection)
+    inside = clipped(info.box, shape)
+    kept = np.zeros(shape, dtype=bool, order="F")
+    kept[inside] = True
+    _place(found.shown, found.shown.kept, kept, selection)
+    found.n_chunks += 1
+    found.n_kept += int(np.count_nonzero(kept))
+    found.streams_nbytes += len(stream)
+    if found.from_store:
+        found.miss_rate = max(found.miss_rate, info.miss_rate)
+    if kept.any():
+        here = tuple(
+            (part.start + cut.start, part.start + cut.stop)
+            for part, cut in zip(selection, inside, strict=True)
+        )
+        so_far = found.box or here
+        found.box = tuple(
+            (min(a, c), max(b, d)) for (a, b), (c, d) in zip(so_far, here, strict=True)
+        )
+    return kept
+
+
+def _place(shown: Shown, mask: Mask, of_chunk: Mask, selection: Selection) -> None:
+    """Copy a chunk's mask into the one of the volume that is shown, if the chunk meets it."""
+    source: list[int | slice] = []
+    for axis, part in enumerate(selection):
+        if axis in shown.axes:
+            source.append(slice(None))
+        elif part.start <= shown.index[axis] < part.stop:
+            source.append(shown.index[axis] - part.start)
+        else:
+            return
+    mask[tuple(selection[axis] for axis in shown.axes)] = of_chunk[tuple(source)]
+
+
+def _add_dropped(found: Preview, dropped: npt.NDArray[Any]) -> None:
+    dropped = dropped[np.isfinite(dropped)]
+    if dropped.size:
+        worst = max if found.settings["polarity"] == "bright" else min
+        here = float(worst(dropped.max(), dropped.min()))
+        so_far = here if found.extreme_dropped is None else found.extreme_dropped
+        found.extreme_dropped = worst(here, so_far)
+
+
+def _add_bright_tissue(found: Preview) -> None:
+    tissue = found.shown.voxels[found.shown.tissue]
+    tissue = tissue[np.isfinite(tissue)]
+    if tissue.size:
+        dark = found.settings["polarity"] == "dark"
+        share = 100 - _BRIGHT_PERCENTILE if dark else _BRIGHT_PERCENTILE
+        found.bright_tissue = float(np.percentile(tissue, share))

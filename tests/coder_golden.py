@@ -1,0 +1,79 @@
+"""Golden parts of predict3d and wavelet3d: bytes that every version writes and reads.
+
+python tests/coder_golden.py writes those that do not exist; one that exists is never written again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scans import part
+
+from medroi import inner
+from medroi.inner import InnerCodec
+
+FOLDER = Path(__file__).parent / "golden"
+SHAPE = (7, 11, 13)
+
+
+def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
+    """Configuration and array of each golden part."""
+    dense, fast = {"id": "predict3d"}, {"id": "predict3d", "speed": "fast"}
+    noisy = np.random.default_rng(9).integers(0, 2**16, (3, 5, 7)).astype("<u2")
+    series = np.stack([part("<i2", (4, 6, 7)) + t for t in range(4)])
+    special = part("<f4", (4, 8, 9))
+    special[0, 0, :4] = [np.nan, -0.0, np.inf, -np.inf]
+    plane = part("<u2", (19, 23))
+    wide = (part("<i4", (5, 6, 7)) - 200) * 10_000_019
+    return {
+        "predict3d-int16": (dense, part("<i2", SHAPE)),
+        "predict3d-big-endian": (dense, part(">i2", SHAPE)),
+        "predict3d-4d": (dense, series),
+        "predict3d-special-floats": (dense, special),
+        "predict3d-sparse": (dense, part("<i4", SHAPE) * 1000),
+        "predict3d-wide": (dense, wide.astype("<i8") * 4097),
+        "predict3d-image": (dense, plane),
+        "predict3d-constant": (dense, np.full((3, 4, 5), -7, "<i2")),
+        "predict3d-stored": (dense, noisy),
+        "predict3d-fast-int16": (fast, part("<i2", SHAPE)),
+        "predict3d-fast-bool": (fast, part("|b1", SHAPE)),
+        "wavelet3d-psnr": ({"id": "wavelet3d", "psnr": 45.0}, part("<i2", (17, 18, 20))),
+        "wavelet3d-max-error": ({"id": "wavelet3d", "max_error": 2.0}, part("<i2", SHAPE)),
+        "wavelet3d-float": ({"id": "wavelet3d", "max_error": 0.01}, part("<f4", (9, 10, 8))),
+        "wavelet3d-4d": ({"id": "wavelet3d", "step": 3.0}, np.concatenate([series] * 3)),
+        "wavelet3d-thick": (
+            {"id": "wavelet3d", "step": 4.0, "spacing_mm": (5.0, 1.0, 1.0)},
+            part(">u2", (9, 20, 19)),
+        ),
+        "wavelet3d-constant": ({"id": "wavelet3d", "psnr": 50.0}, np.full((2, 3), 3, "|u1")),
+        "wavelet3d-stored": ({"id": "wavelet3d", "step": 0.02}, noisy.astype("|u1")),
+    }
+
+
+def encode(config: dict[str, object], array: np.ndarray) -> bytes:
+    """One part."""
+    codec: InnerCodec = inner.make(config)
+    return codec.plan(array).encode(array)
+
+
+def decode(name: str, coded: bytes, like: np.ndarray) -> np.ndarray:
+    """One part, decoded by the kernel."""
+    out = np.empty_like(like)
+    type(inner.make(cases()[name][0])).decode(memoryview(coded), out)
+    return out
+
+
+def main() -> None:
+    """Write what is missing."""
+    for name, (config, array) in cases().items():
+        path = FOLDER / f"part-{name}.bin"
+        if not path.exists():
+            coded = encode(config, array)
+            path.write_bytes(coded)
+            np.savez_compressed(path.with_suffix(".npz"), array=decode(name, coded, array))
+            print(path.name, array.nbytes, "->", len(coded), "first byte", coded[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""predict3d gives back every bit, on every build, and survives any bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference_predict3d
+from arrays import DTYPES, arrays, phantom
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_build import Coder, builds
+from reference_coder import RefusedError
+from scans import part
+
+from medroi import MedROI, errors, inner
+from medroi.inner.base import Block
+from medroi.inner.predict3d import Predict3D
+
+SPEEDS = st.sampled_from(["dense", "fast"])
+
+
+def through(array: np.ndarray, speed: str = "dense") -> tuple[bytes, np.ndarray]:
+    coded = Predict3D(speed).encode(array)
+    out = np.empty_like(array)
+    Predict3D.decode(memoryview(coded), out)
+    return coded, out
+
+
+@given(array=arrays(DTYPES), speed=SPEEDS)
+@settings(max_examples=200, deadline=None)
+def test_random_arrays_come_back(array: np.ndarray, speed: str) -> None:
+    codec = MedROI.lossless({"id": "predict3d", "speed": speed})
+    decoded = codec.decode(codec.encode(array))
+    assert decoded.dtype == array.dtype
+    assert decoded.tobytes("A") == array.tobytes("A")
+
+
+@given(
+    dtype=st.sampled_from(DTYPES),
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=5).map(tuple),
+    speed=SPEEDS,
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=150, deadline=None)
+def test_smooth_arrays_come_back_and_the_reference_agrees(
+    dtype: str, shape: tuple[int, ...], speed: str, seed: int
+) -> None:
+    array = part(dtype, shape, seed)
+    coded, decoded = through(array, speed)
+    assert decoded.tobytes() == array.tobytes()
+    assert reference_predict3d.decode(coded, shape, dtype).tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("speed", ["dense", "fast"])
+@pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8"])
+def test_special_floats_keep_their_bits(dtype: str, speed: str) -> None:
+    array = part(dtype, (6, 8, 9))
+    array[0, 0] = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 6e-8, -6e-8, 1.0]
+    assert through(array, speed)[1].tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("speed", ["dense", "fast"])
+@pytest.mark.parametrize("dtype", ["<i4", "<u4", ">i8", "<u8", "|i1"])
+def test_whole_ranges_come_back(dtype: str, speed: str) -> None:
+    limits = np.iinfo(dtype)
+    array = part("<i2", (5, 8, 9)).astype(dtype)
+    array[1, 2, 3:5] = [limits.min, limits.max]
+    assert through(array, speed)[1].tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("speed", ["dense", "fast"])
+@pytest.mark.parametrize("name", ["int16", "special-floats", "wide", "sparse"])
+def test_every_prefix_and_every_extra_byte_is_refused(name: str, speed: str) -> None:
+    from coder_golden import cases
+
+    array = cases()[f"predict3d-{name}"][1]
+    coded, _ = through(array, speed)
+    out = np.empty_like(array)
+    for length in range(len(coded)):
+        with pytest.raises(errors.CorruptStream):
+            Predict3D.decode(memoryview(coded[:length]), out)
+    with pytest.raises(errors.CorruptStream):
+        Predict3D.decode(memoryview(coded + b"\0"), out)
+
+
+@given(data=st.data(), speed=SPEEDS)
+@settings(max_examples=300, deadline=None)
+def test_damaged_parts_are_refused_or_decode_as_the_reference_does(
+    data: st.DataObject, speed: str
+) -> None:
+    array = part("<i2", (3, 5, 6))
+    coded = bytearray(through(array, speed)[0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        coded[data.draw(st.integers(0, len(coded) - 1))] = data.draw(st.integers(0, 255))
+    out = np.empty_like(array)
+    try:
+        Predict3D.decode(memoryview(bytes(coded)), out)
+    except errors.CorruptStream:
+        with pytest.raises(RefusedError):
+            reference_predict3d.decode(bytes(coded), array.shape, "<i2")
+    else:
+        expected = reference_predict3d.decode(bytes(coded), array.shape, "<i2")
+        assert out.tobytes() == expected.tobytes()
+
+
+@given(coded=st.binary(max_size=300))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_survived(coded: bytes) -> None:
+    out = np.empty((3, 4, 5), "<i2")
+    try:
+        Predict3D.decode(memoryview(coded), out)
+    except errors.CorruptStream:
+        return
+    expected = reference_predict3d.decode(coded, out.shape, "<i2")
+    assert out.tobytes() == expected.tobytes()
+
+
+def test_all_builds_write_and_read_the_same_bytes(tmp_path: Path) -> None:
+    arrays_here = [part("<i2", (9, 20, 21)), part("<f4", (8, 9, 10)) / 3, part(">u2", (30, 40))]
+    made = [Coder(library, "predict3d") for library in builds(tmp_path)]
+    for array in arrays_here:
+        for speed in (0.0, 1.0):
+            written = {coder.encode(array, [speed]) for coder in made}
+            assert len(written) == 1
+            coded = written.pop()
+            for coder in made:
+                assert coder.decode(coded, array).tobytes() == array.tobytes()
+
+
+def test_sparse_values_cost_no_more_than_dense_ones() -> None:
+    dense = part("<i4", (20, 30, 31))
+    sparse = dense * 1000 + 7
+    assert len(through(sparse)[0]) < 1.1 * len(through(dense)[0])
+
+
+def test_scaled_integers_as_floats_cost_little_more_than_the_integers() -> None:
+    whole = part("<u2", (20, 40, 41))
+    scaled = (whole * np.float32(1.7331)).astype("<f4")
+    assert len(through(scaled)[0]) < 1.15 * len(through(whole)[0])
+
+
+def test_it_is_smaller_than_zstd_and_fast_is_not_much_larger() -> None:
+    array = part("<i2", (24, 40, 41))
+    dense, fast = (len(through(array, speed)[0]) for speed in ("dense", "fast"))
+    assert dense < 0.8 * len(inner.make("zstd").encode(array))
+    assert dense < fast < 1.15 * dense
+
+
+def test_a_part_never_grows_by_more_than_a_byte() -> None:
+    noise = np.random.default_rng(1).integers(0, 2**16, (9, 10, 11)).astype("<u2")
+    assert len(through(noise)[0]) <= noise.nbytes + 1
+
+
+def test_constant_volumes_are_a_few_bytes() -> None:
+    assert len(through(np.full((40, 50, 60), -1024, "<i2"))[0]) < 20
+
+
+def test_parts_follow_the_slices() -> None:
+    codec = Predict3D()
+    assert codec.part_extent(Block((192, 192, 160), np.dtype("<i2"))) == 64
+    assert codec.part_extent(Block((5, 1, 1), np.dtype("<i2"))) == 5
+
+
+@pytest.mark.parametrize("dtype", ["<c8", "<M8[s]", "|S3", "<U2", "|V5"])
+def test_what_is_not_a_number_is_refused_by_name(dtype: str) -> None:
+    with pytest.raises(errors.InvalidArgument, match="zstd"):
+        Predict3D().check(Block((3, 4), np.dtype(dtype)))
+
+
+def test_unknown_speeds_are_refused() -> None:
+    with pytest.raises(errors.InvalidArgument, match="dense"):
+        Predict3D("warp")
+
+
+def test_a_stream_holds_it() -> None:
+    volume = phantom((30, 40, 50))
+    stream = MedROI.lossless("predict3d").encode(volume)
+    assert np.array_equal(MedROI().decode(stream), volume)

@@ -1,0 +1,52 @@
+"""What the README shows can be run as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_examples_run_and_agree(
+    head_volume: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(blocks) == 3
+    names = {"scan": head_volume}
+    for block in blocks:
+        exec(block, names)
+    format_3 = names["zarr"].open("head.zarr", mode="r")[:]
+    format_2 = names["zarr"].open("head2.zarr", mode="r")[:]
+    assert np.array_equal(format_3, names["again"])
+    assert np.array_equal(format_2, names["again"])
+    ((x, y, z), whole) = names["medroi"].inspect(names["stream"]).box, head_volume
+    kept = (slice(*x), slice(*y), slice(*z))
+    assert np.array_equal(format_3[kept], whole[kept])
+
+
+def test_zarr_3_refuses_the_format_2_call_without_its_format(
+    head_volume: np.ndarray, tmp_path: Path
+) -> None:
+    import zarr
+
+    from medroi import MedROI
+
+    with pytest.raises(ValueError, match="zarr_format"):
+        zarr.open(
+            tmp_path / "head.zarr",
+            mode="w",
+            shape=head_volume.shape,
+            dtype=head_volume.dtype,
+            compressor=MedROI(),
+        )
+
+
+def test_the_first_paragraph_says_what_is_discarded() -> None:
+    first = (ROOT / "README.md").read_text().split("\n\n")[1]
+    assert "`MedROI()` discards voxels outside the region" in first.replace("\n", " ")
+    assert "`MedROI.lossless()` does not" in first

@@ -1,0 +1,205 @@
+"""wavelet3d keeps its targets, on every build, and survives any bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference_wavelet3d
+from arrays import phantom
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_build import Coder, builds
+from scans import part, scan
+
+from medroi import MedROI, errors
+from medroi.inner.base import Block
+from medroi.inner.wavelet3d import Wavelet3D
+
+DTYPES = ["|u1", "|i1", "<i2", ">u2", "<i4", ">u4", "<f2", "<f4", ">f8"]
+
+
+def through(array: np.ndarray, **target: float) -> tuple[bytes, np.ndarray]:
+    codec = Wavelet3D(**target)  # type: ignore[arg-type]
+    codec.check(Block(array.shape, array.dtype))
+    coded = codec.plan(array).encode(array)
+    out = np.empty_like(array)
+    Wavelet3D.decode(memoryview(coded), out)
+    return coded, out
+
+
+def psnr(first: np.ndarray, second: np.ndarray) -> float:
+    a, b = first.astype(float), second.astype(float)
+    return float(10 * np.log10((a.max() - a.min()) ** 2 / np.mean((a - b) ** 2)))
+
+
+@pytest.mark.parametrize("dtype", ["<i2", ">u2", "<f4", "<f8"])
+@pytest.mark.parametrize("target", [35.0, 42.0, 50.0])
+def test_psnr_is_reached_within_a_fifth_of_a_decibel(dtype: str, target: float) -> None:
+    array = part(dtype, (30, 40, 42))
+    assert abs(psnr(array, through(array, psnr=target)[1]) - target) < 0.2
+
+
+@pytest.mark.parametrize("rate", [8.0, 20.0])
+def test_rate_is_reached_within_one_percent(rate: float) -> None:
+    array = part("<i2", (40, 60, 61))
+    reached = array.nbytes / len(through(array, rate=rate)[0])
+    assert abs(reached / rate - 1) < 0.01
+
+
+@given(
+    dtype=st.sampled_from(DTYPES),
+    shape=st.lists(st.integers(1, 12), min_size=1, max_size=5).map(tuple),
+    bound=st.floats(0.01, 300),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_voxel_is_off_by_more_than_max_error(
+    dtype: str, shape: tuple[int, ...], bound: float, seed: int
+) -> None:
+    array = part(dtype, shape, seed)
+    decoded = through(array, max_error=bound)[1]
+    assert np.all(np.abs(decoded.astype(np.float64) - array.astype(np.float64)) <= bound)
+
+
+@pytest.mark.parametrize("bound", [0.0, 1.0, 1000.0, 1e6])
+def test_the_whole_range_of_int32_keeps_its_bound(bound: float) -> None:
+    array = (scan((9, 10, 11)) * 1e7 - 2e9).astype("<i4")
+    array[0, 0, :2] = [-(2**31), 2**31 - 1]
+    decoded = through(array, max_error=bound)[1]
+    assert np.max(np.abs(decoded.astype(np.int64) - array)) <= bound
+
+
+@given(
+    dtype=st.sampled_from(DTYPES),
+    shape=st.lists(st.integers(1, 10), min_size=1, max_size=5).map(tuple),
+    step=st.floats(0.5, 100),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_reference_decodes_the_same_bits(
+    dtype: str, shape: tuple[int, ...], step: float
+) -> None:
+    array = part(dtype, shape)
+    for target in ({"step": step}, {"max_error": step}):
+        coded, decoded = through(array, **target)
+        expected = reference_wavelet3d.decode(coded, shape, dtype)
+        assert decoded.tobytes() == expected.tobytes()
+
+
+def test_all_builds_write_and_read_the_same_bytes(tmp_path: Path) -> None:
+    made = [Coder(library, "wavelet3d") for library in builds(tmp_path)]
+    for array in (part("<i2", (17, 33, 40)), part("<f4", (12, 13, 14)), part("|u1", (50, 60))):
+        for params in ([1.0, 45.0], [3.0, 1.0], [4.0, 2.5]):
+            written = {coder.encode(array, params) for coder in made}
+            assert len(written) == 1
+            coded = written.pop()
+            assert len({coder.decode(coded, array).tobytes() for coder in made}) == 1
+
+
+@pytest.mark.parametrize("target", ["step", "max_error"])
+def test_every_prefix_and_every_extra_byte_is_refused(target: str) -> None:
+    array = part("<i2", (7, 11, 13))
+    coded, out = through(array, **{target: 3.0})
+    for length in range(len(coded)):
+        with pytest.raises(errors.CorruptStream):
+            Wavelet3D.decode(memoryview(coded[:length]), out)
+    with pytest.raises(errors.CorruptStream):
+        Wavelet3D.decode(memoryview(coded + b"\0"), out)
+
+
+@given(data=st.data(), target=st.sampled_from(["step", "max_error"]))
+@settings(max_examples=300, deadline=None)
+def test_damaged_parts_are_survived(data: st.DataObject, target: str) -> None:
+    array = part("<i2", (9, 8, 10))
+    coded, out = through(array, **{target: 3.0})
+    damaged = bytearray(coded)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(coded) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        Wavelet3D.decode(memoryview(bytes(damaged)), out)
+    except errors.CorruptStream:
+        return
+    assert np.all((out >= -(2**15)) & (out < 2**15))
+
+
+@given(coded=st.binary(max_size=300))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_survived(coded: bytes) -> None:
+    out = np.empty((3, 4, 5), "|u1")
+    try:
+        Wavelet3D.decode(memoryview(coded), out)
+    except errors.CorruptStream:
+        return
+    assert out.tobytes() == reference_wavelet3d.decode(coded, out.shape, "|u1").tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_with_the_alternative(value: float) -> None:
+    array = part("<f4", (5, 6, 7))
+    array[1, 2, 3] = value
+    with pytest.raises(errors.InvalidArgument, match=r"NaN or infinite.*predict3d"):
+        through(array, psnr=40.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 9, 1), (2, 1, 2), (1, 1, 64), (3,)])
+def test_thin_shapes_work(shape: tuple[int, ...]) -> None:
+    array = part("<i2", shape)
+    decoded = through(array, max_error=2.0)[1]
+    assert np.max(np.abs(decoded - array)) <= 2
+
+
+def test_constant_volumes_come_back_exactly_in_a_few_bytes() -> None:
+    array = np.full((20, 30, 40), -1024, "<i2")
+    for target in ("psnr", "rate", "max_error", "step"):
+        coded, decoded = through(array, **{target: 10.0})
+        assert np.array_equal(decoded, array)
+        assert len(coded) < 50
+
+
+def test_denormal_floats_keep_their_psnr() -> None:
+    array = (scan((20, 20, 20)) * 1e-42).astype("<f4")
+    assert psnr(array, through(array, psnr=30.0)[1]) > 29.8
+
+
+def test_values_stay_inside_the_range_of_the_data() -> None:
+    array = part("<i2", (20, 30, 31))
+    decoded = through(array, psnr=30.0)[1]
+    assert array.min() <= decoded.min() <= decoded.max() <= array.max()
+
+
+def test_thick_slices_are_split_less_often() -> None:
+    array = part("<i2", (16, 64, 65))
+    thin = through(array, step=4.0)[0]
+    codec = Wavelet3D(step=4.0, spacing_mm=(6.0, 1.0, 1.0))
+    thick = codec.plan(array).encode(array)
+    assert thin[1] == 0b1110
+    assert thick[1] == 0b1100
+
+
+@pytest.mark.parametrize(
+    "settings_given",
+    [{}, {"psnr": 40, "rate": 10}, {"psnr": -1}, {"step": "fine"}, {"psnr": 9, "spacing_mm": (1,)}],
+)
+def test_bad_settings_are_refused(settings_given: dict[str, object]) -> None:
+    with pytest.raises(errors.InvalidArgument):
+        Wavelet3D(**settings_given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["|b1", "<i8", "<u8", "<c8", "|S3", "<M8[s]"])
+def test_kinds_it_cannot_code_are_refused_by_name(dtype: str) -> None:
+    with pytest.raises(errors.InvalidArgument, match="predict3d"):
+        Wavelet3D(psnr=40.0).check(Block((3, 4), np.dtype(dtype)))
+
+
+def test_a_step_too_fine_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgument, match="too fine"):
+        through(part("<f4", (5, 6, 7)), step=1e-6)
+
+
+def test_a_stream_holds_it_with_one_step_for_all_parts() -> None:
+    volume = phantom((60, 70, 80))
+    codec = MedROI({"id": "wavelet3d", "psnr": 40.0}, threshold=None)
+    decoded = codec.decode(codec.encode(volume))
+    assert abs(psnr(volume, decoded) - 40.0) < 0.2
+    assert MedROI.from_config(codec.get_config()) == codec
