@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 
@@ -142,6 +143,22 @@ def test_decoding_into_memory_of_the_caller(order: str) -> None:
     assert same_bits(out, volume)
     with pytest.raises(errors.InvalidArgument, match="bytes"):
         MedROI().decode(stream, out=np.empty(3, "u1"))
+
+
+@pytest.mark.parametrize("inner", ["raw", "zstd"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("slice_axis", [None, 0, 1, 2])
+def test_decoding_overwrites_every_voxel_of_the_callers_memory(
+    inner: str, order: str, slice_axis: int | None
+) -> None:
+    codec = MedROI.lossless(inner, background=7, slice_axis=slice_axis)
+    spans = [slice(0, 6), slice(0, 1), slice(2, 3), slice(3, 6), slice(1, 5)]
+    for box in itertools.product(spans, repeat=3):
+        volume = np.full((6, 6, 6), 7, "<i2", order=order)
+        volume[box] = 1000
+        out = np.full_like(volume, -1)
+        codec.decode(codec.encode(volume), out=out)
+        assert np.array_equal(out, volume)
 
 
 def test_views_and_read_only_arrays_are_welcome() -> None:

@@ -368,3 +368,21 @@ def test_leading_axes_share_the_union_of_their_regions(dtype: str) -> None:
     assert found.box == ((0, 2), (3, 15), (3, 8), (3, 16))
     moved = find_region(np.moveaxis(array, 0, -1).copy(), padding=0, axes=(0, 1, 2))
     assert moved.box == ((3, 15), (3, 8), (3, 16), (0, 2))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<f4", ">f4", "<f8"])
+@pytest.mark.parametrize("shape", [(40, 300, 301), (3, 17, 260, 333)])
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_the_number_of_threads_changes_nothing(
+    dtype: str, shape: tuple[int, ...], polarity: str
+) -> None:
+    rng = np.random.default_rng(3)
+    array = (rng.standard_exponential(shape) ** 3).clip(0, 90).astype(dtype)
+    inside = tuple(slice(size // 3, 2 * size // 3) for size in shape[-3:])
+    array[(..., *inside)] += 20
+    array = array if polarity == "bright" else (120 - array).astype(dtype)
+    options = {"polarity": polarity, "max_miss_rate": 0.5, "padding": 0}
+    alone = find_region(array, threads=1, **options)
+    assert alone.n_tissue > alone.n_missed > 0
+    for threads in (2, 3, 7):
+        assert find_region(array, threads=threads, **options) == alone

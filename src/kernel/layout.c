@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* Memory axes from the outermost to the innermost, as array axes. */
-static void memory_order(const medroi_layout *layout, int32_t order[MEDROI_MAX_AXES]) {
+void medroi_memory_order(const medroi_layout *layout, int32_t order[MEDROI_MAX_AXES]) {
     for (int32_t i = 0; i < layout->ndim; i++) {
         order[i] = layout->f_order ? layout->ndim - 1 - i : i;
     }
@@ -13,7 +12,7 @@ static void memory_order(const medroi_layout *layout, int32_t order[MEDROI_MAX_A
 void medroi_strides(const medroi_layout *layout, int64_t strides[MEDROI_MAX_AXES]) {
     int32_t order[MEDROI_MAX_AXES];
     int64_t stride = layout->itemsize;
-    memory_order(layout, order);
+    medroi_memory_order(layout, order);
     for (int32_t i = layout->ndim - 1; i >= 0; i--) {
         strides[order[i]] = stride;
         stride *= layout->shape[order[i]];
@@ -27,7 +26,7 @@ uint8_t medroi_default_slice_axis(const medroi_layout *layout) {
 void medroi_coding_order(const medroi_layout *layout, uint8_t slice_axis,
                          int32_t order[MEDROI_MAX_AXES]) {
     int32_t memory[MEDROI_MAX_AXES], n = 0;
-    memory_order(layout, memory);
+    medroi_memory_order(layout, memory);
     order[n++] = slice_axis;
     for (int32_t i = 0; i < layout->ndim; i++) {
         if (memory[i] != slice_axis) {
@@ -153,68 +152,4 @@ void medroi_gather(const medroi_layout *layout, const void *data, const medroi_b
 void medroi_scatter(const medroi_layout *layout, void *data, const medroi_box *box,
                     uint8_t slice_axis, const void *src) {
     copy_box(layout, data, box, slice_axis, (uint8_t *)(uintptr_t)src, 1);
-}
-
-/* One background element as it stands in the array, repeated to fill a small block. */
-typedef struct pattern {
-    uint8_t bytes[64];
-    size_t nbytes; /* 0: every byte is bytes[0] */
-} pattern;
-
-static pattern make_pattern(const medroi_layout *layout, uint64_t background) {
-    pattern p = {{0}, 0};
-    size_t size = layout->itemsize;
-    int uniform = 1;
-    if (size > 8) {
-        return p;
-    }
-    for (size_t i = 0; i < sizeof p.bytes; i++) {
-        size_t k = i % size;
-        p.bytes[i] = (uint8_t)(background >> 8 * (layout->big_endian ? size - 1 - k : k));
-        uniform &= p.bytes[i] == p.bytes[0];
-    }
-    p.nbytes = uniform ? 0 : sizeof p.bytes / size * size;
-    return p;
-}
-
-static void fill(const pattern *p, uint8_t *dst, int64_t nbytes) {
-    if (nbytes <= 0) {
-        return;
-    }
-    if (p->nbytes == 0) {
-        memset(dst, p->bytes[0], (size_t)nbytes);
-        return;
-    }
-    for (; nbytes >= (int64_t)p->nbytes; dst += p->nbytes, nbytes -= (int64_t)p->nbytes) {
-        memcpy(dst, p->bytes, p->nbytes);
-    }
-    memcpy(dst, p->bytes, (size_t)nbytes);
-}
-
-static void fill_level(const medroi_layout *layout, const int64_t *strides, const int32_t *order,
-                       int32_t level, const medroi_box *box, const pattern *p, uint8_t *dst) {
-    int32_t axis = order[level];
-    int64_t stride = strides[axis], start = box->start[axis], stop = box->stop[axis];
-    fill(p, dst, start * stride);
-    fill(p, dst + stop * stride, (layout->shape[axis] - stop) * stride);
-    if (level + 1 < layout->ndim) {
-        for (int64_t i = start; i < stop; i++) {
-            fill_level(layout, strides, order, level + 1, box, p, dst + i * stride);
-        }
-    }
-}
-
-void medroi_fill_outside(const medroi_layout *layout, void *data, const medroi_box *box,
-                         uint64_t background) {
-    int64_t strides[MEDROI_MAX_AXES];
-    int32_t order[MEDROI_MAX_AXES];
-    pattern p = make_pattern(layout, background);
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        if (layout->shape[i] == 0) {
-            return;
-        }
-    }
-    medroi_strides(layout, strides);
-    memory_order(layout, order);
-    fill_level(layout, strides, order, 0, box, &p, data);
 }

@@ -72,6 +72,7 @@ typedef struct medroi_region_options {
     int64_t padding;      /* voxels, >= 0 */
     double max_miss_rate; /* 0 to 1 */
     uint64_t background;  /* bits of one element in native byte order, zero-extended */
+    uint32_t n_threads;   /* 0 and 1: this one alone; the region is the same for any number */
 } medroi_region_options;
 
 /* What a search found. An empty region has start == stop == 0 on every axis. */

@@ -1,4 +1,5 @@
 /* The guarantee: how many tissue voxels a box misses, and the box that misses few enough. */
+#include "parallel.h"
 #include "region_internal.h"
 
 #include <string.h>
@@ -44,36 +45,64 @@ static int may_miss(const medroi_search *search, const medroi_grid_box *box) {
     return 0;
 }
 
+/* What the threads of one count share. */
+typedef struct counting {
+    medroi_search *search;
+    const medroi_grid_box *box;
+} counting;
+
+static void count_outside(const counting *job, medroi_worker *worker, int64_t z, int64_t y) {
+    const medroi_search *search = job->search;
+    const medroi_grid_box *box = job->box;
+    const void *row = medroi_source_single_row(&worker->source, z, y);
+    size_t length = (size_t)search->grid.length;
+    uint64_t inside = 0;
+    uint64_t outside = 0;
+    if (row_in_box(box, z, y)) {
+        size_t start = (size_t)(box->x.start * search->grid.inner);
+        size_t stop = (size_t)(box->x.stop * search->grid.inner);
+        inside = count_row(search, row, start, stop);
+        outside = count_row(search, row, 0, start) + count_row(search, row, stop, length);
+    } else {
+        outside = count_row(search, row, 0, length);
+    }
+    worker->counts.n_tissue += inside + outside;
+    worker->counts.n_missed += outside;
+}
+
+static medroi_status count_slab(void *context, uint64_t task, uint32_t number,
+                                medroi_error *error) {
+    const counting *job = context;
+    const medroi_grid *grid = &job->search->grid;
+    medroi_worker *worker = &job->search->workers[number];
+    medroi_span slab = medroi_slab(job->search, task);
+    (void)error;
+    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
+        medroi_source_seek(&worker->source, repeat);
+        for (int64_t z = slab.start; z < slab.stop; z++) {
+            for (int64_t y = 0; y < grid->n_y; y++) {
+                if (job->search->row_flags[z * grid->n_y + y]) {
+                    count_outside(job, worker, z, y);
+                }
+            }
+        }
+    }
+    return MEDROI_OK;
+}
+
 medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box) {
-    const medroi_grid *grid = &search->grid;
+    counting job = {search, box};
     medroi_counts counts = {0, 0};
     if (!may_miss(search, box)) {
         return counts;
     }
-    size_t length = (size_t)grid->length;
-    size_t start = (size_t)(box->x.start * grid->inner);
-    size_t stop = (size_t)(box->x.stop * grid->inner);
-    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        medroi_source_seek(&search->source, repeat);
-        for (int64_t z = 0; z < grid->n_z; z++) {
-            for (int64_t y = 0; y < grid->n_y; y++) {
-                if (!search->row_flags[z * grid->n_y + y]) {
-                    continue;
-                }
-                const void *row = medroi_source_single_row(&search->source, z, y);
-                uint64_t inside = 0;
-                uint64_t outside = 0;
-                if (row_in_box(box, z, y)) {
-                    inside = count_row(search, row, start, stop);
-                    outside =
-                        count_row(search, row, 0, start) + count_row(search, row, stop, length);
-                } else {
-                    outside = count_row(search, row, 0, length);
-                }
-                counts.n_tissue += inside + outside;
-                counts.n_missed += outside;
-            }
-        }
+    for (uint32_t i = 0; i < search->n_workers; i++) {
+        search->workers[i].counts = counts;
+    }
+    (void)medroi_run_tasks(count_slab, &job, medroi_count_slabs(search), search->n_workers, NULL);
+    for (uint32_t i = 0; i < search->n_workers; i++) {
+        counts.n_tissue += search->workers[i].counts.n_tissue;
+        counts.n_missed += search->workers[i].counts.n_missed;
     }
     return counts;
 }

@@ -2,7 +2,6 @@
 #include "region_internal.h"
 
 #include <math.h>
-#include <string.h>
 
 #define OTSU_NBINS 4096 /* of data wider than 16 bits */
 
@@ -60,37 +59,17 @@ static medroi_tau tau_of_constant(medroi_element_type type, double value, double
     return value == background ? medroi_no_tissue() : medroi_tau_from_number(type, value, dark);
 }
 
-static medroi_tau otsu_of_short_integers(medroi_search *search, medroi_element_type type,
-                                         double background) {
-    int dark = search->options->dark;
-    unsigned n_bits = (unsigned)(8 * medroi_element_nbytes(type));
-    double lowest = medroi_element_is_signed(type) ? -ldexp(1, (int)n_bits - 1) : 0;
-    medroi_bins bins = {.low = lowest, .range = 0, .scale = 1};
-    bins.n_bins = UINT32_C(1) << n_bits;
-    survey(search, &bins, NULL, NULL);
-    uint32_t split = split_histogram(search->histogram, bins.n_bins);
-    uint32_t first = 0;
-    uint32_t last = bins.n_bins - 1;
-    while (search->histogram[first] == 0) {
-        first++;
-    }
-    while (search->histogram[last] == 0) {
-        last--;
-    }
-    if (first == last) {
-        return tau_of_constant(type, bins.low + first, background, dark);
-    }
-    return medroi_tau_from_number(type, bins.low + split + (dark ? 0 : 1), dark);
+static uint32_t split_array(medroi_search *search, const medroi_bins *bins) {
+    medroi_clear_tables(search->histogram, bins->n_bins);
+    survey(search, bins, NULL, NULL);
+    medroi_merge_tables(search->histogram, bins->n_bins);
+    return split_histogram(search->histogram, bins->n_bins);
 }
 
 medroi_tau medroi_tau_from_otsu(medroi_search *search) {
     medroi_element_type type = search->type;
     int dark = search->options->dark;
     double background = medroi_scalar_to_double(type, search->background);
-    memset(search->histogram, 0, MEDROI_HISTOGRAM_NBINS * sizeof *search->histogram);
-    if (medroi_element_nbytes(type) <= 2) {
-        return otsu_of_short_integers(search, type, background);
-    }
     double low = (double)INFINITY;
     double high = -(double)INFINITY;
     survey(search, NULL, &low, &high);
@@ -100,11 +79,15 @@ medroi_tau medroi_tau_from_otsu(medroi_search *search) {
     if (low == high) {
         return tau_of_constant(type, low, background, dark);
     }
+    if (medroi_element_nbytes(type) <= 2) { /* one bin for each value */
+        const medroi_bins bins = {.low = low, .scale = 1, .n_bins = (uint32_t)(high - low) + 1};
+        uint32_t split = split_array(search, &bins);
+        return medroi_tau_from_number(type, low + split + (dark ? 0 : 1), dark);
+    }
     medroi_bins bins = {.scale = isinf(high - low) ? 0.5 : 1.0, .n_bins = OTSU_NBINS};
     bins.low = low * bins.scale;
     bins.range = high * bins.scale - bins.low;
-    survey(search, &bins, NULL, NULL);
-    double share = ((double)split_histogram(search->histogram, OTSU_NBINS) + 0.5) / OTSU_NBINS;
+    double share = ((double)split_array(search, &bins) + 0.5) / OTSU_NBINS;
     /* volatile: a fused multiply-add would give another tau on other machines */
     volatile double offset = bins.range * share;
     double centre = (bins.low + offset) / bins.scale;

@@ -230,6 +230,36 @@ size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_thre
            worker_count(n_threads, n_parts) * decoded_part_nbytes(header);
 }
 
+/* Whether parts are runs of slices of the array's memory, which are written with what lies around
+ * them: going over memory once is what makes decoding as fast as a copy. */
+static int parts_are_slices(const medroi_header *header) {
+    return header->slice_axis == medroi_default_slice_axis(&header->layout);
+}
+
+/* `part` is NULL where the part is in its place already. */
+static void place_part(const medroi_header *header, const medroi_box *box, const void *part,
+                       void *data) {
+    if (parts_are_slices(header)) {
+        medroi_restore_slices(&header->layout, data, box, header->background, part);
+    } else if (part != NULL) {
+        medroi_scatter(&header->layout, data, box, header->slice_axis, part);
+    }
+}
+
+/* What no part brought along. */
+static void fill_rest(const medroi_header *header, void *data) {
+    medroi_box written = header->box;
+    if (parts_are_slices(header) && medroi_part_count(header) > 0) {
+        for (int32_t i = 0; i < header->layout.ndim; i++) {
+            if (i != header->slice_axis) {
+                written.start[i] = 0;
+                written.stop[i] = header->layout.shape[i];
+            }
+        }
+    }
+    medroi_fill_outside(&header->layout, data, &written, header->background);
+}
+
 static medroi_status decode_part(const medroi_header *header, const medroi_inner *inner,
                                  const medroi_box *box, const uint8_t *part, size_t nbytes,
                                  void *scratch, void *data, medroi_error *error) {
@@ -240,15 +270,15 @@ static medroi_status decode_part(const medroi_header *header, const medroi_inner
                                "corrupt stream: a raw part has %zu bytes, expected %zu", nbytes,
                                medroi_block_nbytes(&block));
         }
-        medroi_scatter(&header->layout, data, box, header->slice_axis, part);
+        place_part(header, box, part, data);
         return MEDROI_OK;
     }
     uint8_t *dense =
         (uint8_t *)(uintptr_t)medroi_dense_block(&header->layout, data, box, header->slice_axis);
     void *target = dense != NULL ? dense : scratch;
     medroi_status status = inner->decode(&block, part, nbytes, target, error);
-    if (status == MEDROI_OK && dense == NULL) {
-        medroi_scatter(&header->layout, data, box, header->slice_axis, scratch);
+    if (status == MEDROI_OK) {
+        place_part(header, box, dense == NULL ? scratch : NULL, data);
     }
     return status;
 }
@@ -350,7 +380,7 @@ medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
         status = medroi_run_tasks(decode_task, &d, n_parts, n_threads, error);
     }
     if (status == MEDROI_OK) {
-        medroi_fill_outside(&header->layout, data, &header->box, header->background);
+        fill_rest(header, data);
     }
     return status;
 }

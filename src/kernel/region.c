@@ -1,16 +1,9 @@
-/* Finding the region of one array: one pass over its rows collects the sums for the mean and the
- * projections of the array and of its erosion. Erosion commutes with thresholding, so the box of
- * the opened tissue follows from the projections once tau is known, without a second pass. */
+/* Finding the region of one array: options, working memory, and the order of the steps. */
 #include "layout.h"
 #include "region_internal.h"
 
 #include <math.h>
 #include <string.h>
-
-int medroi_grid_box_is_empty(const medroi_grid_box *box) {
-    return box->z.start >= box->z.stop || box->y.start >= box->y.stop ||
-           box->x.start >= box->x.stop;
-}
 
 int medroi_kind_is_number(char kind) {
     return kind == 'b' || kind == 'i' || kind == 'u' || kind == 'f';
@@ -76,13 +69,45 @@ static medroi_status check_options(const medroi_layout *layout,
     return MEDROI_OK;
 }
 
+static size_t aligned(size_t nbytes) {
+    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
+           MEDROI_SCRATCH_ALIGNMENT;
+}
+
+/* What each worker but the first has of its own. */
+static size_t worker_nbytes(const medroi_search *search) {
+    size_t length = (size_t)search->grid.length;
+    return 2 * aligned(length * medroi_element_nbytes(search->type)) +
+           aligned(medroi_source_scratch_nbytes(&search->source));
+}
+
+static void place_workers(medroi_search *search, uint8_t *scratch) {
+    size_t columns_nbytes =
+        aligned((size_t)search->grid.length * medroi_element_nbytes(search->type));
+    for (uint32_t i = 0; i < search->n_workers; i++) {
+        medroi_worker *worker = &search->workers[i];
+        memset(worker, 0, sizeof *worker);
+        worker->source = search->source;
+        worker->column_peaks = search->column_peaks;
+        worker->column_cores = search->column_cores;
+        if (i > 0) {
+            worker->column_peaks = scratch;
+            worker->column_cores = scratch + columns_nbytes;
+            worker->source.planes = scratch + 2 * columns_nbytes;
+            scratch += worker_nbytes(search);
+        }
+    }
+}
+
 /* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
 static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     const medroi_grid *grid = &search->grid;
     size_t n_rows = (size_t)(grid->n_z * grid->n_y);
     size_t length = (size_t)grid->length;
     size_t nbytes = medroi_element_nbytes(search->type);
+    size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
+    int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     const struct {
         void **pointer;
         size_t nbytes;
@@ -96,18 +121,23 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->z_counts, (size_t)grid->n_z * sizeof(uint64_t)},
         {(void **)&search->y_counts, (size_t)grid->n_y * sizeof(uint64_t)},
         {(void **)&search->x_counts, length * sizeof(uint64_t)},
-        {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBINS * sizeof(uint64_t) : 0},
+        {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBYTES : 0},
         {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
+        {(void **)&search->workers, search->n_workers * sizeof *search->workers},
+        {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
         if (scratch) {
             *arrays[i].pointer = scratch + used;
         }
-        used += (arrays[i].nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-                MEDROI_SCRATCH_ALIGNMENT;
+        used += aligned(arrays[i].nbytes);
     }
-    return used;
+    if (scratch) {
+        search->plane_sums = plane_sums ? search->plane_sums : NULL;
+        place_workers(search, scratch + used);
+    }
+    return used + (search->n_workers - 1) * worker_nbytes(search);
 }
 
 uint8_t *medroi_align_scratch(void *scratch) {
@@ -138,147 +168,8 @@ size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
     }
     medroi_search search = make_search(layout, NULL, options);
     search.source.grid = &search.grid;
+    search.n_workers = medroi_count_workers(&search);
     return place_arrays(&search, NULL) + MEDROI_SCRATCH_ALIGNMENT;
-}
-
-static void add_up_row(const medroi_search *search, const void *row, medroi_sum *sum) {
-    const uint8_t *bytes = row;
-    size_t length = (size_t)search->grid.length;
-    for (size_t start = 0; start < length; start += MEDROI_RUN_LENGTH) {
-        size_t n = length - start < MEDROI_RUN_LENGTH ? length - start : MEDROI_RUN_LENGTH;
-        search->ops->add_up(bytes + start * search->source.nbytes, n, search->background, sum);
-    }
-}
-
-/* Sums and projections of row z, y. The array's border is not in the erosion along axes of 3 and
- * more. */
-static void sweep_row(medroi_search *search, int64_t z, int64_t y, medroi_sum *sum) {
-    const medroi_grid *grid = &search->grid;
-    const medroi_source *source = &search->source;
-    int64_t dz = grid->n_z >= 3;
-    int64_t dy = grid->n_y >= 3;
-    int64_t step = grid->n_x >= 3 ? grid->inner : 0;
-    size_t place = (size_t)(z * grid->n_y + y) * source->nbytes;
-    const medroi_peaks peaks = {search->row_peaks + place, search->row_cores + place,
-                                search->column_peaks, search->column_cores};
-    const void *rows[5] = {medroi_source_row(source, z, y)};
-    if (z >= dz && z < grid->n_z - dz && y >= dy && y < grid->n_y - dy) {
-        rows[1] = medroi_source_row(source, z, y - dy);
-        rows[2] = medroi_source_row(source, z, y + dy);
-        rows[3] = medroi_source_row(source, z - dz, y);
-        rows[4] = medroi_source_row(source, z + dz, y);
-    }
-    if (sum && grid->length > MEDROI_RUN_LENGTH) {
-        add_up_row(search, rows[0], sum);
-        sum = NULL;
-    }
-    search->ops->sweep(rows, (size_t)grid->length, (size_t)step, &peaks, search->background, sum);
-}
-
-/* The one pass. Returns the sum, if the rule is the mean. */
-static medroi_sum project_array(medroi_search *search) {
-    const medroi_grid *grid = &search->grid;
-    size_t n_rows = (size_t)(grid->n_z * grid->n_y);
-    size_t length = (size_t)grid->length;
-    int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN;
-    medroi_sum total = medroi_empty_sum();
-    search->ops->clear(search->row_peaks, n_rows);
-    search->ops->clear(search->row_cores, n_rows);
-    search->ops->clear(search->column_peaks, length);
-    search->ops->clear(search->column_cores, length);
-    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        medroi_source_seek(&search->source, repeat);
-        medroi_source_load_plane(&search->source, 0);
-        for (int64_t z = 0; z < grid->n_z; z++) {
-            if (z + 1 < grid->n_z) {
-                medroi_source_load_plane(&search->source, z + 1);
-            }
-            double before = total.real;
-            total.real = 0;
-            for (int64_t y = 0; y < grid->n_y; y++) {
-                sweep_row(search, z, y, mean ? &total : NULL);
-            }
-            total.real += before;
-        }
-    }
-    return total;
-}
-
-static void include_flagged(medroi_span *span, int64_t i) {
-    if (span->start == span->stop) {
-        span->start = i;
-    }
-    span->stop = i + 1;
-}
-
-/* The bounds of what is set in the flags of rows and columns. */
-static medroi_grid_box box_of_flags(const medroi_search *search) {
-    const medroi_grid *grid = &search->grid;
-    medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
-    for (int64_t z = 0; z < grid->n_z; z++) {
-        const uint8_t *flags = search->row_flags + z * grid->n_y;
-        const uint8_t *first = memchr(flags, 1, (size_t)grid->n_y);
-        if (first) {
-            include_flagged(&box.z, z);
-            int64_t low = first - flags;
-            int64_t high = grid->n_y;
-            while (!flags[high - 1]) {
-                high--;
-            }
-            int empty = box.y.start == box.y.stop;
-            box.y.start = empty || low < box.y.start ? low : box.y.start;
-            box.y.stop = high > box.y.stop ? high : box.y.stop;
-        }
-    }
-    for (int64_t i = 0; i < grid->length; i++) {
-        if (search->column_flags[i]) {
-            include_flagged(&box.x, i / grid->inner);
-        }
-    }
-    return box;
-}
-
-static medroi_span widen(medroi_span span, int64_t n, int64_t margin) {
-    span.start = span.start > margin ? span.start - margin : 0;
-    span.stop = n - span.stop > margin ? span.stop + margin : n;
-    return span;
-}
-
-/* The opening gives back the one layer that the erosion took, and the padding is added. */
-static medroi_grid_box pad_core(const medroi_grid *grid, medroi_grid_box core, int64_t padding) {
-    if (medroi_grid_box_is_empty(&core)) {
-        return core;
-    }
-    core.z = widen(widen(core.z, grid->n_z, grid->n_z >= 3), grid->n_z, padding);
-    core.y = widen(widen(core.y, grid->n_y, grid->n_y >= 3), grid->n_y, padding);
-    core.x = widen(widen(core.x, grid->n_x, grid->n_x >= 3), grid->n_x, padding);
-    return core;
-}
-
-static medroi_grid_box whole_box(const medroi_grid *grid) {
-    medroi_grid_box box = {{0, grid->n_z}, {0, grid->n_y}, {0, grid->n_x}};
-    return box;
-}
-
-/* The padded box of the opened tissue, grown until it holds the guarantee. */
-static medroi_grid_box find_box(medroi_search *search, medroi_counts *counts) {
-    const medroi_grid *grid = &search->grid;
-    const medroi_region_options *options = search->options;
-    size_t n_rows = (size_t)(grid->n_z * grid->n_y);
-    size_t length = (size_t)grid->length;
-    medroi_scalar tau = search->tau.element;
-    search->ops->flag(search->row_cores, n_rows, tau, search->row_flags);
-    search->ops->flag(search->column_cores, length, tau, search->column_flags);
-    medroi_grid_box box = pad_core(grid, box_of_flags(search), options->padding);
-    search->ops->flag(search->row_peaks, n_rows, tau, search->row_flags);
-    search->ops->flag(search->column_peaks, length, tau, search->column_flags);
-    *counts = medroi_count_tissue(search, &box);
-    uint64_t allowed = medroi_allowed_misses(counts->n_tissue, options->max_miss_rate);
-    if (counts->n_missed > allowed) {
-        box = medroi_grow_box(search, &box, allowed);
-        *counts = medroi_count_tissue(search, &box);
-    }
-    return box;
 }
 
 /* From the grid's axes to the array's; all other axes are spanned whole. */
@@ -302,7 +193,8 @@ static void set_box(const medroi_layout *layout, const medroi_grid *grid,
 static void find_thresholded(medroi_search *search, const medroi_layout *layout,
                              medroi_region *region) {
     const medroi_region_options *options = search->options;
-    medroi_grid_box box = whole_box(&search->grid);
+    const medroi_grid *grid = &search->grid;
+    medroi_grid_box box = {{0, grid->n_z}, {0, grid->n_y}, {0, grid->n_x}};
     medroi_counts counts = {0, 0};
     medroi_sum sum = medroi_empty_sum();
     if (options->threshold_rule == MEDROI_THRESHOLD_OTSU) {
@@ -318,7 +210,7 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
     }
     if (options->threshold_rule == MEDROI_THRESHOLD_MEAN ||
         search->tau.tissue == MEDROI_TISSUE_SOME) {
-        sum = project_array(search);
+        sum = medroi_sweep_array(search);
     }
     if (options->threshold_rule == MEDROI_THRESHOLD_MEAN) {
         search->tau = medroi_tau_from_mean(search, &sum);
@@ -328,7 +220,7 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
         return;
     }
     if (search->tau.tissue == MEDROI_TISSUE_SOME) {
-        box = find_box(search, &counts);
+        box = medroi_find_box(search, &counts);
     }
     set_box(layout, &search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
@@ -360,6 +252,7 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
         set_box(layout, &search.grid, &box, region);
         return MEDROI_OK;
     }
+    search.n_workers = medroi_count_workers(&search);
     place_arrays(&search, medroi_align_scratch(scratch));
     find_thresholded(&search, layout, region);
     return MEDROI_OK;

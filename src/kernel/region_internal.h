@@ -31,6 +31,21 @@ typedef struct medroi_tau {
     double value;          /* stored units, as reported; NaN where there is none */
 } medroi_tau;
 
+/* Exact counts of tissue voxels, and of those outside a box. */
+typedef struct medroi_counts {
+    uint64_t n_tissue;
+    uint64_t n_missed;
+} medroi_counts;
+
+/* What one thread works with. */
+typedef struct medroi_worker {
+    medroi_source source;
+    uint8_t *column_peaks; /* as those of the search, over the slabs of this worker */
+    uint8_t *column_cores;
+    medroi_sum sum;
+    medroi_counts counts;
+} medroi_worker;
+
 /* Everything one search works with; the arrays lie in the caller's scratch. */
 typedef struct medroi_search {
     const medroi_region_options *options;
@@ -50,10 +65,12 @@ typedef struct medroi_search {
     uint64_t *y_counts;
     uint64_t *x_counts;
     uint64_t *histogram;
+    uint32_t n_workers;
+    medroi_worker *workers;
+    double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
 } medroi_search;
 
 /* --- threshold.c --- */
-#define MEDROI_HISTOGRAM_NBINS 65536
 /* tau from a number in stored units. */
 medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
 /* tau from the sums of one pass over the array; no tissue when nothing was summed. */
@@ -65,11 +82,7 @@ medroi_tau medroi_no_tissue(void);
 medroi_tau medroi_tau_from_otsu(medroi_search *search);
 
 /* --- miss.c --- */
-/* Exact counts of tissue voxels, and of those outside `box`. */
-typedef struct medroi_counts {
-    uint64_t n_tissue;
-    uint64_t n_missed;
-} medroi_counts;
+/* Voxels that are tissue, and those of them outside `box`. */
 medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box);
 /* The most voxels that may be missed of n_tissue. */
 uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate);
@@ -82,8 +95,21 @@ medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *bo
 medroi_grid_box medroi_box_of_differing(const medroi_layout *layout, const medroi_grid *grid,
                                         const uint8_t *data, uint64_t background);
 
-/* --- region.c --- */
+/* --- region_sweep.c --- */
+/* Threads that are worth their while, at most those asked for. */
+uint32_t medroi_count_workers(const medroi_search *search);
+/* Slabs of planes, shared among the workers. */
+uint64_t medroi_count_slabs(const medroi_search *search);
+medroi_span medroi_slab(const medroi_search *search, uint64_t slab);
+/* The one pass. Returns the sum, if the rule is the mean. */
+medroi_sum medroi_sweep_array(medroi_search *search);
+
+/* --- region_box.c --- */
 int medroi_grid_box_is_empty(const medroi_grid_box *box);
+/* The padded box of the opened tissue, grown until it holds the guarantee. */
+medroi_grid_box medroi_find_box(medroi_search *search, medroi_counts *counts);
+
+/* --- region.c --- */
 #define MEDROI_SCRATCH_ALIGNMENT 64
 uint8_t *medroi_align_scratch(void *scratch);
 int medroi_kind_is_number(char kind);

@@ -152,16 +152,29 @@ medroi_sum medroi_empty_sum(void) {
     return sum;
 }
 
-void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
-                      double highest, uint64_t count) {
-    double total = lanes[0]; /* in order, so that every build adds the same way */
-    for (int i = 1; i < MEDROI_SUM_LANES; i++) {
-        total += lanes[i];
-    }
-    sum->real += total;
+void medroi_close_range(medroi_sum *sum, double lowest, double highest, uint64_t count) {
     sum->lowest = lowest < sum->lowest ? lowest : sum->lowest;
     sum->highest = highest > sum->highest ? highest : sum->highest;
     sum->count += count;
+}
+
+void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
+                      double highest, uint64_t count) {
+    sum->real += medroi_sum_of_lanes(lanes);
+    medroi_close_range(sum, lowest, highest, count);
+}
+
+void medroi_clear_tables(uint64_t *counts, uint32_t n_bins) {
+    memset(counts, 0, MEDROI_HISTOGRAM_TABLES * ((size_t)n_bins + 1) * sizeof *counts);
+}
+
+void medroi_merge_tables(uint64_t *counts, uint32_t n_bins) {
+    for (size_t k = 1; k < MEDROI_HISTOGRAM_TABLES; k++) {
+        const uint64_t *table = counts + k * ((size_t)n_bins + 1);
+        for (size_t i = 0; i <= n_bins; i++) {
+            counts[i] += table[i];
+        }
+    }
 }
 
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value) {

@@ -81,7 +81,9 @@ size_t medroi_source_scratch_nbytes(const medroi_source *source);
 void medroi_source_seek(medroi_source *source, int64_t repeat);
 /* Make plane z available to medroi_source_row until plane z + 3 is. */
 void medroi_source_load_plane(medroi_source *source, int64_t z);
-const void *medroi_source_row(const medroi_source *source, int64_t z, int64_t y);
+const uint8_t *medroi_source_row(const medroi_source *source, int64_t z, int64_t y);
+/* From a row to the next one along y. */
+size_t medroi_source_row_nbytes(const medroi_source *source);
 /* One row alone, without its plane; valid until the next call. */
 const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y);
 
@@ -102,23 +104,74 @@ typedef struct medroi_sum {
 
 medroi_sum medroi_empty_sum(void);
 
-/* Take in the lanes of a run of floats, and the range and number of what was added. */
+/* In order, so that every build adds the same way. */
+static inline double medroi_sum_of_lanes(const double lanes[MEDROI_SUM_LANES]) {
+    double total = lanes[0];
+    for (int i = 1; i < MEDROI_SUM_LANES; i++) {
+        total += lanes[i];
+    }
+    return total;
+}
+
+/* Take in the range and number of what was added. */
+void medroi_close_range(medroi_sum *sum, double lowest, double highest, uint64_t count);
+/* The same, and the lanes of a run of floats. */
 void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
                       double highest, uint64_t count);
 void medroi_sum_add(medroi_sum *sum, int64_t value);
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value);
 
+/* Bins of values times `scale`; of elements of one or two bytes, one bin for each value from `low`
+ * (and the scale plays no part). */
 typedef struct medroi_bins {
     double low;   /* in scaled units */
     double range; /* in scaled units */
-    double scale; /* 1, or 1/2 where max - min would overflow */
+    double scale; /* 1, or 1/2 where max - min would overflow; negative for values turned over */
     uint32_t n_bins;
 } medroi_bins;
 
-/* Where the highest elements of a row go, and those of its erosion. */
+/* Elements in turn are counted in one of these tables, which the processor does faster. Each has
+ * one count behind its bins for what is not finite. */
+#define MEDROI_HISTOGRAM_TABLES 4
+#define MEDROI_HISTOGRAM_NBINS 65536
+#define MEDROI_HISTOGRAM_NBYTES                                                                    \
+    (MEDROI_HISTOGRAM_TABLES * (MEDROI_HISTOGRAM_NBINS + 1) * sizeof(uint64_t))
+void medroi_clear_tables(uint64_t *counts, uint32_t n_bins);
+/* Add the other tables to the first. */
+void medroi_merge_tables(uint64_t *counts, uint32_t n_bins);
+
+/* The rows of one plane, and where the erosion by the cross finds their neighbours. Nearer than
+ * `dy` rows to an end of the plane, or `step` elements to an end of a row, nothing is in the
+ * erosion. */
+typedef struct medroi_plane {
+    const uint8_t *rows;
+    const uint8_t *before; /* rows of the planes on both sides; NULL: no erosion here */
+    const uint8_t *after;
+    size_t row_nbytes; /* from one row to the next */
+    size_t n_rows;
+    size_t length;
+    size_t dy;
+    size_t step;
+} medroi_plane;
+
+/* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. */
+static inline int medroi_plane_rows(const medroi_plane *plane, size_t y, const void *rows[5]) {
+    const uint8_t *row = plane->rows + y * plane->row_nbytes;
+    rows[0] = row;
+    if (!plane->before || y < plane->dy || y + plane->dy >= plane->n_rows) {
+        return 0;
+    }
+    rows[1] = row - plane->dy * plane->row_nbytes;
+    rows[2] = row + plane->dy * plane->row_nbytes;
+    rows[3] = plane->before + y * plane->row_nbytes;
+    rows[4] = plane->after + y * plane->row_nbytes;
+    return 1;
+}
+
+/* Where the highest elements go, and those of the erosion. */
 typedef struct medroi_peaks {
-    void *row_peak;
-    void *row_core;
+    void *row_peaks; /* one for each row */
+    void *row_cores;
     void *column_peaks; /* one for each place of a row */
     void *column_cores;
 } medroi_peaks;
@@ -128,12 +181,10 @@ typedef struct medroi_peaks {
 typedef struct medroi_row_ops {
     /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
     void (*add_up)(const void *row, size_t n, medroi_scalar background, medroi_sum *sum);
-    /* Look at one row once: add it up unless `sum` is NULL (at most MEDROI_RUN_LENGTH elements),
-     * and raise the peaks. `rows` are the row and its four neighbours, for the erosion by the
-     * cross; places nearer than `step` to an end, and rows without neighbours (NULL), are not in
-     * the erosion. */
-    void (*sweep)(const void *const rows[5], size_t n, size_t step, const medroi_peaks *peaks,
-                  medroi_scalar background, medroi_sum *sum);
+    /* Look at a plane once: add it up unless `sum` is NULL (rows of at most MEDROI_RUN_LENGTH
+     * elements), and raise the peaks. */
+    void (*sweep)(const medroi_plane *plane, const medroi_peaks *peaks, medroi_scalar background,
+                  medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */
     uint64_t (*count)(const void *row, size_t n, medroi_scalar tau);
     /* Add 1 to counts[i] for each tissue element; returns their number. */
@@ -141,10 +192,11 @@ typedef struct medroi_row_ops {
     void (*flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags);
     /* Fill with the value below (dark: above) everything. */
     void (*clear)(void *values, size_t n);
-    /* Widen [*low, *high] to the finite elements. */
-    void (*range)(const void *row, size_t n, double *low, double *high);
+    /* Widen [*low, *high] to the finite elements; returns their number. */
+    uint64_t (*range)(const void *row, size_t n, double *low, double *high);
     /* As float64. */
     void (*widen)(const void *row, size_t n, double *values);
+    /* Count in the MEDROI_HISTOGRAM_TABLES tables of n_bins + 1 counts each. */
     void (*histogram)(const void *row, size_t n, const medroi_bins *bins, uint64_t *counts);
 } medroi_row_ops;
 

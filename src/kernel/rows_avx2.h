@@ -1,32 +1,41 @@
 /* AVX2 row kernels of one element type and one polarity; included by rows_kernels.c, which defines
  * ELEMENT, NAME, POLARITY (suffix of the functions, empty or _dark), VECTOR, LANES, LOAD, STORE,
  * ONE_TO_ALL, PEAK and PIT (and PEAK_HALF on 128 bits), VALUE (NaN out of the way), IS_TISSUE
- * (mask of lanes that reach a limit) and HALF_OF. Rows shorter than a vector go to the portable
- * kernels. The last vector overlaps the one before: taking an element in twice changes no peak. */
+ * (mask of lanes that reach a limit), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
+ * HALF_OF. Rows shorter than a vector go to the portable kernels. The last vector overlaps the one
+ * before: taking an element in twice changes no peak. */
 
 /* Of the five rows only the one of the next plane comes from memory, too scattered for the hardware
  * to foresee: without this a volume of 256^3 takes nearly twice as long. */
 #define PREFETCH_NBYTES 4096
+/* Vectors summed before the lanes of 16-bit sums may overflow, less those of one run. */
+#define MAX_VECTORS 16384
 
 #define AVX2_NAME(what) JOIN(JOIN(NAME, what), JOIN(POLARITY, _avx2))
 #define PORTABLE_NAME(what) JOIN(JOIN(NAME, what), POLARITY)
 
-AVX2 static inline ELEMENT AVX2_NAME(_fold)(VECTOR v) {
-    __m128i half = PEAK_HALF(HALF_OF(v, 0), HALF_OF(v, 1));
-    half = PEAK_HALF(half, _mm_srli_si128(half, 8));
-    if (sizeof(ELEMENT) <= 4) {
-        half = PEAK_HALF(half, _mm_srli_si128(half, 4));
-    }
-    if (sizeof(ELEMENT) <= 2) {
-        half = PEAK_HALF(half, _mm_srli_si128(half, 2));
-    }
-    if (sizeof(ELEMENT) == 1) {
-        half = PEAK_HALF(half, _mm_srli_si128(half, 1));
-    }
-    int64_t bits = _mm_cvtsi128_si64(half);
+AVX2 static inline void AVX2_NAME(_keep)(ELEMENT *peak, int64_t bits) {
     ELEMENT value;
     memcpy(&value, &bits, sizeof value);
-    return value;
+    *peak = IS_BEYOND(value, *peak) ? value : *peak;
+}
+
+/* Raise two peaks by the highest lanes of two vectors, which are folded side by side. */
+AVX2 static inline void AVX2_NAME(_fold)(VECTOR v, VECTOR w, ELEMENT *peak_v, ELEMENT *peak_w) {
+    __m128i a = PEAK_HALF(HALF_OF(v, 0), HALF_OF(v, 1));
+    __m128i b = PEAK_HALF(HALF_OF(w, 0), HALF_OF(w, 1));
+    __m128i both = PEAK_HALF(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
+    if (sizeof(ELEMENT) <= 4) {
+        both = PEAK_HALF(both, _mm_srli_epi64(both, 32));
+    }
+    if (sizeof(ELEMENT) <= 2) {
+        both = PEAK_HALF(both, _mm_srli_epi64(both, 16));
+    }
+    if (sizeof(ELEMENT) == 1) {
+        both = PEAK_HALF(both, _mm_srli_epi64(both, 8));
+    }
+    AVX2_NAME(_keep)(peak_v, _mm_cvtsi128_si64(both));
+    AVX2_NAME(_keep)(peak_w, _mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
 }
 
 AVX2 static inline VECTOR AVX2_NAME(_raise)(ELEMENT *columns, VECTOR value, VECTOR peak) {
@@ -43,102 +52,159 @@ AVX2 static inline VECTOR AVX2_NAME(_core)(const void *const rows[5], size_t i, 
     return PIT(PIT(along, VALUE(LOAD(v + i))), PIT(across, through));
 }
 
-/* What the vectors of a row are raised into. */
+/* What the vectors of a plane are raised into. */
 typedef struct AVX2_NAME(_sweep_state) {
     JOIN(NAME, _sums) sums;
     VECTOR peak;
     VECTOR core;
+    ELEMENT *columns;
+    ELEMENT *cores;
+    /* Columns of the vectors off the grid, kept apart: a load from two places just stored to
+     * stalls. */
+    VECTOR tail_columns;
+    VECTOR first_cores;
+    VECTOR last_cores;
 } AVX2_NAME(_sweep_state);
 
-AVX2 static inline void AVX2_NAME(_sweep_plain)(AVX2_NAME(_sweep_state) * state, const void *row,
-                                                size_t start, size_t stop, int add,
-                                                ELEMENT *columns) {
-    const JOIN(NAME, _t) *v = row;
+AVX2 static inline __attribute__((always_inline)) void
+AVX2_NAME(_sweep_plain)(AVX2_NAME(_sweep_state) * state, const JOIN(NAME, _t) * v, size_t start,
+                        size_t stop, int add) {
     for (size_t i = start; i < stop; i += LANES) {
         VECTOR x = LOAD(v + i);
         if (add) {
             JOIN(NAME, _take)(&state->sums, x);
         }
-        state->peak = AVX2_NAME(_raise)(columns + i, VALUE(x), state->peak);
+        state->peak = AVX2_NAME(_raise)(state->columns + i, VALUE(x), state->peak);
     }
 }
 
-/* Sums, peaks and eroded peaks of one row. The vectors of the grid 0, LANES, ... whose neighbours
- * along the row all exist are looked at once for everything; `add` is known when compiling. */
 AVX2 static inline __attribute__((always_inline)) void
-AVX2_NAME(_sweep_row)(const void *const rows[5], size_t n, size_t step, const medroi_peaks *peaks,
-                      medroi_scalar background, medroi_sum *sum, int add) {
+AVX2_NAME(_sweep_core)(AVX2_NAME(_sweep_state) * state, const void *const rows[5], size_t i,
+                       size_t step) {
+    state->core = AVX2_NAME(_raise)(state->cores + i, AVX2_NAME(_core)(rows, i, step), state->core);
+}
+
+/* One row that is in the erosion. The vectors of the grid 0, LANES, ... whose neighbours along the
+ * row all exist are looked at once for everything; `add` is known when compiling. */
+AVX2 static inline __attribute__((always_inline)) void
+AVX2_NAME(_sweep_eroded)(AVX2_NAME(_sweep_state) * state, const void *const rows[5], size_t n,
+                         size_t step, int add) {
     const JOIN(NAME, _t) *v = rows[0];
-    ELEMENT *columns = peaks->column_peaks;
-    ELEMENT *cores = peaks->column_cores;
-    AVX2_NAME(_sweep_state)
-    state = {JOIN(NAME, _begin_sums)(background), ONE_TO_ALL(*(ELEMENT *)peaks->row_peak),
-             ONE_TO_ALL(*(ELEMENT *)peaks->row_core)};
-    size_t full = n / LANES * LANES;
-    size_t from = full;
-    size_t to = full;
-    if (rows[1] && n >= LANES + 2 * step) {
-        size_t last = n - step - LANES;
-        from = (step + LANES - 1) / LANES * LANES;
-        to = from <= last ? last / LANES * LANES + LANES : from;
-        if (from > step) {
-            state.core =
-                AVX2_NAME(_raise)(cores + step, AVX2_NAME(_core)(rows, step, step), state.core);
-        }
-        if (to < n - step) {
-            state.core =
-                AVX2_NAME(_raise)(cores + last, AVX2_NAME(_core)(rows, last, step), state.core);
-        }
-    } else if (rows[1]) {
-        PORTABLE_NAME(_erode)(rows, n, step, peaks->row_core, peaks->column_cores);
-        state.core = ONE_TO_ALL(*(ELEMENT *)peaks->row_core);
-    }
-    AVX2_NAME(_sweep_plain)(&state, v, 0, from < full ? from : full, add, columns);
     const char *ahead = (const char *)rows[4] + PREFETCH_NBYTES;
+    size_t full = n / LANES * LANES;
+    size_t last = n - step - LANES;
+    size_t from = (step + LANES - 1) / LANES * LANES;
+    size_t to = from <= last ? last / LANES * LANES + LANES : from;
+    if (from > step) {
+        VECTOR core = AVX2_NAME(_core)(rows, step, step);
+        state->first_cores = PEAK(state->first_cores, core);
+        state->core = PEAK(state->core, core);
+    }
+    if (to < n - step) {
+        VECTOR core = AVX2_NAME(_core)(rows, last, step);
+        state->last_cores = PEAK(state->last_cores, core);
+        state->core = PEAK(state->core, core);
+    }
+    AVX2_NAME(_sweep_plain)(state, v, 0, from < full ? from : full, add);
     for (size_t i = from; i < to; i += LANES) {
         _mm_prefetch(ahead + i * sizeof(ELEMENT), _MM_HINT_T0);
-        VECTOR x = LOAD(v + i);
-        if (add) {
-            JOIN(NAME, _take)(&state.sums, x);
-        }
-        state.peak = AVX2_NAME(_raise)(columns + i, VALUE(x), state.peak);
-        state.core = AVX2_NAME(_raise)(cores + i, AVX2_NAME(_core)(rows, i, step), state.core);
+        AVX2_NAME(_sweep_plain)(state, v, i, i + LANES, add);
+        AVX2_NAME(_sweep_core)(state, rows, i, step);
     }
-    AVX2_NAME(_sweep_plain)(&state, v, to, full, add, columns);
-    if (full < n) { /* the last elements, some of them again */
-        VECTOR x = LOAD(v + n - LANES);
-        state.peak = AVX2_NAME(_raise)(columns + n - LANES, VALUE(x), state.peak);
-    }
+    AVX2_NAME(_sweep_plain)(state, v, to, full, add);
+}
+
+/* The last elements of a row, some of them again: that changes no peak, and no sum either. */
+AVX2 static inline __attribute__((always_inline)) void
+AVX2_NAME(_sweep_tail)(AVX2_NAME(_sweep_state) * state, const JOIN(NAME, _t) * v, size_t n,
+                       int add) {
+    VECTOR x = VALUE(LOAD(v + n - LANES));
+    state->tail_columns = PEAK(state->tail_columns, x);
+    state->peak = PEAK(state->peak, x);
     if (add) {
-        JOIN(NAME, _close_sums)(&state.sums, v, full, n, background, sum);
-    }
-    *(ELEMENT *)peaks->row_peak = AVX2_NAME(_fold)(state.peak);
-    if (rows[1]) {
-        *(ELEMENT *)peaks->row_core = AVX2_NAME(_fold)(state.core);
+        JOIN(NAME, _take_tail)(&state->sums, v + n, n % LANES);
     }
 }
 
-AVX2 static void AVX2_NAME(_sweep)(const void *const rows[5], size_t n, size_t step,
-                                   const medroi_peaks *peaks, medroi_scalar background,
-                                   medroi_sum *sum) {
-    if (n < LANES) {
-        PORTABLE_NAME(_sweep)(rows, n, step, peaks, background, sum);
+AVX2 static inline __attribute__((always_inline)) void
+AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar background,
+                        medroi_sum *sum, int add) {
+    AVX2_NAME(_sweep_state) state;
+    size_t n = plane.length;
+    int wide = n >= LANES + 2 * plane.step;
+    size_t n_vectors = (n + LANES - 1) / LANES;
+    size_t n_taken = 0;
+    state.sums = JOIN(NAME, _begin_sums)(background);
+    state.columns = peaks.column_peaks;
+    state.cores = peaks.column_cores;
+    state.tail_columns = state.first_cores = state.last_cores = ONE_TO_ALL(NOTHING);
+    for (size_t y = 0; y < plane.n_rows; y++) {
+        const void *rows[5];
+        int eroded = medroi_plane_rows(&plane, y, rows);
+        const JOIN(NAME, _t) *v = rows[0];
+        state.peak = state.core = ONE_TO_ALL(NOTHING);
+        if (eroded && wide) {
+            AVX2_NAME(_sweep_eroded)(&state, rows, n, plane.step, add);
+        } else {
+            AVX2_NAME(_sweep_plain)(&state, v, 0, n / LANES * LANES, add);
+            if (eroded) {
+                PORTABLE_NAME(_erode)
+                (rows, n, plane.step, (ELEMENT *)peaks.row_cores + y, peaks.column_cores);
+            }
+        }
+        if (n % LANES) {
+            AVX2_NAME(_sweep_tail)(&state, v, n, add);
+        }
+        AVX2_NAME(_fold)
+        (state.peak, state.core, (ELEMENT *)peaks.row_peaks + y, (ELEMENT *)peaks.row_cores + y);
+        if (add) {
+            n_taken += n_vectors;
+            JOIN(NAME, _end_run)(&state.sums, n_vectors, sum);
+            if (n_taken >= MAX_VECTORS) {
+                JOIN(NAME, _close_sums)(&state.sums, n_taken * LANES, background, sum);
+                n_taken = 0;
+            }
+        }
+    }
+    if (add) {
+        JOIN(NAME, _close_sums)(&state.sums, n_taken * LANES, background, sum);
+    }
+    AVX2_NAME(_raise)(state.columns + n - LANES, state.tail_columns, state.peak);
+    if (wide) {
+        AVX2_NAME(_raise)(state.cores + plane.step, state.first_cores, state.core);
+        AVX2_NAME(_raise)(state.cores + n - plane.step - LANES, state.last_cores, state.core);
+    }
+}
+
+AVX2 static void AVX2_NAME(_sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
+                                   medroi_scalar background, medroi_sum *sum) {
+    if (plane->length < LANES) {
+        PORTABLE_NAME(_sweep)(plane, peaks, background, sum);
     } else if (sum) {
-        AVX2_NAME(_sweep_row)(rows, n, step, peaks, background, sum, 1);
+        AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 1);
     } else {
-        AVX2_NAME(_sweep_row)(rows, n, step, peaks, background, sum, 0);
+        AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 0);
     }
 }
 
 AVX2 static void AVX2_NAME(_add_up)(const void *row, size_t n, medroi_scalar background,
                                     medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
-    JOIN(NAME, _sums) sums = JOIN(NAME, _begin_sums)(background);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        JOIN(NAME, _take)(&sums, LOAD(v + i));
+    size_t n_vectors = n / LANES;
+    if (n_vectors == 0) {
+        PORTABLE_NAME(_add_up)(row, n, background, sum);
+        return;
     }
-    JOIN(NAME, _close_sums)(&sums, v, i, n, background, sum);
+    JOIN(NAME, _sums) sums = JOIN(NAME, _begin_sums)(background);
+    for (size_t i = 0; i < n_vectors; i++) {
+        JOIN(NAME, _take)(&sums, LOAD(v + i * LANES));
+    }
+    if (n % LANES) {
+        JOIN(NAME, _take_tail)(&sums, v + n, n % LANES);
+        n_vectors++;
+    }
+    JOIN(NAME, _end_run)(&sums, n_vectors, sum);
+    JOIN(NAME, _close_sums)(&sums, n_vectors * LANES, background, sum);
 }
 
 AVX2 static uint64_t AVX2_NAME(_count)(const void *row, size_t n, medroi_scalar tau) {
@@ -154,6 +220,7 @@ AVX2 static uint64_t AVX2_NAME(_count)(const void *row, size_t n, medroi_scalar 
 }
 
 #undef PREFETCH_NBYTES
+#undef MAX_VECTORS
 #undef AVX2_NAME
 #undef PORTABLE_NAME
 #undef POLARITY
@@ -162,3 +229,5 @@ AVX2 static uint64_t AVX2_NAME(_count)(const void *row, size_t n, medroi_scalar 
 #undef PEAK_HALF
 #undef VALUE
 #undef IS_TISSUE
+#undef IS_BEYOND
+#undef NOTHING

@@ -1,6 +1,15 @@
-/* AVX2 sums of a run: begin, take one vector after another, close. Included by rows_kernels.c. A
- * run is short enough (MEDROI_RUN_LENGTH) that no lane overflows. What is left over at the end of a
- * run is added by the portable kernels. */
+/* AVX2 sums: begin, take one vector after another, end each run, close (which begins anew).
+ * Included by rows_kernels.c. The elements left over at the end of a run are taken as one vector
+ * more, the rest of whose lanes is background. Close before 32767 vectors, or a lane overflows. */
+
+/* 32 bytes from `k` on: first 32 - k ones, then zeros. */
+static const uint8_t ones_then_zeros[64] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                            255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                            255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
+AVX2 static inline __m256i leading_bytes(size_t n) { /* a mask of the first n of 32 */
+    return LOAD_256(ones_then_zeros + 32 - n);
+}
 
 AVX2 static inline uint64_t sum_of_u64(__m256i v) {
     __m128i half = _mm_add_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -20,28 +29,27 @@ typedef struct integer_sums {
     __m256i totals;
     __m256i matches;
     __m256i air;
-    __m256i bias;
 } integer_sums;
 
-AVX2 static inline void take_bytes(integer_sums *sums, __m256i v) {
+AVX2 static inline void take_bytes(integer_sums *sums, __m256i v, __m256i bias) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i same = _mm256_cmpeq_epi8(v, sums->air); /* 255 for each */
-    v = _mm256_xor_si256(v, sums->bias);
+    v = _mm256_xor_si256(v, bias);
     sums->totals = _mm256_add_epi64(sums->totals, _mm256_sad_epu8(v, zero));
     sums->matches = _mm256_add_epi64(sums->matches, _mm256_sad_epu8(same, zero));
 }
 
-AVX2 static inline void take_words(integer_sums *sums, __m256i v) {
+AVX2 static inline void take_words(integer_sums *sums, __m256i v, __m256i bias) {
     const __m256i ones = _mm256_set1_epi16(1);
     sums->matches = _mm256_sub_epi16(sums->matches, _mm256_cmpeq_epi16(v, sums->air));
-    v = _mm256_xor_si256(v, sums->bias);
+    v = _mm256_xor_si256(v, bias);
     sums->totals = _mm256_add_epi32(sums->totals, _mm256_madd_epi16(v, ones));
 }
 
-AVX2 static inline void take_double_words(integer_sums *sums, __m256i v) {
+AVX2 static inline void take_double_words(integer_sums *sums, __m256i v, __m256i bias) {
     const __m256i low_half = _mm256_set1_epi64x(0xffffffff);
     sums->matches = _mm256_sub_epi32(sums->matches, _mm256_cmpeq_epi32(v, sums->air));
-    v = _mm256_xor_si256(v, sums->bias);
+    v = _mm256_xor_si256(v, bias);
     __m256i pairs = _mm256_add_epi64(_mm256_and_si256(v, low_half), _mm256_srli_epi64(v, 32));
     sums->totals = _mm256_add_epi64(sums->totals, pairs);
 }
@@ -52,20 +60,28 @@ AVX2 static inline void take_double_words(integer_sums *sums, __m256i v) {
         integer_sums sums;                                                                         \
         sums.totals = sums.matches = _mm256_setzero_si256();                                       \
         sums.air = _mm256_set1_epi##bits((cast)background.i);                                      \
-        sums.bias = _mm256_set1_epi##bits((cast)(bias_bits));                                      \
         return sums;                                                                               \
     }                                                                                              \
-    AVX2 static inline void name##_take(name##_sums *sums, __m256i v) { take_##unit(sums, v); }    \
-    AVX2 static inline void name##_close_sums(name##_sums *sums, const void *row, size_t done,     \
-                                              size_t n, medroi_scalar background,                  \
-                                              medroi_sum *sum) {                                   \
+    AVX2 static inline void name##_take(name##_sums *sums, __m256i v) {                            \
+        take_##unit(sums, v, _mm256_set1_epi##bits((cast)(bias_bits)));                            \
+    }                                                                                              \
+    AVX2 static inline void name##_take_tail(name##_sums *sums, const void *end, size_t n) {       \
+        size_t n_bytes = n * (bits) / 8;                                                           \
+        __m256i v = LOAD_256((const uint8_t *)end - 32);                                           \
+        name##_take(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)));          \
+    }                                                                                              \
+    AVX2 static inline void name##_end_run(name##_sums *sums, size_t n_vectors, medroi_sum *sum) { \
+        (void)sums;                                                                                \
+        (void)n_vectors;                                                                           \
+        (void)sum;                                                                                 \
+    }                                                                                              \
+    AVX2 static inline void name##_close_sums(name##_sums *sums, size_t n_taken,                   \
+                                              medroi_scalar background, medroi_sum *sum) {         \
         uint64_t n_air = (uint64_t)(matches_of);                                                   \
-        int64_t total = (int64_t)(total_of) - (bias_of_one) * (int64_t)done;                       \
+        int64_t total = (int64_t)(total_of) - (bias_of_one) * (int64_t)n_taken;                    \
         medroi_sum_add(sum, total - (int64_t)n_air * background.i);                                \
-        sum->count += done - n_air;                                                                \
-        if (done < n) {                                                                            \
-            name##_add_up((const name##_t *)row + done, n - done, background, sum);                \
-        }                                                                                          \
+        sum->count += n_taken - n_air;                                                             \
+        sums->totals = sums->matches = _mm256_setzero_si256();                                     \
     }
 
 INTEGER_SUMS(u8, bytes, 8, char, 0, sum_of_u64(sums->totals), sum_of_u64(sums->matches) / 255, 0)
@@ -127,20 +143,28 @@ AVX2 static inline void f32_take(f32_sums *sums, __m256 v) {
     sums->counts = _mm256_sub_epi32(sums->counts, _mm256_castps_si256(keep));
 }
 
-AVX2 static inline void f32_close_sums(f32_sums *sums, const void *row, size_t done, size_t n,
-                                       medroi_scalar background, medroi_sum *sum) {
-    const f32_t *v = row;
-    const float air = (float)background.f;
+AVX2 static inline void f32_take_tail(f32_sums *sums, const void *end, size_t n) {
+    __m256i mask = leading_bytes(n * sizeof(float));
+    __m256 v = _mm256_maskload_ps((const float *)end - n, mask);
+    f32_take(sums, _mm256_blendv_ps(_mm256_set1_ps(INFINITY), v, _mm256_castsi256_ps(mask)));
+}
+
+AVX2 static inline void f32_end_run(f32_sums *sums, size_t n_vectors, medroi_sum *sum) {
     double lanes[MEDROI_SUM_LANES];
+    (void)n_vectors;
     _mm256_storeu_pd(lanes, sums->lanes[0]);
     _mm256_storeu_pd(lanes + 4, sums->lanes[1]);
-    float lowest = min_of_f32(sums->lows);
-    float highest = max_of_f32(sums->highs);
-    uint64_t count = (uint64_t)sum_of_i32(sums->counts);
-    for (size_t i = done; i < n; i++) {
-        f32_add_one(v[i], air, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
-    }
-    medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
+    sum->real += medroi_sum_of_lanes(lanes);
+    sums->lanes[0] = sums->lanes[1] = _mm256_setzero_pd();
+}
+
+AVX2 static inline void f32_close_sums(f32_sums *sums, size_t n_taken, medroi_scalar background,
+                                       medroi_sum *sum) {
+    (void)n_taken;
+    (void)background;
+    medroi_close_range(sum, (double)min_of_f32(sums->lows), (double)max_of_f32(sums->highs),
+                       (uint64_t)sum_of_i32(sums->counts));
+    sums->counts = _mm256_setzero_si256();
 }
 
 /* The two vectors of lanes take turns: lanes[0] is the one whose turn it is. */
@@ -176,18 +200,26 @@ AVX2 static inline void f64_take(f64_sums *sums, __m256d v) {
     sums->counts = _mm256_sub_epi64(sums->counts, _mm256_castpd_si256(keep));
 }
 
-AVX2 static inline void f64_close_sums(f64_sums *sums, const void *row, size_t done, size_t n,
-                                       medroi_scalar background, medroi_sum *sum) {
-    const f64_t *v = row;
-    size_t turn = done / 4 % 2;
+AVX2 static inline void f64_take_tail(f64_sums *sums, const void *end, size_t n) {
+    __m256i mask = leading_bytes(n * sizeof(double));
+    __m256d v = _mm256_maskload_pd((const double *)end - n, mask);
+    f64_take(sums,
+             _mm256_blendv_pd(_mm256_set1_pd((double)INFINITY), v, _mm256_castsi256_pd(mask)));
+}
+
+AVX2 static inline void f64_end_run(f64_sums *sums, size_t n_vectors, medroi_sum *sum) {
     double lanes[MEDROI_SUM_LANES];
-    _mm256_storeu_pd(lanes, sums->lanes[turn]);
-    _mm256_storeu_pd(lanes + 4, sums->lanes[1 - turn]);
-    double lowest = min_of_f64(sums->lows);
-    double highest = max_of_f64(sums->highs);
-    uint64_t count = sum_of_u64(sums->counts);
-    for (size_t i = done; i < n; i++) {
-        f64_add_one(v[i], background.f, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
-    }
-    medroi_close_run(sum, lanes, lowest, highest, count);
+    _mm256_storeu_pd(lanes, sums->lanes[n_vectors % 2]);
+    _mm256_storeu_pd(lanes + 4, sums->lanes[1 - n_vectors % 2]);
+    sum->real += medroi_sum_of_lanes(lanes);
+    sums->lanes[0] = sums->lanes[1] = _mm256_setzero_pd();
+}
+
+AVX2 static inline void f64_close_sums(f64_sums *sums, size_t n_taken, medroi_scalar background,
+                                       medroi_sum *sum) {
+    (void)n_taken;
+    (void)background;
+    medroi_close_range(sum, min_of_f64(sums->lows), max_of_f64(sums->highs),
+                       sum_of_u64(sums->counts));
+    sums->counts = _mm256_setzero_si256();
 }

@@ -26,6 +26,8 @@
 #define PEAK_HALF _mm_max_epi8
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING INT8_MIN
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_epi8
@@ -33,6 +35,8 @@
 #define PEAK_HALF _mm_min_epi8
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING INT8_MAX
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -59,6 +63,8 @@
 #define PEAK_HALF _mm_max_epu8
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING 0
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_epu8
@@ -66,6 +72,8 @@
 #define PEAK_HALF _mm_min_epu8
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(8, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING UINT8_MAX
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -92,6 +100,8 @@
 #define PEAK_HALF _mm_max_epi16
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING INT16_MIN
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_epi16
@@ -99,6 +109,8 @@
 #define PEAK_HALF _mm_min_epi16
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING INT16_MAX
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -125,6 +137,8 @@
 #define PEAK_HALF _mm_max_epu16
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING 0
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_epu16
@@ -132,6 +146,8 @@
 #define PEAK_HALF _mm_min_epu16
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(16, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING UINT16_MAX
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -158,6 +174,8 @@
 #define PEAK_HALF _mm_max_epi32
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING INT32_MIN
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_epi32
@@ -165,6 +183,8 @@
 #define PEAK_HALF _mm_min_epi32
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING INT32_MAX
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -191,6 +211,8 @@
 #define PEAK_HALF _mm_max_epu32
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING 0
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_epu32
@@ -198,6 +220,8 @@
 #define PEAK_HALF _mm_min_epu32
 #define VALUE AS_IS
 #define IS_TISSUE(v, limit) REACHES(32, PEAK, v, limit)
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING UINT32_MAX
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -224,6 +248,8 @@
 #define PEAK_HALF(a, b) PS(_mm_max_ps, a, b)
 #define VALUE(v) _mm256_max_ps(v, _mm256_set1_ps(-INFINITY)) /* of a NaN: the second */
 #define IS_TISSUE(v, limit) _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_GE_OQ))
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING (-INFINITY)
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_ps
@@ -231,6 +257,8 @@
 #define PEAK_HALF(a, b) PS(_mm_min_ps, a, b)
 #define VALUE(v) _mm256_min_ps(v, _mm256_set1_ps(INFINITY)) /* of a NaN: the second */
 #define IS_TISSUE(v, limit) _mm256_castps_si256(_mm256_cmp_ps(v, limit, _CMP_LE_OQ))
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING INFINITY
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME
@@ -257,6 +285,8 @@
 #define PEAK_HALF(a, b) PD(_mm_max_pd, a, b)
 #define VALUE(v) _mm256_max_pd(v, _mm256_set1_pd(-(double)INFINITY)) /* of a NaN: the second */
 #define IS_TISSUE(v, limit) _mm256_castpd_si256(_mm256_cmp_pd(v, limit, _CMP_GE_OQ))
+#define IS_BEYOND(a, b) ((a) > (b))
+#define NOTHING (-(double)INFINITY)
 #include "rows_avx2.h"
 #define POLARITY _dark
 #define PEAK _mm256_min_pd
@@ -264,6 +294,8 @@
 #define PEAK_HALF(a, b) PD(_mm_min_pd, a, b)
 #define VALUE(v) _mm256_min_pd(v, _mm256_set1_pd((double)INFINITY)) /* of a NaN: the second */
 #define IS_TISSUE(v, limit) _mm256_castpd_si256(_mm256_cmp_pd(v, limit, _CMP_LE_OQ))
+#define IS_BEYOND(a, b) ((a) < (b))
+#define NOTHING ((double)INFINITY)
 #include "rows_avx2.h"
 #undef ELEMENT
 #undef NAME

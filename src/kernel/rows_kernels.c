@@ -6,9 +6,13 @@
 
 #if defined(__GNUC__)
 #define UNALIGNED __attribute__((aligned(1), may_alias))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #else
 #define UNALIGNED
+#define ALWAYS_INLINE inline
 #endif
+#define RANGE_LANES 32
+#define HISTOGRAM_BLOCK 256
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
@@ -107,13 +111,31 @@
 #define AVX2 __attribute__((target("avx2,popcnt")))
 
 #include "rows_avx2_types.h"
+
+/* The portable code once more, for the compiler to use wider vectors in. */
+#define WIDER(name)                                                                                \
+    AVX2 static uint64_t name##_range_avx2(const void *row, size_t n, double *low, double *high) { \
+        return name##_range_of(row, n, low, high);                                                 \
+    }                                                                                              \
+    AVX2 static void name##_histogram_avx2(const void *row, size_t n, const medroi_bins *bins,     \
+                                           uint64_t *counts) {                                     \
+        name##_histogram_of(row, n, bins, counts);                                                 \
+    }
+WIDER(i8)
+WIDER(u8)
+WIDER(i16)
+WIDER(u16)
+WIDER(i32)
+WIDER(u32)
+WIDER(f32)
+WIDER(f64)
 #endif
 
 #define OPS_OF(name, polarity, simd)                                                               \
     {                                                                                              \
         name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
-            name##_tally##polarity, name##_flag##polarity, name##_clear##polarity, name##_range,   \
-            name##_widen, name##_histogram                                                         \
+            name##_tally##polarity, name##_flag##polarity, name##_clear##polarity,                 \
+            name##_range##simd, name##_widen, name##_histogram##simd                               \
     }
 #define OPS(name)                                                                                  \
     { OPS_OF(name, , ), OPS_OF(name, _dark, ) }

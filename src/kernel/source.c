@@ -118,8 +118,14 @@ void medroi_source_load_plane(medroi_source *source, int64_t z) {
     }
 }
 
-const void *medroi_source_row(const medroi_source *source, int64_t z, int64_t y) {
+const uint8_t *medroi_source_row(const medroi_source *source, int64_t z, int64_t y) {
     return medroi_source_converts(source) ? converted_row(source, z, y) : stored_row(source, z, y);
+}
+
+size_t medroi_source_row_nbytes(const medroi_source *source) {
+    const medroi_grid *grid = source->grid;
+    return (size_t)(medroi_source_converts(source) ? grid->length : grid->y_stride) *
+           source->nbytes;
 }
 
 const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y) {

@@ -74,6 +74,7 @@ cdef extern from "medroi.h" nogil:
         int64_t padding
         double max_miss_rate
         uint64_t background
+        uint32_t n_threads
     ctypedef struct medroi_region:
         medroi_box box
         double threshold
@@ -238,7 +239,8 @@ cdef tuple from_box(const medroi_box *box, int ndim):
 
 
 def find_region(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
-                bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background):
+                bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background,
+                uint32_t threads=1):
     """(box, threshold, miss_rate, n_tissue, n_missed) of one array."""
     cdef medroi_region_options options
     cdef medroi_region region
@@ -253,6 +255,7 @@ def find_region(Layout layout not None, const uint8_t[::1] data, int rule, doubl
     options.padding = padding
     options.max_miss_rate = max_miss_rate
     options.background = background
+    options.n_threads = threads
     scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &options))
     with nogil:
         status = medroi_find_region(&layout.c, start, &options, scratch, &region, &error)

@@ -122,7 +122,7 @@ def encode(array: Array, settings: Settings) -> bytes:
 def _encode_dense(dense: Array, settings: Settings) -> bytes:
     options = _options_for(dense, settings.region)
     background = roi.background_bits(dense, options)
-    region = roi.search(dense, options, background)
+    region = roi.search(dense, options, background, settings.threads)
     header = stream.make_header(
         dense,
         options.axes,

@@ -119,7 +119,9 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
     return bits
 
 
-def search(array: arrays.Array, options: RegionOptions, background: int) -> Region:
+def search(
+    array: arrays.Array, options: RegionOptions, background: int, threads: int = 1
+) -> Region:
     """Find the region of one dense array.
 
     Parameters
@@ -130,6 +132,8 @@ def search(array: arrays.Array, options: RegionOptions, background: int) -> Regi
         How to find it.
     background : int
         Bits of the background element, as `background_bits` gives them.
+    threads : int
+        Threads that look at large arrays; the region is the same for any number.
     """
     if options.threshold is None:
         rule, number = _THRESHOLD_NONE, 0.0
@@ -147,17 +151,20 @@ def search(array: arrays.Array, options: RegionOptions, background: int) -> Regi
         options.padding,
         options.max_miss_rate,
         background,
+        threads,
     )
     return Region(*found)
 
 
-def find_region(array: arrays.Array, **options: Any) -> Region:
+def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Region:
     """Find the region of an array.
 
     Parameters
     ----------
     array : ndarray
         1 to 8 axes.
+    threads : int
+        Threads that look at large arrays; the region is the same for any number.
     **options
         Fields of `RegionOptions`.
 
@@ -172,7 +179,7 @@ def find_region(array: arrays.Array, **options: Any) -> Region:
     """
     dense = arrays.as_dense(array)
     asked = RegionOptions(**options)
-    return search(dense, asked, background_bits(dense, asked))
+    return search(dense, asked, background_bits(dense, asked), threads)
 
 
 def find_background(
