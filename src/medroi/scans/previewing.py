@@ -110,7 +110,7 @@ def preview_store(path: Path) -> Preview:
         axis_names=scan.axis_names,
         chunks=array.chunks,
         settings=config,
-        threshold_rule=rule_of(number(config["threshold"])),
+        threshold_rule=_rule_in(config),
         shown=_shown(scan, config, _middle(array, config)),
         from_store=True,
     )
@@ -127,6 +127,13 @@ def preview_store(path: Path) -> Preview:
     shown = found.shown
     shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
     return found
+
+
+def _rule_in(config: dict[str, Any]) -> str:
+    """The rule of a configuration, in which numbers that are not finite are text as well."""
+    threshold = config["threshold"]
+    is_number = isinstance(threshold, str) and threshold.lstrip("-") in ("NaN", "Infinity")
+    return "number" if is_number else rule_of(threshold)
 
 
 def _settled(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> dict[str, Any]:
