@@ -26,9 +26,10 @@ LAYERS = {
     "verify": 4,
     "codec": 5,
     "settings": 6,
+    "plugins": 7,
     "numcodecs_face": 7,
     "zarr": 7,
-    "hdf5": 7,
+    "hdf5": 8,
     "": 8,  # medroi/__init__.py
     "scans": 9,
     "cli": 10,
@@ -71,7 +72,7 @@ KERNEL_GROUPS = {
     "base": r"(medroi|bytes|layout|crc32|error|parallel)\w*",
     "region": r"(region|rows|source|background|differs|miss|otsu|threshold|hull|opening|roi)\w*",
     "stream": r"stream\w*",
-    "pipeline": r"pipeline",
+    "pipeline": r"(pipeline|settings)",
 }
 KERNEL_CODECS = ("raw", "deflate", "zstd", "jpeg2000", "wavelet3d", "predict3d")
 

@@ -4,11 +4,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/kernel_flags.sh
 
-warnings=(-std=c11 -O2 -Wall -Wextra -Wconversion -Werror -Isrc/kernel)
+warnings=(-std=c11 -O2 -Wall -Wextra -Wconversion -Werror -Isrc/kernel -Ifilters)
 
 for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
-    for source in src/kernel/*.c tests/fuzz/*.c; do
+    for source in src/kernel/*.c filters/*.c tests/fuzz/*.c; do
         "$compiler" "${warnings[@]}" "${KERNEL_MACROS[@]}" -c "$source" -o /dev/null
     done
 done

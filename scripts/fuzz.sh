@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzz the kernel under the address and undefined-behaviour sanitizers.
+# Fuzz the kernel and the HDF5 filter under the address and undefined-behaviour sanitizers.
 #
 #   bash scripts/fuzz.sh [SECONDS=60] [SEED=from the clock] [FIRST_ITERATION=0]
 #
@@ -14,9 +14,13 @@ first="${3:-0}"
 
 sanitizers=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 mkdir -p build/fuzz
-for program in decode region; do
+for program in decode region hdf5; do
+    filters=()
+    if [ "$program" = hdf5 ]; then
+        filters=(-Ifilters filters/*.c)
+    fi
     "${CC:-cc}" -std=c11 -g -O1 "${sanitizers[@]}" -Isrc/kernel "${KERNEL_MACROS[@]}" \
-        "tests/fuzz/fuzz_$program.c" tests/fuzz/random.c tests/fuzz/mutate.c src/kernel/*.c \
+        "tests/fuzz/fuzz_$program.c" tests/fuzz/random.c tests/fuzz/mutate.c src/kernel/*.c "${filters[@]}" \
         -o "build/fuzz/fuzz_$program" "${KERNEL_LIBRARIES[@]}" -lm
 done
 
@@ -24,4 +28,5 @@ done
 export ASAN_OPTIONS="max_allocation_size_mb=256:detect_leaks=1:${ASAN_OPTIONS:-}"
 shopt -s nullglob
 build/fuzz/fuzz_region "$((seconds / 4))" "$seed" "$first"
-build/fuzz/fuzz_decode "$((seconds - seconds / 4))" "$seed" "$first" tests/golden/*.medroi
+build/fuzz/fuzz_hdf5 "$((seconds / 4))" "$seed" "$first"
+build/fuzz/fuzz_decode "$((seconds - seconds / 4 * 2))" "$seed" "$first" tests/golden/*.medroi

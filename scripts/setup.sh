@@ -1,6 +1,7 @@
 # What the other scripts share; sourced, never run. It goes to the repository's root.
 #
-# MEDROI_NO_APT=1 leaves the system's packages alone.
+# MEDROI_NO_APT=1 leaves the system's packages alone. WITH_HDF5_TOOLS=1 asks for Debian's HDF5 tools and
+# h5py, which the tests start.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -65,6 +66,10 @@ missing_libraries() {
     has_header zstd.h || echo libzstd-dev
     ls /usr/include/openjpeg-*/openjpeg.h >/dev/null 2>&1 || has_header openjpeg.h \
         || echo libopenjp2-7-dev
+    if [ -n "${WITH_HDF5_TOOLS:-}" ]; then
+        command -v h5dump >/dev/null || echo hdf5-tools
+        /usr/bin/python3 -c 'import h5py' 2>/dev/null || echo python3-h5py
+    fi
 }
 
 as_root() {
@@ -116,6 +121,6 @@ make_venv() {
 # medroi with extras ("scans,test") into .venv, editable, built anew: which libraries the kernel
 # found is nothing that a build system sees in the age of its files.
 install_medroi() {
-    rm -f src/medroi/_kernel*.so
+    rm -f src/medroi/_kernel*.so src/medroi/plugins/libh5medroi.so
     quiet .venv/bin/pip install -q -e ".[$1]"
 }

@@ -28,7 +28,7 @@ run_environment() {
 }
 
 python="$(find_python)"
-system_packages "$python"
+WITH_HDF5_TOOLS=1 system_packages "$python"
 if [ -n "$(missing_libraries)" ]; then
     printf 'the tests compare both builds: they need the headers of zlib, zstd and OpenJPEG\n' >&2
     exit 1

@@ -15,9 +15,17 @@ typedef struct interval {
     double low, high;
 } interval;
 
-/* Upper bound of the rounding error of a value, relative to it. */
-static double relative_rounding(const medroi_block *block) {
-    return block->itemsize == 2 ? 0x1p-11 : block->itemsize == 4 ? 0x1p-24 : 0x1p-52;
+/* Bits of a significand. That of doubles counts as one less: the bounds are computed in doubles,
+ * and rounded themselves. */
+static int significand_bits(const medroi_block *block) {
+    return block->itemsize == 2 ? 11 : block->itemsize == 4 ? 24 : 52;
+}
+
+/* How far a number may lie from what it was rounded to. */
+static double rounding_of(double magnitude, int bits) {
+    int exponent;
+    (void)frexp(magnitude, &exponent);
+    return ldexp(0.5, exponent - bits);
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -40,22 +48,22 @@ static int load_magnitudes(const medroi_block *block, const uint64_t *keys, size
 }
 
 /* The smallest distance between the magnitudes nearest to zero, zero among them. */
-static interval first_guess(const double *magnitudes, size_t n, double rounding) {
+static interval first_guess(const double *magnitudes, size_t n, int bits) {
     size_t n_nearest = n < N_NEAREST ? n : N_NEAREST;
     double last = 0, step = INFINITY, slack;
     for (size_t i = 0; i < n_nearest; i++) {
         double distance = magnitudes[i] - last;
-        if (distance > 4 * rounding * magnitudes[i] && distance < step) {
+        if (distance > 8 * rounding_of(magnitudes[i], bits) && distance < step) {
             step = distance;
         }
         last = magnitudes[i];
     }
-    slack = 2 * rounding * last;
+    slack = 4 * rounding_of(last, bits);
     return (interval){step - slack, step + slack};
 }
 
 /* Narrow the interval of the step by every value; 0 where no step fits. */
-static int narrow(const double *magnitudes, size_t n, double rounding, interval *step) {
+static int narrow(const double *magnitudes, size_t n, int bits, interval *step) {
     for (size_t i = 0; i < n; i++) {
         double middle = (step->low + step->high) / 2, magnitude = magnitudes[i];
         double multiple = nearbyint(magnitude / middle);
@@ -66,8 +74,9 @@ static int narrow(const double *magnitudes, size_t n, double rounding, interval 
             multiple * (step->high - step->low) > middle) {
             return 0;
         }
-        step->low = fmax(step->low, magnitude * (1 - rounding) / multiple);
-        step->high = fmin(step->high, magnitude * (1 + rounding) / multiple);
+        double rounding = rounding_of(magnitude, bits);
+        step->low = fmax(step->low, (magnitude - rounding) / multiple);
+        step->high = fmin(step->high, (magnitude + rounding) / multiple);
         if (step->low > step->high) {
             return 0;
         }
@@ -109,13 +118,14 @@ static double choose(const medroi_block *block, const uint64_t *keys, size_t n, 
 
 int medroi_intmap_find_scaled(const medroi_block *block, const uint64_t *keys, size_t n,
                               uint32_t max_index, medroi_intmap *map) {
-    double rounding = relative_rounding(block), step = 0, low, high;
+    double step = 0, low, high;
+    int bits = significand_bits(block);
     double *magnitudes = malloc(n * sizeof *magnitudes);
     if (magnitudes == NULL || !load_magnitudes(block, keys, n, magnitudes)) {
         free(magnitudes);
         return 0;
     }
-    interval guess = first_guess(magnitudes, n, rounding);
+    interval guess = first_guess(magnitudes, n, bits);
     if (!isfinite(guess.high)) { /* nothing but zeros */
         guess = (interval){1, 1};
     }
@@ -124,7 +134,7 @@ int medroi_intmap_find_scaled(const medroi_block *block, const uint64_t *keys, s
         if (magnitudes[n - 1] / trial.high > MAX_MULTIPLE) {
             break;
         }
-        if (narrow(magnitudes, n, rounding, &trial)) {
+        if (narrow(magnitudes, n, bits, &trial)) {
             step = choose(block, keys, n, trial);
         }
     }

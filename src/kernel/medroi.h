@@ -189,6 +189,25 @@ typedef struct medroi_inner {
 /* The codec with this id, or NULL where this build has none. */
 const medroi_inner *medroi_find_inner(uint16_t id);
 
+/* Everything that decides the bytes of a stream, except the array. */
+typedef struct medroi_settings {
+    medroi_region_options region;
+    uint8_t auto_background; /* 1: found in each array; region.background does not count */
+    int32_t slice_axis;      /* array axis; negative: the outermost in memory */
+    uint16_t inner_id;
+    double params[MEDROI_MAX_PARAMS];
+    float affine[9];
+} medroi_settings;
+
+/* The header of one array's stream, complete but for the payload: ready for medroi_encode_bound().
+ * Arrays of one axis, and of elements that are not numbers, are no images: all of their elements
+ * that differ from the background are kept, whatever the threshold. `scratch` must hold
+ * medroi_prepare_scratch_nbytes() bytes. */
+size_t medroi_prepare_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout);
+medroi_status medroi_prepare_header(const medroi_settings *settings, const medroi_layout *layout,
+                                    const void *data, void *scratch, medroi_header *header,
+                                    medroi_error *error);
+
 /* One whole stream. `header` carries layout, box, background, threshold, miss_rate, affine,
  * slice_axis, inner_id and side data; the rest is filled in. `params` are the inner codec's. */
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,

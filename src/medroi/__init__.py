@@ -3,8 +3,11 @@
 `MedROI()` discards voxels outside the region of tissue; `MedROI.lossless()` does not.
 """
 
-from medroi import errors
+from medroi import errors, plugins
 from medroi.codec import StreamInfo, inspect
 from medroi.numcodecs_face import MedROI
 
 __all__ = ["MedROI", "StreamInfo", "errors", "inspect"]
+
+# HDF5 libraries that are loaded already can read our datasets from here on.
+plugins.register_quietly()

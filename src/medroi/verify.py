@@ -94,7 +94,7 @@ def _check_bounds(original: Array, decoded: Array, inner: InnerCodec) -> None:
     value_range = float(wanted.max() - wanted.min())
     if float(error.max()) > max(value_range, 1.0):
         raise _failed(inner, f"a voxel is off by {error.max():g}, more than the region's range")
-    limit = config.get("max_error", inner.max_error())
+    limit = inner.promised_error()
     slack = 0.5 if original.dtype.kind in "iu" else float(np.spacing(np.abs(original).max()))
     if limit is not None and float(error.max()) > limit + slack:
         raise _failed(inner, f"a voxel is off by {error.max():g}, the bound is {limit:g}")

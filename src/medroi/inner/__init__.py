@@ -78,7 +78,7 @@ TABLE = (
         "lossless",
         "medroi.inner.predict3d",
         "Predict3D",
-        dtypes="integers up to 32 bits, floats",
+        dtypes="all real numbers",
         dims="1-D to 8-D",
     ),
     Entry(

@@ -46,7 +46,7 @@ class InnerCodec(abc.ABC):
         """Whether decoding gives back every bit."""
         return True
 
-    def max_error(self) -> float | None:
+    def promised_error(self) -> float | None:
         """Largest error of an element, in stored units, that a lossy setting promises."""
         return None
 

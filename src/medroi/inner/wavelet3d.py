@@ -12,10 +12,10 @@ from medroi.inner.base import (
     Array,
     InnerCodec,
     NativeCodec,
-    _native_block,
     block_of,
     check_number,
     dense_bytes,
+    native_block,
 )
 
 _TARGETS = ("psnr", "rate", "max_error", "step")
@@ -70,6 +70,10 @@ class Wavelet3D(NativeCodec):
         """Never."""
         return False
 
+    def promised_error(self) -> float | None:
+        """See `InnerCodec.promised_error`."""
+        return self.max_error
+
     def config(self) -> dict[str, Any]:
         """Name, target and spacing, fit for JSON."""
         settings = dataclasses.asdict(self)
@@ -88,7 +92,7 @@ class Wavelet3D(NativeCodec):
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
-        block = _native_block(block_of(region))
+        block = native_block(block_of(region))
         return _Planned(
             _kernel.plan(self.codec_id, block, dense_bytes(region), self.native_params())
         )

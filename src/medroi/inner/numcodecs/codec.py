@@ -138,8 +138,8 @@ class Numcodecs(InnerCodec):
         """See `InnerCodec.lossless`."""
         return self.accepts.lossless(self.codec)
 
-    def max_error(self) -> float | None:
-        """See `InnerCodec.max_error`."""
+    def promised_error(self) -> float | None:
+        """See `InnerCodec.promised_error`."""
         return None if self.accepts.mapped else self.accepts.max_error(self.codec)
 
     def _config_for(self, dtype: Any, shape: tuple[int, ...], depth: int) -> dict[str, Any]:
@@ -221,15 +221,24 @@ class Numcodecs(InnerCodec):
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
-        is_float = region.dtype.kind == "f"
-        if self.accepts.finite and is_float and not np.isfinite(region).all():
-            raise InvalidArgument(
-                f"{self.codec['id']} cannot code NaN or infinities, and the region has some: "
-                "use zstd or blosc"
-            )
+        self._check_values(region)
         if self._form(region.dtype) == INDICES and not self.lossless:
             return _Planned(self, self._find_map(region))
         return self
+
+    def _check_values(self, region: Array) -> None:
+        """Refuse values that the codec, or the whole process, would not survive."""
+        accepts, name = self.accepts, self.codec["id"]
+        if accepts.finite and region.dtype.kind == "f" and not np.isfinite(region).all():
+            raise InvalidArgument(
+                f"{name} cannot code NaN or infinities, and the region has some: use zstd or blosc"
+            )
+        limit = accepts.max_magnitude(self.codec)
+        if limit < math.inf and max(abs(float(region.min())), abs(float(region.max()))) > limit:
+            raise InvalidArgument(
+                f"{name} with {self.codec} takes magnitudes up to {limit:g}, and the region has "
+                "larger ones: use zstd or blosc"
+            )
 
     def _find_map(self, part: Array) -> Any:
         try:
@@ -328,6 +337,8 @@ class Numcodecs(InnerCodec):
         files = [rest]
         if feed == SLICES:
             files = slices.split_slices(rest, out.size // count)
+        if not all(inner.accepts.is_frame(file, count * dtype.itemsize) for file in files):
+            raise CorruptStream("corrupt stream: a part announces another length than it has")
         fed = [_decode_file(codec, file, dtype, count, depth) for file in files]
         feeding.put_back(form, fed[0] if len(fed) == 1 else np.concatenate(fed), values, out)
 

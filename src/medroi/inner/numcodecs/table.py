@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 Config = Mapping[str, Any]
 
 FLAT, WHOLE, SLICES = 0, 1, 2
+_MAX_MAGNITUDE = 1e15
 _NUMBERS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")
 _TO_16 = (8, 16)
 _FROM_8_TO_16 = tuple(range(8, 17))
@@ -70,12 +73,39 @@ def _pointwise_error(config: Config) -> float | None:
     return float(config["level"]) if config.get("mode") == "pwe" else None
 
 
+def _unlimited(_config: Config) -> float:
+    return math.inf
+
+
+def _sperr_magnitude(config: Config) -> float:
+    """SPERR's integers overflow, and the process dies, where values are too large for a step."""
+    mode, level = config.get("mode"), float(config.get("level", 0))
+    if mode == "pwe" and level > 0:
+        return min(level * 2.0**40, _MAX_MAGNITUDE)
+    possible = {"psnr": 200.0, "bpp": 64.0}
+    return _MAX_MAGNITUDE if 0 < level <= possible.get(str(mode), 0) else 0.0
+
+
 def _absolute_error(config: Config) -> float | None:
     return float(config["abs"]) if config.get("mode") == "abs" and "abs" in config else None
 
 
 def _zfp_tolerance(config: Config) -> float | None:
     return config.get("level") if config.get("mode") == "a" else None
+
+
+def _any_frame(_frame: bytes | memoryview, _nbytes: int) -> bool:
+    return True
+
+
+def _blosc_frame(frame: bytes | memoryview, nbytes: int) -> bool:
+    """Blosc believes the lengths in its header, and reads and writes where they lead."""
+    return len(frame) >= 16 and struct.unpack_from("<4xIxxxxI", frame) == (nbytes, len(frame))
+
+
+def _lz4_frame(frame: bytes | memoryview, nbytes: int) -> bool:
+    """numcodecs' LZ4 allocates what its header says."""
+    return len(frame) >= 4 and struct.unpack_from("<I", frame) == (nbytes,)
 
 
 _ZFPY_TARGETS = {2: "rate", 3: "precision", 4: "tolerance"}
@@ -119,8 +149,12 @@ class Accepts:
         NaN and infinities are refused beforehand.
     verify : bool
         Lossless coding is checked by decoding before it is believed.
+    is_frame : callable
+        Whether coded bytes are safe to decode to that many bytes.
     lossless : callable
         Whether a configuration keeps every bit.
+    max_magnitude : callable
+        Largest magnitude of a value that it survives with a configuration.
     max_error : callable
         Largest error that a configuration promises, in units of what is fed.
     """
@@ -136,19 +170,20 @@ class Accepts:
     min_side: int = 1
     finite: bool = False
     verify: bool = False
+    max_magnitude: Callable[[Config], float] = _unlimited
+    is_frame: Callable[[bytes | memoryview, int], bool] = _any_frame
     lossless: Callable[[Config], bool] = _always
     max_error: Callable[[Config], float | None] = _unstated
 
 
 _BYTES = Accepts(FLAT)
+_BLOSC = Accepts(FLAT, is_frame=_blosc_frame)
 _FLOATS = ("f4", "f8")
 
 KNOWN: Mapping[str, Accepts] = {
-    **dict.fromkeys(("blosc", "zlib", "gzip", "bz2", "lzma", "lz4", "zstd"), _BYTES),
+    **dict.fromkeys(("zlib", "gzip", "bz2", "lzma", "zstd"), _BYTES),
     **dict.fromkeys(
         (
-            "imagecodecs_blosc",
-            "imagecodecs_blosc2",
             "imagecodecs_brotli",
             "imagecodecs_bz2",
             "imagecodecs_deflate",
@@ -161,6 +196,8 @@ KNOWN: Mapping[str, Accepts] = {
         ),
         _BYTES,
     ),
+    **dict.fromkeys(("blosc", "imagecodecs_blosc", "imagecodecs_blosc2"), _BLOSC),
+    "lz4": Accepts(FLAT, is_frame=_lz4_frame),
     "pcodec": Accepts(FLAT, dtypes=_NUMBERS[2:]),
     "zfpy": Accepts(
         WHOLE,
@@ -188,6 +225,7 @@ KNOWN: Mapping[str, Accepts] = {
         widened=True,
         min_side=8,
         finite=True,
+        max_magnitude=_sperr_magnitude,
         lossless=_never,
         max_error=_pointwise_error,
     ),

@@ -1,0 +1,287 @@
+#include "chunk.h"
+
+#include "hosted.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* HDF5 runs one filter at a time; medroi.hdf5 codes several chunks beside it. */
+enum { N_THREADS = 1 };
+
+static size_t layout_nbytes(const medroi_layout *layout) {
+    size_t nbytes = layout->itemsize;
+    for (int32_t i = 0; i < layout->ndim; i++) {
+        if (layout->shape[i] < 0 ||
+            (layout->shape[i] > 0 && nbytes > (size_t)PTRDIFF_MAX / (size_t)layout->shape[i])) {
+            return SIZE_MAX;
+        }
+        nbytes *= (size_t)layout->shape[i];
+    }
+    return nbytes;
+}
+
+int medroi_h5_keeps_all(const medroi_settings *settings, const medroi_layout *layout) {
+    return settings->region.threshold_rule == MEDROI_THRESHOLD_NONE || layout->ndim == 1 ||
+           (layout->kind != 'i' && layout->kind != 'u' && layout->kind != 'f');
+}
+
+/* Element bits as a number that people read. */
+static double value_of(uint64_t bits, const medroi_layout *layout) {
+    unsigned n_bits = 8u * layout->itemsize;
+    if (layout->kind == 'f' && layout->itemsize == 8) {
+        double value;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    if (layout->kind == 'f' && layout->itemsize == 4) {
+        uint32_t word = (uint32_t)bits;
+        float value;
+        memcpy(&value, &word, sizeof value);
+        return (double)value;
+    }
+    if (layout->kind == 'i' && n_bits < 64 && bits >> (n_bits - 1) & 1) {
+        bits |= UINT64_MAX << n_bits;
+    }
+    return layout->kind == 'i' ? (double)(int64_t)bits : (double)bits;
+}
+
+medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t background,
+                                     uint64_t fill, medroi_error *error) {
+    if (background == fill) {
+        return MEDROI_OK;
+    }
+    if (layout->kind == 'f' && layout->itemsize == 2) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "the background and the dataset's fill value differ: create it with the "
+                           "background as its fill value, or use threshold=None");
+    }
+    return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                       "the background is %.9g and the dataset's fill value %.9g: voxels that were "
+                       "never written would change; create the dataset with fillvalue=%.9g, or use "
+                       "threshold=None",
+                       value_of(background, layout), value_of(fill, layout),
+                       value_of(background, layout));
+}
+
+static medroi_block block_of(const medroi_layout *layout, int32_t slice_axis) {
+    medroi_block block = {.ndim = layout->ndim,
+                          .kind = layout->kind,
+                          .big_endian = layout->big_endian,
+                          .itemsize = layout->itemsize};
+    int32_t order[MEDROI_MAX_AXES];
+    uint8_t first = slice_axis < 0 ? medroi_default_slice_axis(layout) : (uint8_t)slice_axis;
+    medroi_coding_order(layout, first, order);
+    for (int32_t i = 0; i < layout->ndim; i++) {
+        block.shape[i] = layout->shape[order[i]];
+    }
+    return block;
+}
+
+medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi_layout *layout,
+                                    medroi_error *error) {
+    uint16_t id = config->settings.inner_id;
+    const medroi_inner *inner = medroi_find_inner(id);
+    medroi_block block = block_of(layout, config->settings.slice_axis);
+    if (config->has_key || inner == NULL) {
+        medroi_status status = medroi_h5_need_hook(id, error);
+        if (status == MEDROI_OK && !config->has_key) {
+            status = medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
+                                 "inner codec id %u is not part of this plugin; name it with "
+                                 "medroi.hdf5.MedROIFilter(inner=...)",
+                                 (unsigned)id);
+        }
+        return status == MEDROI_OK ? medroi_h5_hosted_encode(config->key, layout, NULL, NULL, error)
+                                   : status;
+    }
+    return inner->check == NULL ? MEDROI_OK : inner->check(&block, config->settings.params, error);
+}
+
+static medroi_status no_memory(size_t nbytes, medroi_error *error) {
+    return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
+}
+
+static medroi_status encode_native(const medroi_h5_config *config, const void *data,
+                                   medroi_h5_memory *out, medroi_error *error) {
+    const medroi_settings *settings = &config->settings;
+    medroi_header header;
+    size_t scratch_nbytes = medroi_prepare_scratch_nbytes(settings, &config->layout);
+    void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
+                                           : medroi_prepare_header(settings, &config->layout, data,
+                                                                   scratch, &header, error);
+    free(scratch);
+    scratch = NULL;
+    if (status == MEDROI_OK) {
+        status = medroi_encode_bound(&header, settings->params, N_THREADS, &out->capacity,
+                                     &scratch_nbytes, error);
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    out->data = out->allocate(out->capacity, false);
+    if (scratch == NULL || out->data == NULL) {
+        status = no_memory(out->capacity, error);
+        goto done;
+    }
+    status = medroi_encode(&header, data, settings->params, N_THREADS, scratch, out->data,
+                           out->capacity, &out->nbytes, error);
+done:
+    free(scratch);
+    return status;
+}
+
+/* The background that was found in a chunk, against the fill value of its dataset. */
+static medroi_status check_found_background(const medroi_h5_config *config,
+                                            const medroi_h5_memory *stream, medroi_error *error) {
+    medroi_header header;
+    size_t preamble_nbytes;
+    medroi_status status;
+    if (!config->has_fill) {
+        return MEDROI_OK;
+    }
+    status = medroi_read_preamble(stream->data, stream->nbytes, &header, &preamble_nbytes, error);
+    return status == MEDROI_OK
+               ? medroi_h5_compare_fill(&config->layout, header.background, config->fill, error)
+               : status;
+}
+
+static void drop(medroi_h5_memory *out) {
+    if (out->allocate == NULL) {
+        return;
+    }
+    if (out->data != NULL) {
+        (void)out->release(out->data);
+    }
+    out->data = NULL;
+    out->nbytes = out->capacity = 0;
+}
+
+static medroi_status provide(medroi_h5_memory *out, size_t nbytes, medroi_error *error) {
+    out->nbytes = nbytes;
+    if (out->allocate == NULL) {
+        return out->capacity == nbytes
+                   ? MEDROI_OK
+                   : medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                                 "the output has %zu bytes, the chunk %zu", out->capacity, nbytes);
+    }
+    out->capacity = nbytes;
+    out->data = out->allocate(nbytes > 0 ? nbytes : 1, false);
+    return out->data != NULL ? MEDROI_OK : no_memory(nbytes, error);
+}
+
+medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void *data,
+                               size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
+    medroi_h5_config config;
+    medroi_status status = medroi_h5_parse(words, n_words, &config, error);
+    out->data = NULL;
+    if (status == MEDROI_OK && !config.has_local) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                             "cd_values do not hold the chunk's shape: the dataset was not created "
+                             "with this filter loaded");
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_h5_resolve(&config, &config.layout, error);
+    }
+    if (status == MEDROI_OK && layout_nbytes(&config.layout) != nbytes) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                             "found a chunk of %zu bytes, cd_values say %zu", nbytes,
+                             layout_nbytes(&config.layout));
+    }
+    if (status == MEDROI_OK && config.has_key) {
+        status = medroi_h5_need_hook(config.settings.inner_id, error);
+        if (status == MEDROI_OK) {
+            status = medroi_h5_hosted_encode(config.key, &config.layout, data, out, error);
+        }
+    } else if (status == MEDROI_OK) {
+        status = encode_native(&config, data, out, error);
+    }
+    if (status == MEDROI_OK) {
+        status = check_found_background(&config, out, error);
+    }
+    if (status != MEDROI_OK) {
+        drop(out);
+    }
+    return status;
+}
+
+static medroi_status check_chunk(const medroi_layout *expected, const medroi_layout *found,
+                                 medroi_error *error) {
+    int same = expected->ndim == found->ndim && expected->kind == found->kind &&
+               expected->itemsize == found->itemsize && expected->big_endian == found->big_endian;
+    for (int32_t i = 0; same && i < expected->ndim; i++) {
+        same = expected->shape[i] == found->shape[i];
+    }
+    if (same) {
+        return MEDROI_OK;
+    }
+    return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                       "corrupt chunk: its stream holds an array of %d axes, %" PRId64
+                       " x ..., kind %c of %u bytes; the dataset's chunks have %d axes, %" PRId64
+                       " x ..., kind %c of %u bytes",
+                       (int)found->ndim, found->shape[0], found->kind, (unsigned)found->itemsize,
+                       (int)expected->ndim, expected->shape[0], expected->kind,
+                       (unsigned)expected->itemsize);
+}
+
+static medroi_status decode_native(const medroi_header *header, const uint8_t *payload,
+                                   size_t payload_nbytes, void *data, medroi_error *error) {
+    size_t scratch_nbytes = medroi_decode_scratch_nbytes(header, N_THREADS);
+    void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
+                                           : medroi_decode(header, payload, payload_nbytes,
+                                                           N_THREADS, scratch, data, error);
+    free(scratch);
+    return status;
+}
+
+/* Everything that can be checked before memory is allocated. */
+static medroi_status read_stream(const unsigned *words, size_t n_words, const void *stream,
+                                 size_t nbytes, medroi_header *header, size_t *preamble_nbytes,
+                                 medroi_error *error) {
+    medroi_h5_config config;
+    medroi_status status = medroi_h5_parse(words, n_words, &config, error);
+    if (status == MEDROI_OK) {
+        status = medroi_read_preamble(stream, nbytes, header, preamble_nbytes, error);
+    }
+    if (status == MEDROI_OK && header->layout.f_order) {
+        status =
+            medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                        "corrupt chunk: its stream is in F order, an HDF5 chunk is in C order");
+    }
+    if (status == MEDROI_OK && config.has_local) {
+        status = check_chunk(&config.layout, &header->layout, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_check_payload(header, (const uint8_t *)stream + *preamble_nbytes,
+                                      nbytes - *preamble_nbytes, error);
+    }
+    return status;
+}
+
+medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void *stream,
+                               size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
+    medroi_header header;
+    size_t preamble_nbytes = 0;
+    medroi_status status =
+        read_stream(words, n_words, stream, nbytes, &header, &preamble_nbytes, error);
+    int is_native = status == MEDROI_OK &&
+                    (medroi_part_count(&header) == 0 || medroi_find_inner(header.inner_id) != NULL);
+    if (status == MEDROI_OK && !is_native) {
+        status = medroi_h5_need_hook(header.inner_id, error);
+    }
+    if (status == MEDROI_OK) {
+        status = provide(out, layout_nbytes(&header.layout), error);
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    status = is_native ? decode_native(&header, (const uint8_t *)stream + preamble_nbytes,
+                                       nbytes - preamble_nbytes, out->data, error)
+                       : medroi_h5_hosted_decode(stream, nbytes, out, error);
+    if (status != MEDROI_OK) {
+        drop(out);
+    }
+    return status;
+}

@@ -1,0 +1,38 @@
+/* One chunk to a stream and back, whoever owns the memory. */
+#ifndef MEDROI_CHUNK_H
+#define MEDROI_CHUNK_H
+
+#include "cd_values.h"
+
+#include <stdbool.h>
+
+/* Where the bytes of a result go. They are allocated once, with an upper bound of their number;
+ * without `allocate`, `data` is the caller's own memory of `capacity` bytes, and must fit. */
+typedef struct medroi_h5_memory {
+    void *(*allocate)(size_t nbytes, bool clear);
+    int (*release)(void *);
+    void *data;
+    size_t capacity;
+    size_t nbytes;
+} medroi_h5_memory;
+
+/* 1: no voxel that differs from the background is ever discarded. */
+int medroi_h5_keeps_all(const medroi_settings *settings, const medroi_layout *layout);
+
+/* Refuse a background that is not the dataset's fill value. */
+medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t background,
+                                     uint64_t fill, medroi_error *error);
+
+/* Refuse an inner codec that is not there, or that cannot code chunks like this. */
+medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi_layout *layout,
+                                    medroi_error *error);
+
+/* `words` are complete cd_values. On failure nothing is left allocated in `out`. */
+medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void *data,
+                               size_t nbytes, medroi_h5_memory *out, medroi_error *error);
+
+/* Without a local part in the words, the chunk is what the stream says. */
+medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void *stream,
+                               size_t nbytes, medroi_h5_memory *out, medroi_error *error);
+
+#endif

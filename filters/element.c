@@ -1,0 +1,112 @@
+#include "element.h"
+
+#include <string.h>
+
+static medroi_status refuse(medroi_error *error, const char *what) {
+    return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                       "elements of %s cannot be stored; possible are integers of 8 to 64 bits, "
+                       "IEEE floats of 16 to 64 bits and, losslessly, bool, fixed-size strings and "
+                       "opaque bytes",
+                       what);
+}
+
+static int has_member(const medroi_hdf5_api *hdf5, medroi_hid type, unsigned index,
+                      const char *name) {
+    char *found = hdf5->get_member_name(type, index);
+    int same = found != NULL && strcmp(found, name) == 0;
+    if (found != NULL) {
+        (void)hdf5->free_memory(found);
+    }
+    return same;
+}
+
+/* h5py stores bool as an enumeration. */
+static int is_bool(const medroi_hdf5_api *hdf5, medroi_hid type) {
+    return hdf5->get_size(type) == 1 && hdf5->get_nmembers(type) == 2 &&
+           has_member(hdf5, type, 0, "FALSE") && has_member(hdf5, type, 1, "TRUE");
+}
+
+static medroi_status read_integer(const medroi_hdf5_api *hdf5, medroi_hid type,
+                                  medroi_layout *layout, medroi_error *error) {
+    size_t size = hdf5->get_size(type);
+    if (hdf5->get_precision(type) != 8 * size ||
+        !(size == 1 || size == 2 || size == 4 || size == 8)) {
+        return refuse(error, "integers with unused bits or more than 64");
+    }
+    layout->kind = hdf5->get_sign(type) == 0 ? 'u' : 'i';
+    return MEDROI_OK;
+}
+
+static medroi_status read_float(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                                medroi_error *error) {
+    size_t size = hdf5->get_size(type), bias = hdf5->get_ebias(type);
+    if (hdf5->get_precision(type) != 8 * size ||
+        !((size == 2 && bias == 15) || (size == 4 && bias == 127) || (size == 8 && bias == 1023))) {
+        return refuse(error, "floats that are not IEEE half, single or double");
+    }
+    layout->kind = 'f';
+    return MEDROI_OK;
+}
+
+static medroi_status read_enum(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                               medroi_error *error) {
+    medroi_hid base;
+    medroi_status status;
+    if (is_bool(hdf5, type)) {
+        layout->kind = 'b';
+        return MEDROI_OK;
+    }
+    base = hdf5->get_super(type);
+    if (base < 0) {
+        return refuse(error, "an unreadable enumeration");
+    }
+    status = read_integer(hdf5, base, layout, error);
+    (void)hdf5->close_type(base);
+    return status;
+}
+
+static medroi_status read_order(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                                medroi_error *error) {
+    int order;
+    layout->big_endian = 0;
+    if (layout->itemsize == 1 || layout->kind == 'S' || layout->kind == 'V') {
+        return MEDROI_OK;
+    }
+    order = hdf5->get_order(type);
+    if (order != H5_ORDER_LE && order != H5_ORDER_BE) {
+        return refuse(error, "a byte order other than little and big endian");
+    }
+    layout->big_endian = order == H5_ORDER_BE;
+    return MEDROI_OK;
+}
+
+medroi_status medroi_h5_element(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,
+                                medroi_error *error) {
+    size_t size = hdf5->get_size(type);
+    medroi_status status = MEDROI_OK;
+    if (size < 1 || size > UINT16_MAX) {
+        return refuse(error, "more than 65535 bytes");
+    }
+    layout->itemsize = (uint16_t)size;
+    switch (hdf5->get_class(type)) {
+    case H5_CLASS_INTEGER:
+        status = read_integer(hdf5, type, layout, error);
+        break;
+    case H5_CLASS_FLOAT:
+        status = read_float(hdf5, type, layout, error);
+        break;
+    case H5_CLASS_ENUM:
+        status = read_enum(hdf5, type, layout, error);
+        break;
+    case H5_CLASS_STRING:
+        layout->kind = 'S';
+        status = hdf5->is_variable_str(type) == 0 ? status : refuse(error, "variable length");
+        break;
+    case H5_CLASS_OPAQUE:
+        layout->kind = 'V';
+        break;
+    default:
+        status = refuse(error, "a compound, array, reference, complex or other class");
+    }
+    return status == MEDROI_OK ? read_order(hdf5, type, layout, error) : status;
+}

@@ -1,0 +1,106 @@
+/* Resolve the calling libhdf5 once per library and keep the result. */
+#define _GNU_SOURCE
+#include "hdf5_api.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct library {
+    struct library *next;
+    void *base;
+    int usable;
+    medroi_hdf5_api api;
+} library;
+
+static library *libraries;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A library that is being called is loaded: this only takes a handle to it. It is never given
+ * back, so that no other library can come to lie at the same address. */
+static void *handle_of(const Dl_info *info) {
+    void *handle = dlopen(info->dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    return handle != NULL ? handle : dlopen(NULL, RTLD_LAZY);
+}
+
+/* Function pointers are stored through memcpy: C has no conversion from void *. */
+static int look_up(void *handle, const char *name, void *slot) {
+    void *symbol = dlsym(handle, name);
+    memcpy(slot, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+static int resolve(void *handle, medroi_hdf5_api *api) {
+    const struct {
+        const char *name;
+        void *slot;
+    } needed[] = {
+        {"H5allocate_memory", &api->allocate_memory},
+        {"H5free_memory", &api->free_memory},
+        {"H5get_libversion", &api->get_libversion},
+        {"H5Pget_nfilters", &api->get_nfilters},
+        {"H5Pget_filter2", &api->get_filter2},
+        {"H5Pget_filter_by_id2", &api->get_filter_by_id2},
+        {"H5Pmodify_filter", &api->modify_filter},
+        {"H5Pget_chunk", &api->get_chunk},
+        {"H5Pfill_value_defined", &api->fill_value_defined},
+        {"H5Pget_fill_value", &api->get_fill_value},
+        {"H5Tget_class", &api->get_class},
+        {"H5Tget_size", &api->get_size},
+        {"H5Tget_sign", &api->get_sign},
+        {"H5Tget_order", &api->get_order},
+        {"H5Tget_precision", &api->get_precision},
+        {"H5Tget_ebias", &api->get_ebias},
+        {"H5Tget_super", &api->get_super},
+        {"H5Tget_nmembers", &api->get_nmembers},
+        {"H5Tget_member_name", &api->get_member_name},
+        {"H5Tis_variable_str", &api->is_variable_str},
+        {"H5Tclose", &api->close_type},
+        {"H5Epush2", &api->push_error},
+        {"H5Ecreate_stack", &api->create_stack},
+        {"H5Eset_current_stack", &api->set_current_stack},
+        {"H5E_ERR_CLS_g", &api->error_class},
+        {"H5E_PLINE_g", &api->error_major},
+        {"H5E_CANTFILTER_g", &api->error_minor},
+    };
+    unsigned major = 0, minor = 0, release = 0;
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        if (!look_up(handle, needed[i].name, needed[i].slot)) {
+            return 0;
+        }
+    }
+    (void)look_up(handle, "H5Eis_paused", &api->is_paused);
+    return api->get_libversion(&major, &minor, &release) >= 0 &&
+           (major > 1 || (major == 1 && minor >= 10));
+}
+
+static library *find(void *base) {
+    library *found = libraries;
+    while (found != NULL && found->base != base) {
+        found = found->next;
+    }
+    return found;
+}
+
+const medroi_hdf5_api *medroi_hdf5_api_at(void *address) {
+    Dl_info info;
+    library *found = NULL;
+    if (dladdr(address, &info) == 0 || info.dli_fname == NULL) {
+        return NULL;
+    }
+    pthread_mutex_lock(&lock);
+    found = find(info.dli_fbase);
+    if (found == NULL) {
+        void *handle = handle_of(&info);
+        found = handle != NULL ? calloc(1, sizeof *found) : NULL;
+        if (found != NULL) {
+            found->base = info.dli_fbase;
+            found->usable = resolve(handle, &found->api);
+            found->next = libraries;
+            libraries = found;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return found != NULL && found->usable ? &found->api : NULL;
+}

@@ -1,0 +1,146 @@
+#include "local.h"
+
+#include "cd_values.h"
+#include "chunk.h"
+#include "element.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One dataset that is being created. */
+typedef struct dataset {
+    medroi_h5_config config;
+    medroi_layout layout;
+    unsigned words[MEDROI_H5_MAX_WORDS];
+    size_t n_words;
+    unsigned flags;
+} dataset;
+
+static medroi_status check_position(const medroi_hdf5_api *hdf5, medroi_hid dcpl,
+                                    medroi_error *error) {
+    char name[64] = "";
+    size_t n_words = 0;
+    int id = hdf5->get_filter2(dcpl, 0, NULL, &n_words, NULL, sizeof name, name, NULL);
+    name[sizeof name - 1] = '\0';
+    if (id >= 0 && id != MEDROI_H5_FILTER_ID) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "filter %d (%s) is in front of medroi, which must be the first to see "
+                           "the voxels: leave it out",
+                           id, name);
+    }
+    return MEDROI_OK;
+}
+
+static medroi_status read_words(const medroi_hdf5_api *hdf5, medroi_hid dcpl, dataset *found,
+                                medroi_error *error) {
+    found->n_words = MEDROI_H5_MAX_WORDS;
+    if (hdf5->get_filter_by_id2(dcpl, MEDROI_H5_FILTER_ID, &found->flags, &found->n_words,
+                                found->words, 0, NULL, NULL) < 0) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "the dataset's creation list does not name this filter");
+    }
+    return medroi_h5_parse(found->words, found->n_words, &found->config, error);
+}
+
+static medroi_status read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_layout *layout,
+                                medroi_error *error) {
+    uint64_t sizes[32] = {0};
+    int ndim = hdf5->get_chunk(dcpl, 32, sizes);
+    if (ndim < 1 || ndim > MEDROI_H5_MAX_NDIM) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "found a chunk of %d axes, expected 1 to %d", ndim, MEDROI_H5_MAX_NDIM);
+    }
+    layout->ndim = ndim;
+    for (int i = 0; i < ndim; i++) {
+        if (sizes[i] < 1 || sizes[i] > UINT32_MAX) {
+            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                               "axis %d of the chunk has %" PRIu64 " voxels, expected at most %u",
+                               i, sizes[i], UINT32_MAX);
+        }
+        layout->shape[i] = (int64_t)sizes[i];
+    }
+    return MEDROI_OK;
+}
+
+static uint64_t element_bits(const uint8_t *element, const medroi_layout *layout) {
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < layout->itemsize; i++) {
+        unsigned k = layout->big_endian ? layout->itemsize - 1u - i : i;
+        bits |= (uint64_t)element[k] << 8 * i;
+    }
+    return bits;
+}
+
+/* Voxels that nobody wrote hold the fill value, also in chunks that reach past the edge: what is
+ * outside the region of such a chunk would come back as background. */
+static medroi_status check_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
+                                dataset *found, medroi_error *error) {
+    const medroi_settings *settings = &found->config.settings;
+    uint8_t element[8] = {0};
+    int defined = H5_FILL_UNDEFINED;
+    found->config.has_fill = 0;
+    if (medroi_h5_keeps_all(settings, &found->layout) ||
+        hdf5->fill_value_defined(dcpl, &defined) < 0 || defined == H5_FILL_UNDEFINED) {
+        return MEDROI_OK;
+    }
+    if (hdf5->get_fill_value(dcpl, type, element) < 0) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "the dataset's fill value cannot be read as one of its elements");
+    }
+    found->config.fill = element_bits(element, &found->layout);
+    found->config.has_fill = settings->auto_background;
+    if (settings->auto_background) {
+        return MEDROI_OK;
+    }
+    return medroi_h5_compare_fill(&found->layout, settings->region.background, found->config.fill,
+                                  error);
+}
+
+static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
+                             dataset *found, medroi_error *error) {
+    medroi_status status;
+    memset(found, 0, sizeof *found);
+    status = check_position(hdf5, dcpl, error);
+    if (status == MEDROI_OK) {
+        status = read_words(hdf5, dcpl, found, error);
+    }
+    if (status == MEDROI_OK) {
+        status = read_chunk(hdf5, dcpl, &found->layout, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_h5_element(hdf5, type, &found->layout, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_h5_resolve(&found->config, &found->layout, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_h5_check_inner(&found->config, &found->layout, error);
+    }
+    return status == MEDROI_OK ? check_fill(hdf5, dcpl, type, found, error) : status;
+}
+
+medroi_status medroi_h5_check_dataset(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
+                                      medroi_error *error) {
+    dataset found;
+    return inspect(hdf5, dcpl, type, &found, error);
+}
+
+medroi_status medroi_h5_set_local(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
+                                  medroi_error *error) {
+    dataset found;
+    unsigned words[MEDROI_H5_MAX_WORDS];
+    size_t n_words = 0;
+    medroi_status status = inspect(hdf5, dcpl, type, &found, error);
+    if (status == MEDROI_OK) {
+        status =
+            medroi_h5_add_local(&found.config, found.words, &found.layout, words, &n_words, error);
+    }
+    if (status == MEDROI_OK &&
+        hdf5->modify_filter(dcpl, MEDROI_H5_FILTER_ID, found.flags & ~H5_FLAG_OPTIONAL, n_words,
+                            words) < 0) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                             "HDF5 does not take the filter's parameters back");
+    }
+    return status;
+}

@@ -1,0 +1,127 @@
+"""The folder for HDF5_PLUGIN_PATH, and how every libhdf5 of this process learns of it.
+
+Light on purpose: `import medroi` runs this, and most programs that do have no HDF5 loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["plugin_path", "register", "register_quietly"]
+
+_FOLDER = Path(__file__).resolve().parent
+_LIBRARY = _FOLDER / "libh5medroi.so"
+# Address of a library's H5PLprepend -> the library; they are told once.
+_told: dict[int, Any] = {}
+
+
+def plugin_path() -> str:
+    """The folder to put into HDF5_PLUGIN_PATH."""
+    return str(_FOLDER)
+
+
+def library_path() -> str:
+    """The plugin's file.
+
+    Raises
+    ------
+    InnerUnavailable
+        Where this installation has none.
+    """
+    from medroi.errors import InnerUnavailable
+
+    if not _LIBRARY.exists():
+        raise InnerUnavailable(
+            f"this installation of medroi has no HDF5 plugin ({_LIBRARY} is missing): "
+            "pip install --force-reinstall medroi"
+        )
+    return str(_LIBRARY)
+
+
+def register() -> list[str]:
+    """Tell every libhdf5 that this process has loaded where the plugin is.
+
+    Returns
+    -------
+    list of str
+        The libraries that know it now.
+
+    Raises
+    ------
+    InnerUnavailable
+        Where this installation has no plugin.
+    """
+    library = library_path()
+    paths = _loaded_hdf5()
+    if paths:
+        from medroi.plugins import hook
+
+        hook.install(library)
+    return [path for path in paths if _tell(path)]
+
+
+def register_quietly() -> None:
+    """`register`, for the import of the package: nothing here may make that fail."""
+    try:
+        register()
+    except Exception:  # whatever it was, `import medroi.hdf5` says it
+        return
+
+
+def libraries() -> list[Any]:
+    """The libraries that were told, as ctypes sees them."""
+    return list(_told.values())
+
+
+def h5py_lock() -> Any:
+    """h5py's lock around HDF5, which it holds where it lets go of the GIL."""
+    from contextlib import nullcontext
+
+    return getattr(sys.modules.get("h5py._objects"), "phil", nullcontext())
+
+
+def _loaded_hdf5() -> list[str]:
+    """Paths of the loaded libraries that may be, or lead to, a libhdf5."""
+    if sys.platform == "darwin":
+        paths = _images_of_dyld()
+    else:
+        try:
+            lines = Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines()
+        except OSError:
+            return []
+        paths = [line.split(maxsplit=5)[-1] for line in lines if "hdf5" in line]
+    names = {path for path in paths if "hdf5" in path.rsplit("/", 1)[-1].lower()}
+    return sorted(path for path in names if path.startswith("/") and path != str(_LIBRARY))
+
+
+def _images_of_dyld() -> list[str]:
+    import ctypes
+
+    process = ctypes.CDLL(None)
+    process._dyld_get_image_name.restype = ctypes.c_char_p
+    count = process._dyld_image_count()
+    names = (process._dyld_get_image_name(ctypes.c_uint32(index)) for index in range(count))
+    return [name.decode(errors="surrogateescape") for name in names if name]
+
+
+def _tell(path: str) -> bool:
+    import ctypes
+    import os
+
+    try:
+        # PyDLL keeps the GIL: no other Python thread can be inside HDF5 meanwhile.
+        library = ctypes.PyDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        prepend = library.H5PLprepend
+    except (OSError, AttributeError):
+        return False
+    address = ctypes.cast(prepend, ctypes.c_void_p).value
+    if address in _told:
+        return True
+    prepend.argtypes = [ctypes.c_char_p]
+    with h5py_lock():
+        if prepend(os.fsencode(_FOLDER)) < 0:
+            return False
+    _told[address or 0] = library
+    return True

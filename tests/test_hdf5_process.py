@@ -1,0 +1,186 @@
+"""Promises about the process: registration on import, threads, and files left open at its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import hosted_codec
+import numpy as np
+import pytest
+from make_hdf5 import FILTER_ID, blob, dataset
+
+import medroi
+from medroi import plugins
+from medroi.hdf5 import MedROIFilter
+
+TESTS = Path(__file__).parent
+SHAPE, CHUNKS = (20, 33, 26), (9, 16, 13)
+
+
+def run_python(script, *argv, check=True):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    environment.pop("HDF5_PLUGIN_PATH", None)
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, argv)],
+        env=environment,
+        check=check,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+LEAVE = """
+import sys
+import h5py, medroi.hdf5, hosted_codec
+from make_hdf5 import blob
+hosted_codec.install()
+inner = {"id": sys.argv[2]}
+file = h5py.File(sys.argv[1], "w")
+made = file.create_dataset("scan", shape=(20, 33, 26), chunks=(9, 16, 13), dtype="<i2",
+                           **medroi.hdf5.MedROIFilter(inner))
+made[...] = blob((20, 33, 26))
+keep = [file, made]
+"""
+
+
+@pytest.fixture
+def table():
+    before = medroi.inner.TABLE
+    hosted_codec.install()
+    yield
+    medroi.inner.TABLE = before
+
+
+@pytest.mark.parametrize("inner", ["zstd", hosted_codec.NAME])
+@pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise RuntimeError", "del sys.modules['h5py']"])
+def test_no_chunk_is_lost_when_a_program_ends_with_the_file_open(tmp_path, inner, ending, table):
+    ended = run_python(LEAVE + ending, tmp_path / "a.h5", inner, check=False)
+    assert "medroi:" not in ended.stderr
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["scan"].id.get_num_chunks() == 18
+        assert (file["scan"][...] == blob(SHAPE)).all()
+
+
+def test_a_chunk_that_cannot_be_written_at_the_end_is_said(tmp_path):
+    script = LEAVE + (
+        "hosted_codec.Hosted.encode = lambda self, part: 1 / 0\n"
+        "made[0, 0, 0] = 77\n"
+    )
+    ended = run_python(script, tmp_path / "a.h5", hosted_codec.NAME, check=False)
+    assert "medroi: an open HDF5 file could not be flushed: division by zero" in ended.stderr
+
+
+def test_importing_medroi_is_enough_where_h5py_is_loaded(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
+    script = """
+import sys, h5py, medroi
+assert "medroi.hdf5" not in sys.modules
+with h5py.File(sys.argv[1]) as file:
+    print(int(file["scan"][...].astype(int).sum()))
+"""
+    found = run_python(script, tmp_path / "a.h5").stdout
+    assert int(found) == int(blob(SHAPE).astype(int).sum())
+
+
+def test_register_reaches_a_library_that_is_loaded_later(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
+    script = """
+import sys, medroi, h5py
+from medroi import plugins
+assert not h5py.h5z.filter_avail(33054)
+paths = plugins.register()
+assert len(paths) >= 1, paths
+assert h5py.h5z.filter_avail(33054)
+h5py.File(sys.argv[1])["scan"][...]
+"""
+    run_python(script, tmp_path / "a.h5")
+
+
+def test_importing_medroi_loads_nothing_of_hdf5():
+    script = """
+import sys, medroi
+loaded = {"h5py", "medroi.hdf5", "medroi.plugins.hook", "medroi.plugins.interface"}
+assert not loaded & set(sys.modules), loaded & set(sys.modules)
+assert "libh5medroi" not in open("/proc/self/maps").read()
+"""
+    run_python(script)
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, ImportError, AttributeError])
+def test_importing_medroi_never_fails_for_hdf5(monkeypatch, error):
+    def fail():
+        raise error("no such thing")
+
+    monkeypatch.setattr(plugins, "_loaded_hdf5", fail)
+    plugins.register_quietly()
+    with pytest.raises(error):
+        plugins.register()
+
+
+def test_a_missing_plugin_is_one_clear_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(plugins, "_LIBRARY", tmp_path / "libh5medroi.so")
+    plugins.register_quietly()
+    with pytest.raises(medroi.errors.InnerUnavailable, match="has no HDF5 plugin"):
+        plugins.register()
+
+
+def test_libraries_are_told_once():
+    before = plugins.register()
+    told = len(plugins.libraries())
+    assert plugins.register() == before
+    assert len(plugins.libraries()) == told
+
+
+THREADS = """
+import sys, threading
+import h5py, medroi.hdf5, hosted_codec
+from make_hdf5 import blob
+hosted_codec.install()
+array, failures = blob((20, 33, 26)), []
+
+def work(number):
+    try:
+        options = medroi.hdf5.MedROIFilter({"id": ["zstd", "sirenmri"][number % 2]})
+        with h5py.File(f"{sys.argv[1]}/{number}.h5", "w", rdcc_nbytes=0) as file:
+            for turn in range(4):
+                made = file.create_dataset(f"a{turn}", data=array, chunks=(9, 16, 13), **options)
+                other = file.create_dataset(f"b{turn}", shape=array.shape, dtype="<i2",
+                                            chunks=(9, 16, 13), **options)
+                medroi.hdf5.write(other, array, threads=2)
+                assert (made[...] == other[...]).all()
+                assert (medroi.hdf5.read(made, threads=2) == array).all()
+    except BaseException as error:
+        failures.append(repr(error))
+
+workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+[worker.start() for worker in workers]
+[worker.join() for worker in workers]
+assert not failures, failures
+"""
+
+
+def test_threads_of_python_and_of_the_filter_do_not_wait_for_each_other(tmp_path):
+    run_python(THREADS, tmp_path)
+
+
+def test_last_error_is_of_this_thread(tmp_path):
+    import threading
+
+    with h5py.File(tmp_path / "a.h5", "w") as file, pytest.raises(ValueError, match="in front"):
+        file.create_dataset(
+            "x", data=np.zeros((8, 8), "<i2"), chunks=True, shuffle=True, **MedROIFilter()
+        )
+    assert "in front" in medroi.hdf5.last_error()
+    heard = []
+    worker = threading.Thread(target=lambda: heard.append(medroi.hdf5.last_error()))
+    worker.start()
+    worker.join()
+    assert heard == [None]
+    assert FILTER_ID == 33054

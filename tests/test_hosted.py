@@ -1,0 +1,248 @@
+"""heif, numcodecs and verification: what is promised beyond the table of all codecs."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numcodecs
+import numpy as np
+import pytest
+from arrays import phantom, same_bits
+from numcodecs.registry import register_codec
+
+from medroi import MedROI, errors, inspect
+from medroi.inner.heif import Heif
+from medroi.inner.jpeg2000.codec import Jpeg2000
+from medroi.inner.numcodecs.codec import Numcodecs
+
+FOLDER = Path(__file__).parent / "golden" / "hosted"
+GOLDENS = sorted(FOLDER.glob("v1-*.medroi"))
+PART = np.random.default_rng(6).integers(0, 900, (2, 9, 11)).astype("<i2")
+
+
+def test_the_goldens_are_there() -> None:
+    assert len(GOLDENS) >= 7
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
+def test_old_streams_decode_to_what_they_always_did(path: Path) -> None:
+    expected = np.load(path.with_suffix(".npz"))["array"]
+    assert same_bits(MedROI().decode(path.read_bytes()), expected)
+
+
+@pytest.mark.parametrize("bits", range(1, 13))
+def test_heif_keeps_every_depth_to_twelve_bits(bits: int) -> None:
+    array = np.random.default_rng(bits).integers(0, 1 << bits, (3, 20, 31)).astype("<u2")
+    assert same_bits(MedROI().decode(MedROI.lossless("heif").encode(array)), array)
+
+
+def test_heif_refuses_more_than_twelve_bits_and_says_what_takes_them() -> None:
+    array = np.random.default_rng(1).integers(0, 1 << 14, (3, 60, 61)).astype("<u2")
+    with pytest.raises(errors.InvalidArgument, match=r"12 bits.*predict3d.*jpeg2000"):
+        MedROI.lossless("heif").encode(array)
+
+
+@pytest.mark.parametrize("array", [phantom(), phantom(dtype="<f4") * np.float32(0.1) - 3])
+def test_a_quality_gives_back_units_and_rises_with_its_number(array: np.ndarray) -> None:
+    errors_seen = []
+    for quality in (20, 60, 95):
+        codec = MedROI({"id": "heif", "quality": quality}, threshold=None)
+        found = codec.decode(codec.encode(array))
+        assert found.dtype == array.dtype
+        errors_seen.append(float(((found.astype("f8") - array) ** 2).mean()))
+    assert errors_seen == sorted(errors_seen, reverse=True)
+    assert errors_seen[-1] < 4 * (np.ptp(array) / 255) ** 2
+
+
+@pytest.mark.parametrize("depth", [8, 12])
+def test_pillow_heif_keeps_its_options(depth: int) -> None:
+    import pillow_heif
+
+    before = pillow_heif.options.SAVE_HDR_TO_12_BIT
+    array = np.random.default_rng(1).integers(0, 1 << depth, (2, 9, 9)).astype("<u2")
+    MedROI.lossless("heif").encode(array)
+    assert pillow_heif.options.SAVE_HDR_TO_12_BIT == before
+
+
+@pytest.mark.parametrize("quality", [-1, 101, 50.5, "high"])
+def test_no_quality_outside_the_scale(quality: object) -> None:
+    with pytest.raises(errors.InvalidArgument):
+        MedROI({"id": "heif", "quality": quality})
+
+
+PARTS = {
+    "heif": Heif().encode(PART),
+    "heif quality": Heif(quality=70).encode(PART),
+    "blosc": Numcodecs("blosc").encode(PART),
+    "jpegxl": Numcodecs("imagecodecs_jpegxl").encode(PART),
+    "pcodec": Numcodecs("imagecodecs_pcodec").encode(PART),
+    "zlib": Numcodecs("zlib").encode(PART),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_prefix_of_a_part_is_refused_or_whole(name: str) -> None:
+    decode = Heif.decode if name.startswith("heif") else Numcodecs.decode
+    coded, out = PARTS[name], np.empty_like(PART)
+    decode(memoryview(coded), out)
+    whole = out.copy()
+    for length in range(0, len(coded), 3):
+        try:
+            decode(memoryview(coded[:length]), out)
+        except errors.CorruptStream:
+            continue
+        assert same_bits(out, whole)  # a library that does not need its last bytes
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_flipped_heads_never_do_more_than_change_values(name: str) -> None:
+    decode = Heif.decode if name.startswith("heif") else Numcodecs.decode
+    coded, out, refused = PARTS[name], np.empty_like(PART), 0
+    for position in range(8 * 60):
+        broken = bytearray(coded)
+        broken[position // 8] ^= 1 << position % 8
+        try:
+            decode(memoryview(broken), out)
+        except (errors.CorruptStream, errors.InnerUnavailable):
+            refused += 1
+    assert refused > 50
+
+
+def numcodecs_part(config: bytes, body: bytes = b"") -> memoryview:
+    return memoryview(struct.pack("<BBBH", 0, 0, 1, len(config)) + config + body)
+
+
+@pytest.mark.parametrize("config", [b"", b"[]", b'{"id":1}', b'{"id":[]}', b"{" * 3000, b"\xff"])
+def test_a_configuration_that_is_none_is_refused(config: bytes) -> None:
+    with pytest.raises(errors.CorruptStream):
+        Numcodecs.decode(numcodecs_part(config), np.empty_like(PART))
+
+
+def test_a_file_cannot_ask_for_pickle() -> None:
+    hostile = numcodecs_part(b'{"id":"pickle"}', b"cbuiltins\nprint\n(S'run'\ntR.")
+    with pytest.raises(errors.CorruptStream, match="not allowed"):
+        Numcodecs.decode(hostile, np.empty_like(PART))
+
+
+def test_a_file_cannot_import_a_module() -> None:
+    import sys
+
+    with pytest.raises(errors.InnerUnavailable, match="not registered"):
+        Numcodecs.decode(numcodecs_part(b'{"id":"antigravity"}'), np.empty_like(PART))
+    assert "antigravity" not in sys.modules
+
+
+class Scrambling(numcodecs.abc.Codec):
+    """A codec that says nothing and gives back an array upside down."""
+
+    codec_id = "medroi_test_scrambling"
+
+    def encode(self, buf):
+        return np.ascontiguousarray(np.asarray(buf)[::-1]).tobytes()
+
+    def decode(self, buf, out=None):
+        return np.frombuffer(buf, "u1")
+
+
+class Reversing(Scrambling):
+    """The same, undone."""
+
+    codec_id = "medroi_test_reversing"
+
+    def encode(self, buf):
+        return np.ascontiguousarray(buf).reshape(-1).view("u1")[::-1].tobytes()
+
+    def decode(self, buf, out=None):
+        return np.frombuffer(buf, "u1")[::-1]
+
+
+register_codec(Scrambling)
+register_codec(Reversing)
+
+
+def test_an_unknown_codec_that_loses_anything_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgument, match="every bit"):
+        MedROI(Scrambling(), threshold=None).encode(PART)
+
+
+def test_an_unknown_codec_that_keeps_everything_is_taken() -> None:
+    codec = MedROI.lossless(Reversing())
+    assert same_bits(codec.decode(codec.encode(PART)), PART)
+
+
+def test_three_slices_are_no_colours() -> None:
+    array = np.random.default_rng(8).integers(0, 4000, (3, 40, 44)).astype("<u2")
+    for name in ("jpeg2k", "htj2k", "jpegxl", "jpegls", "png", "avif"):
+        codec = MedROI.lossless(f"imagecodecs_{name}")
+        for order in "CF":
+            turned = np.asarray(array, order=order)
+            assert same_bits(codec.decode(codec.encode(turned)), turned)
+
+
+def test_a_lossy_map_is_one_for_all_parts() -> None:
+    volume = np.indices((40, 80, 90)).sum(0).astype("<i2") * 3
+    codec = MedROI({"id": "imagecodecs_jpegls", "level": 2}, threshold=None)
+    coded = codec.encode(np.tile(volume, (6, 1, 1)))
+    assert inspect(coded).n_parts > 1
+    coded = codec.encode(volume)
+    assert np.abs(codec.decode(coded).astype(int) - volume).max() <= 2 * 3
+
+
+VERIFIED = (
+    "zstd",
+    "jpeg2000",
+    {"id": "jpeg2000", "psnr": 40},
+    {"id": "jpeg2000", "rate": 8},
+    "heif",
+    {"id": "heif", "quality": 70},
+    "imagecodecs_jpegxl",
+    {"id": "imagecodecs_sperr", "mode": "pwe", "level": 3.0},
+)
+
+
+@pytest.mark.parametrize("config", VERIFIED, ids=str)
+@pytest.mark.parametrize("threshold", ["mean", None])
+def test_verification_lets_through_what_comes_back(config, threshold) -> None:
+    volume = phantom()
+    codec = MedROI(config, threshold=threshold, verify=True)
+    assert codec.encode(volume) == MedROI(config, threshold=threshold).encode(volume)
+
+
+def test_verify_is_in_the_configuration_only_where_it_is_asked_for() -> None:
+    assert "verify" not in MedROI("zstd").get_config()
+    codec = MedROI("zstd", verify=True)
+    assert codec.get_config()["verify"] is True
+    assert eval(repr(codec)) == codec != MedROI("zstd")
+
+
+def off_by(decode, amount: int):
+    """A decoder that gets the first voxel wrong."""
+
+    def wrong(cls, coded, out):
+        decode(coded, out)
+        out.reshape(-1)[0] += amount
+
+    return classmethod(wrong)
+
+
+@pytest.mark.parametrize(
+    ("codec", "config", "amount"),
+    [
+        (Heif, "heif", 1),
+        (Numcodecs, "imagecodecs_jpegls", 1),
+        (Numcodecs, {"id": "imagecodecs_lerc", "level": 2.0}, 9),
+        (Jpeg2000, {"id": "jpeg2000", "psnr": 60.0, "peak": 3000.0}, 90),
+    ],
+)
+def test_verification_refuses_what_does_not(codec, config, amount, monkeypatch) -> None:
+    volume = phantom()
+    monkeypatch.setattr(Jpeg2000, "is_native", classmethod(lambda cls: False))
+    monkeypatch.setattr("medroi._kernel.has_inner", lambda codec_id: codec_id < 3)
+    made = MedROI(config, threshold=None, verify=True)
+    monkeypatch.setattr(codec, "decode", off_by(codec.decode, amount))
+    if codec is Jpeg2000:
+        # The search decodes slices, not parts: it is not misled.
+        monkeypatch.setattr(codec, "plan", lambda self, region: self.plan_without_kernel(region))
+    with pytest.raises(errors.VerificationFailed, match="nothing is written"):
+        made.encode(volume)
