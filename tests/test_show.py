@@ -55,6 +55,7 @@ def test_the_preview_says_what_pack_then_does(tmp_path, specked, chunks, thresho
     for name in ("box", "n_kept", "n_tissue", "n_missed", "miss_rate", "n_chunks", "chunks"):
         assert getattr(preview, name) == getattr(report, name), name
     assert preview.settings["threshold"] == report.threshold
+    assert preview.threshold_rule == report.threshold_rule
     files = [path for path in (store / "c").rglob("*") if path.is_file()]
     assert preview.streams_nbytes == sum(path.stat().st_size for path in files)
     (packed,) = show(store)
@@ -174,7 +175,7 @@ def test_the_outline_is_every_edge_between_inside_and_outside():
 
 
 def test_what_is_kept_is_grey_what_is_dropped_is_not_and_missed_tissue_is_red():
-    image = np.array([[0.0, 50.0, 100.0], [0.0, 50.0, 100.0], [np.nan, 0.0, 90.0]])
+    image = np.array([[0.0, 50.0, 100.0], [0.0, 50.0, 100.0], [np.nan, 0.0, 100.0]])
     kept = np.array([[True] * 3, [False] * 3, [True, True, False]])
     missed = np.zeros((3, 3), dtype=bool)
     missed[2, 2] = True
@@ -190,7 +191,7 @@ def test_what_is_kept_is_grey_what_is_dropped_is_not_and_missed_tissue_is_red():
 def test_one_missed_voxel_of_a_large_image_can_be_seen():
     missed = np.zeros((2000, 1500), dtype=bool)
     missed[700, 3] = True
-    image = np.zeros(missed.shape)
+    image = np.ones(missed.shape)
     colours = painted(Plane("", image, ~missed, missed, 1.0, 1.0), (0.0, 1.0))
     red = (colours == np.float32(MISSED)).all(axis=-1)
     assert red.sum() == 9 * 8
