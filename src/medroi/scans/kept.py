@@ -25,7 +25,7 @@ def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
     inside = tuple(slice(start, stop) for start, stop in info.box)
     if getattr(info, "roi", "box") == "box":
         kept[inside] = True
-    else:
+    elif kept[inside].size:
         kept[inside] = _inside_hull(streams.read_header(np.frombuffer(stream, np.uint8)))
     return kept
 
