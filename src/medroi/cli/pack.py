@@ -70,7 +70,7 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         **unset,
         type=threshold_argument,
-        metavar="mean|otsu|none|NUMBER",
+        metavar="mean|otsu|noise|none|NUMBER",
         help="what counts as tissue, in stored units (default: mean)",
     )
     rule.add_argument(

@@ -113,7 +113,7 @@ def _legend(write: _Writer, y_in: float, sheet: Sheet) -> None:
     entries: list[tuple[Any, str]] = [(_OUTLINE, "outline of what is kept")]
     entries.append((TINT, "dropped: comes back as background"))
     if sheet.has_missed:
-        entries.append((MISSED, "tissue that is dropped"))
+        entries.append((MISSED, "reaches the threshold, yet dropped"))
     if sheet.has_lines_of_sight:
         entries.append((NOTHING, "nothing dropped behind"))
     x = _MARGIN_IN

@@ -107,7 +107,7 @@ def pack(
         chunks=layout.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format if place is None else None,
-        threshold_rule=rule_of(region.get("threshold", "mean")),
+        threshold_rule=rule_of(region.get("threshold", "mean"), codec.get_config()["roi"]),
         **_facts(scan, measured, codec.get_config()),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
@@ -216,8 +216,10 @@ def _n_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
     return count
 
 
-def rule_of(threshold: object) -> str:
-    """Name where a threshold comes from."""
+def rule_of(threshold: object, roi: str) -> str:
+    """Name where a threshold comes from; a hull at another rule's would lose dim tissue."""
+    if isinstance(threshold, str) and roi == "hull":
+        return "noise"
     if threshold is None:
         return "none"
     return threshold if isinstance(threshold, str) else "number"

@@ -55,7 +55,9 @@ def painted(plane: Plane, window: Window) -> npt.NDArray[np.float32]:
     shade = 0.16 + 0.84 * colours[outside]
     colours[outside] = shade * np.array(TINT, dtype=np.float32)
     colours[nothing] = NOTHING
-    colours[_grown(plane.missed)] = MISSED
+    missed = _grown(plane.missed)
+    # Bright losses stand out from specks of noise.
+    colours[missed] = (0.4 + 0.6 * colours[missed].max(axis=-1, keepdims=True)) * np.array(MISSED)
     return colours
 
 

@@ -83,8 +83,8 @@ def planes_at(shown: Shown, at: Sequence[int]) -> list[Plane]:
     missed = shown.tissue & ~shown.kept
     found = []
     for axis in _axes_to_cut(shape):
-        cut: tuple[Any, ...] = tuple(at[i] if i == axis else slice(None) for i in range(len(shape)))
-        masks = np.asarray(shown.kept[cut]), np.asarray(missed[cut])
+        cut: Any = tuple(at[i] if i == axis else slice(None) for i in range(len(shape)))
+        masks: tuple[Mask, Mask] = shown.kept[cut], missed[cut]
         where = "" if axis is None else f"{_axis_name(shown, axis)} {at[axis]} of {shape[axis]}"
         found.append(_turned(shown, axis, shown.voxels[cut], masks, where))
     return sorted(found, key=_title_rank)
@@ -108,7 +108,7 @@ def dropped_along(shown: Shown, *, dark: bool) -> list[Plane]:
             cut = (slice(None),) * axis + (i,)
             strongest(seen, shown.voxels[cut], out=seen, where=~shown.kept[cut], casting="unsafe")
         seen[~np.isfinite(seen)] = np.nan
-        masks = shown.kept.all(axis=axis), missed.any(axis=axis)
+        masks = np.asarray(shown.kept.all(axis=axis)), np.asarray(missed.any(axis=axis))
         found.append(_turned(shown, axis, seen, masks, "all slices"))
     return sorted(found, key=_title_rank)
 

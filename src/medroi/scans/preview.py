@@ -63,9 +63,15 @@ class Preview:
     box : tuple of (int, int), optional
         Half-open bounds per array axis that hold the regions of all chunks; None for no region.
     n_tissue, n_missed : int
-        Tissue voxels in all and outside the region; 0 for a store, where they are gone.
+        Voxels that reach the threshold, in all and outside the region; 0 for a store, where they
+        are gone.
     miss_rate : float
-        Share of the tissue outside; of a store the largest that one of its streams reports.
+        Their ratio.
+    promised_miss_rate : float
+        The largest share of tissue outside that a stream reports, which `max_miss_rate` bounds: of
+        a box the same voxels, of a hull those that are more than specks.
+    n_left_out, n_left_out_voxels : int
+        Separate pieces of tissue that were left out of the region, and their voxels.
     extreme_dropped, bright_tissue : float, optional
         In stored units: the dropped voxel that is furthest from the air, and the 99th percentile of
         the tissue in the volume shown (the first where tissue is dark).
@@ -91,6 +97,9 @@ class Preview:
     n_tissue: int = 0
     n_missed: int = 0
     miss_rate: float = 0.0
+    promised_miss_rate: float = 0.0
+    n_left_out: int = 0
+    n_left_out_voxels: int = 0
     extreme_dropped: float | None = None
     bright_tissue: float | None = None
     streams_nbytes: int = 0
@@ -124,6 +133,7 @@ class Preview:
             ("setting", self.setting_text()),
             ("kept", kept if self.box is not None else "nothing: no tissue was found"),
             ("dropped", self._dropped()),
+            *(("", more) for more in self._left_out()),
             ("bytes", self._bytes()),
             *(("note", note) for note in self.notes),
         ]
@@ -159,9 +169,12 @@ class Preview:
         if self.from_store:
             return (
                 "no longer in the store; when it was packed, "
-                f"{100 * self.miss_rate:.2g} % of the tissue lay outside the region"
+                f"{100 * self.promised_miss_rate:.2g} % of the tissue lay outside the region"
             )
-        text = f"{self.n_missed} of {self.n_tissue} tissue voxels ({100 * self.miss_rate:.2g} %)"
+        text = (
+            f"{self.n_missed} of {self.n_tissue} voxels that reach the threshold "
+            f"({100 * self.miss_rate:.2g} %)"
+        )
         if self.extreme_dropped is None or self.bright_tissue is None:
             return text
         dark = self.settings["polarity"] == "dark"
@@ -170,6 +183,18 @@ class Preview:
             f"{text}; the {most} dropped voxel has {self.extreme_dropped:.5g} "
             f"({plain} tissue: {self.bright_tissue:.5g})"
         )
+
+    def _left_out(self) -> list[str]:
+        lines = []
+        if self.settings["roi"] == "hull" and not self.from_store:
+            rate = 100 * self.promised_miss_rate
+            lines.append(f"without specks, which are mostly noise: {rate:.2g} % of the tissue")
+        if self.n_left_out:
+            lines.append(
+                f"{self.n_left_out} separate pieces were left out, "
+                f"{self.n_left_out_voxels} voxels in all"
+            )
+        return lines
 
     def _bytes(self) -> str:
         name = self.settings["inner"]["id"]

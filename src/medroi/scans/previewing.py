@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import InvalidArgument
+from medroi.scans.kept import kept_mask
 from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
 from medroi.scans.preview import Mask, Preview, Shown
@@ -65,7 +66,7 @@ def preview_scan(
         axis_names=scan.axis_names,
         chunks=cut,
         settings=config,
-        threshold_rule=rule_of(region.get("threshold", "mean")),
+        threshold_rule=rule_of(region.get("threshold", "mean"), config["roi"]),
         shown=_shown(scan, config, _middle(voxels, config)),
         notes=scan.notes + notes,
     )
@@ -110,7 +111,7 @@ def preview_store(path: Path) -> Preview:
         axis_names=scan.axis_names,
         chunks=array.chunks,
         settings=config,
-        threshold_rule=rule_of(number(config["threshold"])),
+        threshold_rule=_rule_in(config),
         shown=_shown(scan, config, _middle(array, config)),
         from_store=True,
     )
@@ -127,6 +128,13 @@ def preview_store(path: Path) -> Preview:
     shown = found.shown
     shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
     return found
+
+
+def _rule_in(config: dict[str, Any]) -> str:
+    """The rule of a configuration, in which numbers that are not finite are text as well."""
+    threshold = config["threshold"]
+    is_number = isinstance(threshold, str) and threshold.lstrip("-") in ("NaN", "Infinity")
+    return "number" if is_number else rule_of(threshold, config["roi"])
 
 
 def _settled(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> dict[str, Any]:
@@ -210,14 +218,14 @@ def _add_stream(found: Preview, stream: bytes, selection: Selection) -> Mask:
     info = medroi.inspect(stream)
     shape = tuple(part.stop - part.start for part in selection)
     inside = clipped(info.box, shape)
-    kept = np.zeros(shape, dtype=bool, order="F")
-    kept[inside] = True
+    kept = kept_mask(stream, info)[tuple(slice(size) for size in shape)]
     _place(found.shown, found.shown.kept, kept, selection)
     found.n_chunks += 1
     found.n_kept += int(np.count_nonzero(kept))
     found.streams_nbytes += len(stream)
-    if found.from_store:
-        found.miss_rate = max(found.miss_rate, info.miss_rate)
+    found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
+    found.n_left_out += getattr(info, "n_left_out", 0)
+    found.n_left_out_voxels += getattr(info, "n_left_out_voxels", 0)
     if kept.any():
         here = tuple(
             (part.start + cut.start, part.start + cut.stop)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import MedROIError
+from medroi.scans.kept import kept_mask
 from medroi.scans.store import Advance, check_complete, chunk_selections, chunk_stream, open_array
 
 
@@ -42,15 +43,15 @@ def measure(
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     total = Measured()
     for position, selection in chunk_selections(array):
-        info = medroi.inspect(chunk_stream(path, array, position) or b"")
+        stream = chunk_stream(path, array, position) or b""
+        info = medroi.inspect(stream)
         original = voxels[selection]
         decoded = np.asarray(array[selection])
-        kept = np.zeros(original.shape, dtype=bool, order="F")
+        kept = kept_mask(stream, info)[tuple(slice(size) for size in original.shape)]
         inside = clipped(info.box, original.shape)
-        kept[inside] = True
         if not same_bits(decoded[~kept], background).all():
             raise MedROIError(f"{path}: voxels outside the region did not come back as background")
-        _add_inside(total, original[inside], decoded[inside])
+        _add_inside(total, original[kept], decoded[kept])
         tissue = tissue_mask(original, config, background)
         total.n_tissue += int(np.count_nonzero(tissue))
         total.n_missed += int(np.count_nonzero(tissue & ~kept))
