@@ -18,11 +18,19 @@ draw() {
 import sys
 from PIL import Image
 
+# Greys, the orange of what is dropped, and the colours of the legend, which an adaptive palette
+# would give up for more greys.
+colours = [(20 + 235 * i // 23,) * 3 for i in range(24)] + [(0, 0, 0)]
+colours += [(40 + 215 * i // 15, 25 + 133 * i // 15, 6 + 32 * i // 15) for i in range(16)]
+colours += [(53, 224, 111), (40, 130, 70), (255, 45, 85), (170, 30, 56), (28, 48, 69)]
+palette = Image.new("P", (1, 1))
+palette.putpalette([value for colour in colours for value in colour])
+
 path = sys.argv[1]
 with Image.open(path) as opened:
     picture = opened.convert("RGB")
 smaller = picture.resize((800, round(picture.height * 800 / picture.width)), Image.LANCZOS)
-smaller.quantize(48, dither=Image.Dither.NONE).save(path, optimize=True)
+smaller.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 PYTHON
 }
 
