@@ -72,16 +72,36 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
             *scratch_nbytes = medroi_block_nbytes(inner->plan != NULL ? &region : &head);
         }
     }
+    *scratch_nbytes += medroi_hull_map_nbytes(&trial);
     return MEDROI_OK;
 }
 
+/* Where the voxels to be coded come from. */
+typedef struct voxel_source {
+    const medroi_header *header;
+    const void *data;
+    const void *hull; /* the map of the hull, or NULL */
+    void *scratch;
+} voxel_source;
+
+static void gather_part(const voxel_source *from, const medroi_box *box, void *dst) {
+    const medroi_header *header = from->header;
+    medroi_gather(&header->layout, from->data, box, header->slice_axis, dst);
+    if (from->hull != NULL) {
+        medroi_apply_hull(header, from->hull, box, dst);
+    }
+}
+
 /* A part as a dense block: in place where the array holds it so, else copied to scratch. */
-static const uint8_t *dense_part(const medroi_header *header, const void *data,
-                                 const medroi_box *box, void *scratch) {
-    const uint8_t *dense = medroi_dense_block(&header->layout, data, box, header->slice_axis);
+static const uint8_t *dense_part(const voxel_source *from, const medroi_box *box) {
+    const medroi_header *header = from->header;
+    const uint8_t *dense = NULL;
+    if (from->hull == NULL) {
+        dense = medroi_dense_block(&header->layout, from->data, box, header->slice_axis);
+    }
     if (dense == NULL) {
-        medroi_gather(&header->layout, data, box, header->slice_axis, scratch);
-        dense = scratch;
+        gather_part(from, box, from->scratch);
+        dense = from->scratch;
     }
     return dense;
 }
@@ -99,8 +119,8 @@ static medroi_status encode_part(const medroi_header *header, const medroi_inner
 }
 
 static medroi_status encode_parts(medroi_header *header, const medroi_inner *inner,
-                                  const void *data, const double *asked, void *scratch,
-                                  uint8_t *payload, size_t capacity, medroi_error *error) {
+                                  const voxel_source *from, const double *asked, uint8_t *payload,
+                                  size_t capacity, medroi_error *error) {
     double params[MEDROI_MAX_PARAMS];
     uint64_t n_parts = medroi_part_count(header);
     size_t table_nbytes = medroi_part_table_nbytes(header), used = table_nbytes;
@@ -108,7 +128,7 @@ static medroi_status encode_parts(medroi_header *header, const medroi_inner *inn
     memcpy(params, asked, sizeof params);
     if (inner->plan != NULL && n_parts > 0) {
         medroi_block block = block_of(header, &header->box);
-        region = dense_part(header, data, &header->box, scratch);
+        region = dense_part(from, &header->box);
         medroi_status status = inner->plan(&block, region, params, error);
         if (status != MEDROI_OK) {
             return status;
@@ -119,9 +139,9 @@ static medroi_status encode_parts(medroi_header *header, const medroi_inner *inn
         medroi_block block = block_of(header, &box);
         size_t nbytes = medroi_block_nbytes(&block);
         if (inner->encode == NULL) {
-            medroi_gather(&header->layout, data, &box, header->slice_axis, payload + used);
+            gather_part(from, &box, payload + used);
         } else {
-            const uint8_t *dense = region != NULL ? region : dense_part(header, data, &box, scratch);
+            const uint8_t *dense = region != NULL ? region : dense_part(from, &box);
             medroi_status status = encode_part(header, inner, &box, dense, params, payload + used,
                                                capacity - used, &nbytes, error);
             if (status != MEDROI_OK) {
@@ -151,8 +171,15 @@ medroi_status medroi_encode(medroi_header *header, const void *data, const doubl
     medroi_status status = prepare(header, params, &inner, error);
     header->payload_crc = 0;
     header->payload_nbytes = 0;
+    voxel_source from = {header, data, NULL, scratch};
+    size_t map_nbytes = medroi_hull_map_nbytes(header);
+    if (status == MEDROI_OK && map_nbytes > 0) {
+        from.hull = scratch;
+        from.scratch = (uint8_t *)scratch + map_nbytes;
+        status = medroi_read_hull_map(header, scratch, error);
+    }
     if (status == MEDROI_OK) {
-        status = encode_parts(header, inner, data, params, scratch, dst + preamble_nbytes,
+        status = encode_parts(header, inner, &from, params, dst + preamble_nbytes,
                               capacity - preamble_nbytes, error);
     }
     if (status == MEDROI_OK) {
@@ -162,7 +189,8 @@ medroi_status medroi_encode(medroi_header *header, const void *data, const doubl
     return status;
 }
 
-size_t medroi_decode_scratch_nbytes(const medroi_header *header) {
+/* Of the largest part. */
+static size_t part_scratch_nbytes(const medroi_header *header) {
     const medroi_inner *inner = medroi_find_inner(header->inner_id);
     if (inner == NULL || inner->decode == NULL || medroi_part_count(header) == 0) {
         return 0;
@@ -170,6 +198,12 @@ size_t medroi_decode_scratch_nbytes(const medroi_header *header) {
     medroi_box first = medroi_part_box(header, 0);
     medroi_block block = block_of(header, &first);
     return medroi_block_nbytes(&block);
+}
+
+/* The map of the hull is wanted once the parts are decoded, so it may lie where they did. */
+size_t medroi_decode_scratch_nbytes(const medroi_header *header) {
+    size_t part_nbytes = part_scratch_nbytes(header), map_nbytes = medroi_hull_map_nbytes(header);
+    return part_nbytes > map_nbytes ? part_nbytes : map_nbytes;
 }
 
 static medroi_status decode_part(const medroi_header *header, const medroi_inner *inner,
@@ -248,6 +282,10 @@ medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
     }
     if (status == MEDROI_OK) {
         medroi_fill_outside(&header->layout, data, &header->box, header->background);
+        status = medroi_read_hull_map(header, scratch, error);
+    }
+    if (status == MEDROI_OK) {
+        medroi_apply_hull_to_array(header, scratch, data);
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* Finding the region of one array: one pass over its rows collects the sums for the mean and the
  * projections of the array and of its erosion. Erosion commutes with thresholding, so the box of
  * the opened tissue follows from the projections once tau is known, without a second pass. */
+#include "hull.h"
 #include "region_internal.h"
 #include "layout.h"
 
@@ -44,9 +45,9 @@ static medroi_status check_options(const medroi_layout *layout,
                            "max_miss_rate is %g; give a share between 0 and 1",
                            options->max_miss_rate);
     }
-    if (options->roi != MEDROI_ROI_BOX) {
+    if (options->roi != MEDROI_ROI_BOX && options->roi != MEDROI_ROI_HULL) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "roi %d is not available; use the box", (int)options->roi);
+                           "roi %d is not known; use the box or the hull", (int)options->roi);
     }
     switch (options->threshold_rule) {
     case MEDROI_THRESHOLD_NONE:
@@ -54,16 +55,18 @@ static medroi_status check_options(const medroi_layout *layout,
     case MEDROI_THRESHOLD_NUMBER:
         if (isnan(options->threshold)) {
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "the threshold is NaN; give a number, \"mean\", \"otsu\" or None");
+                               "the threshold is NaN; give a number, \"mean\", \"otsu\", \"noise\" "
+                               "or None");
         }
         break;
     case MEDROI_THRESHOLD_MEAN:
     case MEDROI_THRESHOLD_OTSU:
+    case MEDROI_THRESHOLD_NOISE:
         break;
     default:
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "threshold rule %d is not available; use \"mean\", \"otsu\", a number "
-                           "or None",
+                           "threshold rule %d is not known; use \"mean\", \"otsu\", \"noise\", a "
+                           "number or None",
                            (int)options->threshold_rule);
     }
     if (!medroi_kind_is_number(layout->kind)) {
@@ -75,6 +78,13 @@ static medroi_status check_options(const medroi_layout *layout,
     return MEDROI_OK;
 }
 
+/* A hull at the mean would lose dim tissue: its outline wants all that is above the noise. */
+static medroi_threshold rule_of(const medroi_region_options *options) {
+    medroi_threshold rule = options->threshold_rule;
+    int varies = rule == MEDROI_THRESHOLD_MEAN || rule == MEDROI_THRESHOLD_OTSU;
+    return options->roi == MEDROI_ROI_HULL && varies ? MEDROI_THRESHOLD_NOISE : rule;
+}
+
 /* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
 static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     const medroi_grid *grid = &search->grid;
@@ -82,6 +92,8 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     size_t length = (size_t)grid->length;
     size_t nbytes = medroi_element_nbytes(search->type);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
+    int noise = rule_of(search->options) == MEDROI_THRESHOLD_NOISE;
+    int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
     const struct {
         void **pointer;
         size_t nbytes;
@@ -97,6 +109,8 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->x_counts, length * sizeof(uint64_t)},
         {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBINS * sizeof(uint64_t) : 0},
         {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
+        {(void **)&search->samples, noise ? medroi_noise_scratch_nbytes() : 0},
+        {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
@@ -172,7 +186,7 @@ static medroi_sum project_array(medroi_search *search) {
     const medroi_grid *grid = &search->grid;
     size_t n_rows = (size_t)(grid->n_z * grid->n_y);
     size_t length = (size_t)grid->length;
-    int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN;
+    int mean = rule_of(search->options) == MEDROI_THRESHOLD_MEAN;
     medroi_sum total = medroi_empty_sum();
     search->ops->clear(search->row_peaks, n_rows);
     search->ops->clear(search->row_cores, n_rows);
@@ -279,8 +293,7 @@ static medroi_grid_box find_box(medroi_search *search, medroi_counts *counts) {
     return box;
 }
 
-/* From the grid's axes to the array's; all other axes are spanned whole. */
-static void set_box(const medroi_layout *layout, const medroi_grid *grid,
+void medroi_set_box(const medroi_layout *layout, const medroi_grid *grid,
                     const medroi_grid_box *box, medroi_region *region) {
     if (medroi_grid_box_is_empty(box)) {
         return;
@@ -297,37 +310,54 @@ static void set_box(const medroi_layout *layout, const medroi_grid *grid,
     }
 }
 
-static void find_thresholded(medroi_search *search, const medroi_layout *layout,
-                             medroi_region *region) {
+/* Sets search->tau. Returns 1 where the array was projected for it. */
+static int find_tau(medroi_search *search) {
     const medroi_region_options *options = search->options;
-    medroi_grid_box box = whole_box(&search->grid);
-    medroi_counts counts = {0, 0};
-    medroi_sum sum = medroi_empty_sum();
-    if (options->threshold_rule == MEDROI_THRESHOLD_OTSU) {
+    switch (rule_of(options)) {
+    case MEDROI_THRESHOLD_OTSU:
         search->tau = medroi_tau_from_otsu(search);
-    } else if (options->threshold_rule == MEDROI_THRESHOLD_NUMBER) {
+        return 0;
+    case MEDROI_THRESHOLD_NOISE:
+        search->tau = medroi_tau_from_noise(search, search->samples);
+        return 0;
+    case MEDROI_THRESHOLD_NUMBER: {
         double tau = options->threshold;
         if (search->source.clamp) {
             tau = copysign(search->type == MEDROI_F32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023, tau);
         }
         search->tau = medroi_tau_from_number(search->type, tau, options->dark);
         search->tau.value = options->threshold;
+        return 0;
     }
-    if (options->threshold_rule == MEDROI_THRESHOLD_MEAN ||
-        search->tau.tissue == MEDROI_TISSUE_SOME) {
-        sum = project_array(search);
-    }
-    if (options->threshold_rule == MEDROI_THRESHOLD_MEAN) {
+    default: {
+        medroi_sum sum = project_array(search);
         search->tau = medroi_tau_from_mean(search, &sum);
+        return 1;
     }
+    }
+}
+
+static void find_thresholded(medroi_search *search, const medroi_layout *layout,
+                             medroi_region *region) {
+    const medroi_region_options *options = search->options;
+    medroi_grid_box box = whole_box(&search->grid);
+    medroi_counts counts = {0, 0};
+    int projected = find_tau(search);
     region->threshold = search->tau.value;
     if (search->tau.tissue == MEDROI_TISSUE_NONE) {
         return;
     }
+    int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
+    if (outline && medroi_find_outline(search, layout, search->outline, region)) {
+        return;
+    }
     if (search->tau.tissue == MEDROI_TISSUE_SOME) {
+        if (!projected) {
+            (void)project_array(search);
+        }
         box = find_box(search, &counts);
     }
-    set_box(layout, &search->grid, &box, region);
+    medroi_set_box(layout, &search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
     region->miss_rate =
@@ -355,7 +385,7 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     if (options->threshold_rule == MEDROI_THRESHOLD_NONE) {
         medroi_grid_box box =
             medroi_box_of_differing(layout, &search.grid, data, options->background);
-        set_box(layout, &search.grid, &box, region);
+        medroi_set_box(layout, &search.grid, &box, region);
         return MEDROI_OK;
     }
     place_arrays(&search, medroi_align_scratch(scratch));

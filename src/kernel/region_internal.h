@@ -46,6 +46,8 @@ typedef struct medroi_search {
     uint64_t *y_counts;
     uint64_t *x_counts;
     uint64_t *histogram;
+    uint8_t *samples; /* for the noise rule */
+    uint8_t *outline; /* for a hull, or the largest component; NULL where neither is wanted */
 } medroi_search;
 
 /* --- threshold.c --- */
@@ -56,6 +58,11 @@ medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, in
 medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
 /* tau between the two classes of the histogram; reads the array once or twice. */
 medroi_tau medroi_tau_from_otsu(medroi_search *search);
+
+/* --- noise.c --- */
+size_t medroi_noise_scratch_nbytes(void);
+/* tau just above the noise of the air; reads some 2^17 elements. */
+medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch);
 
 /* --- miss.c --- */
 /* Exact counts of tissue voxels, and of those outside `box`. */
@@ -76,6 +83,9 @@ medroi_grid_box medroi_box_of_differing(const medroi_layout *layout, const medro
                                         const uint8_t *data, uint64_t background);
 
 /* --- region.c --- */
+/* From the grid's axes to the array's; all other axes are spanned whole. */
+void medroi_set_box(const medroi_layout *layout, const medroi_grid *grid,
+                    const medroi_grid_box *box, medroi_region *region);
 int medroi_grid_box_is_empty(const medroi_grid_box *box);
 #define MEDROI_SCRATCH_ALIGNMENT 64
 uint8_t *medroi_align_scratch(void *scratch);

@@ -24,6 +24,7 @@ PARAMETERS = (
     "padding",
     "max_miss_rate",
     "axes",
+    "components",
     "slice_axis",
     "affine",
 )
@@ -84,6 +85,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
         "padding": region.padding,
         "max_miss_rate": region.max_miss_rate,
         "axes": None if region.axes is None else list(region.axes),
+        "components": region.components,
         "slice_axis": settings.slice_axis,
         "affine": None if identity else [list(affine[i : i + 3]) for i in (0, 3, 6)],
     }

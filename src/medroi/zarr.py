@@ -48,7 +48,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     ----------
     inner : str, mapping or InnerCodec
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine
+    threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis,
+    affine
         As of `medroi.MedROI`.
 
     Raises
@@ -72,6 +73,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,
+        components: str = "all",
         slice_axis: int | None = None,
         affine: Any = None,
     ) -> None:
@@ -86,6 +88,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            components=components,
         )
         object.__setattr__(self, "_settings", made)
 
