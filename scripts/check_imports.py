@@ -57,7 +57,7 @@ PUBLIC = {"medroi", "medroi.errors", "medroi.zarr", "medroi.hdf5", "medroi.metri
 # Files of the kernel by group. `base` serves all, `pipeline` puts them together, and the groups in
 # between do not know each other. What is in no group is an inner codec's.
 KERNEL_GROUPS = {
-    "base": r"(medroi|bytes|layout|crc32|error)\w*",
+    "base": r"(medroi|bytes|layout|crc32|error|range_coder)\w*",
     "region": r"(region|rows|background|differs|miss|threshold|hull|opening|roi)\w*",
     "stream": r"stream\w*",
     "pipeline": r"pipeline",

@@ -9,28 +9,26 @@
  *     make a *component*. Of components with less than a thousandth of the opened tissue, the
  *     smallest are dropped as long as all that is dropped together stays within max_miss_rate;
  *     where only the largest component is wanted, all others are left out.
- *  3. What is left is dilated twice by the 6-connected cross, the margin, and becomes a map of
+ *  3. What is left is dilated once by the 6-connected cross, the margin, and becomes a map of
  *     tiles of 2 x 2 x 2 voxels, set where they hold any of it.
- *  4. The map is closed by a cube of 7 x 7 x 7 tiles, as if the volume went on around it.
+ *  4. The map is closed by three dilations and three erosions by the cross, as if the volume went
+ *     on around it.
  *  5. A tile belongs to the hull that lies between set tiles along at least two of the three axes.
  */
 #ifndef MEDROI_HULL_H
 #define MEDROI_HULL_H
 
-#include "bits.h"
+#include "hull_bits.h"
 #include "medroi.h"
 #include "region_internal.h"
 
 #define MEDROI_HULL_EDGE 2
-#define MEDROI_HULL_MARGIN 2
-#define MEDROI_HULL_CLOSING 3 /* tiles */
+#define MEDROI_HULL_CLOSING 3 /* dilations, in tiles */
 #define MEDROI_LABEL_EDGE 4   /* a multiple of the hull's */
 
-#define MEDROI_SIDE_HULL 2
-#define MEDROI_SIDE_LEFT_OUT 0x83
 #define MEDROI_HULL_HEAD_NBYTES 10
 
-/* --- components.c --- */
+/* --- hull_components.c --- */
 typedef struct medroi_component {
     uint64_t n_voxels;
     int64_t root; /* index of its first run */
@@ -82,9 +80,15 @@ size_t medroi_outline_scratch_nbytes(const medroi_search *search);
 int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
                         medroi_region *region);
 
+/* --- hull_largest.c --- */
+/* The padded box of the kept component, grown until it holds the guarantee for all tissue that no
+ * other component holds. The bits are used up. */
+medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_components *components,
+                                      const medroi_tissue_bits *bits, medroi_counts *counts);
+
 /* --- hull_tiles.c --- */
 size_t medroi_hull_tiles_nbytes(const medroi_grid *grid);
-/* The hull of the opened tissue, whose bits are used up: tiles of the whole volume. */
+/* The hull of the opened tissue: tiles of the whole volume. */
 medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, uint8_t *scratch);
 
 /* --- hull_code.c --- */
@@ -113,7 +117,8 @@ size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info
                              uint8_t *dst);
 #define MEDROI_LEFT_OUT_NBYTES (6 + 10 * (3 + MEDROI_MAX_LEFT_OUT * 7))
 void medroi_write_hull_head(uint32_t nbytes, double unopened_miss_rate, uint8_t *dst);
-/* The hull section of a stream's side data, or NULL where the stream is a box. */
+int medroi_has_no_region(const medroi_header *header);
+/* A section of a stream's side data, or NULL where there is none. */
 const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes);
 medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
                                         uint32_t nbytes, medroi_error *error);

@@ -2,7 +2,6 @@
 #include "bytes.h"
 #include "hull.h"
 #include "layout.h"
-#include "stream.h"
 
 #include <string.h>
 
@@ -23,7 +22,7 @@ static int make_map(const medroi_header *header, medroi_hull_map *map, const uin
                     uint32_t *nbytes) {
     *section = medroi_find_section(header, MEDROI_SIDE_HULL, nbytes);
     if (!*section || *nbytes <= MEDROI_HULL_HEAD_NBYTES ||
-        medroi_is_empty_box(&header->layout, &header->box)) {
+        medroi_has_no_region(header)) {
         return 0;
     }
     map->grid = medroi_make_grid(&header->layout);

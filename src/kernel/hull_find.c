@@ -309,6 +309,24 @@ static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
     return 1;
 }
 
+/* --- the box of the largest component ------------------------------------------------------- */
+
+static int find_largest_box(outline *o, medroi_region *region) {
+    for (int64_t i = 1; i < o->components.n_found; i++) {
+        leave_out(o, &o->components.found[i]);
+    }
+    medroi_counts counts = {0, 0};
+    medroi_grid_box box = medroi_box_of_largest(o->search, &o->components, &o->bits, &counts);
+    medroi_set_box(o->layout, &o->search->grid, &box, region);
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate =
+        counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    region->side = o->side;
+    region->side_nbytes = (uint32_t)medroi_write_left_out(o->layout, &o->info, o->side);
+    return 1;
+}
+
 int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
                         medroi_region *region) {
     const medroi_grid *grid = &search->grid;
@@ -323,5 +341,8 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint
     o.components = medroi_find_components(&o.bits.opened, scratch);
     o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
     uint64_t n_counted = medroi_choose_components(&o.components, search->options);
-    return find_hull(&o, n_counted, region);
+    if (search->options->roi == MEDROI_ROI_HULL) {
+        return find_hull(&o, n_counted, region);
+    }
+    return o.components.n_found > 1 && find_largest_box(&o, region);
 }

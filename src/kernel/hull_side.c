@@ -1,7 +1,6 @@
 /* What side data say about a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for. */
 #include "bytes.h"
 #include "hull.h"
-#include "stream.h"
 
 #include <string.h>
 
@@ -11,6 +10,15 @@
 
 static medroi_status corrupt(medroi_error *error, const char *what) {
     return medroi_fail(error, MEDROI_CORRUPT_STREAM, "corrupt stream: %s", what);
+}
+
+int medroi_has_no_region(const medroi_header *header) {
+    for (int32_t i = 0; i < header->layout.ndim; i++) {
+        if (header->box.stop[i] <= header->box.start[i]) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes) {
@@ -47,7 +55,7 @@ static int has_too_many_tiles(const medroi_header *header) {
 
 medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
                                         uint32_t nbytes, medroi_error *error) {
-    int empty = medroi_is_empty_box(&header->layout, &header->box);
+    int empty = medroi_has_no_region(header);
     if (nbytes < MEDROI_HULL_HEAD_NBYTES) {
         return corrupt(error, "its hull is cut off");
     }

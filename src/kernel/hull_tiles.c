@@ -16,7 +16,6 @@ typedef struct work {
     medroi_bits along_z;
     medroi_bits along_y;
     medroi_bits tiles;
-    uint64_t *row; /* of voxels or padded tiles */
 } work;
 
 static int64_t tiles_along(int64_t n) { return (n + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE; }
@@ -29,7 +28,6 @@ static size_t place(int64_t n_z, int64_t n_y, int64_t n_x, work *w, uint8_t *scr
     w->padded = medroi_make_bits(z + 2 * PAD, y + 2 * PAD, x + 2 * PAD);
     w->along_z = w->along_y = w->padded;
     w->tiles = medroi_make_bits(z, y, x);
-    int64_t n_words = w->spare.n_words > w->padded.n_words ? w->spare.n_words : w->padded.n_words;
     const struct {
         uint64_t **pointer;
         size_t nbytes;
@@ -39,7 +37,6 @@ static size_t place(int64_t n_z, int64_t n_y, int64_t n_x, work *w, uint8_t *scr
         {&w->along_z.words, medroi_bits_nbytes(&w->padded)},
         {&w->along_y.words, medroi_bits_nbytes(&w->padded)},
         {&w->tiles.words, medroi_bits_nbytes(&w->tiles)},
-        {&w->row, (size_t)n_words * sizeof(uint64_t)},
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
@@ -106,15 +103,30 @@ static void take_off_padding(const work *w) {
     }
 }
 
+/* Closing by the octahedron; tiles nearer than its radius to the border are clear. */
+static void close_cross(const medroi_bits *tiles, const medroi_bits *spare) {
+    medroi_reach reach = {1, 1, 1};
+    medroi_bits from = *tiles;
+    medroi_bits to = *spare;
+    for (int i = 0; i < 2 * MEDROI_HULL_CLOSING; i++) {
+        if (i < MEDROI_HULL_CLOSING) {
+            medroi_dilate_cross(&to, &from, reach);
+        } else {
+            medroi_erode_cross(&to, &from, reach);
+        }
+        medroi_bits held = from;
+        from = to;
+        to = held;
+    }
+}
+
 medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, uint8_t *scratch) {
     work w;
     place(opened->n_z, opened->n_y, opened->n_x, &w, scratch);
-    _Static_assert(MEDROI_HULL_MARGIN == 2, "two dilations");
     medroi_reach reach = {1, 1, 1};
     medroi_dilate_cross(&w.spare, opened, reach);
-    medroi_dilate_cross(opened, &w.spare, reach);
-    make_tiles(opened, &w);
-    medroi_close_cube(&w.padded, MEDROI_HULL_CLOSING, w.row);
+    make_tiles(&w.spare, &w);
+    close_cross(&w.padded, &w.along_z);
     medroi_fill_majority(&w.padded, &w.along_z, &w.along_y);
     take_off_padding(&w);
     return w.tiles;

@@ -15,6 +15,8 @@
 #define MEDROI_RECORD_NBYTES 54
 #define MEDROI_MAX_PARAMS 6
 #define MEDROI_MAX_LEFT_OUT 16
+#define MEDROI_SIDE_HULL 2 /* tags of side data */
+#define MEDROI_SIDE_LEFT_OUT 0x83
 
 typedef enum medroi_status {
     MEDROI_OK = 0,

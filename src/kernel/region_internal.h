@@ -59,7 +59,7 @@ medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
 /* tau between the two classes of the histogram; reads the array once or twice. */
 medroi_tau medroi_tau_from_otsu(medroi_search *search);
 
-/* --- noise.c --- */
+/* --- threshold_noise.c --- */
 size_t medroi_noise_scratch_nbytes(void);
 /* tau just above the noise of the air; reads some 2^17 elements. */
 medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch);
@@ -75,6 +75,9 @@ medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *
 uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate);
 /* A box around `box` that misses at most `n_allowed` tissue voxels. */
 medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
+                                uint64_t n_allowed);
+/* The same from counts of layers that are there already. */
+medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed);
 
 /* --- differs.c --- */

@@ -1,7 +1,6 @@
 /* The preamble of a stream (FORMAT.md sections 1 to 4) from bytes that nobody vouches for. */
 #include "bytes.h"
 #include "layout.h"
-#include "hull.h"
 #include "stream.h"
 
 #include <string.h>

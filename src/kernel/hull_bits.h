@@ -53,10 +53,6 @@ typedef struct medroi_reach {
 void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
 void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
 
-/* Closing by the cube of (2 radius + 1)^3, in place; `spare` holds one row. Bits nearer than
- * `radius` to the border must be clear. */
-void medroi_close_cube(const medroi_bits *bits, int64_t radius, uint64_t *spare);
-
 /* Set every bit that lies between set bits along at least two of the three axes. `along_z` and
  * `along_y` are volumes of the same size. */
 void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,

@@ -1,4 +1,4 @@
-#include "bits.h"
+#include "hull_bits.h"
 
 #include "bytes.h"
 
@@ -175,56 +175,6 @@ void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_
             }
             out[n_words - 1] &= last_word_mask(src);
         }
-    }
-}
-
-/* Each row becomes itself with its neighbours `stride` words away, OR or AND, in place. `spare`
- * keeps what a row was before. Outside is 0. */
-static void spread_lines(const medroi_bits *bits, int64_t n_lines, int64_t stride, int64_t n_rows,
-                         int64_t row_stride, int erode, uint64_t *spare) {
-    int64_t n_words = bits->n_words;
-    for (int64_t line = 0; line < n_lines; line++) {
-        uint64_t *row = bits->words + line * stride;
-        memset(spare, 0, (size_t)n_words * sizeof *spare);
-        for (int64_t k = 0; k < n_rows; k++, row += row_stride) {
-            for (int64_t i = 0; i < n_words; i++) {
-                uint64_t own = row[i];
-                uint64_t behind = k + 1 < n_rows ? row[row_stride + i] : 0;
-                row[i] = erode ? own & spare[i] & behind : own | spare[i] | behind;
-                spare[i] = own;
-            }
-        }
-    }
-}
-
-static void spread_rows(const medroi_bits *bits, int erode, uint64_t *spare) {
-    int64_t n_rows = bits->n_z * bits->n_y;
-    for (int64_t k = 0; k < n_rows; k++) {
-        uint64_t *row = bits->words + k * bits->n_words;
-        memcpy(spare, row, (size_t)bits->n_words * sizeof *spare);
-        for (int64_t i = 0; i < bits->n_words; i++) {
-            uint64_t up = moved_up(spare, i, 1);
-            uint64_t down = moved_down(spare, i, 1, bits->n_words);
-            row[i] = erode ? spare[i] & up & down : spare[i] | up | down;
-        }
-        row[bits->n_words - 1] &= last_word_mask(bits);
-    }
-}
-
-static void spread_cube(const medroi_bits *bits, int erode, uint64_t *spare) {
-    int64_t plane = bits->n_y * bits->n_words;
-    spread_rows(bits, erode, spare);
-    for (int64_t z = 0; z < bits->n_z; z++) {
-        medroi_bits slice = *bits;
-        slice.words += z * plane;
-        spread_lines(&slice, 1, 0, bits->n_y, bits->n_words, erode, spare);
-    }
-    spread_lines(bits, bits->n_y, bits->n_words, bits->n_z, plane, erode, spare);
-}
-
-void medroi_close_cube(const medroi_bits *bits, int64_t radius, uint64_t *spare) {
-    for (int64_t i = 0; i < 2 * radius; i++) {
-        spread_cube(bits, i >= radius, spare);
     }
 }
 
