@@ -83,7 +83,7 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     if (roi > MEDROI_ROI_HULL) {
         return wrong(error, "region", roi);
     }
-    if (slice_axis > 16 || word >> 22 != 0) {
+    if (slice_axis > 16 || word >> 23 != 0) {
         return wrong(error, "word 2 with the value", word);
     }
     region->threshold_rule = (medroi_threshold)rule;
@@ -99,6 +99,7 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     config->axes_mask = (uint8_t)(word >> 8);
     config->axes_from_last = (int32_t)(word >> 16 & 1);
     config->settings.slice_axis = (int32_t)slice_axis - 9; /* -9: none given */
+    config->settings.region.largest_only = word >> 22 & 1;
     if (isnan(region->threshold) || region->padding > INT32_MAX ||
         !(region->max_miss_rate >= 0.0 && region->max_miss_rate <= 1.0)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,

@@ -16,7 +16,8 @@
  *           6-7 background: 0 float64, 1 auto, 2 int64, 3 uint64; bits 8-15
  *           volume axes, one bit each, 0 is the last three; bit 16 the axes are
  *           counted from the last one (bit 8 is axis -1); bits 17-21 slice axis
- *           + 9 (so -8 to 7 are 1 to 16), 0 is the outermost                     2
+ *           + 9 (so -8 to 7 are 1 to 16), 0 is the outermost; bit 22 the largest
+ *           component alone counts                                               2
  *   3       padding in voxels                                                    3
  *   4-5     threshold, float64, low word first (0 unless the rule is number)     0.0
  *   6-7     max_miss_rate, float64, low word first                               0.002

@@ -106,18 +106,19 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
     const medroi_settings *settings = &config->settings;
     medroi_header header;
     size_t scratch_nbytes = medroi_prepare_scratch_nbytes(settings, &config->layout);
-    void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
-                                           : medroi_prepare_header(settings, &config->layout, data,
-                                                                   scratch, &header, error);
-    free(scratch);
-    scratch = NULL;
+    void *scratch = NULL;
+    /* The header's side data lie in here. */
+    void *found = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    medroi_status status =
+        found == NULL
+            ? no_memory(scratch_nbytes, error)
+            : medroi_prepare_header(settings, &config->layout, data, found, &header, error);
     if (status == MEDROI_OK) {
         status = medroi_encode_bound(&header, settings->params, N_THREADS, &out->capacity,
                                      &scratch_nbytes, error);
     }
     if (status != MEDROI_OK) {
-        return status;
+        goto done;
     }
     scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
     out->data = out->allocate(out->capacity, false);
@@ -129,6 +130,7 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
                            out->capacity, &out->nbytes, error);
 done:
     free(scratch);
+    free(found);
     return status;
 }
 

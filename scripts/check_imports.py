@@ -69,7 +69,7 @@ PUBLIC = {
 # Files of the kernel by group. `base` serves all, `pipeline` puts them together, and the groups in
 # between do not know each other. What is in no group is an inner codec's.
 KERNEL_GROUPS = {
-    "base": r"(medroi|bytes|layout|crc32|error|parallel)\w*",
+    "base": r"(medroi|bytes|layout|crc32|error|parallel|range_coder)\w*",
     "region": r"(region|rows|source|background|differs|miss|otsu|threshold|hull|opening|roi)\w*",
     "stream": r"stream\w*",
     "pipeline": r"(pipeline|settings)",

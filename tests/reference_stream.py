@@ -53,11 +53,93 @@ def read(stream: bytes) -> np.ndarray:
     else:
         pattern = pattern[:itemsize]
     array[...] = np.frombuffer(pattern, dtype)[0]
+    memory_axes = list(range(ndim))[:: -1 if f_order else 1]
     if all(stop > start for start, stop in box):
-        memory_axes = list(range(ndim))[:: -1 if f_order else 1]
         order = [slice_axis] + [axis for axis in memory_axes if axis != slice_axis]
         _fill(array, box, order, extent, inner_id, stream[preamble_nbytes:], payload_crc)
+    sections = _sections(stream[preamble_nbytes - 4 - side_nbytes : preamble_nbytes - 4])
+    if 2 in sections and all(stop > start for start, stop in box):
+        volume = [i for i in memory_axes if _axes >> i & 1 and shape[i] != 1]
+        region = array[tuple(slice(*bounds) for bounds in box)]
+        tiles, edge = _hull(sections[2], [region.shape[i] for i in volume])
+        for index in np.ndindex(region.shape):
+            place = [index[i] // edge for i in volume]
+            if not tiles[tuple(place)]:
+                region[index] = np.frombuffer(pattern, dtype)[0]
     return array
+
+
+def _sections(side: bytes) -> dict[int, bytes]:
+    found = {}
+    while side:
+        tag, nbytes = struct.unpack_from("<BI", side)
+        need(len(side) >= 5 + nbytes and tag not in found, "side data")
+        need(tag in (1, 2) or tag >= 128, "unknown section")
+        found[tag] = side[5 : 5 + nbytes]
+        side = side[5 + nbytes :]
+    return found
+
+
+class _Bits:
+    """Bits of a hull through the range coder and its models."""
+
+    def __init__(self, coded: bytes) -> None:
+        self.coded, self.position, self.range = coded, 8, 2**64 - 1
+        self.code = int.from_bytes(coded[:8].ljust(8, b"\0"), "big")
+        self.models: dict[tuple[str, int], list[int]] = {}
+
+    def next(self, kind: str, context: int) -> int:
+        model = self.models.setdefault((kind, context), [32768, 0])
+        p, n = model
+        r = self.range >> 16
+        bit = int(self.code < r * p)
+        self.range = r * p if bit else r * (65536 - p)
+        self.code -= 0 if bit else r * p
+        if self.range < 2**32:
+            word = self.coded[self.position : self.position + 4].ljust(4, b"\0")
+            self.code = self.code * 2**32 + int.from_bytes(word, "big")
+            self.range *= 2**32
+            self.position += 4
+        model[:] = p + (65535 - p) // (n + 2) if bit else p - p // (n + 2), min(n + 1, 62)
+        return bit
+
+
+_OFFSETS = (
+    *((0, 0, -1), (0, 0, 1), (0, -1, -1), (0, -1, 0), (0, -1, 1)),
+    *((-1, 0, -1), (-1, 0, 0), (-1, 0, 1), (0, 1, 0), (1, 0, 0)),
+)
+
+
+def _hull(section: bytes, extents: list[int]) -> tuple[np.ndarray, int]:
+    version, edge, _rate = struct.unpack_from("<BBd", section)
+    need(version == 1 and 2 <= edge <= 16, "hull")
+    bits = _Bits(section[10:])
+    n = [-(-extent // edge) for extent in extents]
+    z, y, x = {3: n, 2: [n[0], 1, n[-1]], 1: [1, 1, n[0]]}[len(n)]
+    known = np.zeros((z + 2, y + 2, x + 2), int)  # one tile of 0 around the map
+    tiles = known[1:-1, 1:-1, 1:-1]
+    n_blocks = tuple(-(-size // 4) for size in (z, y, x))
+    states = np.zeros([size + 1 for size in n_blocks], int)  # one block of 0 before the first
+    for k, j, i in np.ndindex(n_blocks):
+        before = states[k + 1, j + 1, i], states[k + 1, j, i + 1], states[k, j + 1, i + 1]
+        context = int(before[0] + 3 * before[1] + 9 * before[2])
+        state = 2 if bits.next("M", context) else bits.next("I", context)
+        states[k + 1, j + 1, i + 1] = state
+        if state == 1:
+            tiles[4 * k : 4 * k + 4, 4 * j : 4 * j + 4, 4 * i : 4 * i + 4] = 1
+    for block in np.ndindex(n_blocks):
+        if states[tuple(size + 1 for size in block)] == 2:
+            corner = [4 * size for size in block]
+            inside = tiles[tuple(slice(size, size + 4) for size in corner)]
+            for within in np.ndindex(inside.shape):
+                at = [corner[a] + within[a] + 1 for a in range(3)]
+                context = sum(
+                    int(known[at[0] + dz, at[1] + dy, at[2] + dx]) << bit
+                    for bit, (dz, dy, dx) in enumerate(_OFFSETS)
+                )
+                inside[within] = bits.next("T", context)
+    need(bits.position == len(bits.coded) + 4, "hull length")
+    return tiles.reshape(n), edge
 
 
 def _dtype(stream: bytes, kind: str, itemsize: int, big_endian: int, side: int) -> np.dtype:

@@ -41,6 +41,32 @@ def with_section(stream: bytes, section: bytes) -> bytes:
     return reseal(longer, (96, "<I", len(section)))
 
 
+def two_bodies() -> np.ndarray:
+    """A phantom and a label beside it."""
+    scene = np.random.default_rng(5).integers(0, 6, (26, 30, 60)).astype("<i2")
+    scene[:, :, :28] = phantom((26, 30, 28))
+    scene[4:12, 20:28, 48:56] = 150
+    return scene
+
+
+def with_hull(stream: bytes, **fields: object) -> bytes:
+    """A stream whose hull section was tampered with: its head, its length, its last bytes."""
+    (nbytes,) = struct.unpack_from("<I", stream, 113)
+    section = bytearray(stream[117 : 117 + nbytes])
+    for name, value in fields.items():
+        if name == "cut":
+            section = section[:value]
+        elif name == "more":
+            section += value
+        else:
+            struct.pack_into("<B" if name != "rate" else "<d", section, HULL_FIELDS[name], value)
+    longer = stream[:112] + struct.pack("<BI", 2, len(section)) + section + stream[117 + nbytes :]
+    return reseal(longer, (96, "<I", 5 + len(section)))
+
+
+HULL_FIELDS = {"version": 0, "edge": 1, "rate": 2}
+
+
 def good() -> dict[str, tuple[MedROI, np.ndarray]]:
     """Streams that every later version decodes."""
     affine = [[0, 1.5, 0], [1, 0, 0], [0, 0, -2]]
@@ -60,6 +86,17 @@ def good() -> dict[str, tuple[MedROI, np.ndarray]]:
         "raw-one-axis": (MedROI("raw"), np.arange(-3, 9, dtype="<i8")),
         "zstd-float16-lossless": (MedROI.lossless("zstd"), make_array("<f2", (5, 6, 7), "C", 1)),
         "deflate-datetime": (MedROI("deflate"), make_array("<M8[ns]", (6, 4), "F", 2)),
+        "raw-hull": (MedROI("raw", roi="hull"), phantom((26, 30, 28))),
+        "zstd-hull-fortran-4d": (
+            MedROI("zstd", roi="hull", axes=(0, 1, 2), slice_axis=0, threshold=40),
+            np.asfortranarray(np.stack([phantom((21, 23, 22)) + t for t in range(2)], 3)),
+        ),
+        "deflate-hull-image": (MedROI("deflate", roi="hull", threshold=30.5), phantom((60, 71), "<f4")),
+        "raw-hull-left-out": (MedROI("raw", roi="hull", components="largest"), two_bodies()),
+        "raw-box-left-out": (
+            MedROI("raw", components="largest", threshold="noise"),
+            two_bodies().astype(">i2"),
+        ),
         "zstd-text": (MedROI("zstd"), make_array(">U2", (3, 4), "C", 3)),
     }
 
@@ -68,6 +105,7 @@ def bad() -> dict[str, bytes]:
     """Streams that every version refuses."""
     stream = MedROI("raw").encode(phantom((10, 12, 11)))
     series = MedROI("raw").encode(np.stack([phantom((8, 12, 10))] * 2))
+    hull = MedROI("raw", roi="hull").encode(phantom((26, 30, 28)))
     parts = MedROI.lossless("zstd").encode(np.ones((90, 101, 97), "<i4"))
     return {
         "no-bytes": b"",
@@ -99,6 +137,23 @@ def bad() -> dict[str, bytes]:
         "cut-section": with_section(stream, b"\x81\x09\0\0\0a"),
         "section-twice": with_section(stream, b"\x81\0\0\0\0\x81\0\0\0\0"),
         "dtype-text-of-numbers": with_section(stream, b"\x01\x03\0\0\0<i2"),
+        "hull-version": with_hull(hull, version=2),
+        "hull-edge-0": with_hull(hull, edge=0),
+        "hull-edge-1": with_hull(hull, edge=1),
+        "hull-edge-17": with_hull(hull, edge=17),
+        "hull-rate": with_hull(hull, rate=1.5),
+        "hull-without-map": with_hull(hull, cut=10),
+        "hull-cut-in-head": with_hull(hull, cut=9),
+        "hull-cut-in-map": with_hull(hull, cut=-8),
+        "hull-longer": with_hull(hull, more=b"1234"),
+        "hull-of-text": with_section(
+            MedROI("raw").encode(make_array("|S3", (3, 4), "C", 3)), b"\x02" + struct.pack("<I", 14) + b"\1\2" + bytes(12)
+        ),
+        "left-out-cut": with_section(stream, b"\x83\x03\0\0\0\x01\x05\x05"),
+        "left-out-too-many": with_section(stream, b"\x83\x04\0\0\0\x01\x20\x20\x20"),
+        "left-out-outside": with_section(
+            stream, b"\x83\x0b\0\0\0\x01\x01\x05\x01\x05\x00\x63\x00\x02\x00\x02"
+        ),
         "flipped-table": flip(parts, 116),
         "flipped-part": flip(parts, len(parts) - 3),
     }

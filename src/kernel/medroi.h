@@ -14,6 +14,9 @@
 #define MEDROI_RECORD_OFFSET 10
 #define MEDROI_RECORD_NBYTES 54
 #define MEDROI_MAX_PARAMS 6
+#define MEDROI_MAX_LEFT_OUT 16
+#define MEDROI_SIDE_HULL 2 /* tags of side data */
+#define MEDROI_SIDE_LEFT_OUT 0x83
 
 typedef enum medroi_status {
     MEDROI_OK = 0,
@@ -73,15 +76,19 @@ typedef struct medroi_region_options {
     double max_miss_rate; /* 0 to 1 */
     uint64_t background;  /* bits of one element in native byte order, zero-extended */
     uint32_t n_threads;   /* 0 and 1: this one alone; the region is the same for any number */
+    uint8_t largest_only; /* 1: the largest connected component of the tissue alone counts */
 } medroi_region_options;
 
-/* What a search found. An empty region has start == stop == 0 on every axis. */
+/* What a search found. An empty region has start == stop == 0 on every axis. Of a hull, only
+ * opened tissue counts, and the box is that of the hull. */
 typedef struct medroi_region {
     medroi_box box;
     double threshold;  /* tau in stored units; NaN where there is none */
     double miss_rate;  /* share of tissue voxels outside the region */
     uint64_t n_tissue; /* voxels >= tau before the opening; 0 where nothing had to be counted */
     uint64_t n_missed; /* of these, outside the region */
+    const uint8_t *side;   /* sections for the stream's side data, in the caller's scratch */
+    uint32_t side_nbytes;  /* 0 for a plain box */
 } medroi_region;
 
 /* Scratch memory that medroi_find_region needs for this layout, in bytes. */
@@ -154,6 +161,28 @@ void medroi_scatter(const medroi_layout *layout, void *data, const medroi_box *b
 /* Write `background` (element bits, native order) to every voxel outside the box. */
 void medroi_fill_outside(const medroi_layout *layout, void *data, const medroi_box *box,
                          uint64_t background);
+
+/* What a hull's side data say. */
+typedef struct medroi_hull_info {
+    uint8_t is_hull;             /* 0: the stream is a box, and only what was left out is known */
+    double unopened_miss_rate;   /* share of all voxels >= tau outside the hull */
+    uint32_t hull_nbytes;        /* of the hull's section */
+    uint64_t n_left_out;         /* components of opened tissue left out */
+    uint64_t n_left_out_voxels;  /* in all of them */
+    uint32_t n_listed;           /* the largest of them, at most MEDROI_MAX_LEFT_OUT: */
+    uint64_t left_out_voxels[MEDROI_MAX_LEFT_OUT];
+    medroi_box left_out[MEDROI_MAX_LEFT_OUT];
+} medroi_hull_info;
+medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_info *info,
+                                    medroi_error *error);
+/* The map of a hull, decoded once. All three do nothing where the stream is a box. */
+size_t medroi_hull_map_nbytes(const medroi_header *header);
+medroi_status medroi_read_hull_map(const medroi_header *header, void *map, medroi_error *error);
+/* Set what lies outside the hull to background, in a dense block in coding order that holds `box`
+ * (such as a part), or in a whole array. */
+void medroi_apply_hull(const medroi_header *header, const void *map, const medroi_box *box,
+                       void *block);
+void medroi_apply_hull_to_array(const medroi_header *header, const void *map, void *data);
 
 /* What an inner codec codes: a dense array, C order, outermost axis first (coding order). */
 typedef struct medroi_block {

@@ -177,11 +177,10 @@ static int can_trim(const face *end, int keep) {
 
 /* Layers are taken off, the emptiest first. A voxel in two of them is counted twice, so what is
  * missed is at most what was counted. */
-medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
+medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed) {
     const medroi_grid *grid = &search->grid;
     int keep = !medroi_grid_box_is_empty(box);
-    count_layers(search);
     medroi_grid_box grown = {
         span_of_counts(search->z_counts, grid->n_z, keep, box->z),
         span_of_counts(search->y_counts, grid->n_y, keep, box->y),
@@ -215,4 +214,10 @@ medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *bo
             best->span->start++;
         }
     }
+}
+
+medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
+                                uint64_t n_allowed) {
+    count_layers(search);
+    return medroi_trim_box(search, box, n_allowed);
 }

@@ -80,18 +80,8 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
             *scratch_nbytes = worker_count(n_threads, n_parts) * medroi_block_nbytes(&head);
         }
     }
+    *scratch_nbytes += medroi_hull_map_nbytes(&trial);
     return MEDROI_OK;
-}
-
-/* A part as a dense block: in place where the array holds it so, else copied to scratch. */
-static const uint8_t *dense_part(const medroi_header *header, const void *data,
-                                 const medroi_box *box, void *scratch) {
-    const uint8_t *dense = medroi_dense_block(&header->layout, data, box, header->slice_axis);
-    if (dense == NULL) {
-        medroi_gather(&header->layout, data, box, header->slice_axis, scratch);
-        dense = scratch;
-    }
-    return dense;
 }
 
 /* One call of medroi_encode. A single thread writes part behind part; several leave to each part
@@ -102,6 +92,7 @@ typedef struct encoding {
     const void *data;
     const uint8_t *region; /* the whole region, dense, for codecs that plan; else NULL */
     double params[MEDROI_MAX_PARAMS];
+    const void *hull; /* the map of the hull, or NULL */
     uint8_t *scratch; /* scratch_nbytes for each thread */
     size_t scratch_nbytes;
     uint8_t *payload;
@@ -111,6 +102,27 @@ typedef struct encoding {
     uint32_t crc; /* of a part that is alone */
     size_t table_nbytes;
 } encoding;
+
+static void gather_box(const encoding *e, const medroi_box *box, void *dst) {
+    medroi_gather(&e->header->layout, e->data, box, e->header->slice_axis, dst);
+    if (e->hull != NULL) {
+        medroi_apply_hull(e->header, e->hull, box, dst);
+    }
+}
+
+/* A box as a dense block: in place where the array holds it so, else copied to scratch. */
+static const uint8_t *dense_box(const encoding *e, const medroi_box *box, void *scratch) {
+    const medroi_header *header = e->header;
+    const uint8_t *dense = NULL;
+    if (e->hull == NULL) {
+        dense = medroi_dense_block(&header->layout, e->data, box, header->slice_axis);
+    }
+    if (dense == NULL) {
+        gather_box(e, box, scratch);
+        dense = scratch;
+    }
+    return dense;
+}
 
 static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, medroi_error *error) {
     encoding *e = context;
@@ -125,13 +137,13 @@ static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, med
                            "the output buffer is smaller than medroi_encode_bound() asked for");
     }
     if (e->inner->encode == NULL) {
-        medroi_gather(&header->layout, e->data, &box, header->slice_axis, dst);
+        gather_box(e, &box, dst);
     } else {
         const uint8_t *dense = e->region;
         if (dense != NULL) {
             dense += (size_t)k * header->part_extent * (nbytes / (size_t)block.shape[0]);
         } else {
-            dense = dense_part(header, e->data, &box, e->scratch + worker * e->scratch_nbytes);
+            dense = dense_box(e, &box, e->scratch + worker * e->scratch_nbytes);
         }
         medroi_status status =
             e->inner->encode(&block, dense, e->params, dst, e->capacity - offset, &nbytes, error);
@@ -167,7 +179,7 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
         medroi_block head = block_of(header, &first), region = block_of(header, &header->box);
         e->scratch_nbytes = e->inner->encode != NULL ? medroi_block_nbytes(&head) : 0;
         if (e->inner->plan != NULL) {
-            e->region = dense_part(header, e->data, &header->box, e->scratch);
+            e->region = dense_box(e, &header->box, e->scratch);
             status = e->inner->plan(&region, e->region, e->params, error);
         }
         e->bound = n_threads > 1 && n_parts > 1 ? e->inner->bound(&head, e->params) : 0;
@@ -200,6 +212,15 @@ medroi_status medroi_encode(medroi_header *header, const void *data, const doubl
     if (status != MEDROI_OK) {
         return status;
     }
+    size_t map_nbytes = medroi_hull_map_nbytes(header);
+    if (map_nbytes > 0) {
+        e.hull = scratch;
+        e.scratch += map_nbytes;
+        status = medroi_read_hull_map(header, scratch, error);
+        if (status != MEDROI_OK) {
+            return status;
+        }
+    }
     memcpy(e.params, params, sizeof e.params);
     e.payload = dst + preamble_nbytes;
     e.capacity = capacity - preamble_nbytes;
@@ -226,8 +247,11 @@ static size_t decoded_part_nbytes(const medroi_header *header) {
 
 size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_threads) {
     uint64_t n_parts = medroi_part_count(header);
-    return (size_t)n_parts * sizeof(uint64_t) +
-           worker_count(n_threads, n_parts) * decoded_part_nbytes(header);
+    size_t parts_nbytes = (size_t)n_parts * sizeof(uint64_t) +
+                          worker_count(n_threads, n_parts) * decoded_part_nbytes(header);
+    size_t map_nbytes = medroi_hull_map_nbytes(header);
+    /* The map of the hull is wanted once the parts are decoded: it may lie where they did. */
+    return parts_nbytes > map_nbytes ? parts_nbytes : map_nbytes;
 }
 
 /* Whether parts are runs of slices of the array's memory, which are written with what lies around
@@ -381,6 +405,10 @@ medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
     }
     if (status == MEDROI_OK) {
         fill_rest(header, data);
+        status = medroi_read_hull_map(header, scratch, error);
+    }
+    if (status == MEDROI_OK) {
+        medroi_apply_hull_to_array(header, scratch, data);
     }
     return status;
 }

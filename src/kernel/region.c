@@ -1,4 +1,5 @@
 /* Finding the region of one array: options, working memory, and the order of the steps. */
+#include "hull.h"
 #include "layout.h"
 #include "region_internal.h"
 
@@ -38,9 +39,9 @@ static medroi_status check_options(const medroi_layout *layout,
                            "max_miss_rate is %g; give a share between 0 and 1",
                            options->max_miss_rate);
     }
-    if (options->roi != MEDROI_ROI_BOX) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "roi %d is not available; use the box",
-                           (int)options->roi);
+    if (options->roi != MEDROI_ROI_BOX && options->roi != MEDROI_ROI_HULL) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "roi %d is not known; use the box or the hull", (int)options->roi);
     }
     switch (options->threshold_rule) {
     case MEDROI_THRESHOLD_NONE:
@@ -48,16 +49,18 @@ static medroi_status check_options(const medroi_layout *layout,
     case MEDROI_THRESHOLD_NUMBER:
         if (isnan(options->threshold)) {
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "the threshold is NaN; give a number, \"mean\", \"otsu\" or None");
+                               "the threshold is NaN; give a number, \"mean\", \"otsu\", \"noise\" "
+                               "or None");
         }
         break;
     case MEDROI_THRESHOLD_MEAN:
     case MEDROI_THRESHOLD_OTSU:
+    case MEDROI_THRESHOLD_NOISE:
         break;
     default:
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "threshold rule %d is not available; use \"mean\", \"otsu\", a number "
-                           "or None",
+                           "threshold rule %d is not known; use \"mean\", \"otsu\", \"noise\", a "
+                           "number or None",
                            (int)options->threshold_rule);
     }
     if (!medroi_kind_is_number(layout->kind)) {
@@ -99,6 +102,13 @@ static void place_workers(medroi_search *search, uint8_t *scratch) {
     }
 }
 
+/* A hull at the mean would lose dim tissue: its outline wants all that is above the noise. */
+static medroi_threshold rule_of(const medroi_region_options *options) {
+    medroi_threshold rule = options->threshold_rule;
+    int varies = rule == MEDROI_THRESHOLD_MEAN || rule == MEDROI_THRESHOLD_OTSU;
+    return options->roi == MEDROI_ROI_HULL && varies ? MEDROI_THRESHOLD_NOISE : rule;
+}
+
 /* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
 static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     const medroi_grid *grid = &search->grid;
@@ -107,6 +117,8 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     size_t nbytes = medroi_element_nbytes(search->type);
     size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
+    int noise = rule_of(search->options) == MEDROI_THRESHOLD_NOISE;
+    int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     const struct {
         void **pointer;
@@ -125,6 +137,8 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
         {(void **)&search->workers, search->n_workers * sizeof *search->workers},
         {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
+        {(void **)&search->samples, noise ? medroi_noise_scratch_nbytes() : 0},
+        {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
@@ -172,8 +186,7 @@ size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
     return place_arrays(&search, NULL) + MEDROI_SCRATCH_ALIGNMENT;
 }
 
-/* From the grid's axes to the array's; all other axes are spanned whole. */
-static void set_box(const medroi_layout *layout, const medroi_grid *grid,
+void medroi_set_box(const medroi_layout *layout, const medroi_grid *grid,
                     const medroi_grid_box *box, medroi_region *region) {
     if (medroi_grid_box_is_empty(box)) {
         return;
@@ -190,16 +203,17 @@ static void set_box(const medroi_layout *layout, const medroi_grid *grid,
     }
 }
 
-static void find_thresholded(medroi_search *search, const medroi_layout *layout,
-                             medroi_region *region) {
+/* Sets search->tau. Returns 1 where the array was swept for it. */
+static int find_tau(medroi_search *search) {
     const medroi_region_options *options = search->options;
-    const medroi_grid *grid = &search->grid;
-    medroi_grid_box box = {{0, grid->n_z}, {0, grid->n_y}, {0, grid->n_x}};
-    medroi_counts counts = {0, 0};
-    medroi_sum sum = medroi_empty_sum();
-    if (options->threshold_rule == MEDROI_THRESHOLD_OTSU) {
+    switch (rule_of(options)) {
+    case MEDROI_THRESHOLD_OTSU:
         search->tau = medroi_tau_from_otsu(search);
-    } else if (options->threshold_rule == MEDROI_THRESHOLD_NUMBER) {
+        return 0;
+    case MEDROI_THRESHOLD_NOISE:
+        search->tau = medroi_tau_from_noise(search, search->samples);
+        return 0;
+    case MEDROI_THRESHOLD_NUMBER: {
         double tau = options->threshold;
         if (search->source.clamp) {
             tau =
@@ -207,22 +221,38 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
         }
         search->tau = medroi_tau_from_number(search->type, tau, options->dark);
         search->tau.value = options->threshold;
+        return 0;
     }
-    if (options->threshold_rule == MEDROI_THRESHOLD_MEAN ||
-        search->tau.tissue == MEDROI_TISSUE_SOME) {
-        sum = medroi_sweep_array(search);
-    }
-    if (options->threshold_rule == MEDROI_THRESHOLD_MEAN) {
+    default: {
+        medroi_sum sum = medroi_sweep_array(search);
         search->tau = medroi_tau_from_mean(search, &sum);
+        return 1;
     }
+    }
+}
+
+static void find_thresholded(medroi_search *search, const medroi_layout *layout,
+                             medroi_region *region) {
+    const medroi_region_options *options = search->options;
+    const medroi_grid *grid = &search->grid;
+    medroi_grid_box box = {{0, grid->n_z}, {0, grid->n_y}, {0, grid->n_x}};
+    medroi_counts counts = {0, 0};
+    int swept = find_tau(search);
     region->threshold = search->tau.value;
     if (search->tau.tissue == MEDROI_TISSUE_NONE) {
         return;
     }
+    int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
+    if (outline && medroi_find_outline(search, layout, search->outline, region)) {
+        return;
+    }
     if (search->tau.tissue == MEDROI_TISSUE_SOME) {
+        if (!swept) {
+            (void)medroi_sweep_array(search);
+        }
         box = medroi_find_box(search, &counts);
     }
-    set_box(layout, &search->grid, &box, region);
+    medroi_set_box(layout, &search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
     region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
@@ -249,7 +279,7 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     if (options->threshold_rule == MEDROI_THRESHOLD_NONE) {
         medroi_grid_box box =
             medroi_box_of_differing(layout, &search.grid, data, options->background);
-        set_box(layout, &search.grid, &box, region);
+        medroi_set_box(layout, &search.grid, &box, region);
         return MEDROI_OK;
     }
     search.n_workers = medroi_count_workers(&search);

@@ -68,6 +68,8 @@ typedef struct medroi_search {
     uint32_t n_workers;
     medroi_worker *workers;
     double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
+    uint8_t *samples; /* for the noise rule */
+    uint8_t *outline; /* for a hull, or the largest component; NULL where neither is wanted */
 } medroi_search;
 
 /* --- threshold.c --- */
@@ -81,6 +83,11 @@ medroi_tau medroi_no_tissue(void);
 /* tau between the two classes of the histogram; reads the array once or twice. */
 medroi_tau medroi_tau_from_otsu(medroi_search *search);
 
+/* --- threshold_noise.c --- */
+size_t medroi_noise_scratch_nbytes(void);
+/* tau just above the noise of the air; reads some 2^17 elements. */
+medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch);
+
 /* --- miss.c --- */
 /* Voxels that are tissue, and those of them outside `box`. */
 medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box);
@@ -88,6 +95,9 @@ medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *
 uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate);
 /* A box around `box` that misses at most `n_allowed` tissue voxels. */
 medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
+                                uint64_t n_allowed);
+/* The same from counts of layers that are there already. */
+medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed);
 
 /* --- differs.c --- */
@@ -103,6 +113,10 @@ uint64_t medroi_count_slabs(const medroi_search *search);
 medroi_span medroi_slab(const medroi_search *search, uint64_t slab);
 /* The one pass. Returns the sum, if the rule is the mean. */
 medroi_sum medroi_sweep_array(medroi_search *search);
+
+/* From the grid's axes to the array's; all other axes are spanned whole. */
+void medroi_set_box(const medroi_layout *layout, const medroi_grid *grid,
+                    const medroi_grid_box *box, medroi_region *region);
 
 /* --- region_box.c --- */
 int medroi_grid_box_is_empty(const medroi_grid_box *box);

@@ -144,7 +144,8 @@ static medroi_status check_side(const medroi_header *header, medroi_error *error
         if (seen[p[0]]++) {
             return corrupt(error, "a section of its side data occurs twice");
         }
-        if (!(p[0] & MEDROI_SIDE_SKIPPABLE) && p[0] != MEDROI_SIDE_DTYPE) {
+        if (!(p[0] & MEDROI_SIDE_SKIPPABLE) && p[0] != MEDROI_SIDE_DTYPE &&
+            p[0] != MEDROI_SIDE_HULL) {
             return medroi_fail(error, MEDROI_UNSUPPORTED_VERSION,
                                "stream with side data of type %d, which this build does not know: "
                                "upgrade medroi",
@@ -155,7 +156,8 @@ static medroi_status check_side(const medroi_header *header, medroi_error *error
     if (seen[MEDROI_SIDE_DTYPE] != wants_dtype) {
         return corrupt(error, "dtype text and element kind disagree");
     }
-    return MEDROI_OK;
+    medroi_hull_info info;
+    return medroi_read_hull_info(header, &info, error);
 }
 
 static medroi_status read_fields(const uint8_t *src, medroi_header *header, medroi_error *error) {

@@ -75,12 +75,24 @@ cdef extern from "medroi.h" nogil:
         double max_miss_rate
         uint64_t background
         uint32_t n_threads
+        uint8_t largest_only
     ctypedef struct medroi_region:
         medroi_box box
         double threshold
         double miss_rate
         uint64_t n_tissue
         uint64_t n_missed
+        const uint8_t *side
+        uint32_t side_nbytes
+    ctypedef struct medroi_hull_info:
+        uint8_t is_hull
+        double unopened_miss_rate
+        uint32_t hull_nbytes
+        uint64_t n_left_out
+        uint64_t n_left_out_voxels
+        uint32_t n_listed
+        uint64_t left_out_voxels[16]
+        medroi_box left_out[16]
     ctypedef struct medroi_header:
         medroi_layout layout
         medroi_box box
@@ -134,6 +146,10 @@ cdef extern from "medroi.h" nogil:
     void medroi_gather(const medroi_layout *, const void *, const medroi_box *, uint8_t, void *)
     void medroi_scatter(const medroi_layout *, void *, const medroi_box *, uint8_t, const void *)
     void medroi_fill_outside(const medroi_layout *, void *, const medroi_box *, uint64_t)
+    medroi_status medroi_read_hull_info(const medroi_header *, medroi_hull_info *, medroi_error *)
+    size_t medroi_hull_map_nbytes(const medroi_header *)
+    medroi_status medroi_read_hull_map(const medroi_header *, void *, medroi_error *)
+    void medroi_apply_hull(const medroi_header *, const void *, const medroi_box *, void *)
     const medroi_inner *medroi_find_inner(uint16_t)
     medroi_status medroi_encode_bound(const medroi_header *, const double *, uint32_t, size_t *,
                                       size_t *, medroi_error *)
@@ -240,8 +256,8 @@ cdef tuple from_box(const medroi_box *box, int ndim):
 
 def find_region(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
                 bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background,
-                uint32_t threads=1):
-    """(box, threshold, miss_rate, n_tissue, n_missed) of one array."""
+                uint32_t threads=1, bint largest_only=False):
+    """(box, threshold, miss_rate, n_tissue, n_missed, side data) of one array."""
     cdef medroi_region_options options
     cdef medroi_region region
     cdef medroi_error error
@@ -256,13 +272,17 @@ def find_region(Layout layout not None, const uint8_t[::1] data, int rule, doubl
     options.max_miss_rate = max_miss_rate
     options.background = background
     options.n_threads = threads
+    options.largest_only = largest_only
     scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &options))
     with nogil:
         status = medroi_find_region(&layout.c, start, &options, scratch, &region, &error)
+    try:
+        check(status, &error)
+        return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
+                region.n_tissue, region.n_missed,
+                b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes])
+    finally:
         free(scratch)
-    check(status, &error)
-    return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
-            region.n_tissue, region.n_missed)
 
 
 def find_background(Layout layout not None, const uint8_t[::1] data, bint dark):
@@ -284,6 +304,7 @@ cdef class Header:
 
     cdef medroi_header c
     cdef readonly bytes side
+    cdef bytes hull_map
     cdef readonly size_t preamble_nbytes
 
     @staticmethod
@@ -331,6 +352,38 @@ cdef class Header:
         check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AS_STRING(preamble), &error),
               &error)
         return preamble
+
+    def hull_info(self):
+        """(is a hull, unopened miss rate, hull's bytes, components left out, their voxels,
+        ((voxels, box), ...) of the largest of them)."""
+        cdef medroi_hull_info info
+        cdef medroi_error error
+        check(medroi_read_hull_info(&self.c, &info, &error), &error)
+        listed = tuple((info.left_out_voxels[i], from_box(&info.left_out[i], self.c.layout.ndim))
+                       for i in range(info.n_listed))
+        return (bool(info.is_hull), info.unopened_miss_rate, info.hull_nbytes, info.n_left_out,
+                info.n_left_out_voxels, listed)
+
+    def apply_hull(self, box, uint8_t[::1] block):
+        """Set what lies outside the hull to background in a dense block, in coding order."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef medroi_box c_box = to_box(box, self.c.layout.ndim)
+        cdef size_t nbytes = medroi_hull_map_nbytes(&self.c)
+        cdef uint8_t *start = &block[0] if block.shape[0] > 0 else NULL
+        cdef char *memory
+        if nbytes == 0 or start == NULL:
+            return
+        if self.hull_map is None:
+            hull_map = PyBytes_FromStringAndSize(NULL, nbytes)
+            memory = PyBytes_AS_STRING(hull_map)
+            with nogil:
+                status = medroi_read_hull_map(&self.c, memory, &error)
+            check(status, &error)
+            self.hull_map = hull_map
+        memory = PyBytes_AS_STRING(self.hull_map)
+        with nogil:
+            medroi_apply_hull(&self.c, memory, &c_box, start)
 
     @property
     def layout(self):

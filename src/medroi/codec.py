@@ -21,6 +21,14 @@ FIRST_READ_NBYTES = 512
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A connected component of tissue outside the region: its voxels, its bounds per array axis."""
+
+    n_voxels: int
+    box: roi.Box
+
+
+@dataclass(frozen=True)
 class StreamInfo:
     """What one stream says about itself.
 
@@ -45,7 +53,17 @@ class StreamInfo:
     threshold : float
         Tissue threshold in stored units; NaN where none was used.
     miss_rate : float
-        Share of tissue voxels outside the region.
+        Share of tissue voxels outside the region; of a hull, of opened tissue.
+    roi : {"box", "hull"}
+        Shape of the region. Where a hull would not be smaller, the stream is a box.
+    unopened_miss_rate : float
+        Share of all voxels at or above the threshold outside the region.
+    hull_nbytes : int
+        Bytes of the hull; 0 for a box.
+    n_left_out, n_left_out_voxels : int
+        Connected components of tissue that were left out of the region, and their voxels.
+    left_out : tuple of LeftOut
+        The largest of them.
     inner : str
         Name of the inner codec.
     n_parts : int
@@ -65,6 +83,12 @@ class StreamInfo:
     background: float
     threshold: float
     miss_rate: float
+    roi: str
+    unopened_miss_rate: float
+    hull_nbytes: int
+    n_left_out: int
+    n_left_out_voxels: int
+    left_out: tuple[LeftOut, ...]
     inner: str
     n_parts: int
     payload_nbytes: int
@@ -133,6 +157,7 @@ def _encode_dense(dense: Array, settings: Settings) -> bytes:
         affine=settings.affine,
         inner_id=settings.inner.codec_id,
         slice_axis=_slice_axis(dense, settings.slice_axis, options.axes),
+        side=region.side,
     )
     codec = settings.inner
     if isinstance(codec, NativeCodec) and codec.is_native():
@@ -212,6 +237,7 @@ def encode_hosted(
     _kernel.gather(
         header.layout, arrays.memory_of(array), header.box, header.slice_axis, _flat(block)
     )
+    header.apply_hull(header.box, _flat(block))
     planned = codec.plan(block)
     slabs = [block[k : k + extent] for k in range(0, region.shape[0], extent)]
     parts = _map(planned.encode, slabs, threads)
@@ -333,6 +359,7 @@ def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: A
     shape = _coded_shape(header.part_box(number), header.coding_order)
     block = np.empty(shape, stream.dtype_of(header))
     codec.decode(memoryview(coded), block)
+    header.apply_hull(header.part_box(number), _flat(block))
     return block
 
 
@@ -462,6 +489,7 @@ def inspect(buf: Any) -> StreamInfo:
     record = data[_kernel.RECORD_OFFSET : _kernel.RECORD_OFFSET + _kernel.RECORD_NBYTES]
     dtype = stream.dtype_of(header)
     affine = header.affine
+    is_hull, unopened, hull_nbytes, n_left_out, n_left_out_voxels, listed = header.hull_info()
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,
@@ -474,6 +502,12 @@ def inspect(buf: Any) -> StreamInfo:
         background=arrays.value_of(header.background, dtype),
         threshold=header.threshold,
         miss_rate=header.miss_rate,
+        roi="hull" if is_hull else "box",
+        unopened_miss_rate=unopened if is_hull else header.miss_rate,
+        hull_nbytes=hull_nbytes,
+        n_left_out=n_left_out,
+        n_left_out_voxels=n_left_out_voxels,
+        left_out=tuple(LeftOut(n_voxels, box) for n_voxels, box in listed),
         inner=inner.name_of(header.inner_id),
         n_parts=header.n_parts,
         payload_nbytes=header.payload_nbytes,

@@ -21,13 +21,14 @@ class MedROI(Codec):
     ----------
     inner : str, mapping or InnerCodec
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold : {"mean", "otsu"}, float or None
+    threshold : {"mean", "otsu", "noise"}, float or None
         Which voxels are tissue, in stored units; the mean is that of the voxels that are not
-        background. None keeps every voxel that differs bitwise from the background.
+        background, the noise that of the air. None keeps every voxel that differs bitwise from
+        the background. A hull takes "noise" for "mean" and "otsu", so as to lose no dim tissue.
     polarity : {"bright", "dark"}
         Whether tissue is brighter or darker than the threshold.
-    roi : {"box"}
-        Shape of the region.
+    roi : {"box", "hull"}
+        Shape of the region: the bounding box of the tissue, or its outline.
     background : int, float or "auto"
         Value of the air, in stored units; "auto" finds it in each array or refuses.
     padding : int
@@ -36,6 +37,8 @@ class MedROI(Codec):
         Largest share of tissue voxels outside the region; it holds for every array encoded.
     axes : sequence of int, optional
         Array axes of the volume; None is the last three. The others share one region.
+    components : {"all", "largest"}
+        Which connected components of the tissue count; "largest" leaves out tables and labels.
     slice_axis : int, optional
         Array axis along which the inner codec sees slices; None is the outermost in memory.
     affine : array_like, optional
@@ -66,6 +69,7 @@ class MedROI(Codec):
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,
+        components: str = "all",
         slice_axis: int | None = None,
         affine: Any = None,
         verify: bool = False,
@@ -82,6 +86,7 @@ class MedROI(Codec):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            components=components,
             verify=verify,
             threads=threads,
         )

@@ -16,6 +16,7 @@ _THRESHOLD_RULES = {"mean": 2, "otsu": 3, "noise": 4}
 _THRESHOLD_NONE, _THRESHOLD_NUMBER = 0, 1
 _POLARITIES = ("bright", "dark")
 _REGIONS = {"box": 0, "hull": 1}
+_COMPONENTS = ("all", "largest")
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class RegionOptions:
 
     Attributes
     ----------
-    threshold : {"mean", "otsu"}, float or None
+    threshold : {"mean", "otsu", "noise"}, float or None
         Which voxels are tissue, in stored units. None: every voxel that differs bitwise from
-        `background`; nothing is lost.
+        `background`; nothing is lost. A hull takes "noise" for "mean" and "otsu".
     polarity : {"bright", "dark"}
         Whether tissue is brighter or darker than the threshold.
-    roi : {"box"}
-        Shape of the region.
+    roi : {"box", "hull"}
+        Shape of the region: the bounding box of the tissue, or its outline.
     background : int, float or "auto"
         Value of the air, and of every voxel outside the region once decoded.
     padding : int
@@ -39,6 +40,8 @@ class RegionOptions:
         Largest share of tissue voxels that may lie outside the region, 0 to 1.
     axes : tuple of int, optional
         Array axes of the volume, 1 to 3 of them; None is the last three.
+    components : {"all", "largest"}
+        Which connected components of the tissue count; "largest" leaves out tables and labels.
     """
 
     threshold: str | float | None = "mean"
@@ -48,12 +51,14 @@ class RegionOptions:
     padding: int = 3
     max_miss_rate: float = 0.002
     axes: tuple[int, ...] | None = None
+    components: str = "all"
 
     def __post_init__(self) -> None:
         """Refuse what no array could be coded with."""
         _check_threshold(self.threshold)
         _check_choice("polarity", self.polarity, _POLARITIES)
         _check_choice("roi", self.roi, tuple(_REGIONS))
+        _check_choice("components", self.components, _COMPONENTS)
         if isinstance(self.background, str) and self.background != "auto":
             raise InvalidArgument(
                 f"background={self.background!r}: expected a number in stored units, or 'auto'"
@@ -77,7 +82,10 @@ class Region:
     miss_rate : float
         Share of tissue voxels, counted before the opening, outside the region.
     n_tissue, n_missed : int
-        Tissue voxels in all and outside the region; both 0 where nothing had to be counted.
+        Tissue voxels in all and outside the region; both 0 where nothing had to be counted. Of a
+        hull, opened tissue alone.
+    side : bytes
+        Sections for the side data of a stream: the hull, and what was left out.
     """
 
     box: Box
@@ -85,6 +93,7 @@ class Region:
     miss_rate: float
     n_tissue: int
     n_missed: int
+    side: bytes = b""
 
 
 def _check_threshold(threshold: Any) -> None:
@@ -152,6 +161,7 @@ def search(
         options.max_miss_rate,
         background,
         threads,
+        options.components == "largest",
     )
     return Region(*found)
 

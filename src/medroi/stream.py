@@ -102,6 +102,7 @@ def _dated_dtype(header: _kernel.Header, order: str) -> np.dtype[Any]:
 def make_header(
     array: arrays.Array,
     axes: Sequence[int] | None,
+    side: bytes = b"",
     **fields: Any,
 ) -> _kernel.Header:
     """Header of a stream for one dense array.
@@ -112,11 +113,13 @@ def make_header(
         C or F contiguous.
     axes : sequence of int, optional
         Array axes of the volume.
+    side : bytes
+        Sections of side data beside those that the dtype needs.
     **fields
         The other arguments of the kernel's `Header.make`.
     """
     layout = arrays.layout_of(array, axes)
-    return _kernel.Header.make(layout, side=side_data(array.dtype), **fields)
+    return _kernel.Header.make(layout, side=side_data(array.dtype) + side, **fields)
 
 
 def table_nbytes(header: _kernel.Header) -> int:

@@ -49,7 +49,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     ----------
     inner : str, mapping or InnerCodec
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis, affine
+    threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis,
+    affine
         As of `medroi.MedROI`.
     threads, verify
         As of `medroi.MedROI`. Zarr codes chunks in threads of its own already.
@@ -75,6 +76,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,
+        components: str = "all",
         slice_axis: int | None = None,
         affine: Any = None,
         threads: int = 1,
@@ -91,6 +93,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             padding=padding,
             max_miss_rate=max_miss_rate,
             axes=axes,
+            components=components,
             threads=threads,
             verify=verify,
         )

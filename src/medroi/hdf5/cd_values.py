@@ -62,6 +62,7 @@ def user_words(settings: codec.Settings, inner: tuple[int, list[int]]) -> tuple[
         | background_kind << 6
         | _axes(options)
         | _slice_axis(settings.slice_axis) << 17
+        | (options.components == "largest") << 22
     )
     return (
         _VERSION,

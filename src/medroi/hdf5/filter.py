@@ -39,7 +39,7 @@ class MedROIFilter(_Base):
     inner : str, mapping or InnerCodec
         What codes the region. Codecs that the plugin does not have run in Python: programs without
         it cannot read such chunks.
-    threshold, polarity, roi, background, padding, max_miss_rate, axes, slice_axis
+    threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis
         As of `medroi.MedROI`. An affine has no room here: keep it in an attribute.
 
     Attributes
@@ -70,6 +70,7 @@ class MedROIFilter(_Base):
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,
+        components: str = "all",
         slice_axis: int | None = None,
     ) -> None:
         self._use(
@@ -84,6 +85,7 @@ class MedROIFilter(_Base):
                 padding=padding,
                 max_miss_rate=max_miss_rate,
                 axes=axes,
+                components=components,
             )
         )
 

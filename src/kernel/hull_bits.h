@@ -1,0 +1,61 @@
+/* Volumes of bits: rows of 64-bit words, bit x of a row in word x / 64. Bits beyond the row are 0. */
+#ifndef MEDROI_BITS_H
+#define MEDROI_BITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct medroi_bits {
+    uint64_t *words;
+    int64_t n_z;
+    int64_t n_y;
+    int64_t n_x;
+    int64_t n_words; /* of one row */
+} medroi_bits;
+
+/* `words` is left to the caller. */
+medroi_bits medroi_make_bits(int64_t n_z, int64_t n_y, int64_t n_x);
+size_t medroi_bits_nbytes(const medroi_bits *bits);
+void medroi_clear_bits(const medroi_bits *bits);
+
+static inline uint64_t *medroi_bit_row(const medroi_bits *bits, int64_t z, int64_t y) {
+    return bits->words + (z * bits->n_y + y) * bits->n_words;
+}
+
+static inline int medroi_get_bit(const uint64_t *row, int64_t x) {
+    return (int)(row[x >> 6] >> (x & 63) & 1);
+}
+
+static inline void medroi_set_bit(uint64_t *row, int64_t x) {
+    row[x >> 6] |= UINT64_C(1) << (x & 63);
+}
+
+/* Bits [start, stop) of a row to 1, or to 0. */
+void medroi_set_run(uint64_t *row, int64_t start, int64_t stop);
+void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop);
+uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop);
+/* The first set bit at or behind `start`, or n_x. */
+int64_t medroi_next_set(const medroi_bits *bits, const uint64_t *row, int64_t start);
+int64_t medroi_next_clear(const medroi_bits *bits, const uint64_t *row, int64_t start);
+
+/* One row from n bytes that are 0 or 1. */
+void medroi_pack_row(uint64_t *row, const uint8_t *flags, int64_t n);
+
+/* How far the cross reaches: 0 along axes that it leaves alone. */
+typedef struct medroi_reach {
+    int64_t z;
+    int64_t y;
+    int64_t x;
+} medroi_reach;
+
+/* dst = src eroded or dilated by the 6-connected cross, whose arms are 1 along z and y and
+ * reach.x along x where the reach is not 0. What lies outside the volume is 0. */
+void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
+void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
+
+/* Set every bit that lies between set bits along at least two of the three axes. `along_z` and
+ * `along_y` are volumes of the same size. */
+void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,
+                          const medroi_bits *along_y);
+
+#endif

@@ -1,0 +1,348 @@
+/* The outline of the tissue: a hull, or the box of its largest component. */
+#include "bytes.h"
+#include "hull.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SAMPLED_ROWS 4        /* one row of so many is looked at for what a hull would clear */
+#define BITS_PER_VOXEL 2      /* what a voxel of noise costs at least once coded */
+#define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
+
+typedef struct outline {
+    medroi_search *search;
+    const medroi_layout *layout;
+    medroi_tissue_bits bits;
+    medroi_components components;
+    medroi_bits tiles; /* of the whole volume */
+    medroi_bits boxed; /* of the box of the hull */
+    medroi_grid_box tile_box;
+    medroi_grid_box box;
+    medroi_hull_info info;
+    uint8_t *side;
+    size_t side_capacity;
+    uint8_t *scratch; /* behind everything that is kept */
+} outline;
+
+static size_t align(size_t nbytes) {
+    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
+           MEDROI_SCRATCH_ALIGNMENT;
+}
+
+static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
+    n[0] = (grid->n_z + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+    n[1] = (grid->n_y + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+    n[2] = (grid->n_x + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+}
+
+static size_t side_capacity(const medroi_grid *grid) {
+    int64_t n[3];
+    tiles_along(grid, n);
+    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES;
+}
+
+/* A stretch of scratch for each step; see medroi_find_outline. */
+size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
+    const medroi_grid *grid = &search->grid;
+    int64_t n[3];
+    tiles_along(grid, n);
+    medroi_bits boxed = medroi_make_bits(n[0], n[1], n[2]);
+    return align(side_capacity(grid)) + align(medroi_tissue_bits_nbytes(grid)) +
+           align(medroi_components_scratch_nbytes(grid)) + align(medroi_hull_tiles_nbytes(grid)) +
+           align(medroi_bits_nbytes(&boxed)) + align(medroi_tile_encoder_nbytes(n));
+}
+
+static uint64_t count_all(const medroi_bits *bits) {
+    uint64_t n = 0;
+    for (int64_t k = 0; k < bits->n_z * bits->n_y; k++) {
+        n += medroi_count_run(bits->words + k * bits->n_words, 0, bits->n_x);
+    }
+    return n;
+}
+
+/* --- the hull ------------------------------------------------------------------------------- */
+
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void include(medroi_span *span, int64_t start, int64_t stop) {
+    if (span->start == span->stop) {
+        span->start = start;
+        span->stop = stop;
+    }
+    span->start = lesser(span->start, start);
+    span->stop = stop > span->stop ? stop : span->stop;
+}
+
+static void find_boxes(outline *o) {
+    const medroi_bits *tiles = &o->tiles;
+    const medroi_grid *grid = &o->search->grid;
+    medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
+    for (int64_t z = 0; z < tiles->n_z; z++) {
+        for (int64_t y = 0; y < tiles->n_y; y++) {
+            const uint64_t *row = medroi_bit_row(tiles, z, y);
+            int64_t first = medroi_next_set(tiles, row, 0);
+            if (first < tiles->n_x) {
+                int64_t last = tiles->n_x - 1;
+                while (!medroi_get_bit(row, last)) {
+                    last--;
+                }
+                include(&box.z, z, z + 1);
+                include(&box.y, y, y + 1);
+                include(&box.x, first, last + 1);
+            }
+        }
+    }
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_grid_box voxels = {{box.z.start * e, lesser(box.z.stop * e, grid->n_z)},
+                              {box.y.start * e, lesser(box.y.stop * e, grid->n_y)},
+                              {box.x.start * e, lesser(box.x.stop * e, grid->n_x)}};
+    o->tile_box = box;
+    o->box = voxels;
+}
+
+/* The tiles of the box alone. */
+static void cut_tiles(outline *o) {
+    const medroi_grid_box *box = &o->tile_box;
+    uint64_t *words = o->boxed.words;
+    o->boxed = medroi_make_bits(box->z.stop - box->z.start, box->y.stop - box->y.start,
+                                box->x.stop - box->x.start);
+    o->boxed.words = words;
+    medroi_clear_bits(&o->boxed);
+    for (int64_t z = 0; z < o->boxed.n_z; z++) {
+        for (int64_t y = 0; y < o->boxed.n_y; y++) {
+            const uint64_t *row = medroi_bit_row(&o->tiles, z + box->z.start, y + box->y.start);
+            uint64_t *cut = medroi_bit_row(&o->boxed, z, y);
+            int64_t start = medroi_next_set(&o->tiles, row, 0);
+            while (start < o->tiles.n_x) {
+                int64_t stop = medroi_next_clear(&o->tiles, row, start);
+                medroi_set_run(cut, start - box->x.start, stop - box->x.start);
+                start = medroi_next_set(&o->tiles, row, stop);
+            }
+        }
+    }
+}
+
+/* Tissue voxels, opened or not, inside the hull. */
+static uint64_t count_inside(const outline *o) {
+    const medroi_grid *grid = &o->search->grid;
+    const int64_t e = MEDROI_HULL_EDGE;
+    uint64_t n = 0;
+    for (int64_t k = 0; k < grid->n_repeats * grid->n_z; k++) {
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            const uint64_t *tiles = medroi_bit_row(&o->tiles, k % grid->n_z / e, y / e);
+            const uint64_t *row = medroi_bit_row(&o->bits.tissue, k, y);
+            int64_t start = medroi_next_set(&o->tiles, tiles, 0);
+            while (start < o->tiles.n_x) {
+                int64_t stop = medroi_next_clear(&o->tiles, tiles, start);
+                n += medroi_count_run(row, start * e * grid->inner,
+                                      lesser(stop * e, grid->n_x) * grid->inner);
+                start = medroi_next_set(&o->tiles, tiles, stop);
+            }
+        }
+    }
+    return n;
+}
+
+/* Elements of a run whose bytes are not those of the background. */
+static uint64_t count_differing(const uint8_t *run, int64_t n, size_t nbytes,
+                                const uint8_t *background) {
+    uint64_t count = 0;
+    switch (nbytes) {
+    case 1:
+        for (int64_t i = 0; i < n; i++) {
+            count += run[i] != background[0];
+        }
+        return count;
+    case 2:
+        for (int64_t i = 0; i < n; i++) {
+            count += memcmp(run + 2 * i, background, 2) != 0;
+        }
+        return count;
+    default:
+        for (int64_t i = 0; i < n; i++) {
+            count += memcmp(run + (size_t)i * nbytes, background, nbytes) != 0;
+        }
+        return count;
+    }
+}
+
+static void background_bytes(const medroi_layout *layout, uint64_t bits, uint8_t bytes[8]) {
+    for (size_t i = 0; i < layout->itemsize; i++) {
+        size_t shift = layout->big_endian ? layout->itemsize - 1u - i : i;
+        bytes[i] = (uint8_t)(bits >> 8 * shift);
+    }
+}
+
+/* About how many elements of the box, outside the hull, are not background already. */
+static uint64_t count_cleared(const outline *o) {
+    const medroi_grid *grid = &o->search->grid;
+    size_t nbytes = o->layout->itemsize;
+    const int64_t e = MEDROI_HULL_EDGE;
+    uint8_t background[8];
+    uint64_t n = 0;
+    background_bytes(o->layout, o->search->options->background, background);
+    for (int64_t k = 0; k < grid->n_repeats * grid->n_z; k++) {
+        int64_t z = k % grid->n_z;
+        if (z < o->box.z.start || z >= o->box.z.stop) {
+            continue;
+        }
+        int64_t offset = medroi_repeat_offset(grid, k / grid->n_z) + z * grid->z_stride;
+        int64_t phase = (k * 5) % SAMPLED_ROWS;
+        for (int64_t y = o->box.y.start + phase; y < o->box.y.stop; y += SAMPLED_ROWS) {
+            const uint64_t *tiles = medroi_bit_row(&o->tiles, z / e, y / e);
+            const uint8_t *row = o->search->source.data +
+                                 (size_t)(offset + y * grid->y_stride) * nbytes;
+            int64_t start = medroi_next_clear(&o->tiles, tiles, o->tile_box.x.start);
+            while (start < o->tile_box.x.stop) {
+                int64_t stop = medroi_next_set(&o->tiles, tiles, start);
+                int64_t from = start * e * grid->inner;
+                int64_t to = lesser(stop * e, o->box.x.stop) * grid->inner;
+                n += count_differing(row + (size_t)from * nbytes, to - from, nbytes, background);
+                start = medroi_next_clear(&o->tiles, tiles, stop);
+            }
+        }
+    }
+    return n * SAMPLED_ROWS;
+}
+
+/* --- what is left out ----------------------------------------------------------------------- */
+
+static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
+    const int64_t s = MEDROI_LABEL_EDGE / MEDROI_HULL_EDGE;
+    int64_t stop = lesser(run->stop * s, o->tiles.n_x);
+    for (int64_t t = z * s; t < z * s + s && t < o->tiles.n_z; t++) {
+        for (int64_t u = y * s; u < y * s + s && u < o->tiles.n_y; u++) {
+            const uint64_t *row = medroi_bit_row(&o->tiles, t, u);
+            if (medroi_next_clear(&o->tiles, row, run->start * s) < stop) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+/* Mark the roots of components that lie, in part at least, outside the hull. */
+static void mark_outside(outline *o) {
+    medroi_components *c = &o->components;
+    for (int64_t i = 0; i < c->n_found; i++) {
+        c->n_voxels[c->found[i].root] = 0;
+    }
+    for (int64_t k = 0; k < c->labels.n_z * c->labels.n_y; k++) {
+        for (int64_t i = c->row_runs[k]; i < c->row_runs[k + 1]; i++) {
+            if (!run_is_inside(o, &c->runs[i], k / c->labels.n_y, k % c->labels.n_y)) {
+                c->n_voxels[c->runs[i].root] = 1;
+            }
+        }
+    }
+}
+
+static medroi_box array_box(const outline *o, const medroi_grid_box *box) {
+    medroi_region region = {.box = {{0}, {0}}};
+    medroi_set_box(o->layout, &o->search->grid, box, &region);
+    return region.box;
+}
+
+/* Note a component that was dropped. */
+static void leave_out(outline *o, const medroi_component *component) {
+    medroi_hull_info *info = &o->info;
+    info->n_left_out++;
+    info->n_left_out_voxels += component->n_voxels;
+    if (info->n_listed < MEDROI_MAX_LEFT_OUT) {
+        medroi_grid_box box =
+            medroi_component_box(&o->components, component, &o->bits.opened);
+        info->left_out_voxels[info->n_listed] = component->n_voxels;
+        info->left_out[info->n_listed++] = array_box(o, &box);
+    }
+}
+
+/* --- both ----------------------------------------------------------------------------------- */
+
+/* The sections; 0 where a hull would not make the stream smaller. */
+static size_t write_side(outline *o, double unopened_miss_rate) {
+    uint8_t *side = o->side;
+    size_t capacity = o->side_capacity - MEDROI_LEFT_OUT_NBYTES - SIDE_HEAD_NBYTES;
+    size_t coded = 0;
+    size_t nbytes = 0;
+    if (!medroi_grid_box_is_empty(&o->box)) {
+        coded = medroi_code_tiles(&o->boxed, o->scratch, side + SIDE_HEAD_NBYTES, capacity);
+        if (coded == 0 || count_cleared(o) * BITS_PER_VOXEL / 8 <= coded + SIDE_HEAD_NBYTES) {
+            return 0;
+        }
+    }
+    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), unopened_miss_rate, side);
+    nbytes = SIDE_HEAD_NBYTES + coded;
+    if (o->info.n_left_out) {
+        nbytes += medroi_write_left_out(o->layout, &o->info, side + nbytes);
+    }
+    return nbytes;
+}
+
+static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
+    uint64_t n_tissue = count_all(&o->bits.tissue);
+    medroi_drop_components(&o->components, &o->bits.opened);
+    o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
+    o->scratch += align(medroi_hull_tiles_nbytes(&o->search->grid));
+    o->boxed = o->tiles;
+    o->boxed.words = (uint64_t *)(void *)o->scratch;
+    o->scratch += align(medroi_bits_nbytes(&o->boxed));
+    find_boxes(o);
+    cut_tiles(o);
+    mark_outside(o);
+    for (int64_t i = 0; i < o->components.n_found; i++) {
+        const medroi_component *component = &o->components.found[i];
+        if (!component->kept && o->components.n_voxels[component->root]) {
+            leave_out(o, component);
+        }
+    }
+    uint64_t n_outside = n_tissue - count_inside(o);
+    double unopened = n_tissue ? (double)n_outside / (double)n_tissue : 0.0;
+    size_t nbytes = write_side(o, unopened);
+    if (nbytes == 0) {
+        return 0;
+    }
+    region->box = array_box(o, &o->box);
+    region->n_tissue = n_counted;
+    region->n_missed = o->search->options->largest_only ? 0 : o->info.n_left_out_voxels;
+    region->miss_rate = region->n_missed ? (double)region->n_missed / (double)n_counted : 0.0;
+    region->side = o->side;
+    region->side_nbytes = (uint32_t)nbytes;
+    return 1;
+}
+
+/* --- the box of the largest component ------------------------------------------------------- */
+
+static int find_largest_box(outline *o, medroi_region *region) {
+    for (int64_t i = 1; i < o->components.n_found; i++) {
+        leave_out(o, &o->components.found[i]);
+    }
+    medroi_counts counts = {0, 0};
+    medroi_grid_box box = medroi_box_of_largest(o->search, &o->components, &o->bits, &counts);
+    medroi_set_box(o->layout, &o->search->grid, &box, region);
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate =
+        counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    region->side = o->side;
+    region->side_nbytes = (uint32_t)medroi_write_left_out(o->layout, &o->info, o->side);
+    return 1;
+}
+
+int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
+                        medroi_region *region) {
+    const medroi_grid *grid = &search->grid;
+    outline o = {.search = search, .layout = layout, .side = scratch};
+    if (grid->n_z == 1 || search->tau.tissue != MEDROI_TISSUE_SOME) {
+        return 0;
+    }
+    o.side_capacity = side_capacity(grid);
+    scratch += align(o.side_capacity);
+    o.bits = medroi_find_tissue_bits(search, scratch);
+    scratch += align(medroi_tissue_bits_nbytes(grid));
+    o.components = medroi_find_components(&o.bits.opened, scratch);
+    o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
+    uint64_t n_counted = medroi_choose_components(&o.components, search->options);
+    if (search->options->roi == MEDROI_ROI_HULL) {
+        return find_hull(&o, n_counted, region);
+    }
+    return o.components.n_found > 1 && find_largest_box(&o, region);
+}

@@ -1,0 +1,87 @@
+"""The hull as src/kernel/hull.h defines it, slow and obvious, on boolean arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from reference import opened
+from scipy import ndimage
+
+Mask = npt.NDArray[np.bool_]
+LABEL, TILE, CLOSING = 4, 2, 3
+
+
+class Expected(NamedTuple):
+    """The hull, in the array's volume axes, and what it leaves out."""
+
+    hull: Mask
+    left_out: list[tuple[int, tuple[tuple[int, int], ...]]]  # largest first
+    n_counted: int
+    n_missed: int
+
+
+def blocks(mask: Mask, edge: int) -> Mask:
+    """Which blocks of voxels hold any of the mask."""
+    padded = np.pad(mask, [(0, -n % edge) for n in mask.shape])
+    split = [size for n in padded.shape for size in (n // edge, edge)]
+    return np.asarray(padded.reshape(split).any(axis=tuple(range(1, 2 * mask.ndim, 2))))
+
+
+def voxels(tiles: Mask, edge: int, shape: tuple[int, ...]) -> Mask:
+    """The voxels of blocks."""
+    for axis in range(tiles.ndim):
+        tiles = tiles.repeat(edge, axis)
+    return tiles[tuple(slice(n) for n in shape)]
+
+
+def between(mask: Mask, axis: int) -> Mask:
+    """Everything between the first and the last of a mask along an axis."""
+    before = np.logical_or.accumulate(mask, axis)
+    behind = np.flip(np.logical_or.accumulate(np.flip(mask, axis), axis), axis)
+    return np.asarray(before & behind)
+
+
+def hull_of(body: Mask) -> Mask:
+    """Margin, tiles, closing and majority filling of a mask of 3 axes."""
+    cross = ndimage.generate_binary_structure(3, 1)
+    tiles = np.pad(blocks(ndimage.binary_dilation(body, cross), TILE), CLOSING)
+    tiles = ndimage.binary_dilation(tiles, cross, CLOSING)
+    tiles = ndimage.binary_erosion(tiles, cross, CLOSING)
+    votes = sum(between(tiles, axis).astype(int) for axis in range(3))
+    inner = (votes >= 2)[(slice(CLOSING, -CLOSING),) * 3]
+    return voxels(inner, TILE, body.shape)
+
+
+def expected_hull(
+    tissue: Mask, axes: tuple[int, ...], max_miss_rate: float, largest: bool
+) -> Expected:
+    """The hull of tissue voxels of an array, whose axes outside the volume share it."""
+    others = tuple(i for i in range(tissue.ndim) if i not in axes)
+    union = opened(tissue, axes).any(axis=others)
+    solid = union.reshape(union.shape + (1,) * (3 - union.ndim))
+    labels, n = ndimage.label(blocks(solid, LABEL), np.ones((3, 3, 3)))
+    where = voxels(labels, LABEL, solid.shape)
+    sizes = np.bincount(where[solid], minlength=n + 1)[1:]
+    # of components of one size, the one that comes first in memory order is the larger: none here
+    order = sorted(range(n), key=lambda i: -sizes[i])
+    dropped = order[1:] if largest else []
+    allowed = max_miss_rate * sizes.sum()
+    while not largest and len(order) > len(dropped) + 1:
+        smallest = order[len(order) - 1 - len(dropped)]
+        total = sizes[dropped].sum() + sizes[smallest]
+        if sizes[smallest] * 1000 >= sizes.sum() or total > allowed:
+            break
+        dropped = [smallest, *dropped]
+    body = solid & ~np.isin(where, [i + 1 for i in dropped])
+    hull = hull_of(body)
+    left_out = []
+    for i in sorted(dropped, key=lambda i: -sizes[i]):
+        component = voxels(labels == i + 1, LABEL, solid.shape)
+        if (component & ~hull).any():
+            bounds = [(int(found.min()), int(found.max()) + 1) for found in np.nonzero(component)]
+            left_out.append((int(sizes[i]), tuple(bounds[: union.ndim])))
+    counted = int(sizes[order[0]] if largest and n else sizes.sum())
+    missed = 0 if largest else sum(size for size, _ in left_out)
+    return Expected(hull.reshape(union.shape), left_out, counted, missed)

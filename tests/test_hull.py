@@ -1,0 +1,232 @@
+"""The hull against a slow reference, voxel for voxel, and what is promised of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import reference_hull
+from arrays import phantom, same_bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import opened, tissue_mask
+
+import medroi
+from medroi import MedROI, roi
+
+NUMBER_DTYPES = ["u1", "i2", "u2", "i4", "f2", "f4", "f8"]
+
+
+def bodies(shape: tuple[int, ...], seed: int, n_bodies: int, n_specks: int) -> np.ndarray:
+    """Noisy air, boxes of tissue anywhere, the border included, and lone bright voxels."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(1, 8, shape)
+    for _ in range(n_bodies):
+        start = [int(rng.integers(0, n)) for n in shape]
+        stop = [s + int(rng.integers(1, n // 2 + 2)) for s, n in zip(start, shape, strict=True)]
+        where = tuple(slice(*bounds) for bounds in zip(start, stop, strict=True))
+        values[where] = rng.integers(50, 100, values[where].shape)
+    for _ in range(n_specks):
+        values[tuple(int(rng.integers(0, n)) for n in shape)] = 90
+    return values
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[np.ndarray, tuple[int, ...], dict[str, Any]]:
+    """Arrays of 2 to 4 axes, any memory order, with options."""
+    ndim = draw(st.integers(2, 4))
+    largest = {2: 150, 3: 40, 4: 20}[ndim]
+    shape = tuple(draw(st.lists(st.integers(2, largest), min_size=ndim, max_size=ndim)))
+    values = bodies(
+        shape, draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 4)), draw(st.integers(0, 20))
+    )
+    dtype = np.dtype(draw(st.sampled_from(NUMBER_DTYPES)))
+    array = values.astype(dtype.newbyteorder(draw(st.sampled_from("<>"))))
+    dark = draw(st.booleans())
+    if dark:
+        array = (np.array(120, dtype) - array).astype(array.dtype)
+    n_axes = min(draw(st.sampled_from([2, 3])), ndim)
+    axes = tuple(sorted(draw(st.permutations(range(ndim)))[:n_axes]))
+    options = {
+        "roi": "hull",
+        "threshold": 70 if dark else 50,
+        "polarity": "dark" if dark else "bright",
+        "background": draw(st.sampled_from([0, 120 if dark else 3])),
+        "max_miss_rate": draw(st.sampled_from([0.0, 0.002, 0.3])),
+        "axes": axes,
+        "components": draw(st.sampled_from(["all", "largest"])),
+    }
+    return (np.asfortranarray(array) if draw(st.booleans()) else array), axes, options
+
+
+def expand(mask: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+    """A mask of the volume axes over the whole array."""
+    kept = [n if axis in axes else 1 for axis, n in enumerate(shape)]
+    return np.broadcast_to(mask.reshape(kept), shape)
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_the_hull_is_the_reference_voxel_for_voxel(
+    case: tuple[np.ndarray, tuple[int, ...], dict[str, Any]],
+) -> None:
+    array, axes, options = case
+    tissue = tissue_mask(array, options["threshold"], options["polarity"])
+    largest = options["components"] == "largest"
+    expected = reference_hull.expected_hull(tissue, axes, options["max_miss_rate"], largest)
+    sizes = [size for size, _ in expected.left_out]
+    stream = MedROI("raw", **options).encode(array)
+    info, decoded = medroi.inspect(stream), MedROI().decode(stream)
+    if info.roi == "box":
+        return
+    mask = expand(expected.hull, array.shape, axes)
+    background = np.array(options["background"]).astype(array.dtype)
+    if len(set(sizes)) == len(sizes) or not largest:  # which of two equals is the largest is free
+        assert np.array_equal(decoded, np.where(mask, array, background))
+        assert info.unopened_miss_rate == (tissue & ~mask).sum() / max(tissue.sum(), 1)
+        assert info.miss_rate == expected.n_missed / max(expected.n_counted, 1)
+        assert info.n_left_out == len(sizes)
+        assert sorted(left.n_voxels for left in info.left_out) == sorted(sizes)[-16:]
+    assert info.miss_rate <= options["max_miss_rate"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_where_a_hull_is_no_smaller_the_stream_is_that_of_the_box(
+    case: tuple[np.ndarray, tuple[int, ...], dict[str, Any]],
+) -> None:
+    array, _, options = case
+    stream = MedROI("raw", **options).encode(array)
+    if medroi.inspect(stream).roi == "box" and options["components"] == "all":
+        assert stream == MedROI("raw", **{**options, "roi": "box"}).encode(array)
+
+
+def test_a_noisy_head_becomes_a_hull_that_loses_no_tissue() -> None:
+    head = phantom((40, 48, 44))
+    stream = MedROI("zstd", roi="hull").encode(head)
+    info, decoded = medroi.inspect(stream), MedROI().decode(stream)
+    tissue = opened(head >= info.threshold, (0, 1, 2))
+    assert info.roi == "hull"
+    assert info.hull_nbytes > 0
+    assert same_bits(decoded[tissue], head[tissue])
+    assert len(stream) < 0.75 * len(MedROI("zstd").encode(head))
+
+
+def test_inside_the_hull_every_voxel_is_untouched_and_outside_it_is_background() -> None:
+    head = phantom((40, 48, 44))
+    stream = MedROI("raw", roi="hull", background=-1).encode(head)
+    decoded = MedROI().decode(stream)
+    outside = decoded == -1
+    assert 0.3 < outside.mean() < 0.9
+    assert np.array_equal(decoded[~outside], head[~outside])
+
+
+def test_air_between_two_bodies_stays_out() -> None:
+    values = np.random.default_rng(1).integers(0, 6, (48, 64, 96)).astype("i2")
+    values[4:44, 12:52, 8:32] += 100
+    values[4:44, 12:52, 64:88] += 100
+    stream = MedROI("raw", roi="hull", background=-1).encode(values)
+    assert (MedROI().decode(stream)[:, :, 40:56] == -1).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 70), (1, 60, 70), (3, 60, 70), (60, 2, 70), (5, 60, 70, 1)])
+def test_images_and_thin_volumes_have_hulls_too(shape: tuple[int, ...]) -> None:
+    grid = np.meshgrid(*(np.linspace(-1.5, 1.5, n) if n > 9 else [0.0] * n for n in shape))
+    grid = np.moveaxis(np.array(grid), 0, -1).reshape(*np.array(shape)[[1, 0, *range(2, len(shape))]], -1)
+    inside = ((grid**2).sum(-1) < 1).swapaxes(0, 1)
+    image = np.random.default_rng(3).integers(1, 8, shape) + inside * 80
+    stream = MedROI("raw", roi="hull", threshold=40, axes=range(len(shape))[-3:]).encode(image)
+    decoded = MedROI().decode(stream)
+    assert medroi.inspect(stream).roi == "hull"
+    assert np.array_equal(decoded[inside], image[inside])
+    assert (decoded == 0).mean() > 0.2
+
+
+@pytest.mark.parametrize("inner", ["raw", "deflate", "zstd"])
+def test_a_region_search_gives_the_same_side_data_to_every_face(inner: str) -> None:
+    head = phantom((40, 48, 44))
+    region = roi.find_region(head, roi="hull")
+    assert region.side in MedROI(inner, roi="hull").encode(head)
+
+
+def test_a_label_does_not_stretch_the_box_and_is_reported() -> None:
+    image = np.zeros((300, 200), "u2")
+    image[40:260, :90] = 900
+    image[10:30, 170:190] = 4000
+    whole = medroi.inspect(MedROI("raw").encode(image))
+    alone = medroi.inspect(MedROI("raw", components="largest", threshold="noise").encode(image))
+    assert whole.box[1][1] > 185
+    assert alone.box == ((37, 263), (0, 93))
+    assert (alone.n_left_out, alone.n_left_out_voxels) == (1, 396)  # the opening rounds off its corners
+    assert alone.left_out[0].box == ((8, 32), (168, 192))
+    assert alone.miss_rate == 0
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_constant_arrays(value: int) -> None:
+    array = np.full((9, 10, 11), value, "i2")
+    for options in ({"roi": "hull"}, {"threshold": "noise"}, {"components": "largest"}):
+        assert same_bits(MedROI().decode(MedROI("raw", **options).encode(array)), array)
+
+
+def test_one_bright_voxel_is_kept_by_the_box_and_reported_by_the_hull() -> None:
+    array = np.zeros((20, 20, 20), "i2")
+    array[9, 9, 9] = 100
+    assert same_bits(MedROI().decode(MedROI("raw").encode(array)), array)
+    info = medroi.inspect(MedROI("raw", roi="hull").encode(array))
+    assert (info.roi, info.n_parts, info.unopened_miss_rate) == ("hull", 0, 1.0)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_nan_and_infinity_are_no_trouble(dtype: str) -> None:
+    array = phantom((24, 24, 24)).astype(dtype)
+    array[3, 3, 3], array[12, 12, 12], array[12, 12, 13] = np.inf, np.nan, -np.inf
+    for background in (0, float("nan")):
+        stream = MedROI("raw", roi="hull", background=background).encode(array)
+        decoded = MedROI().decode(stream)
+        assert same_bits(decoded[8:16, 8:16, 8:16], array[8:16, 8:16, 8:16])
+    only = np.full((6, 7, 8), np.nan, dtype)
+    assert MedROI().decode(MedROI("raw", roi="hull").encode(only)).shape == only.shape
+
+
+@pytest.mark.parametrize("threshold", [1e9, -1e9, float("inf"), float("-inf")])
+def test_thresholds_outside_the_data(threshold: float) -> None:
+    array = phantom((16, 16, 16))
+    decoded = MedROI().decode(MedROI("raw", roi="hull", threshold=threshold).encode(array))
+    assert same_bits(decoded, array if threshold < 0 else np.zeros_like(array))
+
+
+def test_noise_alone_is_kept_whole() -> None:
+    array = np.random.default_rng(0).rayleigh(10, (40, 40, 40)).astype("i2") + np.int16(1)
+    assert same_bits(MedROI().decode(MedROI("raw", roi="hull").encode(array)), array)
+
+
+def test_without_a_threshold_nothing_is_lost() -> None:
+    array = phantom((20, 24, 22))
+    stream = MedROI.lossless("raw", roi="hull").encode(array)
+    assert same_bits(MedROI().decode(stream), array)
+
+
+def test_partial_reads_see_the_hull() -> None:
+    from medroi.codec import decode_selection
+
+    head = np.asfortranarray(phantom((40, 48, 44)))
+    stream = MedROI("zstd", roi="hull", slice_axis=1).encode(head)
+    bounds = ((3, 30), (0, 20), (7, 8))
+    reading = decode_selection(bounds)
+    start, stop = next(reading)
+    try:
+        while True:
+            start, stop = reading.send(stream[start:stop])
+    except StopIteration as done:
+        part = done.value
+    assert np.array_equal(part, MedROI().decode(stream)[tuple(slice(*b) for b in bounds)])
+
+
+def test_the_array_that_is_encoded_is_not_written() -> None:
+    head = phantom((40, 48, 44))
+    head.flags.writeable = False
+    before = head.copy()
+    MedROI("raw", roi="hull").encode(head)
+    assert np.array_equal(head, before)
