@@ -23,6 +23,7 @@ LAYERS = {
     "inner": 3,
     "metrics": 3,
     "codec": 4,
+    "fit": 4,
     "settings": 5,
     "numcodecs_face": 6,
     "zarr": 6,
