@@ -25,6 +25,7 @@ LAYERS = {
     "metrics": 3,
     "verify": 4,
     "codec": 5,
+    "fit": 5,
     "settings": 6,
     "plugins": 7,
     "numcodecs_face": 7,

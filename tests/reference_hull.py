@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from reference import opened
 from scipy import ndimage
 
 Mask = npt.NDArray[np.bool_]
@@ -20,6 +19,16 @@ class Expected(NamedTuple):
     left_out: list[tuple[int, tuple[tuple[int, int], ...]]]  # largest first
     n_counted: int
     n_missed: int
+
+
+def opened(mask: Mask, axes: tuple[int, ...]) -> Mask:
+    """Opening along the volume axes of 3 and more, as if all around were tissue."""
+    cross = ndimage.generate_binary_structure(mask.ndim, 1)
+    for axis in range(mask.ndim):
+        if axis not in axes or mask.shape[axis] < 3:
+            cross[tuple(slice(None) if i != axis else [0, 2] for i in range(mask.ndim))] = False
+    eroded = ndimage.binary_erosion(mask, structure=cross, border_value=1)
+    return np.asarray(ndimage.binary_dilation(eroded, structure=cross))
 
 
 def blocks(mask: Mask, edge: int) -> Mask:

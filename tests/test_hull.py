@@ -10,7 +10,8 @@ import reference_hull
 from arrays import phantom, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import opened, tissue_mask
+from reference import tissue_mask
+from reference_hull import opened
 
 import medroi
 from medroi import MedROI, roi
@@ -132,9 +133,9 @@ def test_air_between_two_bodies_stays_out() -> None:
 
 @pytest.mark.parametrize("shape", [(60, 70), (1, 60, 70), (3, 60, 70), (60, 2, 70), (5, 60, 70, 1)])
 def test_images_and_thin_volumes_have_hulls_too(shape: tuple[int, ...]) -> None:
-    grid = np.meshgrid(*(np.linspace(-1.5, 1.5, n) if n > 9 else [0.0] * n for n in shape))
-    grid = np.moveaxis(np.array(grid), 0, -1).reshape(*np.array(shape)[[1, 0, *range(2, len(shape))]], -1)
-    inside = ((grid**2).sum(-1) < 1).swapaxes(0, 1)
+    spans = (np.linspace(-1.5, 1.5, n) if n > 9 else [0.0] * n for n in shape)
+    grid = np.meshgrid(*spans, indexing="ij")
+    inside = (sum(axis**2 for axis in grid) < 1).reshape(shape)
     image = np.random.default_rng(3).integers(1, 8, shape) + inside * 80
     stream = MedROI("raw", roi="hull", threshold=40, axes=range(len(shape))[-3:]).encode(image)
     decoded = MedROI().decode(stream)
@@ -155,10 +156,12 @@ def test_a_label_does_not_stretch_the_box_and_is_reported() -> None:
     image[40:260, :90] = 900
     image[10:30, 170:190] = 4000
     whole = medroi.inspect(MedROI("raw").encode(image))
-    alone = medroi.inspect(MedROI("raw", components="largest", threshold="noise").encode(image))
+    codec = MedROI("raw", components="largest", threshold="noise")
+    alone = medroi.inspect(codec.encode(image))
     assert whole.box[1][1] > 185
     assert alone.box == ((37, 263), (0, 93))
-    assert (alone.n_left_out, alone.n_left_out_voxels) == (1, 396)  # the opening rounds off its corners
+    # the opening rounds its corners off
+    assert (alone.n_left_out, alone.n_left_out_voxels) == (1, 396)
     assert alone.left_out[0].box == ((8, 32), (168, 192))
     assert alone.miss_rate == 0
 

@@ -91,7 +91,10 @@ def good() -> dict[str, tuple[MedROI, np.ndarray]]:
             MedROI("zstd", roi="hull", axes=(0, 1, 2), slice_axis=0, threshold=40),
             np.asfortranarray(np.stack([phantom((21, 23, 22)) + t for t in range(2)], 3)),
         ),
-        "deflate-hull-image": (MedROI("deflate", roi="hull", threshold=30.5), phantom((60, 71), "<f4")),
+        "deflate-hull-image": (
+            MedROI("deflate", roi="hull", threshold=30.5),
+            phantom((60, 71), "<f4"),
+        ),
         "raw-hull-left-out": (MedROI("raw", roi="hull", components="largest"), two_bodies()),
         "raw-box-left-out": (
             MedROI("raw", components="largest", threshold="noise"),
@@ -147,7 +150,8 @@ def bad() -> dict[str, bytes]:
         "hull-cut-in-map": with_hull(hull, cut=-8),
         "hull-longer": with_hull(hull, more=b"1234"),
         "hull-of-text": with_section(
-            MedROI("raw").encode(make_array("|S3", (3, 4), "C", 3)), b"\x02" + struct.pack("<I", 14) + b"\1\2" + bytes(12)
+            MedROI("raw").encode(make_array("|S3", (3, 4), "C", 3)),
+            b"\x02" + struct.pack("<I", 14) + b"\1\2" + bytes(12),
         ),
         "left-out-cut": with_section(stream, b"\x83\x03\0\0\0\x01\x05\x05"),
         "left-out-too-many": with_section(stream, b"\x83\x04\0\0\0\x01\x20\x20\x20"),

@@ -3,7 +3,8 @@
  * Of an array without axes of length 1, z, y and x are the volume axes in memory order, outermost
  * first; x alone where there is one, z and x where there are two. A hull is made so:
  *
- *  1. Tissue is opened in every repeat of the volume; a voxel of the volume is *opened tissue*
+ *  1. Tissue is opened in every repeat of the volume, as if all around it were tissue (a chunk's face
+ *     cuts through a body), by the cross along axes of 3 and more; a voxel of the volume is *opened tissue*
  *     where any repeat's opening holds it.
  *  2. Labels of 4 x 4 x 4 voxels that hold opened tissue and touch, also at edges and corners,
  *     make a *component*. Of components with less than a thousandth of the opened tissue, the
@@ -90,6 +91,11 @@ medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_compon
 size_t medroi_hull_tiles_nbytes(const medroi_grid *grid);
 /* The hull of the opened tissue: tiles of the whole volume. */
 medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, uint8_t *scratch);
+
+/* --- hull_outline.c --- */
+size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid);
+/* One byte, 0 or 1, for each voxel of the grid's volume. */
+void medroi_outline_mask(medroi_search *search, uint8_t *scratch, uint8_t *mask);
 
 /* --- hull_code.c --- */
 /* How many tiles a map of a box has along z, y and x, and how they lie in the array. */

@@ -131,25 +131,32 @@ static uint64_t last_word_mask(const medroi_bits *bits) {
     return run_mask(bits->n_words - 1, 0, bits->n_x);
 }
 
-void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach) {
+void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
+                        int outside) {
     int64_t n_words = src->n_words;
+    int64_t margin = outside ? reach.x : 0;
     for (int64_t z = 0; z < src->n_z; z++) {
         for (int64_t y = 0; y < src->n_y; y++) {
             uint64_t *out = medroi_bit_row(dst, z, y);
-            if ((reach.z && (z == 0 || z + 1 == src->n_z)) ||
-                (reach.y && (y == 0 || y + 1 == src->n_y))) {
+            int first_z = reach.z && z == 0;
+            int last_z = reach.z && z + 1 == src->n_z;
+            int first_y = reach.y && y == 0;
+            int last_y = reach.y && y + 1 == src->n_y;
+            if (!outside && (first_z || last_z || first_y || last_y)) {
                 memset(out, 0, (size_t)n_words * sizeof *out);
                 continue;
             }
             const uint64_t *row = medroi_bit_row(src, z, y);
-            const uint64_t *before_z = medroi_bit_row(src, z - (reach.z != 0), y);
-            const uint64_t *behind_z = medroi_bit_row(src, z + (reach.z != 0), y);
-            const uint64_t *before_y = medroi_bit_row(src, z, y - (reach.y != 0));
-            const uint64_t *behind_y = medroi_bit_row(src, z, y + (reach.y != 0));
+            const uint64_t *before_z = medroi_bit_row(src, z - (reach.z && !first_z), y);
+            const uint64_t *behind_z = medroi_bit_row(src, z + (reach.z && !last_z), y);
+            const uint64_t *before_y = medroi_bit_row(src, z, y - (reach.y && !first_y));
+            const uint64_t *behind_y = medroi_bit_row(src, z, y + (reach.y && !last_y));
             for (int64_t i = 0; i < n_words; i++) {
                 uint64_t v = row[i] & before_z[i] & behind_z[i] & before_y[i] & behind_y[i];
                 if (reach.x && v) {
-                    v &= moved_up(row, i, reach.x) & moved_down(row, i, reach.x, n_words);
+                    v &= moved_up(row, i, reach.x) | run_mask(i, 0, margin);
+                    v &= moved_down(row, i, reach.x, n_words) |
+                         run_mask(i, src->n_x - margin, src->n_x);
                 }
                 out[i] = v;
             }

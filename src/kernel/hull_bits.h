@@ -49,8 +49,10 @@ typedef struct medroi_reach {
 } medroi_reach;
 
 /* dst = src eroded or dilated by the 6-connected cross, whose arms are 1 along z and y and
- * reach.x along x where the reach is not 0. What lies outside the volume is 0. */
-void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
+ * reach.x along x where the reach is not 0. What lies outside the volume is `outside` for the
+ * erosion and 0 for the dilation. */
+void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
+                        int outside);
 void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
 
 /* Set every bit that lies between set bits along at least two of the three axes. `along_z` and

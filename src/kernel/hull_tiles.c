@@ -112,7 +112,7 @@ static void close_cross(const medroi_bits *tiles, const medroi_bits *spare) {
         if (i < MEDROI_HULL_CLOSING) {
             medroi_dilate_cross(&to, &from, reach);
         } else {
-            medroi_erode_cross(&to, &from, reach);
+            medroi_erode_cross(&to, &from, reach, 0);
         }
         medroi_bits held = from;
         from = to;

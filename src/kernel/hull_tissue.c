@@ -98,7 +98,7 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
         flag_repeat(search, &w, repeat);
         medroi_bits tissue = w.eroded;
         tissue.words = medroi_bit_row(&w.found.tissue, repeat * grid->n_z, 0);
-        medroi_erode_cross(&w.eroded, &tissue, reach);
+        medroi_erode_cross(&w.eroded, &tissue, reach, 1);
         medroi_dilate_cross(&w.again, &w.eroded, reach);
         if (!is_simple(grid)) {
             add_opened(grid, &w);

@@ -100,6 +100,15 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
                                  const medroi_region_options *options, void *scratch,
                                  medroi_region *region, medroi_error *error);
 
+/* The outline of the tissue of one array, closed and filled, for fitting and for pictures: a byte,
+ * 0 or 1, for each voxel of the volume, its axes in memory order. The threshold is a number or
+ * that of the noise; everything is outline where the rule is none. */
+medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
+                               const medroi_region_options *options, void *scratch, uint8_t *mask,
+                               medroi_error *error);
+size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
+                                  const medroi_region_options *options);
+
 /* Find the value of the air, as element bits in native byte order, or refuse with
  * MEDROI_INVALID_ARGUMENT and a reason. Only for kinds b i u f. */
 medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,

@@ -287,3 +287,45 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     find_thresholded(&search, layout, region);
     return MEDROI_OK;
 }
+
+size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
+                                  const medroi_region_options *options) {
+    medroi_region_options as_hull = *options;
+    as_hull.roi = MEDROI_ROI_HULL;
+    size_t nbytes = medroi_region_scratch_nbytes(layout, &as_hull);
+    if (nbytes == 0) {
+        return 0;
+    }
+    medroi_grid grid = medroi_make_grid(layout);
+    return nbytes + medroi_outline_mask_scratch_nbytes(&grid) + MEDROI_SCRATCH_ALIGNMENT;
+}
+
+medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
+                               const medroi_region_options *options, void *scratch, uint8_t *mask,
+                               medroi_error *error) {
+    medroi_region_options as_hull = *options;
+    as_hull.roi = MEDROI_ROI_HULL;
+    medroi_status status = medroi_check_array(layout, data, error);
+    if (status == MEDROI_OK) {
+        status = check_options(layout, &as_hull, error);
+    }
+    if (status != MEDROI_OK || medroi_layout_is_empty(layout)) {
+        return status;
+    }
+    medroi_search search = make_search(layout, data, &as_hull);
+    search.source.grid = &search.grid;
+    size_t n_voxels = (size_t)(search.grid.n_z * search.grid.n_y * search.grid.n_x);
+    if (as_hull.threshold_rule == MEDROI_THRESHOLD_NONE) {
+        memset(mask, 1, n_voxels);
+        return MEDROI_OK;
+    }
+    uint8_t *aligned = medroi_align_scratch(scratch);
+    size_t used = place_arrays(&search, aligned);
+    (void)find_tau(&search);
+    if (search.tau.tissue == MEDROI_TISSUE_SOME) {
+        medroi_outline_mask(&search, aligned + used, mask);
+    } else {
+        memset(mask, search.tau.tissue == MEDROI_TISSUE_ALL, n_voxels);
+    }
+    return MEDROI_OK;
+}

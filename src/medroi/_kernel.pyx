@@ -131,6 +131,11 @@ cdef extern from "medroi.h" nogil:
                                      const medroi_region_options *, void *, medroi_region *,
                                      medroi_error *)
     size_t medroi_background_scratch_nbytes(const medroi_layout *)
+    medroi_status medroi_find_mask(const medroi_layout *, const void *,
+                                   const medroi_region_options *, void *, uint8_t *,
+                                   medroi_error *)
+    size_t medroi_mask_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
+    void medroi_apply_hull_to_array(const medroi_header *, const void *, void *)
     medroi_status medroi_find_background(const medroi_layout *, const void *, uint8_t, void *,
                                          uint64_t *, medroi_error *)
     uint32_t medroi_crc32(uint32_t, const void *, size_t)
@@ -285,6 +290,30 @@ def find_region(Layout layout not None, const uint8_t[::1] data, int rule, doubl
         free(scratch)
 
 
+def find_mask(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
+              bint dark, double max_miss_rate, uint64_t background, bint largest_only,
+              uint8_t[::1] mask):
+    """Fill `mask`, a byte for each voxel of the volume, with the outline of the tissue."""
+    cdef medroi_region_options options
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef const uint8_t *start = start_of(data)
+    cdef uint8_t *target = &mask[0] if mask.shape[0] > 0 else NULL
+    cdef void *scratch
+    memset(&options, 0, sizeof(options))
+    options.threshold_rule = rule
+    options.threshold = threshold
+    options.dark = dark
+    options.max_miss_rate = max_miss_rate
+    options.background = background
+    options.largest_only = largest_only
+    scratch = allocate(medroi_mask_scratch_nbytes(&layout.c, &options))
+    with nogil:
+        status = medroi_find_mask(&layout.c, start, &options, scratch, target, &error)
+        free(scratch)
+    check(status, &error)
+
+
 def find_background(Layout layout not None, const uint8_t[::1] data, bint dark):
     """The bits of the air's value."""
     cdef medroi_error error
@@ -364,16 +393,14 @@ cdef class Header:
         return (bool(info.is_hull), info.unopened_miss_rate, info.hull_nbytes, info.n_left_out,
                 info.n_left_out_voxels, listed)
 
-    def apply_hull(self, box, uint8_t[::1] block):
-        """Set what lies outside the hull to background in a dense block, in coding order."""
+    cdef const char *map_memory(self) except? NULL:
+        """The hull's map, decoded once; NULL where there is none."""
         cdef medroi_error error
         cdef medroi_status status
-        cdef medroi_box c_box = to_box(box, self.c.layout.ndim)
         cdef size_t nbytes = medroi_hull_map_nbytes(&self.c)
-        cdef uint8_t *start = &block[0] if block.shape[0] > 0 else NULL
         cdef char *memory
-        if nbytes == 0 or start == NULL:
-            return
+        if nbytes == 0:
+            return NULL
         if self.hull_map is None:
             hull_map = PyBytes_FromStringAndSize(NULL, nbytes)
             memory = PyBytes_AS_STRING(hull_map)
@@ -381,7 +408,21 @@ cdef class Header:
                 status = medroi_read_hull_map(&self.c, memory, &error)
             check(status, &error)
             self.hull_map = hull_map
-        memory = PyBytes_AS_STRING(self.hull_map)
+        return PyBytes_AS_STRING(self.hull_map)
+
+    def apply_hull_to_array(self, uint8_t[::1] data):
+        """Set what lies outside the hull to background in the memory of a whole array."""
+        cdef const char *memory = self.map_memory()
+        if memory != NULL and data.shape[0] > 0:
+            medroi_apply_hull_to_array(&self.c, memory, &data[0])
+
+    def apply_hull(self, box, uint8_t[::1] block):
+        """Set what lies outside the hull to background in a dense block, in coding order."""
+        cdef medroi_box c_box = to_box(box, self.c.layout.ndim)
+        cdef const char *memory = self.map_memory()
+        cdef uint8_t *start = &block[0] if block.shape[0] > 0 else NULL
+        if memory == NULL or start == NULL:
+            return
         with nogil:
             medroi_apply_hull(&self.c, memory, &c_box, start)
 

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from medroi import _kernel, arrays
 from medroi.errors import InvalidArgument
 
 Box = tuple[tuple[int, int], ...]
+Mask = npt.NDArray[np.bool_]
 
 _THRESHOLD_RULES = {"mean": 2, "otsu": 3, "noise": 4}
 _THRESHOLD_NONE, _THRESHOLD_NUMBER = 0, 1
@@ -128,6 +132,14 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
     return bits
 
 
+def _rule_of(options: RegionOptions) -> tuple[int, float]:
+    if options.threshold is None:
+        return _THRESHOLD_NONE, 0.0
+    if isinstance(options.threshold, str):
+        return _THRESHOLD_RULES[options.threshold], 0.0
+    return _THRESHOLD_NUMBER, float(options.threshold)
+
+
 def search(
     array: arrays.Array, options: RegionOptions, background: int, threads: int = 1
 ) -> Region:
@@ -144,12 +156,7 @@ def search(
     threads : int
         Threads that look at large arrays; the region is the same for any number.
     """
-    if options.threshold is None:
-        rule, number = _THRESHOLD_NONE, 0.0
-    elif isinstance(options.threshold, str):
-        rule, number = _THRESHOLD_RULES[options.threshold], 0.0
-    else:
-        rule, number = _THRESHOLD_NUMBER, float(options.threshold)
+    rule, number = _rule_of(options)
     found = _kernel.find_region(
         arrays.layout_of(array, options.axes),
         arrays.memory_of(array),
@@ -166,7 +173,55 @@ def search(
     return Region(*found)
 
 
-def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Region:
+def outline(array: arrays.Array, options: RegionOptions, background: int) -> Mask:
+    """Everything that the tissue of a dense array encloses, as a mask of the array's shape.
+
+    Tissue is what lies above the air's noise, or at the threshold where that is a number; it is
+    opened and freed of specks, its outline closed and its holes filled. Axes outside the volume
+    share one outline.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous.
+    options : RegionOptions
+        How tissue is told.
+    background : int
+        Bits of the background element.
+    """
+    rule, number = _rule_of(options)
+    axes = arrays.normalize_axes(options.axes, array.ndim)
+    memory_axes = [axis for axis in _memory_order(array) if axis in axes]
+    mask = np.zeros([array.shape[axis] for axis in memory_axes], np.uint8)
+    _kernel.find_mask(
+        arrays.layout_of(array, options.axes),
+        arrays.memory_of(array),
+        rule,
+        number,
+        options.polarity == "dark",
+        options.max_miss_rate,
+        background,
+        options.components == "largest",
+        mask.reshape(-1),
+    )
+    volume = mask.astype(bool).transpose(np.argsort(memory_axes))
+    shape = [n if axis in axes else 1 for axis, n in enumerate(array.shape)]
+    return np.broadcast_to(volume.reshape(shape), array.shape)
+
+
+def _memory_order(array: arrays.Array) -> range:
+    return range(array.ndim)[:: -1 if arrays.is_f_order(array) else 1]
+
+
+def differs(array: arrays.Array, background: int) -> Mask:
+    """Which elements differ from the background, bit by bit."""
+    element = arrays.filled((1,), array.dtype, background)
+    bits = np.dtype(f"u{array.dtype.itemsize}")
+    found: Mask = array.view(bits) != element.view(bits)[0]
+    return found
+
+
+def find_region(array: arrays.Array, **options: Any) -> Region:
     """Find the region of an array.
 
     Parameters

@@ -13,6 +13,7 @@ import numpy as np
 from medroi import arrays, inner, roi, stream
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
+from medroi.fit import fit_region
 from medroi.inner.base import InnerCodec
 
 PARAMETERS = (
@@ -183,13 +184,4 @@ def fit(array: Any, chunks: Sequence[int] | None, settings: Settings) -> Setting
         Where background="auto" cannot tell.
     """
     whole = arrays.as_dense(np.asarray(array))
-    asked = settings.region
-    background = roi.background_bits(whole, asked)
-    region = roi.search(whole, asked, background)
-    threshold = asked.threshold
-    if isinstance(threshold, str):
-        threshold = None if math.isnan(region.threshold) else region.threshold
-    found = dataclasses.replace(
-        asked, background=arrays.value_of(background, whole.dtype), threshold=threshold
-    )
-    return dataclasses.replace(settings, region=found)
+    return dataclasses.replace(settings, region=fit_region(whole, chunks, settings.region))
