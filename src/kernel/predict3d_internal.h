@@ -2,9 +2,16 @@
 #ifndef MEDROI_PREDICT3D_INTERNAL_H
 #define MEDROI_PREDICT3D_INTERNAL_H
 
-#include "medroi.h"
 #include "bytes.h"
+#include "medroi.h"
 #include "range_coder.h"
+
+/* Loops worth wider vectors get a second copy for them, chosen when the program starts. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)
+#define P3_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define P3_CLONES
+#endif
 
 #define P3_TAPS 20        /* neighbours of a prediction */
 #define P3_MAX_CLASSES 8  /* sets of weights per kind of slice */

@@ -277,7 +277,7 @@ static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_m
 /* Bits that no model would shorten, packed from the least significant bit of each byte up. */
 typedef struct medroi_bit_writer {
     uint64_t held;
-    int nheld; /* at most 31 between calls */
+    int nheld; /* at most 7 between calls */
     uint8_t *start, *next, *end;
     int full;
 } medroi_bit_writer;
@@ -297,20 +297,25 @@ static inline void medroi_bits_writer_init(medroi_bit_writer *w, uint8_t *dst, s
     w->full = 0;
 }
 
-/* Append the low `n` bits of value, 0 <= n <= 32; the others must be 0. */
+/* Append the low `n` bits of value, 0 <= n <= 56; the others must be 0. */
 static inline void medroi_bits_put(medroi_bit_writer *w, uint64_t value, int n) {
     w->held |= value << w->nheld;
     w->nheld += n;
-    if (w->nheld >= 32) {
-        if (w->end - w->next < 4) {
+    if (w->end - w->next >= 8) { /* write all that is held, step over whole bytes */
+        for (int i = 0; i < 8; i++)
+            w->next[i] = (uint8_t)(w->held >> (8 * i));
+        w->next += w->nheld >> 3;
+        w->held >>= w->nheld & 56;
+        w->nheld &= 7;
+        return;
+    }
+    for (; w->nheld >= 8; w->nheld -= 8, w->held >>= 8) {
+        if (w->next == w->end) {
             w->full = 1;
             w->nheld = 0;
             return;
         }
-        for (int i = 0; i < 4; i++)
-            *w->next++ = (uint8_t)(w->held >> (8 * i));
-        w->held >>= 32;
-        w->nheld -= 32;
+        *w->next++ = (uint8_t)w->held;
     }
 }
 
