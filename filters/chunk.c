@@ -109,10 +109,9 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
     void *scratch = NULL;
     /* The header's side data lie in here. */
     void *found = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status =
-        found == NULL
-            ? no_memory(scratch_nbytes, error)
-            : medroi_prepare_header(settings, &config->layout, data, found, &header, error);
+    medroi_status status = found == NULL ? no_memory(scratch_nbytes, error)
+                                         : medroi_prepare_header(settings, &config->layout, data,
+                                                                 found, &header, error);
     if (status == MEDROI_OK) {
         status = medroi_encode_bound(&header, settings->params, N_THREADS, &out->capacity,
                                      &scratch_nbytes, error);

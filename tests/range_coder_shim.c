@@ -38,8 +38,8 @@ size_t shim_encode(const uint64_t *script, size_t n, uint8_t *dst, size_t capaci
         else if (row[0] == 3)
             medroi_bits_put(&put, row[2], (int)row[1]);
         else
-            medroi_magnitude_encode(&enc, &put, &m.escape, &m.token[k],
-                                    &m.token[(k + 1) % MODELS], row[2], (int)row[1]);
+            medroi_magnitude_encode(&enc, &put, &m.escape, &m.token[k], &m.token[(k + 1) % MODELS],
+                                    row[2], (int)row[1]);
     }
     size_t n_range = medroi_rc_finish(&enc), n_bits = medroi_bits_finish(&put);
     if (enc.full || put.full || 4 + n_range + n_bits > capacity)

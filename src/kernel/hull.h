@@ -3,9 +3,9 @@
  * Of an array without axes of length 1, z, y and x are the volume axes in memory order, outermost
  * first; x alone where there is one, z and x where there are two. A hull is made so:
  *
- *  1. Tissue is opened in every repeat of the volume, as if all around it were tissue (a chunk's face
- *     cuts through a body), by the cross along axes of 3 and more; a voxel of the volume is *opened tissue*
- *     where any repeat's opening holds it.
+ *  1. Tissue is opened in every repeat of the volume, as if all around it were tissue (a chunk's
+ * face cuts through a body), by the cross along axes of 3 and more; a voxel of the volume is
+ * *opened tissue* where any repeat's opening holds it.
  *  2. Labels of 4 x 4 x 4 voxels that hold opened tissue and touch, also at edges and corners,
  *     make a *component*. Of components with less than a thousandth of the opened tissue, the
  *     smallest are dropped as long as all that is dropped together stays within max_miss_rate;
@@ -114,8 +114,7 @@ size_t medroi_tile_encoder_nbytes(const int64_t n[3]);
 /* Code a map; returns its length, or 0 where `capacity` is too small. */
 size_t medroi_code_tiles(const medroi_bits *tiles, void *scratch, uint8_t *dst, size_t capacity);
 /* Decode one; 0 where the bytes are not exactly one map. */
-int medroi_decode_tiles(const medroi_bits *tiles, void *scratch, const uint8_t *src,
-                        size_t nbytes);
+int medroi_decode_tiles(const medroi_bits *tiles, void *scratch, const uint8_t *src, size_t nbytes);
 
 /* --- hull_side.c --- */
 /* Write the sections; both return the bytes written. */

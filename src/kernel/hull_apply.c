@@ -21,8 +21,7 @@ medroi_tile_grid medroi_make_tile_grid(const medroi_grid *grid, const medroi_box
 static int make_map(const medroi_header *header, medroi_hull_map *map, const uint8_t **section,
                     uint32_t *nbytes) {
     *section = medroi_find_section(header, MEDROI_SIDE_HULL, nbytes);
-    if (!*section || *nbytes <= MEDROI_HULL_HEAD_NBYTES ||
-        medroi_has_no_region(header)) {
+    if (!*section || *nbytes <= MEDROI_HULL_HEAD_NBYTES || medroi_has_no_region(header)) {
         return 0;
     }
     map->grid = medroi_make_grid(&header->layout);
@@ -49,8 +48,7 @@ size_t medroi_hull_map_nbytes(const medroi_header *header) {
     return (nbytes_used + 63) / 64 * 64; /* what lies behind it stays aligned */
 }
 
-medroi_status medroi_read_hull_map(const medroi_header *header, void *memory,
-                                   medroi_error *error) {
+medroi_status medroi_read_hull_map(const medroi_header *header, void *memory, medroi_error *error) {
     medroi_hull_map map;
     const uint8_t *section;
     uint32_t nbytes;

@@ -13,7 +13,9 @@ size_t medroi_bits_nbytes(const medroi_bits *bits) {
     return (size_t)(bits->n_z * bits->n_y * bits->n_words) * sizeof(uint64_t);
 }
 
-void medroi_clear_bits(const medroi_bits *bits) { memset(bits->words, 0, medroi_bits_nbytes(bits)); }
+void medroi_clear_bits(const medroi_bits *bits) {
+    memset(bits->words, 0, medroi_bits_nbytes(bits));
+}
 
 /* The bits of word `word` that lie in [start, stop). */
 static uint64_t run_mask(int64_t word, int64_t start, int64_t stop) {
@@ -227,8 +229,7 @@ void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,
                   n_words);
     }
     for (int64_t z = 0; z < bits->n_z; z++) {
-        fill_line(along_y->words + z * plane, bits->words + z * plane, bits->n_y, n_words,
-                  n_words);
+        fill_line(along_y->words + z * plane, bits->words + z * plane, bits->n_y, n_words, n_words);
     }
     for (int64_t k = 0; k < bits->n_z * bits->n_y; k++) {
         uint64_t *row = bits->words + k * n_words;

@@ -1,4 +1,5 @@
-/* Volumes of bits: rows of 64-bit words, bit x of a row in word x / 64. Bits beyond the row are 0. */
+/* Volumes of bits: rows of 64-bit words, bit x of a row in word x / 64. Bits beyond the row are 0.
+ */
 #ifndef MEDROI_BITS_H
 #define MEDROI_BITS_H
 

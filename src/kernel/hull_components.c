@@ -140,8 +140,8 @@ static void find_runs(medroi_components *c) {
 }
 
 /* Voxel bounds of a run of labels in the row z, y of labels. */
-static medroi_grid_box run_voxels(const medroi_bits *voxels, const medroi_label_run *run,
-                                  int64_t z, int64_t y) {
+static medroi_grid_box run_voxels(const medroi_bits *voxels, const medroi_label_run *run, int64_t z,
+                                  int64_t y) {
     const int64_t e = MEDROI_LABEL_EDGE;
     medroi_grid_box box = {{z * e, z * e + e}, {y * e, y * e + e}, {run->start * e, run->stop * e}};
     box.z.stop = box.z.stop < voxels->n_z ? box.z.stop : voxels->n_z;

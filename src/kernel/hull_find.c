@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define SAMPLED_ROWS 4        /* one row of so many is looked at for what a hull would clear */
-#define BITS_PER_VOXEL 2      /* what a voxel of noise costs at least once coded */
+#define SAMPLED_ROWS 4   /* one row of so many is looked at for what a hull would clear */
+#define BITS_PER_VOXEL 2 /* what a voxel of noise costs at least once coded */
 #define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
 
 typedef struct outline {
@@ -190,8 +190,8 @@ static uint64_t count_cleared(const outline *o) {
         int64_t phase = (k * 5) % SAMPLED_ROWS;
         for (int64_t y = o->box.y.start + phase; y < o->box.y.stop; y += SAMPLED_ROWS) {
             const uint64_t *tiles = medroi_bit_row(&o->tiles, z / e, y / e);
-            const uint8_t *row = o->search->source.data +
-                                 (size_t)(offset + y * grid->y_stride) * nbytes;
+            const uint8_t *row =
+                o->search->source.data + (size_t)(offset + y * grid->y_stride) * nbytes;
             int64_t start = medroi_next_clear(&o->tiles, tiles, o->tile_box.x.start);
             while (start < o->tile_box.x.stop) {
                 int64_t stop = medroi_next_set(&o->tiles, tiles, start);
@@ -248,8 +248,7 @@ static void leave_out(outline *o, const medroi_component *component) {
     info->n_left_out++;
     info->n_left_out_voxels += component->n_voxels;
     if (info->n_listed < MEDROI_MAX_LEFT_OUT) {
-        medroi_grid_box box =
-            medroi_component_box(&o->components, component, &o->bits.opened);
+        medroi_grid_box box = medroi_component_box(&o->components, component, &o->bits.opened);
         info->left_out_voxels[info->n_listed] = component->n_voxels;
         info->left_out[info->n_listed++] = array_box(o, &box);
     }
@@ -320,8 +319,7 @@ static int find_largest_box(outline *o, medroi_region *region) {
     medroi_set_box(o->layout, &o->search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
-    region->miss_rate =
-        counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
     region->side = o->side;
     region->side_nbytes = (uint32_t)medroi_write_left_out(o->layout, &o->info, o->side);
     return 1;

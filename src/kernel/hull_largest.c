@@ -110,8 +110,8 @@ static medroi_counts count_voxels(const medroi_grid *grid, const medroi_bits *ti
             counts.n_tissue += n;
             counts.n_missed += n;
             if (z >= box->z.start && z < box->z.stop && y >= box->y.start && y < box->y.stop) {
-                counts.n_missed -= medroi_count_run(row, box->x.start * grid->inner,
-                                                    box->x.stop * grid->inner);
+                counts.n_missed -=
+                    medroi_count_run(row, box->x.start * grid->inner, box->x.stop * grid->inner);
             }
         }
     }

@@ -1,4 +1,5 @@
-/* What side data say about a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for. */
+/* What side data say about a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for.
+ */
 #include "bytes.h"
 #include "hull.h"
 

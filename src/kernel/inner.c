@@ -12,8 +12,7 @@ static const medroi_inner *const table[] = {
 #ifdef MEDROI_HAVE_OPENJPEG
     &medroi_jpeg2000,
 #endif
-    &medroi_wavelet3d,
-    &medroi_predict3d,
+    &medroi_wavelet3d, &medroi_predict3d,
 };
 
 const medroi_inner *medroi_find_inner(uint16_t id) {

@@ -83,12 +83,12 @@ typedef struct medroi_region_options {
  * opened tissue counts, and the box is that of the hull. */
 typedef struct medroi_region {
     medroi_box box;
-    double threshold;  /* tau in stored units; NaN where there is none */
-    double miss_rate;  /* share of tissue voxels outside the region */
-    uint64_t n_tissue; /* voxels >= tau before the opening; 0 where nothing had to be counted */
-    uint64_t n_missed; /* of these, outside the region */
-    const uint8_t *side;   /* sections for the stream's side data, in the caller's scratch */
-    uint32_t side_nbytes;  /* 0 for a plain box */
+    double threshold;     /* tau in stored units; NaN where there is none */
+    double miss_rate;     /* share of tissue voxels outside the region */
+    uint64_t n_tissue;    /* voxels >= tau before the opening; 0 where nothing had to be counted */
+    uint64_t n_missed;    /* of these, outside the region */
+    const uint8_t *side;  /* sections for the stream's side data, in the caller's scratch */
+    uint32_t side_nbytes; /* 0 for a plain box */
 } medroi_region;
 
 /* Scratch memory that medroi_find_region needs for this layout, in bytes. */
@@ -173,12 +173,12 @@ void medroi_fill_outside(const medroi_layout *layout, void *data, const medroi_b
 
 /* What a hull's side data say. */
 typedef struct medroi_hull_info {
-    uint8_t is_hull;             /* 0: the stream is a box, and only what was left out is known */
-    double unopened_miss_rate;   /* share of all voxels >= tau outside the hull */
-    uint32_t hull_nbytes;        /* of the hull's section */
-    uint64_t n_left_out;         /* components of opened tissue left out */
-    uint64_t n_left_out_voxels;  /* in all of them */
-    uint32_t n_listed;           /* the largest of them, at most MEDROI_MAX_LEFT_OUT: */
+    uint8_t is_hull;            /* 0: the stream is a box, and only what was left out is known */
+    double unopened_miss_rate;  /* share of all voxels >= tau outside the hull */
+    uint32_t hull_nbytes;       /* of the hull's section */
+    uint64_t n_left_out;        /* components of opened tissue left out */
+    uint64_t n_left_out_voxels; /* in all of them */
+    uint32_t n_listed;          /* the largest of them, at most MEDROI_MAX_LEFT_OUT: */
     uint64_t left_out_voxels[MEDROI_MAX_LEFT_OUT];
     medroi_box left_out[MEDROI_MAX_LEFT_OUT];
 } medroi_hull_info;

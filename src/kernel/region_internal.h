@@ -68,8 +68,8 @@ typedef struct medroi_search {
     uint32_t n_workers;
     medroi_worker *workers;
     double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
-    uint8_t *samples; /* for the noise rule */
-    uint8_t *outline; /* for a hull, or the largest component; NULL where neither is wanted */
+    uint8_t *samples;   /* for the noise rule */
+    uint8_t *outline;   /* for a hull, or the largest component; NULL where neither is wanted */
 } medroi_search;
 
 /* --- threshold.c --- */

@@ -46,10 +46,11 @@ static int64_t common_divisor(int64_t a, int64_t b) {
     return a;
 }
 
-static int in_shell(int64_t i, int64_t n) { return i < n / MIN_SHELL_AXIS || i >= n - n / MIN_SHELL_AXIS; }
+static int in_shell(int64_t i, int64_t n) {
+    return i < n / MIN_SHELL_AXIS || i >= n - n / MIN_SHELL_AXIS;
+}
 
-static void sample_row(medroi_search *search, samples *found, int64_t z, int64_t y,
-                       int64_t step) {
+static void sample_row(medroi_search *search, samples *found, int64_t z, int64_t y, int64_t step) {
     const medroi_grid *grid = &search->grid;
     const uint8_t *row = medroi_source_single_row(&search->source, z, y);
     int shell_row = in_shell(z, grid->n_z) || in_shell(y, grid->n_y);
@@ -120,7 +121,8 @@ static double select_value(double *values, size_t n, size_t k) {
     return values[low];
 }
 
-/* Counts of the shell's values above `low` in bins of `width`; those beyond the bins are left out. */
+/* Counts of the shell's values above `low` in bins of `width`; those beyond the bins are left out.
+ */
 static void count_bins(const samples *found, double low, double width) {
     memset(found->counts, 0, N_BINS * sizeof *found->counts);
     for (size_t i = 0; i < found->n_shell; i++) {

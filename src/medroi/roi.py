@@ -221,7 +221,7 @@ def differs(array: arrays.Array, background: int) -> Mask:
     return found
 
 
-def find_region(array: arrays.Array, **options: Any) -> Region:
+def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Region:
     """Find the region of an array.
 
     Parameters
