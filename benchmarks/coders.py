@@ -1,6 +1,6 @@
 """predict3d and wavelet3d beside other codecs, same voxels, one run, one thread.
 
-python benchmarks/coders.py SCANS --per-set 2
+python benchmarks/coders.py SCANS --per-set 2 --seconds 480
 
 SCANS holds one folder per data set, with NIfTI or PNG files. Writes coders.csv (bytes, ratios, MB/s
 of stored bytes, CPU time) and coders.png (rate-distortion) beside this file. Lossless: volumes as
@@ -27,7 +27,7 @@ import numpy as np
 import pywt
 from PIL import Image
 
-from medroi.inner import make
+from medroi import MedROI, inspect
 
 TARGETS = (40.0, 45.0, 50.0)
 Array = np.ndarray[Any, Any]
@@ -35,10 +35,11 @@ Row = dict[str, Any]
 
 
 def volumes(folder: Path, per_set: int) -> Iterator[tuple[str, str, Array]]:
-    """Data set, name, and array in coding order (slowest axis first)."""
-    for data_set in sorted(p for p in folder.iterdir() if p.is_dir()):
-        for path in sorted(data_set.iterdir())[:per_set]:
-            yield data_set.name, path.name.split(".")[0], load(path)
+    """Data set, name, and array in coding order (slowest axis first); the sets take turns."""
+    sets = [sorted(p.iterdir()) for p in sorted(folder.iterdir()) if p.is_dir()]
+    for turn in range(per_set):
+        for path in (paths[turn] for paths in sets if turn < len(paths)):
+            yield path.parent.name, path.name.split(".")[0], load(path)
 
 
 def load(path: Path) -> Array:
@@ -69,29 +70,61 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.process_time() - start
 
 
-def parts_of(codec: Any, array: Array) -> tuple[list[bytes], int]:
-    """The parts that a stream would hold."""
-    from medroi.inner.base import block_of
+def absent(array: Array) -> int | float:
+    """A background that no voxel has, so that nothing is cut away and peers see the same voxels."""
+    low, high = array.min().item(), array.max().item()
+    if array.dtype.kind == "f":
+        return float(low) - 1.0
+    return low - 1 if low > np.iinfo(array.dtype).min else high + 1
 
-    extent = codec.part_extent(block_of(array))
-    planned = codec.plan(array)
-    return [planned.encode(array[i : i + extent]) for i in range(0, len(array), extent)], extent
 
-
-def decode_parts(codec: Any, parts: list[bytes], extent: int, like: Array) -> Array:
-    """The inverse of `parts_of`."""
-    out = np.empty_like(like)
-    for i, coded in enumerate(parts):
-        type(codec).decode(memoryview(coded), out[i * extent : (i + 1) * extent])
-    return out
+def keep_all(config: dict[str, Any], array: Array, threads: int = 1) -> MedROI:
+    """A codec that keeps every voxel."""
+    return MedROI(config, threshold=None, background=absent(array), threads=threads)
 
 
 def ours(config: dict[str, Any], array: Array) -> tuple[int, float, float, Array]:
-    """Bytes, seconds to encode and to decode, and what came back."""
-    codec = make(config)
-    (parts, extent), encode_s = timed(lambda: parts_of(codec, array))
-    decoded, decode_s = timed(lambda: decode_parts(codec, parts, extent, array))
-    return sum(map(len, parts)), encode_s, decode_s, decoded
+    """Bytes of the payload, seconds to encode and to decode, and what came back."""
+    codec = keep_all(config, array)
+    coded, encode_s = timed(lambda: codec.encode(array))
+    decoded, decode_s = timed(lambda: np.asarray(codec.decode(coded)))
+    return inspect(coded).payload_nbytes, encode_s, decode_s, decoded.reshape(array.shape)
+
+
+def wall(work: Callable[[], Any], repeats: int = 3) -> float:
+    """Seconds on the clock, the best of some."""
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def thread_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
+    """Two threads over one, by the clock, by kind of coder."""
+    span = float(array.max()) - float(array.min())
+    step = span * 10 ** (-45 / 20) * 2.5
+    for config in (
+        {"id": "predict3d", "speed": "dense"},
+        {"id": "predict3d", "speed": "fast"},
+        {"id": "wavelet3d", "step": step},
+    ):
+        one, two = (keep_all(config, array, n) for n in (1, 2))
+        coded = one.encode(array)
+        assert two.encode(array) == coded
+        info = inspect(coded)
+        label = "-".join(str(config[k]) for k in ("id", "speed") if k in config)
+        row: Row = {"kind": "threads", "set": data_set, "volume": name, "codec": label}
+        row |= {"bytes": info.payload_nbytes, "parts": info.n_parts}
+        for key, work in (
+            ("encode", lambda c: c.encode(array)),
+            ("decode", lambda c: c.decode(coded)),
+        ):
+            alone, both = wall(lambda w=work: w(one)), wall(lambda w=work: w(two))
+            row[f"{key}_MBps"] = round(array.nbytes / 1e6 / both, 1)
+            row[f"{key}_two_over_one"] = round(alone / both, 3)
+        yield row
 
 
 LOSSLESS_PEERS: dict[str, tuple[Callable[[Array], bytes], Callable[[bytes], Array]]] = {
@@ -305,17 +338,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scans", type=Path)
     parser.add_argument("--per-set", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no volume after this")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     arguments = parser.parse_args()
+    start = time.monotonic()
     rows: list[Row] = []
+    threaded: set[str] = set()
     all_curves: dict[str, dict[str, Any]] = {}
     for data_set, name, array in volumes(arguments.scans, arguments.per_set):
         rows += lossless_rows(data_set, name, array)
         if array.ndim > 2:  # SPERR ends the process on flat shapes
             all_curves[name] = {}
             rows += lossy_rows(data_set, name, array, all_curves[name])
-        print(data_set, name, array.shape, flush=True)
+        print(data_set, name, array.shape, f"{time.monotonic() - start:.0f} s", flush=True)
+        if data_set not in threaded:
+            threaded.add(data_set)
+            rows += thread_rows(data_set, name, array)
         write(rows, arguments.out)
+        if time.monotonic() - start > arguments.seconds:
+            break
     plot(all_curves, arguments.out.with_suffix(".png"))
     print("\n".join(summary(rows)))
 

@@ -84,7 +84,7 @@ static void round_weights(const double x[UNKNOWNS], int32_t weight[P3_TAPS]) {
 }
 
 /* Add the batch to the sums; what is not filled is zero. */
-static void flush(fit_sums *sums) {
+P3_CLONES static void flush(fit_sums *sums) {
     for (int i = 0; i < COLUMNS; i++)
         for (int j = 0; j <= i; j++) {
             int32_t sum = 0;
@@ -139,12 +139,18 @@ static void find_limits(const fit_sample *sample, int64_t n, int32_t n_classes, 
 static int64_t take_samples(const p3_volume *v, const int32_t *voxels, int kind, int64_t step,
                             fit_sample *sample) {
     int64_t per_slice = v->height * v->width, n = 0, at = 0;
+    const int64_t y_step = step / v->width, x_step = step % v->width;
     const int32_t *zero = voxels + p3_origin(v, v->depth);
     for (int64_t z = 0; z < v->depth; z++) {
         if (p3_kind(v, z) != kind)
             continue;
-        for (; at < per_slice && n < MAX_SAMPLES; at += step) {
-            int64_t offset = at / v->width * v->row + at % v->width;
+        int64_t y = at / v->width, x = at % v->width;
+        for (; at < per_slice && n < MAX_SAMPLES; at += step, y += y_step, x += x_step) {
+            if (x >= v->width) {
+                x -= v->width;
+                y++;
+            }
+            int64_t offset = y * v->row + x;
             int32_t tap[P3_TAPS];
             fit_sample s = {voxels + p3_origin(v, z) + offset, zero + offset, zero + offset, 0};
             if (kind >= 1)

@@ -6,11 +6,18 @@
 #include "medroi.h"
 #include "range_coder.h"
 
-/* Loops worth wider vectors get a second copy for them, chosen when the program starts. */
+/* Loops worth newer instructions get a second copy, chosen when the program starts. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)
-#define P3_CLONES __attribute__((target_clones("avx2", "default")))
+#define P3_CLONES __attribute__((target_clones("arch=haswell", "default")))
 #else
 #define P3_CLONES
+#endif
+
+/* What a clone calls must be part of it to be compiled for its instructions. */
+#if defined(__GNUC__)
+#define P3_INLINE static inline __attribute__((always_inline))
+#else
+#define P3_INLINE static inline
 #endif
 
 #define P3_TAPS 20        /* neighbours of a prediction */
