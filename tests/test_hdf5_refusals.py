@@ -133,7 +133,7 @@ DEFAULTS = MedROIFilter().filter_options
         ((1, 2 | 2 << 16, *DEFAULTS[2:11]), "needs 12"),
         ((*DEFAULTS[:2], 5), "threshold rule 5"),
         ((*DEFAULTS[:2], 2 | 2 << 4), "region 2"),
-        ((*DEFAULTS[:2], 2 | 1 << 22), "word 2"),
+        ((*DEFAULTS[:2], 2 | 1 << 23), "word 2"),
         ((*DEFAULTS[:3], 2**31), "padding 2147483648"),
         ((*DEFAULTS[:6], 0, 0x40000000), "max_miss_rate 2"),
         ((*DEFAULTS[:10], 99, 1), "zstd: level 99"),

@@ -320,6 +320,7 @@ medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
         return MEDROI_OK;
     }
     uint8_t *aligned = medroi_align_scratch(scratch);
+    search.n_workers = medroi_count_workers(&search);
     size_t used = place_arrays(&search, aligned);
     (void)find_tau(&search);
     if (search.tau.tissue == MEDROI_TISSUE_SOME) {
