@@ -311,6 +311,7 @@ static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
 /* --- the box of the largest component ------------------------------------------------------- */
 
 static int find_largest_box(outline *o, medroi_region *region) {
+    memset(&o->info, 0, sizeof o->info);
     for (int64_t i = 1; i < o->components.n_found; i++) {
         leave_out(o, &o->components.found[i]);
     }
@@ -339,8 +340,9 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint
     o.components = medroi_find_components(&o.bits.opened, scratch);
     o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
     uint64_t n_counted = medroi_choose_components(&o.components, search->options);
-    if (search->options->roi == MEDROI_ROI_HULL) {
-        return find_hull(&o, n_counted, region);
+    if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, n_counted, region)) {
+        return 1;
     }
-    return o.components.n_found > 1 && find_largest_box(&o, region);
+    return search->options->largest_only && o.components.n_found > 1 &&
+           find_largest_box(&o, region);
 }

@@ -15,6 +15,7 @@ static medroi_region_options random_options(fuzz_random *random, const medroi_la
     options.threshold = (double)fuzz_below(random, 20000) - 100.0;
     options.dark = (uint8_t)fuzz_below(random, 2);
     options.roi = fuzz_below(random, 4) ? MEDROI_ROI_BOX : MEDROI_ROI_HULL;
+    options.largest_only = fuzz_below(random, 4) == 0;
     options.padding = (int64_t)fuzz_below(random, fuzz_below(random, 8) ? 6 : 1u << 31);
     options.max_miss_rate = fuzz_below(random, 2) ? 0.002 : (double)fuzz_below(random, 101) / 100.0;
     /* Elements of more than 8 bytes have a background of zero bits. */
@@ -42,6 +43,34 @@ static void check_region(const medroi_layout *layout, const medroi_region_option
                 "max_miss_rate is a guarantee");
 }
 
+/* What was found can be written, read back and applied. */
+static void check_side(const medroi_layout *layout, const medroi_region *region, uint8_t *data) {
+    medroi_header header = {.layout = *layout,
+                            .box = region->box,
+                            .slice_axis = medroi_default_slice_axis(layout),
+                            .side = region->side,
+                            .side_nbytes = region->side_nbytes};
+    medroi_hull_info info;
+    fuzz_expect(medroi_read_hull_info(&header, &info, NULL) == MEDROI_OK, "side data are right");
+    void *map = fuzz_allocate(medroi_hull_map_nbytes(&header));
+    fuzz_expect(medroi_read_hull_map(&header, map, NULL) == MEDROI_OK, "a hull can be read");
+    medroi_apply_hull_to_array(&header, map, data);
+    free(map);
+}
+
+static void find_mask(const medroi_layout *layout, const uint8_t *data,
+                      const medroi_region_options *options) {
+    size_t n_voxels = 1;
+    for (int32_t i = 0; i < layout->ndim; i++) {
+        n_voxels *= layout->axes >> i & 1 ? (size_t)layout->shape[i] : 1;
+    }
+    uint8_t *mask = fuzz_allocate(n_voxels);
+    void *scratch = fuzz_allocate(medroi_mask_scratch_nbytes(layout, options));
+    (void)medroi_find_mask(layout, data, options, scratch, mask, NULL);
+    free(scratch);
+    free(mask);
+}
+
 static void search(fuzz_random *random) {
     medroi_error error = {MEDROI_OK, ""};
     medroi_layout layout = fuzz_layout(random, 1 << 15);
@@ -53,6 +82,8 @@ static void search(fuzz_random *random) {
     medroi_region region;
     if (medroi_find_region(&layout, data, &options, scratch, &region, &error) == MEDROI_OK) {
         check_region(&layout, &options, &region);
+        find_mask(&layout, data, &options);
+        check_side(&layout, &region, data);
     } else {
         fuzz_expect(error.text[0] != '\0', "a refusal says why");
     }
