@@ -3,8 +3,8 @@
 #define MEDROI_PREDICT3D_INTERNAL_H
 
 #include "bytes.h"
+#include "magnitudes.h"
 #include "medroi.h"
-#include "range_coder.h"
 
 /* Loops worth newer instructions get a second copy, chosen when the program starts. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)

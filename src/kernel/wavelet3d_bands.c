@@ -1,6 +1,6 @@
 /* wavelet3d: coding the quantised subbands. */
 #include "bytes.h"
-#include "range_coder.h"
+#include "magnitudes.h"
 #include "wavelet3d_internal.h"
 
 #include <stdlib.h>

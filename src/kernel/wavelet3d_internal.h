@@ -33,6 +33,12 @@ w3_shape w3_shape_of(const medroi_block *block, const double spacing[3],
 /* Which axes are split at which level. */
 void w3_schedule(const w3_shape *shape, const double spacing_of[W3_AXES], w3_header *header);
 
+/* The header of a part. Both return its length; reading gives 0 for an impossible one. */
+#define W3_MAX_HEADER_NBYTES (1 + W3_MAX_LEVELS + 4 * 8 + W3_POINTS)
+size_t w3_write_header(const w3_header *h, uint8_t *dst);
+size_t w3_read_header(const medroi_block *block, const w3_shape *shape, const uint8_t *src,
+                      size_t nbytes, w3_header *h);
+
 /* Transform in place, subbands in the corners (low parts first). Return 0 without memory. */
 int w3_forward(const w3_shape *shape, const w3_header *header, float *data);
 int w3_inverse(const w3_shape *shape, const w3_header *header, float *data);
@@ -56,6 +62,15 @@ static inline float w3_value(const w3_header *h, uint32_t magnitude) {
     int i = magnitude < W3_POINTS ? (int)magnitude - 1 : W3_POINTS - 1;
     return (float)magnitude - (float)h->point[i] * (1.0f / 256.0f);
 }
+
+/* What brings the elements that `decoded` stands for within max_error of the true ones. *nbytes is
+ * 0 where `capacity` is too small or no correction could do it. */
+medroi_status w3_encode_corrections(const medroi_block *block, const w3_header *h, const void *data,
+                                    const float *decoded, uint8_t *dst, size_t capacity,
+                                    size_t *nbytes, medroi_error *error);
+medroi_status w3_decode_corrections(const medroi_block *block, const w3_header *h,
+                                    const uint8_t *src, size_t nbytes, const float *decoded,
+                                    void *out, medroi_error *error);
 
 /* Learn the reconstruction points of coefficients in units of the step. */
 void w3_learn_points(const float *data, int64_t n, w3_header *header);
