@@ -25,24 +25,35 @@ int medroi_is_short(const medroi_block *block) {
            (block->itemsize == 2 && block->big_endian == machine_is_big_endian());
 }
 
-#define DEFINE_SURVEY(IN)                                                                          \
-    static void extremes_##IN(const uint8_t *src, size_t n, IN flip, IN *low, IN *high) {          \
-        IN least = (IN)~(IN)0, most = 0;                                                           \
+/* Bytes compare unsigned, words signed: that is what vectors have had from the beginning. */
+#define DEFINE_EXTREMES(TYPE, TYPE_MIN, TYPE_MAX)                                                  \
+    static void extremes_##TYPE(const uint8_t *src, size_t n, TYPE flip, TYPE *low, TYPE *high) {  \
+        TYPE least = TYPE_MAX, most = TYPE_MIN;                                                    \
         for (size_t i = 0; i < n; i++) {                                                           \
-            IN element;                                                                            \
+            TYPE element;                                                                          \
             memcpy(&element, src + i * sizeof element, sizeof element);                            \
-            element = (IN)(element ^ flip);                                                        \
+            element = (TYPE)(element ^ flip);                                                      \
             least = element < least ? element : least;                                             \
             most = element > most ? element : most;                                                \
         }                                                                                          \
         *low = least;                                                                              \
         *high = most;                                                                              \
-    }                                                                                              \
+    }
+
+#define DEFINE_COUNT(IN)                                                                           \
     static void count_##IN(const uint8_t *src, size_t n, IN first, uint32_t *const *lanes) {       \
+        uint32_t *a = lanes[0], *b = lanes[1], *c = lanes[2], *d = lanes[3];                       \
+        IN elements[N_LANES];                                                                      \
+        for (; n >= N_LANES; n -= N_LANES, src += sizeof elements) {                               \
+            memcpy(elements, src, sizeof elements);                                                \
+            a[(IN)(elements[0] - first)]++;                                                        \
+            b[(IN)(elements[1] - first)]++;                                                        \
+            c[(IN)(elements[2] - first)]++;                                                        \
+            d[(IN)(elements[3] - first)]++;                                                        \
+        }                                                                                          \
+        memcpy(elements, src, n * sizeof *elements);                                               \
         for (size_t i = 0; i < n; i++) {                                                           \
-            IN element;                                                                            \
-            memcpy(&element, src + i * sizeof element, sizeof element);                            \
-            lanes[i % N_LANES][(IN)(element - first)]++;                                           \
+            a[(IN)(elements[i] - first)]++;                                                        \
         }                                                                                          \
     }
 
@@ -79,8 +90,10 @@ int medroi_is_short(const medroi_block *block) {
                                          : look_up_##IN##_##OUT(src, n, first, map, indices);      \
     }
 
-DEFINE_SURVEY(uint8_t)
-DEFINE_SURVEY(uint16_t)
+DEFINE_EXTREMES(uint8_t, 0, UINT8_MAX)
+DEFINE_EXTREMES(int16_t, INT16_MIN, INT16_MAX)
+DEFINE_COUNT(uint8_t)
+DEFINE_COUNT(uint16_t)
 DEFINE_INDICES(uint8_t, uint8_t)
 DEFINE_INDICES(uint8_t, uint16_t)
 DEFINE_INDICES(uint8_t, uint32_t)
@@ -90,19 +103,19 @@ DEFINE_INDICES(uint16_t, uint32_t)
 
 void medroi_short_extremes(const medroi_block *block, const void *data, size_t n, uint64_t *min_key,
                            uint64_t *max_key) {
-    uint32_t sign = block->kind == 'i' ? 1u << (8 * block->itemsize - 1) : 0, low, high;
+    int is_signed = block->kind == 'i';
+    uint32_t low, high; /* above the smallest that the type can hold */
     if (block->itemsize == 1) {
         uint8_t least, most;
-        extremes_uint8_t(data, n, (uint8_t)sign, &least, &most);
+        extremes_uint8_t(data, n, is_signed ? 0x80 : 0, &least, &most);
         low = least;
         high = most;
     } else {
-        uint16_t least, most;
-        extremes_uint16_t(data, n, (uint16_t)sign, &least, &most);
-        low = least;
-        high = most;
+        int16_t least, most;
+        extremes_int16_t(data, n, is_signed ? 0 : INT16_MIN, &least, &most);
+        low = (uint32_t)(least - INT16_MIN);
+        high = (uint32_t)(most - INT16_MIN);
     }
-    /* A flipped sign is an offset of the whole type. */
     *min_key = medroi_min_key(block) + low;
     *max_key = medroi_min_key(block) + high;
 }
