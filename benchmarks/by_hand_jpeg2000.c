@@ -69,8 +69,8 @@ size_t encode_slices(const uint8_t *samples, size_t n_slices, uint32_t width, ui
     size_t used = 0;
     for (size_t k = 0; k < n_slices; k++) {
         memory target = {.dst = dst + used, .capacity = capacity - used};
-        size_t nbytes = encode_slice(samples + k * width * height, width, height, n_resolutions,
-                                     &target);
+        size_t nbytes =
+            encode_slice(samples + k * width * height, width, height, n_resolutions, &target);
         if (nbytes == 0) {
             return 0;
         }

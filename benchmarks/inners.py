@@ -77,13 +77,11 @@ def openjpeg_driver() -> Any:
     found = subprocess.run(
         ["pkg-config", "--cflags", "libopenjp2"], capture_output=True, text=True, check=True
     )
-    library = Path(tempfile.mkdtemp()) / "by_hand_jpeg2000.so"
-    subprocess.run(
-        ["cc", "-O3", "-fPIC", "-shared", *found.stdout.split()]
-        + [str(HERE / "by_hand_jpeg2000.c"), "-o", str(library), "-lopenjp2"],
-        check=True,
-    )
-    encode = ctypes.CDLL(str(library)).encode_slices
+    source = str(HERE / "by_hand_jpeg2000.c")
+    library = str(Path(tempfile.mkdtemp()) / "by_hand_jpeg2000.so")
+    flags = ["-O3", "-fPIC", "-shared", *found.stdout.split()]
+    subprocess.run(["cc", *flags, source, "-o", library, "-lopenjp2"], check=True)
+    encode = ctypes.CDLL(library).encode_slices
     encode.restype = ctypes.c_size_t
     encode.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_uint32]
     encode.argtypes += [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]

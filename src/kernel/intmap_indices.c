@@ -27,8 +27,8 @@ static int is_direct(const medroi_intmap *map, const medroi_block *block,
         return 0;
     }
     if (map->kind == MEDROI_INTMAP_TABLE) {
-        *direct = (medroi_short_map){map->distinct.min_key, map->distinct.slots,
-                                     map->distinct.n_slots};
+        *direct =
+            (medroi_short_map){map->distinct.min_key, map->distinct.slots, map->distinct.n_slots};
         return map->distinct.direct;
     }
     *direct = (medroi_short_map){.first_key = medroi_integer_key(block, map->offset)};

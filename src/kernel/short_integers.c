@@ -76,8 +76,7 @@ int medroi_is_short(const medroi_block *block) {
             IN element;                                                                            \
             memcpy(&element, src + i * sizeof element, sizeof element);                            \
             element = (IN)(element - first);                                                       \
-            uint32_t rank =                                                                        \
-                element < map->n_ranks ? map->ranks_plus_1[element] - 1 : UINT32_MAX;              \
+            uint32_t rank = element < map->n_ranks ? map->ranks_plus_1[element] - 1 : UINT32_MAX;  \
             largest = rank > largest ? rank : largest;                                             \
             indices[i] = (OUT)rank;                                                                \
         }                                                                                          \
@@ -124,8 +123,7 @@ void medroi_short_count(const medroi_block *block, const void *data, size_t n, u
                         size_t n_counts, uint32_t *counts) {
     uint32_t *lanes[N_LANES] = {counts, counts, counts, counts};
     /* Without them, or for few elements, one histogram does. */
-    uint32_t *more =
-        n / N_LANES > n_counts ? calloc((N_LANES - 1) * n_counts, sizeof *more) : NULL;
+    uint32_t *more = n / N_LANES > n_counts ? calloc((N_LANES - 1) * n_counts, sizeof *more) : NULL;
     for (size_t k = 1; k < N_LANES && more != NULL; k++) {
         lanes[k] = more + (k - 1) * n_counts;
     }
