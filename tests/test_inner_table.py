@@ -69,10 +69,11 @@ DTYPES = (
     *("|b1", "|u1", "|i1", "<u2", ">u2", "<i2", ">i2", "<i4", ">u4", "<i8", ">u8"),
     *("<f2", "<f4", ">f4", "<f8", "<c8", "<M8[s]", "|S3"),
 )
+# Few slices: codecs of video take milliseconds for each. Eight along an axis is what SPERR needs.
 SHAPES = (
     *((7,), (1, 9), (3, 5)),
-    *((3, 12, 13), (9, 10, 11), (12, 1, 1)),
-    *((2, 9, 8, 10),),
+    *((3, 12, 13), (8, 9, 10), (5, 1, 1)),
+    *((2, 4, 8, 10),),
 )
 KINDS = ("smooth", "full range", "not finite")
 
@@ -128,6 +129,11 @@ def check_outcome(config: Any, promise: str | float, array: np.ndarray) -> str:
     return "bounded"
 
 
+def orders_of(array: np.ndarray) -> tuple[np.ndarray, ...]:
+    """In C order, and reversed in F order where that is anything else."""
+    return (array,) if array.T.flags.c_contiguous else (array, array.T)
+
+
 def kinds_of(dtype: str) -> tuple[str, ...]:
     return KINDS if np.dtype(dtype).kind == "f" else KINDS[:2]
 
@@ -136,10 +142,10 @@ def kinds_of(dtype: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_an_array_comes_back_or_is_refused(config: Any, promise: str | float, dtype: str) -> None:
     outcomes = {
-        check_outcome(config, promise, np.asarray(make_values(dtype, shape, kind), order=order))
+        check_outcome(config, promise, array)
         for shape in SHAPES
-        for order in "CF"
         for kind in kinds_of(dtype)
+        for array in orders_of(make_values(dtype, shape, kind))
     }
     if config in ("raw", "deflate", "zstd", "lzma"):
         assert outcomes == {"exact"}

@@ -2,6 +2,7 @@
 #include "distinct.h"
 
 #include "elements.h"
+#include "short_integers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,10 @@ static size_t run_length(size_t left) { return left < MEDROI_KEY_RUN ? left : ME
 static void find_extremes(const medroi_block *block, const void *data, medroi_distinct *distinct) {
     uint64_t keys[MEDROI_KEY_RUN], low = UINT64_MAX, high = 0;
     size_t n = n_elements(block);
+    if (medroi_is_short(block)) {
+        medroi_short_extremes(block, data, n, &distinct->min_key, &distinct->max_key);
+        return;
+    }
     for (size_t done = 0; done < n; done += MEDROI_KEY_RUN) {
         size_t run = run_length(n - done);
         medroi_load_keys(block, data, done, run, keys);
@@ -41,6 +46,10 @@ static size_t hash_slot(const medroi_distinct *distinct, uint64_t key) {
 static void count_direct(const medroi_block *block, const void *data, medroi_distinct *distinct) {
     uint64_t keys[MEDROI_KEY_RUN];
     size_t n = n_elements(block);
+    if (medroi_is_short(block) && n < UINT32_MAX) {
+        medroi_short_count(block, data, n, distinct->min_key, distinct->n_slots, distinct->slots);
+        return;
+    }
     for (size_t done = 0; done < n; done += MEDROI_KEY_RUN) {
         size_t run = run_length(n - done);
         medroi_load_keys(block, data, done, run, keys);

@@ -203,42 +203,6 @@ medroi_status medroi_intmap_read(const medroi_block *block, const uint8_t *src, 
     return status;
 }
 
-static uint64_t index_of(const medroi_intmap *map, const medroi_block *block, uint64_t key) {
-    if (map->kind == MEDROI_INTMAP_TABLE) {
-        return medroi_distinct_rank(&map->distinct, key);
-    }
-    if (map->kind == MEDROI_INTMAP_INTEGER) {
-        return (key - medroi_integer_key(block, map->offset)) / map->integer_step;
-    }
-    double multiple = nearbyint(medroi_key_value(block, key) / map->step);
-    if (!(fabs(multiple) <= 0x1p53)) {
-        return UINT64_MAX;
-    }
-    return (uint64_t)((int64_t)multiple - map->offset);
-}
-
-medroi_status medroi_intmap_apply(const medroi_intmap *map, const medroi_block *block,
-                                  const void *data, size_t first, size_t count, int32_t *indices,
-                                  medroi_error *error) {
-    uint64_t keys[MEDROI_KEY_RUN], largest = 0;
-    uint64_t first_key = medroi_integer_key(block, map->offset);
-    int is_plain = map->kind == MEDROI_INTMAP_INTEGER && map->integer_step == 1;
-    for (size_t done = 0; done < count; done += MEDROI_KEY_RUN) {
-        size_t run = count - done < MEDROI_KEY_RUN ? count - done : MEDROI_KEY_RUN;
-        medroi_load_keys(block, data, first + done, run, keys);
-        for (size_t i = 0; i < run; i++) {
-            uint64_t index = is_plain ? keys[i] - first_key : index_of(map, block, keys[i]);
-            largest = index > largest ? index : largest;
-            indices[done + i] = (int32_t)index;
-        }
-    }
-    if (largest > map->max_index) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "a value lies outside the map of its region");
-    }
-    return MEDROI_OK;
-}
-
 void medroi_intmap_invert(const medroi_intmap *map, const medroi_block *block,
                           const int32_t *indices, size_t first, size_t count, void *data) {
     uint64_t keys[MEDROI_KEY_RUN];

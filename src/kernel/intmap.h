@@ -42,6 +42,11 @@ medroi_status medroi_intmap_read(const medroi_block *block, const uint8_t *src, 
 medroi_status medroi_intmap_apply(const medroi_intmap *map, const medroi_block *block,
                                   const void *data, size_t first, size_t count, int32_t *indices,
                                   medroi_error *error);
+/* The same for the first `count` elements, as unsigned integers of 1 or 2 bytes; 1 where max_index
+ * is below 256. */
+medroi_status medroi_intmap_apply_short(const medroi_intmap *map, const medroi_block *block,
+                                        const void *data, size_t count, size_t index_nbytes,
+                                        void *indices, medroi_error *error);
 /* The inverse. Indices below 0 or above max_index are taken as the nearest of these. */
 void medroi_intmap_invert(const medroi_intmap *map, const medroi_block *block,
                           const int32_t *indices, size_t first, size_t count, void *data);

@@ -214,6 +214,8 @@ cdef extern from "intmap.h" nogil:
                                      medroi_intmap *, size_t *, medroi_error *)
     medroi_status medroi_intmap_apply(const medroi_intmap *, const medroi_block *, const void *,
                                       size_t, size_t, int32_t *, medroi_error *)
+    medroi_status medroi_intmap_apply_short(const medroi_intmap *, const medroi_block *,
+                                            const void *, size_t, size_t, void *, medroi_error *)
     void medroi_intmap_invert(const medroi_intmap *, const medroi_block *, const int32_t *,
                               size_t, size_t, void *)
 
@@ -779,6 +781,18 @@ cdef class ValueMap:
         cdef size_t count = indices.shape[0]
         with nogil:
             status = medroi_intmap_apply(&self.c, &block.c, start, 0, count, &indices[0], &error)
+        check(status, &error)
+
+    def apply_short(self, Block block not None, const uint8_t[::1] data, uint8_t[::1] indices):
+        """Indices of all elements of a block, of 1 or 2 bytes in the machine's order."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef size_t count = data.shape[0] // block.c.itemsize
+        cdef size_t index_nbytes = indices.shape[0] // count
+        with nogil:
+            status = medroi_intmap_apply_short(&self.c, &block.c, start, count, index_nbytes,
+                                               &indices[0], &error)
         check(status, &error)
 
     def invert(self, Block block not None, const int32_t[::1] indices, uint8_t[::1] out):

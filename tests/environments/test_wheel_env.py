@@ -20,7 +20,7 @@ def test_the_wheel_and_not_the_source_tree_is_tested() -> None:
     assert Path(medroi.__file__).is_relative_to(sys.prefix)
 
 
-@pytest.mark.parametrize("codec_id", [0, 1, 2])
+@pytest.mark.parametrize("codec_id", [0, 1, 2, 3])
 def test_the_kernel_has_its_libraries(codec_id: int) -> None:
     assert _kernel.has_inner(codec_id)
 

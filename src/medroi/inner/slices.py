@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,15 @@ def indices_of(values: _kernel.ValueMap, part: Array) -> Indices:
     indices = np.empty(part.size, np.int32)
     values.apply(native_block(block_of(part)), dense_bytes(part), indices)
     return indices.reshape(-1, *slice_shape(part.shape))
+
+
+def short_indices_of(
+    values: _kernel.ValueMap, part: Array, dtype: np.dtype[Any]
+) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """All of a part as indices of an unsigned type of 8 or 16 bits, flat."""
+    indices = np.empty(part.size, dtype.newbyteorder("="))
+    values.apply_short(native_block(block_of(part)), dense_bytes(part), dense_bytes(indices))
+    return indices.astype(dtype, copy=False)
 
 
 def read_map(coded: memoryview, out: Array) -> tuple[_kernel.ValueMap, memoryview]:

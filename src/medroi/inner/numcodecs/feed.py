@@ -51,8 +51,8 @@ def elements_of(form: int, part: Array, values: Any, depth: int) -> Array:
     if form == BYTES:
         return dense_bytes(part).view(dtype)
     if form == INDICES:
-        return slices.indices_of(values, part).reshape(-1).astype(dtype)
-    return part.reshape(-1).astype(dtype)
+        return slices.short_indices_of(values, part, dtype)
+    return part.reshape(-1).astype(dtype, copy=False)
 
 
 def put_back(form: int, fed: Array, values: Any, out: Array) -> None:
