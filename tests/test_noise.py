@@ -62,9 +62,7 @@ def test_tau_lies_above_the_air_and_far_below_the_tissue(name: str, polarity: st
         else:
             values, background, tissue = -values, -background, -tissue
     array = values.astype(dtype)
-    tau = find_region(
-        array, threshold="noise", polarity=polarity, background=background
-    ).threshold
+    tau = find_region(array, threshold="noise", polarity=polarity, background=background).threshold
     above = array <= tau if polarity == "dark" else array >= tau
     assert above[~inside].mean() < 0.01
     assert above[inside].mean() > 0.999
