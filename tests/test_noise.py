@@ -62,9 +62,7 @@ def test_tau_lies_above_the_air_and_far_below_the_tissue(name: str, polarity: st
         else:
             values, background, tissue = -values, -background, -tissue
     array = values.astype(dtype)
-    tau = find_region(
-        array, threshold="noise", polarity=polarity, background=background
-    ).threshold
+    tau = find_region(array, threshold="noise", polarity=polarity, background=background).threshold
     above = array <= tau if polarity == "dark" else array >= tau
     assert above[~inside].mean() < 0.01
     assert above[inside].mean() > 0.999
@@ -108,3 +106,12 @@ def test_the_same_threshold_for_every_layout() -> None:
         for form in (array, array.astype(">i2"), array.astype("f4"), array.astype("i8"))
     }
     assert len(taus) == 1
+
+
+def test_lung_at_the_border_of_a_crop_is_not_taken_for_air() -> None:
+    rng = np.random.default_rng(6)
+    crop = rng.normal(-860, 55, (40, 40, 40)).clip(-1024)
+    crop[12:28, 12:28, 12:28] = rng.normal(40, 60, (16, 16, 16))
+    region = find_region(crop.astype("i2"), threshold="noise", background=-1024)
+    assert region.threshold <= -1020
+    assert region.box == ((0, 40),) * 3

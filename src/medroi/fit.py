@@ -113,9 +113,7 @@ class _Trial:
         return True
 
     def _places(self) -> Iterator[tuple[slice, ...]]:
-        starts = [
-            range(0, n, size) for n, size in zip(self.array.shape, self.chunks, strict=True)
-        ]
+        starts = [range(0, n, size) for n, size in zip(self.array.shape, self.chunks, strict=True)]
         for corner in product(*starts):
             yield tuple(slice(s, s + n) for s, n in zip(corner, self.chunks, strict=True))
 
