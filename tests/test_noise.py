@@ -106,3 +106,12 @@ def test_the_same_threshold_for_every_layout() -> None:
         for form in (array, array.astype(">i2"), array.astype("f4"), array.astype("i8"))
     }
     assert len(taus) == 1
+
+
+def test_lung_at_the_border_of_a_crop_is_not_taken_for_air() -> None:
+    rng = np.random.default_rng(6)
+    crop = rng.normal(-860, 55, (40, 40, 40)).clip(-1024)
+    crop[12:28, 12:28, 12:28] = rng.normal(40, 60, (16, 16, 16))
+    region = find_region(crop.astype("i2"), threshold="noise", background=-1024)
+    assert region.threshold <= -1020
+    assert region.box == ((0, 40),) * 3

@@ -7,7 +7,7 @@
  * mode is looked for in the lowest sixth of the range. tau is where the density falls to a
  * hundredth of the mode's, but no further from the mode than four times the distance at which it
  * falls to a half. There is no noise to be seen where few values of the shell lie below tau,
- * where tau is a quarter up the range, or where `low` is further above the background than the
+ * where tau is a sixth up the range, or where `low` is further above the background than the
  * mode is above `low`: then tau is just above a constant air, or below everything. */
 #include "region_internal.h"
 
@@ -19,7 +19,7 @@
 #define CAPACITY (N_SAMPLES + ROW_SAMPLES)
 #define N_BINS 2048
 #define MODE_RANGE 6      /* the mode lies in the lowest sixth of the range */
-#define TAU_RANGE 4       /* tau lies in the lowest quarter */
+#define TAU_RANGE 6       /* and tau too; lung at the border of a crop reaches higher */
 #define LOW_DENSITY 100   /* tau is where the density is a hundredth of the mode's, */
 #define HALF_WIDTHS 4     /* or this many half widths above the mode */
 #define MIN_AIR_SHARE 0.1 /* of the shell */
