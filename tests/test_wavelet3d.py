@@ -203,3 +203,22 @@ def test_a_stream_holds_it_with_one_step_for_all_parts() -> None:
     decoded = codec.decode(codec.encode(volume))
     assert abs(psnr(volume, decoded) - 40.0) < 0.2
     assert MedROI.from_config(codec.get_config()) == codec
+
+
+def test_the_affine_tells_the_spacing_of_the_voxels() -> None:
+    from medroi import MedROI
+
+    rng = np.random.default_rng(4)
+    volume = rng.normal(0, 40, (24, 40, 40)).cumsum(0).cumsum(1).cumsum(2).astype("<f4")
+    thick = np.diag([1.0, 1.0, 8.0])
+    for order, spacing_mm in (("F", (8.0, 1.0, 1.0)), ("C", (1.0, 1.0, 8.0))):
+        array = np.array(volume, order=order)
+        told = MedROI.from_config(
+            {"inner": {"id": "wavelet3d", "step": 5.0}, "threshold": None, "affine": thick.tolist()}
+        )
+        said = MedROI(
+            {"id": "wavelet3d", "step": 5.0, "spacing_mm": spacing_mm}, threshold=None, affine=thick
+        )
+        plain = MedROI({"id": "wavelet3d", "step": 5.0}, threshold=None)
+        assert told.encode(array) == said.encode(array)
+        assert len(told.encode(array)) != len(plain.encode(array))

@@ -159,13 +159,25 @@ def _encode_dense(dense: Array, settings: Settings) -> bytes:
         slice_axis=_slice_axis(dense, settings.slice_axis, options.axes),
         side=region.side,
     )
-    codec = settings.inner
+    codec = _with_spacing(settings, header)
     if isinstance(codec, NativeCodec) and codec.is_native():
         coded: bytes = _kernel.encode(
             header, arrays.memory_of(dense), codec.native_params(), settings.threads
         )
         return coded
     return encode_hosted(dense, header, codec, settings.threads)
+
+
+def _with_spacing(settings: Settings, header: _kernel.Header) -> InnerCodec:
+    """The inner codec, told the spacing of its last three axes where the affine gives one."""
+    last = header.coding_order[-3:]
+    if settings.affine == stream.IDENTITY or len(last) < 3 or not set(last) <= set(header.axes):
+        return settings.inner
+    spacing_mm = np.linalg.norm(np.reshape(settings.affine, (3, 3)), axis=0)
+    if not np.all(np.isfinite(spacing_mm) & (spacing_mm > 0)):
+        return settings.inner
+    columns = {axis: float(spacing_mm[i]) for i, axis in enumerate(header.axes)}
+    return settings.inner.with_spacing(tuple(columns[axis] for axis in last))
 
 
 def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
