@@ -36,5 +36,6 @@ PYTHON
 
 mkdir -p "$pictures"
 draw box
+draw hull --roi hull
 draw chunks --chunks 64
 draw settings --beside threshold=otsu,padding=0 --beside lossless

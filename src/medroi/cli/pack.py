@@ -16,6 +16,7 @@ _SETTINGS = (
     "inner",
     "threshold",
     "roi",
+    "components",
     "polarity",
     "background",
     "padding",
@@ -78,7 +79,18 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
     )
-    parser.add_argument("--roi", **unset, metavar="box", help="region kept (default: box)")
+    parser.add_argument(
+        "--roi",
+        **unset,
+        choices=("box", "hull"),
+        help="region kept; hull follows the outline of the tissue (default: box)",
+    )
+    parser.add_argument(
+        "--components",
+        **unset,
+        choices=("all", "largest"),
+        help="tissue that counts; largest leaves out labels and tables, and says so (default: all)",
+    )
     parser.add_argument(
         "--polarity",
         **unset,

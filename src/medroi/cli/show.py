@@ -83,6 +83,7 @@ def voxel_argument(text: str) -> tuple[int, ...]:
 _CHANGES: dict[str, Callable[[str], Any]] = {
     "threshold": threshold_argument,
     "roi": str,
+    "components": str,
     "polarity": str,
     "background": background_argument,
     "padding": int,
