@@ -82,13 +82,13 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--roi",
         **unset,
-        choices=("box", "hull"),
+        metavar="box|hull",
         help="region kept; hull follows the outline of the tissue (default: box)",
     )
     parser.add_argument(
         "--components",
         **unset,
-        choices=("all", "largest"),
+        metavar="all|largest",
         help="tissue that counts; largest leaves out labels and tables, and says so (default: all)",
     )
     parser.add_argument(
