@@ -1,6 +1,7 @@
 """Pack and unpack every scan of a folder, compare the files, and write a CSV.
 
     python benchmarks/roundtrip.py FOLDER -o benchmarks/roundtrip.csv
+    python benchmarks/roundtrip.py FOLDER --inner predict3d -o benchmarks/roundtrip_predict3d.csv
 
 The comparison does not trust `pack`: both files are read with nibabel and compared bit by bit,
 inside the reported box with the original, outside it with the background, the header byte by byte.
@@ -49,6 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--inner", default="zstd", help="a lossless inner codec (default: zstd)")
     args = parser.parse_args()
     sources = sorted(p for p in args.folder.rglob("*") if p.name.lower().endswith(SUFFIXES))
     if not sources:
@@ -59,7 +61,7 @@ def main() -> int:
         writer.writeheader()
         for source in sources:
             for setting, options in SETTINGS.items():
-                row = measure(source, options)
+                row = measure(source, {"inner": args.inner, **options})
                 writer.writerow({"file": source.name, "setting": setting, **row})
                 file.flush()
                 n_bad += not kept_promise(setting, row)
