@@ -23,7 +23,7 @@ def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
     """
     kept = np.zeros(info.shape, dtype=bool, order="F")
     inside = tuple(slice(start, stop) for start, stop in info.box)
-    if getattr(info, "roi", "box") == "box":
+    if info.roi == "box":
         kept[inside] = True
     elif kept[inside].size:
         kept[inside] = _inside_hull(streams.read_header(np.frombuffer(stream, np.uint8)))

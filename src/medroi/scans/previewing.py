@@ -224,8 +224,8 @@ def _add_stream(found: Preview, stream: bytes, selection: Selection) -> Mask:
     found.n_kept += int(np.count_nonzero(kept))
     found.streams_nbytes += len(stream)
     found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
-    found.n_left_out += getattr(info, "n_left_out", 0)
-    found.n_left_out_voxels += getattr(info, "n_left_out_voxels", 0)
+    found.n_left_out += info.n_left_out
+    found.n_left_out_voxels += info.n_left_out_voxels
     if kept.any():
         here = tuple(
             (part.start + cut.start, part.start + cut.stop)
