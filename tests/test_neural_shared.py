@@ -88,7 +88,8 @@ def test_elements_survive_the_scale_within_rounding(dtype: str) -> None:
     out = np.empty_like(part_in)
     images.put_slices(values, scale, out)
     assert out.dtype == part_in.dtype
-    assert np.array_equal(out, part_in)
+    slack = 0.0 if out.dtype.kind != "f" else 2 * np.finfo(out.dtype).eps
+    assert np.all(np.abs(out.astype(float) - part_in) <= slack * part_in.astype(float))
 
 
 def test_integers_are_rounded_and_clamped() -> None:
