@@ -103,6 +103,17 @@ TABLE = (
         dtypes="as the codec",
         dims="as the codec",
     ),
+    Entry(
+        37,
+        "compressai",
+        "as the model, experimental",
+        "medroi.inner.neural.compressai_bridge.codec",
+        "CompressAI",
+        needs="compressai",
+        install="pip install 'compressai==1.2.8' 'numpy<2'",
+        dtypes="all numbers without NaN",
+        dims="2-D",
+    ),
 )
 
 

@@ -1,0 +1,1 @@
+"""Inner codec 37: any image model of CompressAI."""
