@@ -8,6 +8,7 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class CompressAI(InnerCodec):
                 f"found weights={self.weights!r}, quality={self.quality!r}"
             )
         if isinstance(self.weights, os.PathLike):
-            object.__setattr__(self, "weights", weights.resolve(self.weights, LAYOUT).name)
+            object.__setattr__(self, "weights", weights.resolve(Path(self.weights), LAYOUT).name)
         elif self.weights != "zoo":
             weights.parse_name(self.name, self.weights)
 
