@@ -87,7 +87,7 @@ def add(path: Path, codec: str | None = None) -> Stored:
     handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **dict(found.tensors))
+            np.savez(file, **dict(found.tensors))  # type: ignore[arg-type]
         os.replace(name, target)
     except BaseException:
         os.unlink(name)
