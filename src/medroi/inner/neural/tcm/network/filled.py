@@ -7,6 +7,7 @@ import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from torch import Tensor, nn
 
 from medroi.inner.neural.tables import Tables, bottleneck_tables
 from medroi.inner.neural.tcm.folding import fold_gray
-from medroi.inner.neural.tcm.latents import LatentModel
+from medroi.inner.neural.tcm.network.latents import LatentModel
+from medroi.inner.neural.tcm.network.transforms import Transforms
 from medroi.inner.neural.tcm.sizes import Sizes, sizes_of
-from medroi.inner.neural.tcm.transforms import Transforms
 from medroi.inner.neural.weights import Weights
 
 _PRIOR = "entropy_bottleneck."
@@ -130,7 +131,7 @@ def _prior_shapes(channels: int) -> dict[str, tuple[int, ...]]:
     """The factorized prior: layers from 1 to 1 channels over channels of 3."""
     widths = (1, *(_DENSITY_WIDTH,) * (_N_DENSITY_LAYERS - 1), 1)
     shapes: dict[str, tuple[int, ...]] = {f"{_PRIOR}quantiles": (channels, 1, 3)}
-    for layer, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for layer, (n_in, n_out) in enumerate(pairwise(widths)):
         shapes[f"{_PRIOR}matrices.{layer}"] = (channels, n_out, n_in)
         shapes[f"{_PRIOR}biases.{layer}"] = (channels, n_out, 1)
         if layer < _N_DENSITY_LAYERS - 1:

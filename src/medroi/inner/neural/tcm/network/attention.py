@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from medroi.inner.neural.tcm.convolutions import Residual, ResidualUnit, convolution
+from medroi.inner.neural.tcm.network.convolutions import Residual, ResidualUnit, convolution
 
 
 class WindowAttention(nn.Module):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from medroi.inner.neural.tcm.attention import SupportAttention, mixed_pair
-from medroi.inner.neural.tcm.convolutions import ResidualDoubling, convolution, doubling
+from medroi.inner.neural.tcm.network.attention import SupportAttention, mixed_pair
+from medroi.inner.neural.tcm.network.convolutions import ResidualDoubling, convolution, doubling
 from medroi.inner.neural.tcm.sizes import HYPER_HEAD_DIM, HYPER_WINDOW, WINDOW, Sizes
 
 _SUPPORT_CHANNELS = 128
@@ -79,9 +79,7 @@ def _hyper_synthesis(sizes: Sizes) -> nn.Sequential:
 
 
 def _attention(channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        SupportAttention(channels, _SUPPORT_CHANNELS, _SUPPORT_HEAD_DIM, WINDOW)
-    )
+    return nn.Sequential(SupportAttention(channels, _SUPPORT_CHANNELS, _SUPPORT_HEAD_DIM, WINDOW))
 
 
 def _stack(n_in: int, n_out: int) -> nn.Sequential:

@@ -6,14 +6,14 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from medroi.inner.neural.tcm.attention import mixed_pair
-from medroi.inner.neural.tcm.convolutions import (
+from medroi.inner.neural.tcm.network.attention import mixed_pair
+from medroi.inner.neural.tcm.network.convolutions import (
     ResidualDoubling,
     ResidualHalving,
     convolution,
     doubling,
 )
-from medroi.inner.neural.tcm.haar import HaarDoubling, HaarHalving
+from medroi.inner.neural.tcm.network.haar import HaarDoubling, HaarHalving
 from medroi.inner.neural.tcm.sizes import HYPER_HEAD_DIM, HYPER_WINDOW, WINDOW, Sizes
 
 _HEAD_DIMS = (8, 16, 32)

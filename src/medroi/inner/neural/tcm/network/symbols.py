@@ -6,7 +6,6 @@ that grid is recorded (see `near`). So symbols decode the same whatever computes
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +18,7 @@ from torch import Tensor
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.neural import near
 from medroi.inner.neural.tables import gaussian_tables, scale_edges
-from medroi.inner.neural.tcm.networks import Networks
+from medroi.inner.neural.tcm.network.filled import Networks
 
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int32]
@@ -48,15 +47,6 @@ class SliceSymbols:
     rows: Integers
 
 
-def crc_of(slices: Sequence[SliceSymbols]) -> int:
-    """CRC-32 of symbols as little-endian int32 in coding order."""
-    crc = 0
-    for symbols in slices:
-        crc = zlib.crc32(symbols.hyper.astype("<i4").tobytes(), crc)
-        crc = zlib.crc32(symbols.latents.astype("<i4").tobytes(), crc)
-    return crc
-
-
 class _Coder(Protocol):
     """Encoder or decoder of the groups of a batch, called with one group after the other."""
 
@@ -65,7 +55,6 @@ class _Coder(Protocol):
     def symbols(self, group: int, means: Reals, rows: Integers) -> Integers: ...
 
 
-@torch.inference_mode()
 def find_symbols(networks: Networks, images: Reals) -> tuple[list[SliceSymbols], near.Near]:
     """The symbols of a batch of padded slices.
 
@@ -100,7 +89,6 @@ def find_symbols(networks: Networks, images: Reals) -> tuple[list[SliceSymbols],
     ], coder.record()
 
 
-@torch.inference_mode()
 def read_latents(
     networks: Networks,
     coded: Sequence[tuple[memoryview, memoryview]],
@@ -123,7 +111,8 @@ def read_latents(
     ------
     CorruptStream
     """
-    hyper_rows = rows_of_hyper(networks, shape)
+    height, width = (side // _HYPER_STEP for side in shape)
+    hyper_rows = rows_of_hyper((networks.sizes.hyper_channels, height, width))
     hyper = np.stack([networks.hyper_tables.decode(each, hyper_rows) for each, _ in coded])
     if np.abs(hyper.astype(np.int64)).max() > _MAX_SYMBOL:
         raise CorruptStream("corrupt stream: an impossible symbol")
@@ -135,7 +124,6 @@ def read_latents(
     ], latents
 
 
-@torch.inference_mode()
 def draw(networks: Networks, latents: Tensor) -> Reals:
     """Padded slices (n, h, w) from refined latents, clamped to 0 to 1."""
     first = next(networks.transforms.parameters())
@@ -144,13 +132,11 @@ def draw(networks: Networks, latents: Tensor) -> Reals:
     return drawn
 
 
-def rows_of_hyper(networks: Networks, shape: tuple[int, int]) -> Integers:
-    """The row of the hyper tables of each hyper symbol of a slice: its channel."""
-    height, width = (side // _HYPER_STEP for side in shape)
-    channels = np.arange(networks.sizes.hyper_channels, dtype=np.int32)
-    return np.ascontiguousarray(
-        np.broadcast_to(channels[:, None, None], (channels.size, height, width))
-    )
+def rows_of_hyper(shape: tuple[int, ...]) -> Integers:
+    """The row of the hyper tables of each hyper symbol [channels, h, w]: its channel."""
+    rows = np.empty(shape, np.int32)
+    rows[...] = np.arange(shape[0])[:, None, None]
+    return rows
 
 
 def n_latents(networks: Networks, shape: tuple[int, int]) -> int:
@@ -254,6 +240,8 @@ class _Decoder(_Groups):
             start = self._start(number, group)
             places = near.between(each, self._edges)
             rows[number] = near.believe(places, near_within(self._record, start, each.size))
+        if rows.min() < 0 or rows.max() > self._edges.size:
+            raise CorruptStream("corrupt stream: a recorded place is off the grid")
         self.placed[:, self._of(group)] = rows
         return rows
 

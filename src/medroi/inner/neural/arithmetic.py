@@ -1,0 +1,37 @@
+"""Other arithmetic for the same computation, to prove that a result does not depend on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from medroi.inner.neural.torch_library import load_torch
+
+# The number of threads and the use of oneDNN belong to the process.
+_lock = threading.Lock()
+
+
+@contextmanager
+def other_arithmetic(codec: str) -> Iterator[None]:
+    """Another number of threads and the other setting of oneDNN while a block runs.
+
+    One block at a time; computations of other threads meanwhile may give other last bits, as
+    they may at any time.
+
+    Parameters
+    ----------
+    codec : str
+        Who asks, for messages.
+    """
+    torch = load_torch(codec)
+    onednn = torch.backends.mkldnn
+    with _lock:
+        n_threads, enabled = torch.get_num_threads(), onednn.enabled
+        torch.set_num_threads(1 if n_threads > 1 else 2)
+        onednn.enabled = not enabled
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
+            onednn.enabled = enabled
