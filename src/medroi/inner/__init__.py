@@ -103,6 +103,28 @@ TABLE = (
         dtypes="as the codec",
         dims="as the codec",
     ),
+    Entry(
+        32,
+        "tcm",
+        "lossy, as its weights",
+        "medroi.inner.neural.tcm.codec",
+        "Tcm",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="all real numbers without NaN",
+        dims="2-D",
+    ),
+    Entry(
+        33,
+        "tcm_auxt",
+        "lossy, as its weights",
+        "medroi.inner.neural.tcm.codec",
+        "TcmAuxt",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="all real numbers without NaN",
+        dims="2-D",
+    ),
 )
 
 

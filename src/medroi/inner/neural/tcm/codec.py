@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from medroi.errors import CorruptStream, InvalidArgument, VerificationFailed
 from medroi.inner import slices
-from medroi.inner.base import Array, Block, InnerCodec
+from medroi.inner.base import Array, Block, InnerCodec, check_number
 from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.tcm.sizes import sizes_of
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from medroi.inner.neural.tcm.network.filled import Networks
 
 PRECISIONS = ("float64", "float32")
-# Enough slices to make the head of a part cheap, few enough to decode one slice quickly.
-_PART_SLICES = 8
 _MAX_SLICE_PIXELS = 1 << 22
 
 
@@ -45,6 +43,9 @@ class Tcm(InnerCodec):
     verify : bool
         Decode the symbols of every part with another number of threads and another library
         before its bytes are kept.
+    part_slices : int
+        Slices per independently decodable part: enough to make the head of a part (150 bytes)
+        cheap, few enough to decode one slice quickly.
     """
 
     codec_id = 32
@@ -56,6 +57,7 @@ class Tcm(InnerCodec):
     precision: str = PRECISIONS[0]
     device: str = "cpu"
     verify: bool = True
+    part_slices: int = 8
 
     def __post_init__(self) -> None:
         """Refuse settings that no file can mean."""
@@ -65,6 +67,7 @@ class Tcm(InnerCodec):
             raise InvalidArgument(
                 f"{self.name}: precision={self.precision!r}, expected one of {PRECISIONS}"
             )
+        check_number(self.name, "part_slices", self.part_slices, 1, 1 << 16)
         if not isinstance(self.verify, bool):
             raise InvalidArgument(f"{self.name}: verify={self.verify!r}, expected True or False")
 
@@ -94,7 +97,7 @@ class Tcm(InnerCodec):
         if len(region.shape) < 3:
             return region.shape[0]
         n_each = math.prod(region.shape[1:-2])
-        return min(region.shape[0], max(1, _PART_SLICES // n_each))
+        return min(region.shape[0], max(1, int(self.part_slices) // n_each))
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
