@@ -2,7 +2,6 @@
 #include "symbols.h"
 
 #include "bytes.h"
-#include "magnitudes.h"
 
 #include <stdlib.h>
 
@@ -143,36 +142,56 @@ static uint32_t find_index(medroi_rc_decoder *rc, const row *r) {
     return low;
 }
 
-medroi_status medroi_symbols_decode(const medroi_symbol_tables *tables, const uint8_t *src,
-                                    size_t nbytes, const uint16_t *rows, size_t count,
-                                    int32_t *symbols, medroi_error *error) {
-    medroi_rc_decoder rc;
-    medroi_bit_reader get;
-    medroi_number_model escape;
-    medroi_status status = check_rows(tables, rows, count, error);
-    if (status != MEDROI_OK)
-        return status;
+medroi_status medroi_symbols_open(medroi_symbol_reader *reader, const uint8_t *src, size_t nbytes,
+                                  medroi_error *error) {
     size_t n_range = nbytes >= HEAD_NBYTES ? medroi_load32(src) : 0;
     if (nbytes < HEAD_NBYTES || n_range > nbytes - HEAD_NBYTES)
         return medroi_fail(error, MEDROI_CORRUPT_STREAM, "corrupt stream: symbols are cut off");
-    medroi_rc_decoder_init(&rc, src + HEAD_NBYTES, n_range);
-    medroi_bits_reader_init(&get, src + HEAD_NBYTES + n_range, nbytes - HEAD_NBYTES - n_range);
-    medroi_number_init(&escape);
+    medroi_rc_decoder_init(&reader->rc, src + HEAD_NBYTES, n_range);
+    medroi_bits_reader_init(&reader->raw, src + HEAD_NBYTES + n_range,
+                            nbytes - HEAD_NBYTES - n_range);
+    medroi_number_init(&reader->escape);
+    return MEDROI_OK;
+}
+
+medroi_status medroi_symbols_take(medroi_symbol_reader *reader, const medroi_symbol_tables *tables,
+                                  const uint16_t *rows, size_t count, int32_t *symbols,
+                                  medroi_error *error) {
+    medroi_rc_decoder *rc = &reader->rc;
+    medroi_status status = check_rows(tables, rows, count, error);
+    if (status != MEDROI_OK)
+        return status;
     for (size_t i = 0; i < count; i++) {
         row r = row_of(tables, rows[i]);
-        uint32_t index = find_index(&rc, &r);
+        uint32_t index = find_index(rc, &r);
         int64_t symbol = r.offset + (int64_t)index;
         if (index == r.escape) {
-            uint64_t folded = medroi_number_decode(&rc, &get, &escape);
+            uint64_t folded = medroi_number_decode(rc, &reader->raw, &reader->escape);
             symbol = folded >> 34 ? INT64_MAX : unfold(&r, folded);
         }
-        if (symbol < INT32_MIN || symbol > INT32_MAX || rc.position > rc.nbytes + 4)
+        if (symbol < INT32_MIN || symbol > INT32_MAX || rc->position > rc->nbytes + 4)
             return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                                "corrupt stream: symbol %zu of %zu is impossible", i, count);
         symbols[i] = (int32_t)symbol;
     }
-    if (!medroi_rc_finished(&rc) || !medroi_bits_finished(&get))
-        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "corrupt stream: %zu symbols do not end where their bytes do", count);
     return MEDROI_OK;
+}
+
+medroi_status medroi_symbols_close(const medroi_symbol_reader *reader, medroi_error *error) {
+    if (!medroi_rc_finished(&reader->rc) || !medroi_bits_finished(&reader->raw))
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "corrupt stream: symbols do not end where their bytes do");
+    return MEDROI_OK;
+}
+
+medroi_status medroi_symbols_decode(const medroi_symbol_tables *tables, const uint8_t *src,
+                                    size_t nbytes, const uint16_t *rows, size_t count,
+                                    int32_t *symbols, medroi_error *error) {
+    medroi_symbol_reader reader;
+    medroi_status status = medroi_symbols_open(&reader, src, nbytes, error);
+    if (status == MEDROI_OK)
+        status = medroi_symbols_take(&reader, tables, rows, count, symbols, error);
+    if (status == MEDROI_OK)
+        status = medroi_symbols_close(&reader, error);
+    return status;
 }

@@ -2,6 +2,7 @@
 #ifndef MEDROI_SYMBOLS_H
 #define MEDROI_SYMBOLS_H
 
+#include "magnitudes.h"
 #include "medroi.h"
 
 /* Tables, one row of `width` entries each. Row r has lengths[r] entries, from 0 to 65536 strictly
@@ -29,5 +30,24 @@ medroi_status medroi_symbols_encode(const medroi_symbol_tables *tables, const in
 medroi_status medroi_symbols_decode(const medroi_symbol_tables *tables, const uint8_t *src,
                                     size_t nbytes, const uint16_t *rows, size_t count,
                                     int32_t *symbols, medroi_error *error);
+
+/* Where a decoder is in its bytes, which the caller keeps: for symbols whose rows follow from
+ * symbols before them. */
+typedef struct medroi_symbol_reader {
+    medroi_rc_decoder rc;
+    medroi_bit_reader raw;
+    medroi_number_model escape;
+} medroi_symbol_reader;
+
+medroi_status medroi_symbols_open(medroi_symbol_reader *reader, const uint8_t *src, size_t nbytes,
+                                  medroi_error *error);
+
+/* Decode the next `count` symbols; after an error the reader is of no use. */
+medroi_status medroi_symbols_take(medroi_symbol_reader *reader, const medroi_symbol_tables *tables,
+                                  const uint16_t *rows, size_t count, int32_t *symbols,
+                                  medroi_error *error);
+
+/* Refuse bytes behind the last symbol. */
+medroi_status medroi_symbols_close(const medroi_symbol_reader *reader, medroi_error *error);
 
 #endif

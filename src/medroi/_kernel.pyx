@@ -828,6 +828,14 @@ cdef extern from "symbols.h" nogil:
     medroi_status medroi_symbols_decode(const medroi_symbol_tables *, const uint8_t *, size_t,
                                         const uint16_t *, size_t, int32_t *, medroi_error *)
 
+    ctypedef struct medroi_symbol_reader:
+        pass
+    medroi_status medroi_symbols_open(medroi_symbol_reader *, const uint8_t *, size_t,
+                                      medroi_error *)
+    medroi_status medroi_symbols_take(medroi_symbol_reader *, const medroi_symbol_tables *,
+                                      const uint16_t *, size_t, int32_t *, medroi_error *)
+    medroi_status medroi_symbols_close(const medroi_symbol_reader *, medroi_error *)
+
 
 cdef class SymbolTables:
     """Frozen tables of probabilities, one row per context."""
@@ -887,3 +895,35 @@ cdef class SymbolTables:
         with nogil:
             status = medroi_symbols_decode(&self.c, start, nbytes, chosen, count, values, &error)
         check(status, &error)
+
+
+cdef class SymbolReader:
+    """A decoder of symbols whose rows follow from symbols before them."""
+
+    cdef medroi_symbol_reader c
+    cdef SymbolTables tables
+    cdef object kept
+
+    def __init__(self, SymbolTables tables not None, const uint8_t[::1] coded not None):
+        cdef medroi_error error
+        self.tables = tables
+        self.kept = coded
+        check(medroi_symbols_open(&self.c, start_of(coded), coded.shape[0], &error), &error)
+
+    def take(self, const uint16_t[::1] rows not None, int32_t[::1] out not None):
+        """Decode the next symbols, as many as there are rows."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef size_t count = out.shape[0]
+        cdef const uint16_t *chosen = &rows[0] if count > 0 else NULL
+        cdef int32_t *values = &out[0] if count > 0 else NULL
+        if rows.shape[0] != out.shape[0]:
+            raise errors.InvalidArgument(f"symbols: {count} symbols and {rows.shape[0]} rows")
+        with nogil:
+            status = medroi_symbols_take(&self.c, &self.tables.c, chosen, count, values, &error)
+        check(status, &error)
+
+    def finish(self):
+        """Refuse bytes behind the last symbol."""
+        cdef medroi_error error
+        check(medroi_symbols_close(&self.c, &error), &error)

@@ -73,6 +73,15 @@ class Tables:
         coder.decode(np.frombuffer(coded, np.uint8), flat, symbols)
         return symbols.reshape(rows.shape)
 
+    def reader(self, coded: bytes | memoryview) -> SymbolReader:
+        """A decoder for symbols whose rows follow from symbols before them.
+
+        Raises
+        ------
+        CorruptStream
+        """
+        return SymbolReader(self, coded)
+
     def bits(self, symbols: npt.NDArray[np.int32], rows: npt.NDArray[np.integer]) -> float:
         """What the tables charge for symbols, in bits; escapes without their values."""
         chosen = rows.reshape(-1).astype(np.int64)
@@ -81,6 +90,34 @@ class Tables:
         index = np.where((index < 0) | (index >= escape), escape, index)
         shares = self.cdf[chosen, index + 1] - self.cdf[chosen, index]
         return float(np.sum(16.0 - np.log2(shares.astype(np.float64))))
+
+
+class SymbolReader:
+    """Decodes symbols in several steps; between steps the caller finds the next rows."""
+
+    def __init__(self, tables: Tables, coded: bytes | memoryview) -> None:
+        coder = _kernel.SymbolTables(tables.cdf, tables.lengths, tables.offsets)
+        self._reader = _kernel.SymbolReader(coder, np.frombuffer(coded, np.uint8))
+
+    def take(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """The next symbols, as many as there are rows.
+
+        Raises
+        ------
+        CorruptStream
+        """
+        symbols = np.empty(rows.size, np.int32)
+        self._reader.take(np.ascontiguousarray(rows.reshape(-1), np.uint16), symbols)
+        return symbols.reshape(rows.shape)
+
+    def finish(self) -> None:
+        """Refuse bytes behind the last symbol.
+
+        Raises
+        ------
+        CorruptStream
+        """
+        self._reader.finish()
 
 
 def row_from_cumulative(cumulative: Sequence[float] | Reals) -> npt.NDArray[np.uint32]:

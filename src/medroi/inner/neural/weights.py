@@ -223,6 +223,17 @@ def load(path: Path, layout: Layout) -> Weights:
     return weights
 
 
+def hash_at(path: Path, layout: Layout) -> bytes:
+    """The hash of the weights in a file; a file that did not change is read once.
+
+    Raises
+    ------
+    InvalidArgument, InnerUnavailable
+    """
+    known = _seen.hash_of(path, layout.codec) if path.is_file() else None
+    return known if known is not None else load(path, layout).hash
+
+
 def store_folder() -> Path:
     """Where `medroi weights import` keeps files: below the user's data folder."""
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")

@@ -1,0 +1,1 @@
+"""Inner codec 34: HiFiC, a generative codec."""

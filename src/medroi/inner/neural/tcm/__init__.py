@@ -1,0 +1,1 @@
+"""Inner codecs 32 and 33: TCM and TCM with the auxiliary transform AuxT."""

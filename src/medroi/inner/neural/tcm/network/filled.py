@@ -1,0 +1,139 @@
+"""Networks filled with weights, few of which are kept between calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from medroi.inner.neural.tables import Tables, bottleneck_tables
+from medroi.inner.neural.tcm.folding import fold_gray
+from medroi.inner.neural.tcm.network.latents import LatentModel
+from medroi.inner.neural.tcm.network.transforms import Transforms
+from medroi.inner.neural.tcm.sizes import Sizes, sizes_of
+from medroi.inner.neural.weights import Weights
+
+_PRIOR = "entropy_bottleneck."
+_N_DENSITY_LAYERS = 5
+_DENSITY_WIDTH = 3
+# One for writing, one for reading; a network of N = 64 takes about half a gigabyte.
+_N_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All that coding with one set of weights needs.
+
+    Attributes
+    ----------
+    transforms : Transforms
+        In the precision and on the device asked for; one image channel.
+    model : LatentModel
+        In double precision on the CPU: it decides the probabilities.
+    medians : Tensor [channels, 1, 1]
+        Of the hyper latents.
+    hyper_tables : Tables
+        One row per hyper channel.
+    sizes : Sizes
+    """
+
+    transforms: Transforms
+    model: LatentModel
+    medians: Tensor
+    hyper_tables: Tables
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class Key:
+    """What tells one set of networks from another.
+
+    Attributes
+    ----------
+    weights_hash : bytes
+    precision : {"float64", "float32"}
+        Of the transforms.
+    device : str
+        Where the transforms run.
+    load : callable
+        Gives the weights where these networks are not yet there.
+    """
+
+    weights_hash: bytes
+    precision: str
+    device: str
+    load: Callable[[], Weights] = dataclasses.field(compare=False)
+
+
+_building = threading.Lock()
+
+
+def networks(key: Key) -> Networks:
+    """The networks of a key, built once while they are among the last that were asked for."""
+    with _building:
+        return _networks(key)
+
+
+@functools.lru_cache(maxsize=_N_KEPT)
+def _networks(key: Key) -> Networks:
+    return build(key.load(), key.precision, key.device)
+
+
+def build(weights: Weights, precision: str, device: str) -> Networks:
+    """Networks for gray images from the weights of a network for colour ones."""
+    tensors = fold_gray(weights.tensors)
+    sizes = sizes_of({name: tensor.shape for name, tensor in tensors.items()})
+    dtype = {"float64": torch.float64, "float32": torch.float32}[precision]
+    medians = torch.from_numpy(tensors[f"{_PRIOR}quantiles"][:, 0, 1].copy())
+    return Networks(
+        filled(Transforms, sizes, tensors, dtype).to(device),
+        filled(LatentModel, sizes, tensors, torch.float64),
+        medians[:, None, None],
+        bottleneck_tables(weights.tensors, _PRIOR),
+        sizes,
+    )
+
+
+def filled(
+    network: type[Any],
+    sizes: Sizes,
+    tensors: Mapping[str, npt.NDArray[np.floating[Any]]],
+    dtype: torch.dtype,
+) -> Any:
+    """A network with its tensors, ready to run forward."""
+    with torch.device("meta"):
+        made: nn.Module = network(sizes)
+    state = {name: torch.from_numpy(tensors[name].copy()).to(dtype) for name in made.state_dict()}
+    made.load_state_dict(state, assign=True)
+    return made.eval().requires_grad_(False)
+
+
+def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors of a network that coding reads."""
+    with torch.device("meta"):
+        parts: tuple[nn.Module, ...] = (Transforms(sizes), LatentModel(sizes))
+    shapes = {
+        name: tuple(tensor.shape) for part in parts for name, tensor in part.state_dict().items()
+    }
+    return shapes | _prior_shapes(sizes.hyper_channels)
+
+
+def _prior_shapes(channels: int) -> dict[str, tuple[int, ...]]:
+    """The factorized prior: layers from 1 to 1 channels over channels of 3."""
+    widths = (1, *(_DENSITY_WIDTH,) * (_N_DENSITY_LAYERS - 1), 1)
+    shapes: dict[str, tuple[int, ...]] = {f"{_PRIOR}quantiles": (channels, 1, 3)}
+    for layer, (n_in, n_out) in enumerate(pairwise(widths)):
+        shapes[f"{_PRIOR}matrices.{layer}"] = (channels, n_out, n_in)
+        shapes[f"{_PRIOR}biases.{layer}"] = (channels, n_out, 1)
+        if layer < _N_DENSITY_LAYERS - 1:
+            shapes[f"{_PRIOR}factors.{layer}"] = (channels, n_out, 1)
+    return shapes
