@@ -123,6 +123,8 @@ TABLE = (
         needs="torch",
         install="pip install medroi[neural]",
         dtypes="all real numbers without NaN",
+        dims="2-D",
+    ),
     Entry(
         34,
         "hific",
@@ -134,6 +136,7 @@ TABLE = (
         dtypes="all numbers without NaN",
         dims="2-D",
     ),
+    Entry(
         37,
         "compressai",
         "as the model, experimental",
