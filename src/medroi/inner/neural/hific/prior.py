@@ -19,7 +19,7 @@ _REACH = 512
 _TAIL = 2.0**-14
 # Half width of a logistic row in scales: leaves 1e-5 to the escape.
 _LOGISTIC_REACH = 12.0
-_LOGISTIC_CRC = 0
+_LOGISTIC_CRC = 0xB601989A
 
 Reals = npt.NDArray[np.float64]
 
