@@ -110,9 +110,9 @@ class _Writer:
 
 
 def _legend(write: _Writer, y_in: float, sheet: Sheet) -> None:
-    entries: list[tuple[Any, str]] = [(_OUTLINE, f"outline of {sheet.kept}")]
+    entries: list[tuple[Any, str]] = [(_OUTLINE, sheet.kept)]
     if sheet.other:
-        entries.append((_OTHER, f"of {sheet.other}"))
+        entries.append((_OTHER, sheet.other))
     entries.append((TINT, "dropped: comes back as background"))
     if sheet.has_missed:
         entries.append((MISSED, "reaches the threshold, yet dropped"))

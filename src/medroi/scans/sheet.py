@@ -42,15 +42,15 @@ class Sheet:
     has_lines_of_sight : bool
         Whether a row looks through all that is dropped.
     kept, other : str
-        What the outlines are called: of what is kept, and of the other kind of region where there
-        is one, or nothing.
+        What the legend calls the outlines: that of what is kept, and that of the other kind of
+        region where there is one, or nothing.
     """
 
     rows: list[Row]
     lines: list[str]
     has_missed: bool
     has_lines_of_sight: bool
-    kept: str = "what is kept"
+    kept: str = "outline of what is kept"
     other: str = ""
 
 
@@ -67,9 +67,9 @@ def sheet_of(previews: list[Preview], at: tuple[int, ...] | None = None) -> Shee
     rows = _rows_of_one(first, at)
     through = _row_of_dropped(first)
     lines = _wrapped(first.rows())
-    kept, other = "what is kept", ""
+    kept, other = "outline of what is kept", ""
     if first.other_roi:
-        kept, other = f"the {first.settings['roi']}, which is kept", f"the {first.other_roi}"
+        kept, other = f"{first.settings['roi']}: kept", first.other_roi
     return Sheet(rows + through, lines, not first.from_store, bool(through), kept, other)
 
 
