@@ -7,9 +7,10 @@
  * mode is looked for in the lowest sixth of the range. tau is where the density falls to a
  * hundredth of the mode's, but no further from the mode than four times the distance at which it
  * falls to a half; beyond three times that distance, what is brighter than a tenth of the range is
- * no noise but dim tissue, far from the coil, and tau lies just above that tenth. There is no noise to be seen where few values of the shell lie below tau,
- * where tau is a sixth up the range, or where `low` is further above the background than the
- * mode is above `low`: then tau is just above a constant air, or below everything. */
+ * no noise but dim tissue, far from the coil, and tau lies just above that tenth. There is no noise
+ * to be seen where few values of the shell lie below tau, where tau is a sixth up the range, or
+ * where `low` is further above the background than the mode is above `low`: then tau is just above
+ * a constant air, or below everything. */
 #include "region_internal.h"
 
 #include <math.h>
