@@ -1,0 +1,1 @@
+"""Learned inner codecs: what they share, and one folder per architecture."""
