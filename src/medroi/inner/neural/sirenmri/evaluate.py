@@ -43,3 +43,28 @@ def batches(
         voxels = np.arange(start, min(start + _BATCH, n_voxels))
         picked = coordinates.pick(axes, voxels)
         yield slice(start, start + len(voxels)), features_of(tensors, architecture, picked)
+
+
+def spread(tensors: Tensors, architecture: Architecture, shape: Sequence[int]) -> float:
+    """How much the output of some voxels changes where sums are taken in another order.
+
+    The neurons of every layer change places, which changes nothing but rounding errors.
+    """
+    n_voxels = int(np.prod(shape, dtype=np.int64))
+    voxels = np.unique(np.linspace(0, n_voxels - 1, min(n_voxels, _BATCH)).astype(np.int64))
+    points = coordinates.pick(coordinates.axes_of(shape), voxels)
+    change = features_of(tensors, architecture, points) - features_of(
+        _reversed(tensors, architecture), architecture, points
+    )
+    return float(np.abs(change).max())
+
+
+def _reversed(tensors: Tensors, architecture: Architecture) -> Tensors:
+    """The same network with the neurons of every layer in reverse."""
+    turned = {}
+    for name, values in tensors.items():
+        is_first, is_last = name.startswith("net.0."), name.startswith("last_layer.")
+        if name.endswith("weight") and not is_first:
+            values = values[:, ::-1]
+        turned[name] = values if is_last else values[::-1]
+    return turned

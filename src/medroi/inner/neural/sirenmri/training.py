@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,9 +38,7 @@ class Trained:
     psnrs: tuple[float, ...]
 
 
-def train_faithful(
-    network: Any, coordinates: Any, features: Any, steps: int, watch: Watch
-) -> Trained:
+def train_faithful(network: Any, coordinates: Any, features: Any, watch: Watch) -> Trained:
     """Train as published.
 
     Loss and PSNR are measured before a step and the weights kept after it, where the PSNR rises
@@ -51,8 +50,6 @@ def train_faithful(
         Changed in place.
     coordinates, features : tensor
         (n, dim_in) and (n, 1), float32; features from 0 to 1.
-    steps : int
-        At most so many.
     watch : callable
         Told the steps done after each; training ends where it answers False.
     """
@@ -63,7 +60,7 @@ def train_faithful(
     best_loss, best_psnr, best = float("inf"), float("-inf"), tensors_of(network)
     losses: list[float] = []
     psnrs: list[float] = []
-    for step in range(steps):
+    for step in itertools.count():
         optimiser.zero_grad()
         predicted = network(coordinates)
         loss = torch.nn.functional.mse_loss(predicted, features)
