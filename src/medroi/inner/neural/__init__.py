@@ -1,1 +1,1 @@
-"""Learned inner codecs: what they share, and one folder per architecture."""
+"""Inner codecs by neural networks: one package per architecture, shared coding beside them."""
