@@ -13,8 +13,9 @@ import numpy as np
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.base import Array, Block, InnerCodec, check_number
 from medroi.inner.neural import images, weights
-from medroi.inner.neural.sirenmri import budget, evaluate, fast, fit, levels, quantised, stored
-from medroi.inner.neural.sirenmri.network import Architecture, Tensors
+from medroi.inner.neural.sirenmri import budget, evaluate, fit, levels, quantised, stored
+from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
+from medroi.inner.neural.sirenmri.pace import Pace
 from medroi.inner.neural.sirenmri.torch_threads import torch_threads
 from medroi.inner.neural.torch_library import device_of, load_torch
 
@@ -98,7 +99,9 @@ class SirenMRI(InnerCodec):
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
         if self.setting not in _SETTINGS:
-            raise InvalidArgument(f"sirenmri: setting={self.setting!r}, expected one of {_SETTINGS}")
+            raise InvalidArgument(
+                f"sirenmri: setting={self.setting!r}, expected one of {_SETTINGS}"
+            )
         for name, (_, low, high) in _FAST.items():
             value = getattr(self, name)
             if value is None:
@@ -188,10 +191,12 @@ class SirenMRI(InnerCodec):
             made = fit.start(architecture, tensors, int(self.seed))
             if self.setting == "faithful":
                 return fit.train_as_published(made, features, spent, self.device)
-            return fast.train_fast(made, architecture, features, self._pace(), spent)
+            from medroi.inner.neural.sirenmri.network_fast import train_fast
 
-    def _pace(self) -> fast.Pace:
-        return fast.Pace(
+            return train_fast(made, architecture, features, self._pace(), spent)
+
+    def _pace(self) -> Pace:
+        return Pace(
             batch=int(self._of_fast("batch")),
             learning_rate=float(self._of_fast("learning_rate")),
             bits=int(self._of_fast("bits")),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.inner.neural.sirenmri import coordinates
-from medroi.inner.neural.sirenmri.network import Architecture, Tensors
+from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
 
 Values = npt.NDArray[np.float64]
 

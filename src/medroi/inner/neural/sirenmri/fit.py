@@ -11,19 +11,8 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.inner.base import Array
 from medroi.inner.neural import images
-from medroi.inner.neural.sirenmri import (
-    coordinates,
-    evaluate,
-    levels,
-    network,
-    quantised,
-    stored,
-    training,
-)
-from medroi.inner.neural.sirenmri.network import Architecture, Tensors
-
-# Training of a network: the module and the region's features to the weights that are stored.
-Train = Callable[[Any, npt.NDArray[np.float32]], Tensors | quantised.Quantised]
+from medroi.inner.neural.sirenmri import coordinates, evaluate, levels, quantised, stored
+from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
 
 
 def features_of(region: Array, scale: images.Scale) -> npt.NDArray[np.float32]:
@@ -34,7 +23,9 @@ def features_of(region: Array, scale: images.Scale) -> npt.NDArray[np.float32]:
 
 def start(architecture: Architecture, tensors: Tensors | None, seed: int) -> Any:
     """A network with given weights, or with the initial values that a seed means."""
-    made = network.build(architecture)
+    from medroi.inner.neural.sirenmri import network
+
+    made = network.Siren(architecture)
     if tensors is None:
         network.initialise(made, architecture, seed)
     else:
@@ -46,14 +37,15 @@ def train_as_published(
     made: Any, features: npt.NDArray[np.float32], spent: Callable[[int], float], device: str
 ) -> Tensors:
     """The published training on a device; no step leaves the network as it is."""
-    from medroi.inner.neural.torch_library import load_torch
+    import torch
 
-    torch = load_torch("sirenmri")
+    from medroi.inner.neural.sirenmri import network, network_faithful
+
     if spent(0) >= 1:
         return network.tensors_of(made)
     points = torch.from_numpy(coordinates.grid(features.shape)).to(device)
     wanted = torch.from_numpy(features.reshape(-1, 1)).to(device)
-    trained = training.train_faithful(
+    trained = network_faithful.train_faithful(
         made.to(device), points, wanted, lambda step: spent(step) < 1
     )
     return trained.tensors

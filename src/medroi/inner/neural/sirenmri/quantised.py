@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from medroi.errors import CorruptStream
 from medroi.inner.neural import tables
-from medroi.inner.neural.sirenmri.network import Architecture, Tensors
+from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
 
 Symbols = npt.NDArray[np.int32]
 
@@ -42,7 +42,10 @@ class Quantised:
 
     def tensors(self) -> dict[str, npt.NDArray[np.float64]]:
         """The weights that decoding uses."""
-        return {name: values * self.steps[name] for name, values in self.symbols.items()}
+        return {
+            name: values.astype(np.float64) * self.steps[name]
+            for name, values in self.symbols.items()
+        }
 
 
 def bits_of(name: str, architecture: Architecture, bits: int) -> int:

@@ -14,7 +14,7 @@ from medroi.errors import CorruptStream
 from medroi.inner.neural import part
 from medroi.inner.neural.near import Near
 from medroi.inner.neural.sirenmri import quantised
-from medroi.inner.neural.sirenmri.network import Architecture, Tensors
+from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
 
 # What a stream may ask a decoder to compute with.
 MAX_HIDDEN, MAX_LAYERS, MAX_W0 = 512, 8, 1e4
@@ -62,13 +62,13 @@ def pack_constant(value: float) -> bytes:
 
 def pack(stored: Stored) -> bytes:
     """Bytes of a part."""
-    coded, crc, sections = _FLOAT32, 0, ()
+    sections: tuple[bytes, ...]
     if isinstance(stored.weights, quantised.Quantised):
         coded, sections = _SYMBOLS, quantised.pack(stored.weights)
         crc = _crc_of(stored.weights.symbols, "<i4")
     else:
+        coded, sections = _FLOAT32, (_bytes_of(stored.weights, "<f4"),)
         crc = _crc_of(stored.weights, "<f4")
-        sections = (_bytes_of(stored.weights, "<f4"),)
     settings = {
         "weights": coded,
         "hidden": stored.architecture.hidden,

@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from medroi.inner.neural.sirenmri import coordinates, quantised
-from medroi.inner.neural.sirenmri.network import Architecture, tensors_of
-from medroi.inner.neural.torch_library import load_torch
+from medroi.inner.neural.sirenmri.architecture import Architecture
+from medroi.inner.neural.sirenmri.network import Siren, tensors_of
+from medroi.inner.neural.sirenmri.pace import Pace
 
 # Of the budget: the rate rises during the first share, weights are on their grids in the last.
 _WARM_UP = 0.05
 _ON_GRID = 0.8
 # Shorter memory of squared gradients than Adam's own, for trainings of hundreds of steps.
 _BETAS = (0.9, 0.99)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    batch : int
-        Voxels per step.
-    learning_rate : float
-        Adam's highest.
-    bits : int
-        Of the square matrices' weights.
-    seed : int
-        Of the order of the voxels.
-    device : str
-        Where torch computes.
-    """
-
-    batch: int
-    learning_rate: float
-    bits: int
-    seed: int
-    device: str
 
 
 def rate_at(spent: float) -> float:
@@ -63,7 +38,7 @@ def _voxels(n_voxels: int, batch: int, seed: int) -> Iterator[npt.NDArray[np.int
 
 
 def train_fast(
-    network: Any,
+    network: Siren,
     architecture: Architecture,
     features: npt.NDArray[np.float32],
     pace: Pace,
@@ -73,7 +48,7 @@ def train_fast(
 
     Parameters
     ----------
-    network : torch module
+    network : Siren
         With its initial values; changed in place.
     architecture : Architecture
     features : ndarray of float32
@@ -82,7 +57,6 @@ def train_fast(
     spent : callable
         Steps done to the share of the budget used up; 1 ends the training.
     """
-    torch = load_torch("sirenmri")
     network = network.to(pace.device)
     optimiser = torch.optim.Adam(network.parameters(), lr=pace.learning_rate, betas=_BETAS)
     axes, flat = coordinates.axes_of(features.shape), features.reshape(-1)
@@ -96,7 +70,7 @@ def train_fast(
         for group in optimiser.param_groups:
             group["lr"] = pace.learning_rate * rate_at(share)
         optimiser.zero_grad()
-        loss = _loss(torch, network, steps, _batch(torch, axes, flat, voxels, pace.device))
+        loss = _loss(network, steps, _batch(axes, flat, voxels, pace.device))
         loss.backward()
         optimiser.step()
     tensors = tensors_of(network)
@@ -106,19 +80,18 @@ def train_fast(
 
 
 def _batch(
-    torch: Any,
     axes: Sequence[coordinates.Axis],
     flat: npt.NDArray[np.float32],
     voxels: npt.NDArray[np.int64],
     device: str,
-) -> tuple[Any, Any]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     points = torch.from_numpy(coordinates.pick(axes, voxels)).to(device)
     return points, torch.from_numpy(flat[voxels, np.newaxis]).to(device)
 
 
 def _loss(
-    torch: Any, network: Any, steps: Mapping[str, float] | None, batch: tuple[Any, Any]
-) -> Any:
+    network: Siren, steps: Mapping[str, float] | None, batch: tuple[torch.Tensor, torch.Tensor]
+) -> torch.Tensor:
     """Mean squared error; with weights on their grids where the grids are known."""
     points, wanted = batch
     if steps is None:
@@ -128,4 +101,6 @@ def _loss(
         name: weight + (torch.round(weight / steps[name]) * steps[name] - weight).detach()
         for name, weight in network.named_parameters()
     }
-    return torch.nn.functional.mse_loss(torch.func.functional_call(network, on_grid, points), wanted)
+    return torch.nn.functional.mse_loss(
+        torch.func.functional_call(network, on_grid, points), wanted
+    )

@@ -11,30 +11,30 @@ import pytest
 import torch
 
 from medroi.inner.neural.sirenmri import coordinates, evaluate, network
-from medroi.inner.neural.sirenmri.training import train_faithful
+from medroi.inner.neural.sirenmri.architecture import Architecture
+from medroi.inner.neural.sirenmri.network_faithful import train_faithful
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 sys.path.insert(0, str(TESTS))
 
-from parity_recipe import recipe_tensors  # noqa: E402
+from parity_recipe import PARITY, recipe_tensors  # noqa: E402
 
-FIXTURE = TESTS / "parity" / "sirenmri"
-ARCHITECTURE = network.Architecture(dim_in=3)
+ARCHITECTURE = Architecture(dim_in=3)
 
 
 @pytest.fixture(scope="module")
 def reference():
-    return dict(np.load(FIXTURE.with_suffix(".npz")))
+    return dict(np.load(PARITY / "sirenmri.npz"))
 
 
 @pytest.fixture(scope="module")
 def weights():
-    return recipe_tensors(FIXTURE.with_suffix(".json"))
+    return recipe_tensors("sirenmri")
 
 
 @pytest.fixture
 def siren(weights):
-    built = network.build(ARCHITECTURE)
+    built = network.Siren(ARCHITECTURE)
     network.put_tensors(built, weights)
     return built
 

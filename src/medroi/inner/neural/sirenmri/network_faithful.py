@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from medroi.inner.neural.sirenmri.network import tensors_of
-from medroi.inner.neural.torch_library import load_torch
+from medroi.inner.neural.sirenmri.network import Siren, tensors_of
 
 LEARNING_RATE = 2e-4
 
@@ -38,7 +37,9 @@ class Trained:
     psnrs: tuple[float, ...]
 
 
-def train_faithful(network: Any, coordinates: Any, features: Any, watch: Watch) -> Trained:
+def train_faithful(
+    network: Siren, coordinates: torch.Tensor, features: torch.Tensor, watch: Watch
+) -> Trained:
     """Train as published.
 
     Loss and PSNR are measured before a step and the weights kept after it, where the PSNR rises
@@ -46,14 +47,13 @@ def train_faithful(network: Any, coordinates: Any, features: Any, watch: Watch) 
 
     Parameters
     ----------
-    network : torch module
+    network : Siren
         Changed in place.
     coordinates, features : tensor
         (n, dim_in) and (n, 1), float32; features from 0 to 1.
     watch : callable
         Told the steps done after each; training ends where it answers False.
     """
-    torch = load_torch("sirenmri")
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     # The published PSNR compares with features of 8 bits, whatever the volume's depth.
     rounded = torch.round(torch.clamp(features, 0, 1) * 255) / 255
