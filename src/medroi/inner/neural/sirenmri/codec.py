@@ -27,7 +27,7 @@ _FAST = {
     "layers": (3, 1, stored.MAX_LAYERS),
     "bits": (8, 6, 12),
     "batch": (4096, 64, 1 << 24),
-    "learning_rate": (1.5e-3, 1e-6, 1.0),
+    "learning_rate": (3e-3, 1e-6, 1.0),
 }
 
 
@@ -66,7 +66,7 @@ class SirenMRI(InnerCodec):
     batch : int, optional
         Voxels per step of "fast"; 4096.
     learning_rate : float, optional
-        Highest of "fast"; 0.0015.
+        Highest of "fast"; 0.003.
     seed : int
         Of initial values and the order of voxels.
     weights : Path or str, optional

@@ -12,13 +12,12 @@ import torch
 from medroi.inner.neural.sirenmri import coordinates, quantised
 from medroi.inner.neural.sirenmri.architecture import Architecture
 from medroi.inner.neural.sirenmri.network import Siren, tensors_of
+from medroi.inner.neural.sirenmri.network_optimiser import Optimiser
 from medroi.inner.neural.sirenmri.pace import Pace
 
 # Of the budget: the rate rises during the first share, weights are on their grids in the last.
 _WARM_UP = 0.05
 _ON_GRID = 0.8
-# Shorter memory of squared gradients than Adam's own, for trainings of hundreds of steps.
-_BETAS = (0.9, 0.99)
 
 
 def rate_at(spent: float) -> float:
@@ -58,7 +57,7 @@ def train_fast(
         Steps done to the share of the budget used up; 1 ends the training.
     """
     network = network.to(pace.device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=pace.learning_rate, betas=_BETAS)
+    optimiser = Optimiser(network)
     axes, flat = coordinates.axes_of(features.shape), features.reshape(-1)
     steps: dict[str, float] | None = None
     for step, voxels in enumerate(_voxels(flat.size, pace.batch, pace.seed)):
@@ -67,12 +66,9 @@ def train_fast(
             break
         if share >= _ON_GRID and steps is None:
             steps = quantised.steps_of(tensors_of(network), architecture, pace.bits)
-        for group in optimiser.param_groups:
-            group["lr"] = pace.learning_rate * rate_at(share)
-        optimiser.zero_grad()
         loss = _loss(network, steps, _batch(axes, flat, voxels, pace.device))
         loss.backward()
-        optimiser.step()
+        optimiser.step(pace.learning_rate * rate_at(share))
     tensors = tensors_of(network)
     if steps is None:
         steps = quantised.steps_of(tensors, architecture, pace.bits)

@@ -14,7 +14,7 @@ class Pace:
     batch : int
         Voxels per step.
     learning_rate : float
-        Adam's highest.
+        Highest.
     bits : int
         Of the square matrices' weights.
     seed : int
