@@ -137,6 +137,17 @@ TABLE = (
         dims="2-D",
     ),
     Entry(
+        36,
+        "sirenmri",
+        "fast or faithful; lossy",
+        "medroi.inner.neural.sirenmri.codec",
+        "SirenMRI",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="real numbers without NaN",
+        dims="1-D to 8-D",
+    ),
+    Entry(
         37,
         "compressai",
         "as the model, experimental",
