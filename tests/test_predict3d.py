@@ -157,9 +157,11 @@ def test_constant_volumes_are_a_few_bytes() -> None:
     assert len(through(np.full((40, 50, 60), -1024, "<i2"))[0]) < 20
 
 
-def test_parts_follow_the_slices() -> None:
+def test_parts_follow_the_slices_and_several_are_an_even_number() -> None:
     codec = Predict3D()
-    assert codec.part_extent(Block((192, 192, 160), np.dtype("<i2"))) == 64
+    assert codec.part_extent(Block((192, 192, 160), np.dtype("<i2"))) == 48
+    assert codec.part_extent(Block((100, 160, 160), np.dtype("<i2"))) == 50
+    assert codec.part_extent(Block((60, 160, 160), np.dtype("<i2"))) == 60
     assert codec.part_extent(Block((5, 1, 1), np.dtype("<i2"))) == 5
 
 
