@@ -34,6 +34,20 @@ typedef struct p3_codes {
     uint8_t length[P3_CONTEXTS][MEDROI_PREFIX_TOKENS];
 } p3_codes;
 
+/* How a token is written. */
+typedef struct p3_word {
+    uint16_t code;
+    uint8_t length; /* of the code */
+    uint8_t nbits;  /* with the raw bits */
+    uint32_t base;  /* the number that raw bits are added to */
+} p3_word;
+
+/* Choose codes by how often tokens occur (which is added up where contexts share a code), write
+ * them, and prepare their use. */
+void p3_choose_codes(uint32_t count[P3_CONTEXTS][MEDROI_PREFIX_TOKENS], p3_codes *codes);
+void p3_write_codes(p3_part *p, const p3_codes *codes);
+void p3_list_words(const p3_codes *codes, p3_word words[P3_CONTEXTS][MEDROI_PREFIX_TOKENS]);
+
 /* A run's length is a Rice number whose parameter follows the lengths before. */
 typedef struct p3_runs {
     uint32_t typical; /* running mean, in 1/16 */

@@ -6,7 +6,6 @@
 
 #define RUN 255                /* instead of a context: the length of a run */
 #define LONGEST_RUN (1u << 31) /* a longer one is ended early */
-#define SMALLEST_GROUP 400     /* misses that are worth a code of their own */
 
 /* What will be written, in order. */
 typedef struct symbols {
@@ -117,51 +116,6 @@ static void list_symbols(encoder *t) {
         }
 }
 
-/* Neighbouring contexts share a code until they have enough misses for one. */
-static void choose_codes(symbols *s, p3_codes *codes) {
-    int first = 0;
-    uint64_t held = 0;
-    for (int i = 0; i < P3_CONTEXTS; i++) {
-        uint64_t here = 0;
-        for (int k = 0; k < MEDROI_PREFIX_TOKENS; k++)
-            here += s->count[i][k];
-        codes->begins[i] = i == 0 || (held >= SMALLEST_GROUP && here >= SMALLEST_GROUP);
-        if (codes->begins[i]) {
-            first = i;
-            held = here;
-            continue;
-        }
-        held += here;
-        for (int k = 0; k < MEDROI_PREFIX_TOKENS; k++)
-            s->count[first][k] += s->count[i][k];
-    }
-    for (int i = 0; i < P3_CONTEXTS; i++)
-        if (codes->begins[i])
-            medroi_prefix_lengths(s->count[i], codes->length[i]);
-        else
-            memcpy(codes->length[i], codes->length[i - 1], sizeof codes->length[i]);
-}
-
-static void write_codes(p3_part *p, const p3_codes *codes) {
-    medroi_bit_model begins;
-    medroi_number_model tokens, length;
-    medroi_bit_init(&begins);
-    medroi_number_init(&tokens);
-    medroi_number_init(&length);
-    for (int i = 1; i < P3_CONTEXTS; i++)
-        medroi_bit_encode(&p->enc, &begins, codes->begins[i]);
-    for (int i = 0; i < P3_CONTEXTS; i++) {
-        int n = MEDROI_PREFIX_TOKENS;
-        if (!codes->begins[i])
-            continue;
-        while (codes->length[i][n - 1] == 0)
-            n--;
-        medroi_number_encode(&p->enc, &p->put, &tokens, (uint64_t)n);
-        for (int k = 0; k < n; k++)
-            medroi_number_encode(&p->enc, &p->put, &length, codes->length[i][k]);
-    }
-}
-
 static void put_run(medroi_bit_writer *bits, uint64_t run, int k) {
     uint64_t q = run >> k;
     if (q < P3_LONGEST_UNARY) { /* at most 20 + 28 bits */
@@ -173,32 +127,12 @@ static void put_run(medroi_bit_writer *bits, uint64_t run, int k) {
     }
 }
 
-/* How a token is written. */
-typedef struct word {
-    uint16_t code;
-    uint8_t length; /* of the code */
-    uint8_t nbits;  /* with the raw bits */
-    uint32_t base;  /* the number that raw bits are added to */
-} word;
-
-static void list_words(const p3_codes *codes, word words[P3_CONTEXTS][MEDROI_PREFIX_TOKENS]) {
-    uint16_t code[MEDROI_PREFIX_TOKENS];
-    for (int i = 0; i < P3_CONTEXTS; i++) {
-        medroi_prefix_codes(codes->length[i], code);
-        for (unsigned k = 0; k < MEDROI_PREFIX_TOKENS; k++) {
-            uint8_t length = codes->length[i][k];
-            words[i][k] =
-                (word){code[k], length, (uint8_t)(length + p3_token_bits(k)), p3_token_base(k)};
-        }
-    }
-}
-
 static void write_symbols(encoder *t, const p3_codes *codes) {
-    word words[P3_CONTEXTS][MEDROI_PREFIX_TOKENS];
+    p3_word words[P3_CONTEXTS][MEDROI_PREFIX_TOKENS];
     medroi_bit_writer bits = t->p->put; /* a copy that can stay in registers */
     const symbols *s = &t->out;
     p3_runs runs = {P3_FIRST_TYPICAL_RUN};
-    list_words(codes, words);
+    p3_list_words(codes, words);
     for (int64_t i = 0; i < s->n; i++) {
         uint32_t context = s->context[i], value = s->value[i];
         if (context == RUN) {
@@ -206,7 +140,7 @@ static void write_symbols(encoder *t, const p3_codes *codes) {
             p3_learn_run(&runs, value);
             continue;
         }
-        const word *w = &words[context][value < SMALL ? t->token[value] : p3_token(value)];
+        const p3_word *w = &words[context][value < SMALL ? t->token[value] : p3_token(value)];
         medroi_bits_put(&bits, (uint64_t)(value - w->base) << w->length | w->code, w->nbits);
     }
     t->p->put = bits;
@@ -253,8 +187,8 @@ medroi_status p3_encode_quick(p3_part *p, medroi_error *error) {
         }
     p3_write_weights(p);
     list_symbols(&t);
-    choose_codes(&t.out, &codes);
-    write_codes(p, &codes);
+    p3_choose_codes(t.out.count, &codes);
+    p3_write_codes(p, &codes);
     write_symbols(&t, &codes);
     status = MEDROI_OK;
 done:
