@@ -190,6 +190,8 @@ typedef struct medroi_row_ops {
     /* Add 1 to counts[i] for each tissue element; returns their number. */
     uint64_t (*tally)(const void *row, size_t n, medroi_scalar tau, uint64_t *counts);
     void (*flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags);
+    /* The same as bits: element i in bit i % 64 of word i / 64; those beyond the row are 0. */
+    void (*mark)(const void *row, size_t n, medroi_scalar tau, uint64_t *bits);
     /* Fill with the value below (dark: above) everything. */
     void (*clear)(void *values, size_t n);
     /* Widen [*low, *high] to the finite elements; returns their number. */

@@ -1,7 +1,8 @@
 /* AVX2 row kernels of one element type and one polarity; included by rows_kernels.c, which defines
  * ELEMENT, NAME, POLARITY (suffix of the functions, empty or _dark), VECTOR, LANES, LOAD, STORE,
  * ONE_TO_ALL, PEAK and PIT (and PEAK_HALF on 128 bits), VALUE (NaN out of the way), IS_TISSUE
- * (mask of lanes that reach a limit), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
+ * (mask of lanes that reach a limit), GROUP and LANE_BITS (from so many lanes of masks to as many
+ * bits), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
  * HALF_OF. Rows shorter than a vector go to the portable kernels. The last vector overlaps the one
  * before: taking an element in twice changes no peak. */
 
@@ -10,6 +11,8 @@
 #define PREFETCH_NBYTES 4096
 /* Vectors summed before the lanes of 16-bit sums may overflow, less those of one run. */
 #define MAX_VECTORS 16384
+
+#define MARK_AHEAD_NBYTES 2048
 
 #define AVX2_NAME(what) JOIN(JOIN(NAME, what), JOIN(POLARITY, _avx2))
 #define PORTABLE_NAME(what) JOIN(JOIN(NAME, what), POLARITY)
@@ -219,6 +222,29 @@ AVX2 static uint64_t AVX2_NAME(_count)(const void *row, size_t n, medroi_scalar 
     return n_bytes / sizeof(ELEMENT) + PORTABLE_NAME(_count)(v + i, n - i, tau);
 }
 
+AVX2 static void AVX2_NAME(_mark)(const void *row, size_t n, medroi_scalar tau, uint64_t *bits) {
+    const JOIN(NAME, _t) *v = row;
+    const VECTOR limit = ONE_TO_ALL((ELEMENT)tau.FIELD);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        _mm_prefetch((const char *)(v + i) + MARK_AHEAD_NBYTES, _MM_HINT_T0);
+        _mm_prefetch((const char *)(v + i) + MARK_AHEAD_NBYTES + 64, _MM_HINT_T0);
+        for (size_t k = 0; k < 64; k += GROUP) {
+            __m256i group[GROUP / LANES];
+            for (size_t j = 0; j < GROUP / LANES; j++) {
+                group[j] = IS_TISSUE(LOAD(v + i + k + j * LANES), limit);
+            }
+            word |= LANE_BITS(group) << k;
+        }
+        bits[i / 64] = word;
+    }
+    if (i < n) {
+        PORTABLE_NAME(_mark)(v + i, n - i, tau, bits + i / 64);
+    }
+}
+
+#undef MARK_AHEAD_NBYTES
 #undef PREFETCH_NBYTES
 #undef MAX_VECTORS
 #undef AVX2_NAME

@@ -11,10 +11,30 @@
 
 #include "rows_avx2_sums.h"
 
+/* From lanes that are all ones or all zeros to one bit each. */
+AVX2 static inline uint64_t bits_of_bytes(const __m256i masks[1]) {
+    return (uint32_t)_mm256_movemask_epi8(masks[0]);
+}
+
+AVX2 static inline uint64_t bits_of_words(const __m256i masks[2]) {
+    __m256i bytes = _mm256_packs_epi16(masks[0], masks[1]); /* in turn by halves */
+    return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(bytes, 0xd8));
+}
+
+AVX2 static inline uint64_t bits_of_double_words(const __m256i masks[1]) {
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(masks[0]));
+}
+
+AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
+    return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(masks[0]));
+}
+
 #define ELEMENT int8_t
 #define NAME i8
 #define FIELD i
 #define LANES 32
+#define GROUP 32
+#define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -42,6 +62,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -52,6 +74,8 @@
 #define NAME u8
 #define FIELD u
 #define LANES 32
+#define GROUP 32
+#define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -79,6 +103,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -89,6 +115,8 @@
 #define NAME i16
 #define FIELD i
 #define LANES 16
+#define GROUP 32
+#define LANE_BITS bits_of_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -116,6 +144,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -126,6 +156,8 @@
 #define NAME u16
 #define FIELD u
 #define LANES 16
+#define GROUP 32
+#define LANE_BITS bits_of_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -153,6 +185,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -163,6 +197,8 @@
 #define NAME i32
 #define FIELD i
 #define LANES 8
+#define GROUP 8
+#define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -190,6 +226,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -200,6 +238,8 @@
 #define NAME u32
 #define FIELD u
 #define LANES 8
+#define GROUP 8
+#define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -227,6 +267,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -237,6 +279,8 @@
 #define NAME f32
 #define FIELD f
 #define LANES 8
+#define GROUP 8
+#define LANE_BITS bits_of_double_words
 #define VECTOR __m256
 #define LOAD(p) _mm256_loadu_ps((const float *)(const void *)(p))
 #define STORE(p, v) _mm256_storeu_ps(p, v)
@@ -264,6 +308,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -274,6 +320,8 @@
 #define NAME f64
 #define FIELD f
 #define LANES 4
+#define GROUP 4
+#define LANE_BITS bits_of_quad_words
 #define VECTOR __m256d
 #define LOAD(p) _mm256_loadu_pd((const double *)(const void *)(p))
 #define STORE(p, v) _mm256_storeu_pd(p, v)
@@ -301,6 +349,8 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
