@@ -28,32 +28,54 @@ void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop) {
     }
 }
 
-/* Set bits in each byte of a word. */
-static uint64_t count_bytes(uint64_t v) {
+#if defined(__GNUC__) && defined(__x86_64__)
+#define POPCNT __attribute__((target("popcnt")))
+#define HAS_POPCNT __builtin_cpu_supports("popcnt")
+POPCNT static inline uint64_t popcount_instruction(uint64_t v) {
+    return (uint64_t)__builtin_popcountll(v);
+}
+#else
+#define POPCNT
+#define HAS_POPCNT 0
+#define popcount_instruction popcount
+#endif
+
+static inline uint64_t popcount(uint64_t v) {
     v -= v >> 1 & UINT64_C(0x5555555555555555);
     v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
-    return (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return v * UINT64_C(0x0101010101010101) >> 56;
 }
 
-static uint64_t popcount(uint64_t v) {
-    return count_bytes(v) * UINT64_C(0x0101010101010101) >> 56;
-}
+/* Words `first` to `last` of a row, of these two only what the masks hold. */
+#define COUNT_WORDS(popcount_of)                                                                   \
+    {                                                                                              \
+        uint64_t count = popcount_of(row[first] & first_mask) + popcount_of(row[last] & last_mask); \
+        for (int64_t word = first + 1; word < last; word++) {                                      \
+            count += popcount_of(row[word]);                                                       \
+        }                                                                                          \
+        return count;                                                                              \
+    }
+
+POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, int64_t last,
+                                            uint64_t first_mask, uint64_t last_mask)
+    COUNT_WORDS(popcount_instruction)
+
+static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
+                              uint64_t first_mask, uint64_t last_mask) COUNT_WORDS(popcount)
 
 uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
     if (start >= stop) {
         return 0;
     }
-    int64_t word = start >> 6;
+    int64_t first = start >> 6;
     int64_t last = (stop - 1) >> 6;
-    if (word == last) {
-        return popcount(row[word] & medroi_run_mask(word, start, stop));
+    uint64_t first_mask = medroi_run_mask(first, start, stop);
+    uint64_t last_mask = last > first ? medroi_run_mask(last, start, stop) : 0;
+    if (HAS_POPCNT) {
+        return count_by_instruction(row, first, last, first_mask, last_mask);
     }
-    uint64_t count = popcount(row[word] & medroi_run_mask(word, start, stop)) +
-                     popcount(row[last] & medroi_run_mask(last, start, stop));
-    while (++word < last) {
-        count += popcount(row[word]);
-    }
-    return count;
+    return count_by_sums(row, first, last, first_mask, last_mask);
 }
 
 static int64_t lowest_bit(uint64_t v) {

@@ -143,25 +143,39 @@ static uint64_t count_inside(const outline *o) {
     return n;
 }
 
+/* In short blocks, whose counts the compiler can keep in lanes as wide as the elements. */
+#define COUNT_DIFFERING(type)                                                                      \
+    {                                                                                              \
+        type value;                                                                                \
+        memcpy(&value, background, sizeof value);                                                  \
+        for (int64_t block = 0; block < n; block += UINT8_MAX) {                                   \
+            int64_t stop = lesser(block + UINT8_MAX, n);                                           \
+            type found = 0;                                                                        \
+            for (int64_t i = block; i < stop; i++) {                                               \
+                type element;                                                                      \
+                memcpy(&element, run + (size_t)i * sizeof element, sizeof element);                \
+                found = (type)(found + (element != value));                                        \
+            }                                                                                      \
+            count += found;                                                                        \
+        }                                                                                          \
+    }
+
 /* Elements of a run whose bytes are not those of the background. */
 static uint64_t count_differing(const uint8_t *run, int64_t n, size_t nbytes,
                                 const uint8_t *background) {
     uint64_t count = 0;
     switch (nbytes) {
     case 1:
-        for (int64_t i = 0; i < n; i++) {
-            count += run[i] != background[0];
-        }
+        COUNT_DIFFERING(uint8_t)
         return count;
     case 2:
-        for (int64_t i = 0; i < n; i++) {
-            count += memcmp(run + 2 * i, background, 2) != 0;
-        }
+        COUNT_DIFFERING(uint16_t)
+        return count;
+    case 4:
+        COUNT_DIFFERING(uint32_t)
         return count;
     default:
-        for (int64_t i = 0; i < n; i++) {
-            count += memcmp(run + (size_t)i * nbytes, background, nbytes) != 0;
-        }
+        COUNT_DIFFERING(uint64_t)
         return count;
     }
 }
