@@ -114,6 +114,22 @@ int64_t medroi_next_clear(const medroi_bits *bits, const uint64_t *row, int64_t 
     return next(bits, row, start, UINT64_MAX);
 }
 
+int64_t medroi_last_set(const medroi_bits *bits, const uint64_t *row) {
+    int64_t word = bits->n_words - 1;
+    while (row[word] == 0) {
+        word--;
+    }
+#if defined(__GNUC__)
+    return word * 64 + 63 - __builtin_clzll(row[word]);
+#else
+    int64_t last = word * 64 + 63;
+    while (!medroi_get_bit(row, last)) {
+        last--;
+    }
+    return last;
+#endif
+}
+
 /* dst[k] = src[k] between the first and the last row of a line that hold the bit. */
 static void fill_line(uint64_t *dst, const uint64_t *src, int64_t n_rows, int64_t row_stride,
                       int64_t n_words) {
@@ -136,15 +152,7 @@ static void fill_row(const medroi_bits *bits, uint64_t *row) {
     if (first == bits->n_x) {
         return;
     }
-    int64_t word = bits->n_words - 1;
-    while (row[word] == 0) {
-        word--;
-    }
-    int64_t last = word * 64 + 63;
-    while (!medroi_get_bit(row, last)) {
-        last--;
-    }
-    medroi_set_run(row, first, last);
+    medroi_set_run(row, first, medroi_last_set(bits, row));
 }
 
 void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,

@@ -49,6 +49,8 @@ uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop);
 /* The first set bit at or behind `start`, or n_x. */
 int64_t medroi_next_set(const medroi_bits *bits, const uint64_t *row, int64_t start);
 int64_t medroi_next_clear(const medroi_bits *bits, const uint64_t *row, int64_t start);
+/* The last set bit of a row that has one. */
+int64_t medroi_last_set(const medroi_bits *bits, const uint64_t *row);
 
 /* Set every bit that lies between set bits along at least two of the three axes. `along_z` and
  * `along_y` are volumes of the same size. */

@@ -63,7 +63,7 @@ static void init_reciprocals(uint32_t *reciprocals) {
     }
 }
 
-static unsigned code_bit(coder *c, model *m, unsigned bit) {
+static inline unsigned code_bit(coder *c, model *m, unsigned bit) {
     uint32_t p = m->p;
     if (c->decodes) {
         uint64_t r = c->decoder.range >> 16;
@@ -169,7 +169,7 @@ static void code_states(coder *c) {
 
 /* The known tiles x - 1 to x + BLOCK of a row as bits, 0 outside the map; x is where a block
  * starts. */
-static unsigned around_block(const medroi_bits *known, int64_t z, int64_t y, int64_t x) {
+static inline unsigned around_block(const medroi_bits *known, int64_t z, int64_t y, int64_t x) {
     if (z < 0 || y < 0 || z >= known->n_z || y >= known->n_y) {
         return 0;
     }
