@@ -29,10 +29,34 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
     return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(masks[0]));
 }
 
+/* Whether a row of at least 32 bytes holds a NaN. Its last 32 are looked at whatever came before. */
+#define HOLDS_NAN_OF(name, element, vector, load, unordered, either, mask_of)                      \
+    AVX2 static inline int name(const void *row, size_t nbytes) {                                  \
+        const uint8_t *bytes = row;                                                                \
+        vector last = load((const element *)(const void *)(bytes + nbytes - 32));                  \
+        vector found = unordered(last, last, _CMP_UNORD_Q);                                        \
+        for (size_t i = 0; i + 64 <= nbytes; i += 64) {                                            \
+            vector v = load((const element *)(const void *)(bytes + i));                           \
+            vector w = load((const element *)(const void *)(bytes + i + 32));                      \
+            found = either(found, unordered(v, w, _CMP_UNORD_Q));                                  \
+        }                                                                                          \
+        if (nbytes % 64 > 32) {                                                                    \
+            vector v = load((const element *)(const void *)(bytes + nbytes / 64 * 64));            \
+            found = either(found, unordered(v, v, _CMP_UNORD_Q));                                  \
+        }                                                                                          \
+        return mask_of(found) != 0;                                                                \
+    }
+HOLDS_NAN_OF(f32_holds_nan, float, __m256, _mm256_loadu_ps, _mm256_cmp_ps, _mm256_or_ps,
+             _mm256_movemask_ps)
+HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm256_or_pd,
+             _mm256_movemask_pd)
+
 #define ELEMENT int8_t
 #define NAME i8
 #define FIELD i
 #define LANES 32
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
@@ -62,6 +86,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -74,6 +100,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME u8
 #define FIELD u
 #define LANES 32
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
@@ -103,6 +131,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -115,6 +145,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME i16
 #define FIELD i
 #define LANES 16
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_words
 #define VECTOR __m256i
@@ -144,6 +176,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -156,6 +190,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME u16
 #define FIELD u
 #define LANES 16
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_words
 #define VECTOR __m256i
@@ -185,6 +221,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -197,6 +235,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME i32
 #define FIELD i
 #define LANES 8
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
 #define GROUP 8
 #define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
@@ -226,6 +266,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -238,6 +280,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME u32
 #define FIELD u
 #define LANES 8
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
 #define GROUP 8
 #define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
@@ -267,6 +311,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -279,6 +325,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME f32
 #define FIELD f
 #define LANES 8
+#define ALWAYS_CLEAN 0
+#define HOLDS_NAN f32_holds_nan
 #define GROUP 8
 #define LANE_BITS bits_of_double_words
 #define VECTOR __m256
@@ -308,6 +356,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -320,6 +370,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #define NAME f64
 #define FIELD f
 #define LANES 4
+#define ALWAYS_CLEAN 0
+#define HOLDS_NAN f64_holds_nan
 #define GROUP 4
 #define LANE_BITS bits_of_quad_words
 #define VECTOR __m256d
@@ -349,6 +401,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR

@@ -137,7 +137,7 @@ static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t 
     *(ELEMENT *)row_peak = peak;
 }
 
-static void JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
+static int JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
                                medroi_scalar background, medroi_sum *sum) {
     for (size_t y = 0; y < plane->n_rows; y++) {
         const void *rows[5];
@@ -153,9 +153,10 @@ static void JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *pe
              peaks->column_cores);
         }
     }
+    return 0;
 }
 
-static void JOIN(NAME, _sweep_dark)(const medroi_plane *plane, const medroi_peaks *peaks,
+static int JOIN(NAME, _sweep_dark)(const medroi_plane *plane, const medroi_peaks *peaks,
                                     medroi_scalar background, medroi_sum *sum) {
     for (size_t y = 0; y < plane->n_rows; y++) {
         const void *rows[5];
@@ -171,6 +172,7 @@ static void JOIN(NAME, _sweep_dark)(const medroi_plane *plane, const medroi_peak
              peaks->column_cores);
         }
     }
+    return 0;
 }
 
 #include "rows_portable_tissue.h"
