@@ -50,7 +50,8 @@ static inline uint64_t popcount(uint64_t v) {
 /* Words `first` to `last` of a row, of these two only what the masks hold. */
 #define COUNT_WORDS(popcount_of)                                                                   \
     {                                                                                              \
-        uint64_t count = popcount_of(row[first] & first_mask) + popcount_of(row[last] & last_mask); \
+        uint64_t count =                                                                           \
+            popcount_of(row[first] & first_mask) + popcount_of(row[last] & last_mask);             \
         for (int64_t word = first + 1; word < last; word++) {                                      \
             count += popcount_of(row[word]);                                                       \
         }                                                                                          \
@@ -61,10 +62,10 @@ POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, 
                                             uint64_t first_mask, uint64_t last_mask)
     COUNT_WORDS(popcount_instruction)
 
-static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
-                              uint64_t first_mask, uint64_t last_mask) COUNT_WORDS(popcount)
+        static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
+                                      uint64_t first_mask, uint64_t last_mask) COUNT_WORDS(popcount)
 
-uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
+            uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
     if (start >= stop) {
         return 0;
     }

@@ -28,7 +28,7 @@ typedef struct coder {
     const medroi_bits *source; /* what is encoded */
     const medroi_bits *known;  /* what the decoder knows so far */
     uint32_t reciprocals[SETTLED + 3];
-    uint8_t *states;           /* of blocks */
+    uint8_t *states; /* of blocks */
     int64_t n_blocks[3];
 } coder;
 

@@ -118,17 +118,16 @@ AVX2 static void erode_row_avx2(uint64_t *out, const neighbours *n, int64_t n_wo
                                 uint64_t before, uint64_t tail) {
     for (int64_t i = 0; i < n_words; i += 4) {
         __m256i mask = word_mask(n_words - i);
-        __m256i last = _mm256_cmpeq_epi64(_mm256_set1_epi64x(n_words - 1 - i),
-                                          _mm256_setr_epi64x(0, 1, 2, 3));
+        __m256i last =
+            _mm256_cmpeq_epi64(_mm256_set1_epi64x(n_words - 1 - i), _mm256_setr_epi64x(0, 1, 2, 3));
         __m256i v = load_words(n->row + i, mask);
         __m256i low = bits_before(v, i > 0 ? n->row[i - 1] : before);
         __m256i high = bits_behind(v, i + 4 < n_words ? n->row[i + 4] : 0);
-        high = _mm256_or_si256(high,
-                               _mm256_and_si256(last, _mm256_set1_epi64x((long long)tail)));
-        __m256i along_z = _mm256_and_si256(load_words(n->before_z + i, mask),
-                                           load_words(n->behind_z + i, mask));
-        __m256i along_y = _mm256_and_si256(load_words(n->before_y + i, mask),
-                                           load_words(n->behind_y + i, mask));
+        high = _mm256_or_si256(high, _mm256_and_si256(last, _mm256_set1_epi64x((long long)tail)));
+        __m256i along_z =
+            _mm256_and_si256(load_words(n->before_z + i, mask), load_words(n->behind_z + i, mask));
+        __m256i along_y =
+            _mm256_and_si256(load_words(n->before_y + i, mask), load_words(n->behind_y + i, mask));
         v = _mm256_and_si256(v, _mm256_and_si256(low, high));
         store_words(out + i, n_words - i, _mm256_and_si256(v, _mm256_and_si256(along_z, along_y)));
     }
@@ -140,10 +139,10 @@ AVX2 static void dilate_row_avx2(uint64_t *out, const neighbours *n, int64_t n_w
         __m256i v = load_words(n->row + i, mask);
         __m256i low = bits_before(v, i > 0 ? n->row[i - 1] : 0);
         __m256i high = bits_behind(v, i + 4 < n_words ? n->row[i + 4] : 0);
-        __m256i along_z = _mm256_or_si256(load_words(n->before_z + i, mask),
-                                          load_words(n->behind_z + i, mask));
-        __m256i along_y = _mm256_or_si256(load_words(n->before_y + i, mask),
-                                          load_words(n->behind_y + i, mask));
+        __m256i along_z =
+            _mm256_or_si256(load_words(n->before_z + i, mask), load_words(n->behind_z + i, mask));
+        __m256i along_y =
+            _mm256_or_si256(load_words(n->before_y + i, mask), load_words(n->behind_y + i, mask));
         v = _mm256_or_si256(v, _mm256_or_si256(low, high));
         store_words(out + i, n_words - i, _mm256_or_si256(v, _mm256_or_si256(along_z, along_y)));
     }
@@ -165,8 +164,7 @@ static void erode_far_row(uint64_t *out, const neighbours *n, const medroi_bits 
                           int64_t reach_x, int64_t margin) {
     int64_t n_words = src->n_words;
     for (int64_t i = 0; i < n_words; i++) {
-        uint64_t v =
-            n->row[i] & n->before_z[i] & n->behind_z[i] & n->before_y[i] & n->behind_y[i];
+        uint64_t v = n->row[i] & n->before_z[i] & n->behind_z[i] & n->before_y[i] & n->behind_y[i];
         if (reach_x && v) {
             v &= moved_up(n->row, i, reach_x) | medroi_run_mask(i, 0, margin);
             v &= moved_down(n->row, i, reach_x, n_words) |

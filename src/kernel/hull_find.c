@@ -196,7 +196,9 @@ static size_t write_side(outline *o, double unopened_miss_rate) {
     size_t nbytes = 0;
     if (!medroi_grid_box_is_empty(&o->box)) {
         coded = medroi_code_tiles(&o->boxed, o->scratch, side + SIDE_HEAD_NBYTES, capacity);
-        if (coded == 0 || medroi_count_cleared(o->search, o->layout, &o->tiles, &o->box) * BITS_PER_VOXEL / 8 <= coded + SIDE_HEAD_NBYTES) {
+        if (coded == 0 ||
+            medroi_count_cleared(o->search, o->layout, &o->tiles, &o->box) * BITS_PER_VOXEL / 8 <=
+                coded + SIDE_HEAD_NBYTES) {
             return 0;
         }
     }

@@ -186,7 +186,7 @@ typedef struct medroi_row_ops {
      * elements), and raise the peaks. Returns 1 where it has seen that the plane after it holds no
      * NaN. */
     int (*sweep)(const medroi_plane *plane, const medroi_peaks *peaks, medroi_scalar background,
-                  medroi_sum *sum);
+                 medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */
     uint64_t (*count)(const void *row, size_t n, medroi_scalar tau);
     /* Add 1 to counts[i] for each tissue element; returns their number. */

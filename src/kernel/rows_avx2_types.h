@@ -29,7 +29,8 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
     return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(masks[0]));
 }
 
-/* Whether a row of at least 32 bytes holds a NaN. Its last 32 are looked at whatever came before. */
+/* Whether a row of at least 32 bytes holds a NaN. Its last 32 are looked at whatever came before.
+ */
 #define HOLDS_NAN_OF(name, element, vector, load, unordered, either, mask_of)                      \
     AVX2 static inline int name(const void *row, size_t nbytes) {                                  \
         const uint8_t *bytes = row;                                                                \

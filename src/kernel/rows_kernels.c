@@ -149,8 +149,7 @@ WIDER(f64)
     {                                                                                              \
         name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
             name##_tally##polarity, name##_flag##polarity, name##_mark##polarity##simd,            \
-            name##_clear##polarity,                                                                \
-            name##_range##simd, name##_widen, name##_histogram##simd                               \
+            name##_clear##polarity, name##_range##simd, name##_widen, name##_histogram##simd       \
     }
 #define OPS(name)                                                                                  \
     { OPS_OF(name, , ), OPS_OF(name, _dark, ) }

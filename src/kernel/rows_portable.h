@@ -138,7 +138,7 @@ static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t 
 }
 
 static int JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
-                               medroi_scalar background, medroi_sum *sum) {
+                              medroi_scalar background, medroi_sum *sum) {
     for (size_t y = 0; y < plane->n_rows; y++) {
         const void *rows[5];
         int eroded = medroi_plane_rows(plane, y, rows);
@@ -157,7 +157,7 @@ static int JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *pea
 }
 
 static int JOIN(NAME, _sweep_dark)(const medroi_plane *plane, const medroi_peaks *peaks,
-                                    medroi_scalar background, medroi_sum *sum) {
+                                   medroi_scalar background, medroi_sum *sum) {
     for (size_t y = 0; y < plane->n_rows; y++) {
         const void *rows[5];
         int eroded = medroi_plane_rows(plane, y, rows);

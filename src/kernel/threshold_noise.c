@@ -139,8 +139,8 @@ static double select_among(double *values, size_t n, size_t k) {
     return values[low];
 }
 
-/* The same for a k near n. A value somewhat below the one wanted is guessed from a few, and all that
- * reach it are moved to the front: one pass in which a branch is seldom taken. */
+/* The same for a k near n. A value somewhat below the one wanted is guessed from a few, and all
+ * that reach it are moved to the front: one pass in which a branch is seldom taken. */
 static double select_high(double *values, size_t n, size_t k) {
     double few[N_GUESSED];
     size_t n_high = 0;
