@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+from importlib.util import find_spec
 from typing import Any
 
 import numcodecs
@@ -258,4 +259,6 @@ def test_the_table_says_what_each_codec_is_and_how_to_get_it() -> None:
         assert entry.dtypes
         assert entry.dims
         assert not entry.needs or entry.install.startswith("pip install ")
-        assert inner.is_available(entry)
+        # Learned codecs want PyTorch, which these tests do without.
+        learned = entry.codec_id >= 32
+        assert inner.is_available(entry) == (not learned or find_spec(entry.needs) is not None)

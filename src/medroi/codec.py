@@ -66,6 +66,8 @@ class StreamInfo:
         The largest of them.
     inner : str
         Name of the inner codec.
+    notice : str
+        What must be told of streams of this inner codec; mostly nothing.
     n_parts : int
         Independently decodable parts of the payload.
     payload_nbytes, nbytes : int
@@ -90,6 +92,7 @@ class StreamInfo:
     n_left_out_voxels: int
     left_out: tuple[LeftOut, ...]
     inner: str
+    notice: str
     n_parts: int
     payload_nbytes: int
     nbytes: int
@@ -521,6 +524,7 @@ def inspect(buf: Any) -> StreamInfo:
         n_left_out_voxels=n_left_out_voxels,
         left_out=tuple(LeftOut(n_voxels, box) for n_voxels, box in listed),
         inner=inner.name_of(header.inner_id),
+        notice=inner.notice_of(header.inner_id),
         n_parts=header.n_parts,
         payload_nbytes=header.payload_nbytes,
         nbytes=data.nbytes,

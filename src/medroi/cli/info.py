@@ -124,6 +124,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
         "n_kept": kept,
         "kept_share": kept / math.prod(shape) if math.prod(shape) else 0.0,
         "inner": info.inner,
+        "notice": info.notice,
         "threshold": None if math.isnan(threshold) else threshold,
         "background": str(background) if not math.isfinite(background) else info.background,
         "miss_rate": info.miss_rate,
@@ -145,8 +146,10 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
 def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
     n_voxels = sum(stream["n_voxels"] for stream in streams)
     n_kept = sum(stream["n_kept"] for stream in streams)
+    notices = sorted({stream["notice"] for stream in streams} - {""})
     return {
         "inner": _one_or_many(streams, "inner"),
+        **({"notice": "; ".join(notices).upper()} if notices else {}),
         "threshold": _one_or_many(streams, "threshold"),
         "background": _one_or_many(streams, "background"),
         "roi": _one_or_many(streams, "roi"),
@@ -181,9 +184,10 @@ def _text(value: Any) -> str:
 def _line(stream: dict[str, Any]) -> str:
     place = "" if stream["chunk"] is None else f"{tuple(stream['chunk'])} "
     box = box_text(tuple((start, stop) for start, stop in stream["box"]))
+    notice = f" ({stream['notice']})" if stream["notice"] else ""
     return (
         f"{place}{_text(stream['shape'])} {stream['dtype']} order {stream['order']}, {box}, "
-        f"{stream['roi']} with {100 * stream['kept_share']:.1f} % kept, {stream['inner']}, "
+        f"{stream['roi']} with {100 * stream['kept_share']:.1f} % kept, {stream['inner']}{notice}, "
         f"threshold {_text(stream['threshold'])}, background {stream['background']}, miss rate "
         f"{stream['miss_rate']:.2g}, {stream['payload_nbytes']} of {stream['nbytes']} bytes payload"
     )

@@ -10,7 +10,17 @@ from typing import Any
 from medroi.errors import InnerUnavailable, InvalidArgument, UnsupportedVersion
 from medroi.inner.base import Block, InnerCodec, NativeCodec
 
-__all__ = ["TABLE", "Block", "Entry", "InnerCodec", "by_id", "is_available", "make", "name_of"]
+__all__ = [
+    "TABLE",
+    "Block",
+    "Entry",
+    "InnerCodec",
+    "by_id",
+    "is_available",
+    "make",
+    "name_of",
+    "notice_of",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Entry:
         Element types that it takes.
     dims : str
         What it codes at once: 1-D bytes, 2-D slices, 3-D blocks.
+    notice : str
+        What must be told wherever one of its streams is shown.
     """
 
     codec_id: int
@@ -46,6 +58,7 @@ class Entry:
     install: str = ""
     dtypes: str = "all"
     dims: str = "1-D"
+    notice: str = ""
 
 
 TABLE = (
@@ -135,6 +148,7 @@ TABLE = (
         install="pip install medroi[neural]",
         dtypes="all numbers without NaN",
         dims="2-D",
+        notice="generative, not diagnostic",
     ),
     Entry(
         36,
@@ -169,6 +183,11 @@ def _load(entry: Entry) -> type[InnerCodec]:
 def name_of(codec_id: int) -> str:
     """Name of an inner codec; `id N` for one that this version does not know."""
     return next((entry.name for entry in TABLE if entry.codec_id == codec_id), f"id {codec_id}")
+
+
+def notice_of(codec_id: int) -> str:
+    """What must be told of every stream of an inner codec; mostly nothing."""
+    return next((entry.notice for entry in TABLE if entry.codec_id == codec_id), "")
 
 
 def by_id(codec_id: int) -> type[InnerCodec]:

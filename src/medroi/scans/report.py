@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from medroi.inner import TABLE
+
 _BAR_CELLS = 40
 
 
@@ -80,6 +82,7 @@ class PackReport:
                 f"{megabytes(self.stored_nbytes)} in all, ratio {self.ratio:.2f} "
                 f"(inner codec {self.inner})",
             ),
+            *(("notice", notice) for notice in [self._notice()] if notice),
             ("tissue", self._tissue()),
             (
                 "threshold",
@@ -92,6 +95,9 @@ class PackReport:
         lines = [f"{self.source} -> {self.target}"]
         lines += [f"  {name:<10} {text}" for name, text in rows]
         return "\n".join(lines)
+
+    def _notice(self) -> str:
+        return next((entry.notice for entry in TABLE if entry.name == self.inner), "")
 
     def _cut(self) -> str:
         return "1 chunk" if self.n_chunks == 1 else f"{self.n_chunks} chunks of {self.chunks}"

@@ -56,7 +56,7 @@ def check_dtype(codec: str, region: Block) -> None:
 
 
 def scale_of(codec: str, region: Array) -> Scale:
-    """The scale on which a region runs from 0 to 1; a constant one stays at 0.
+    """The scale on which a region runs from 0 to 1; a constant one has span 0.
 
     Raises
     ------
@@ -71,14 +71,14 @@ def scale_of(codec: str, region: Array) -> Scale:
         )
     if region.dtype.kind != "f" and max(abs(low), abs(high)) > _MAX_INTEGER:
         raise InvalidArgument(f"{codec}: integers beyond 2^53: use zstd or predict3d")
-    return Scale(low, high - low if high > low else 1.0)
+    return Scale(low, high - low)
 
 
 def to_slices(part: Array, scale: Scale) -> Reals:
     """A part as (slices, height, width) of network values."""
     shape = slices.slice_shape(part.shape)
     stacked = part.reshape((part.size // math.prod(shape), *shape)).astype(np.float64)
-    return (stacked - scale.offset) / scale.span
+    return (stacked - scale.offset) / (scale.span or 1.0)
 
 
 def put_slices(values: Reals, scale: Scale, out: Array) -> None:
