@@ -476,3 +476,11 @@ def test_weights_that_give_nan_are_refused(small: dict[str, Path], tmp_path: Pat
     path = tcm_weights.write(tensors, tmp_path / "loud.npz")
     with pytest.raises(InvalidArgument, match="do not suit"):
         MedROI(inner=Tcm(path, verify=False), threshold=None).encode(scan((1, 8, 8)))
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_the_golden_part_decodes(name: str, small: dict[str, Path]) -> None:
+    golden = np.load(Path(parity_recipe.__file__).parent / "golden" / "neural" / f"{name}.npz")
+    decoded = np.empty_like(golden["decoded"])
+    CODECS[name](small[name]).decode_here(memoryview(golden["part"].tobytes()), decoded)
+    assert np.array_equal(decoded, golden["decoded"])
