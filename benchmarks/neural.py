@@ -1,10 +1,10 @@
 """TCM as inner codec: what a volume costs beyond the network, and what a region saves.
 
-    python benchmarks/neural.py [SCAN.nii.gz] [--shape 4 256 256] [-o benchmarks/neural.csv]
+    python benchmarks/neural.py [SCAN.nii.gz] [--shape 180 256 256] [-o benchmarks/neural.csv]
         [--codecs tcm tcm_auxt] [--precisions float32 float64] [--weights FILE] [--device cuda]
 
 Without `--weights`, which goes with one of the codecs, the weights are the recipe of
-tests/parity/README.md. The scan is cut and repeated to the shape, slices first. Times are those of
+tests/parity/README.md. The scan is cut and repeated to each shape, slices first. Times are those of
 this process's processor, one thread (the clock says nothing on a busy machine); with `--device
 cuda`, those of the clock. One line per codec, precision and volume:
 
@@ -13,7 +13,8 @@ slices, side  of what goes through the network, after padding
 network_s     inside the modules of the network while encoding (decoding): the bare forward passes
 encode, decode  whole `MedROI.encode` without verification, whole `MedROI.decode`, over network_s
 verified      encoding with verification over encoding without
-voxels, time  of the region over those of the full volume; `padded`, pixels after padding
+voxels, time  of the region over those of the full volume; `padded`, pixels after padding: sides
+              are padded to 256 at least, so a region narrower than that saves slices alone
 """
 
 from __future__ import annotations
@@ -158,19 +159,26 @@ def rows(volume: np.ndarray, inner: Row) -> Iterator[Row]:
     yield {**label, "volume": "region", **region, **shares}
 
 
+def all_rows(volumes: list[np.ndarray], inner: Row) -> Iterator[Row]:
+    """The rows of every volume."""
+    for volume in volumes:
+        yield from rows(volume, inner)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scan", nargs="?", type=Path, default=SCAN)
     parser.add_argument("-o", "--output", type=Path, default=HERE / "neural.csv")
-    parser.add_argument("--shape", type=int, nargs=3, default=(4, 256, 256))
+    parser.add_argument("--shape", type=int, nargs=3, action="append")
     parser.add_argument("--codecs", nargs="+", choices=list(MULTIPLES), default=list(MULTIPLES))
-    parser.add_argument("--precisions", nargs="+", default=["float32", "float64"])
+    parser.add_argument("--precisions", nargs="+", default=["float32"])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    volume = volume_of(asked.scan, tuple(asked.shape))
+    shapes = asked.shape or [(2, 256, 256), (1, 512, 512)]
+    volumes = [volume_of(asked.scan, tuple(shape)) for shape in shapes]
     with tempfile.TemporaryDirectory() as folder, asked.output.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -178,7 +186,7 @@ def main() -> None:
             weights = asked.weights or recipe_weights(name, folder)
             for precision in asked.precisions:
                 inner = {"id": name, "precision": precision, "device": asked.device}
-                for row in rows(volume, {**inner, "weights": weights}):
+                for row in all_rows(volumes, {**inner, "weights": weights}):
                     rounded = {
                         k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()
                     }
