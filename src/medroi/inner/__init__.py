@@ -125,6 +125,17 @@ TABLE = (
         dtypes="all real numbers without NaN",
         dims="2-D",
     ),
+    Entry(
+        36,
+        "sirenmri",
+        "fast or faithful; lossy",
+        "medroi.inner.neural.sirenmri.codec",
+        "SirenMRI",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="real numbers without NaN",
+        dims="1-D to 8-D",
+    ),
 )
 
 
