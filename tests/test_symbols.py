@@ -53,6 +53,30 @@ def typical(count: int = 400) -> tuple[Tables, np.ndarray, np.ndarray, bytes]:
     return table, symbols, rows, table.encode(symbols, rows)
 
 
+@pytest.mark.parametrize("steps", [(0,), (1, 1, 399), (7, 0, 200)])
+def test_symbols_are_read_in_any_steps(steps: tuple[int, ...]) -> None:
+    table, symbols, rows, coded = typical()
+    reader, taken = table.reader(coded), []
+    for cut in np.split(rows, np.cumsum(steps)):
+        taken.append(reader.take(cut))
+    reader.finish()
+    assert np.array_equal(np.concatenate(taken), symbols)
+
+
+def test_a_reader_refuses_what_is_left_and_what_is_not_there() -> None:
+    table, _, rows, coded = typical()
+    reader = table.reader(coded)
+    reader.take(rows[:-9])
+    with pytest.raises(CorruptStream):
+        reader.finish()
+    with pytest.raises(CorruptStream):
+        reader.take(rows)
+    with pytest.raises(CorruptStream):
+        table.reader(coded[:3])
+    with pytest.raises(InvalidArgument):
+        table.reader(coded).take(np.array([5], np.uint16))
+
+
 def test_the_slow_reference_reads_the_same_symbols() -> None:
     table, symbols, rows, coded = typical()
     assert decode_symbols(coded, table.cdf, table.lengths, table.offsets, rows) == symbols.tolist()

@@ -16,7 +16,8 @@ typedef struct medroi_symbol_tables {
 
 medroi_status medroi_symbols_check_tables(const medroi_symbol_tables *tables, medroi_error *error);
 
-/* Refuse rows that the tables do not have; *capacity is what medroi_symbols_encode needs at most. */
+/* Refuse rows that the tables do not have; *capacity is what medroi_symbols_encode needs at most.
+ */
 medroi_status medroi_symbols_capacity(const medroi_symbol_tables *tables, const int32_t *symbols,
                                       const uint16_t *rows, size_t count, size_t *capacity,
                                       medroi_error *error);

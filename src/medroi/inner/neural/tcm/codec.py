@@ -53,7 +53,7 @@ class Tcm(InnerCodec):
     multiple: ClassVar[int] = 128
     auxiliary: ClassVar[bool] = False
 
-    weights: Path | str
+    weights: Path | str = ""
     precision: str = PRECISIONS[0]
     device: str = "cpu"
     verify: bool = True
@@ -101,7 +101,10 @@ class Tcm(InnerCodec):
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
-        return _Scaled(self, images.scale_of(self.name, region))
+        scale = images.scale_of(self.name, region)
+        if region.min() == region.max():
+            scale = images.Scale(scale.offset, 0.0)
+        return _Scaled(self, scale)
 
     def encode(self, part: Array) -> bytes:
         """See `InnerCodec.encode`."""

@@ -51,14 +51,14 @@ def frame_of(shape: tuple[int, ...], multiple: int) -> images.Frame:
 
 
 def write(networks: Networks, block: Array, scale: images.Scale, multiple: int) -> Coded:
-    """Code the slices of a block.
+    """Code the slices of a block; with a span of 0, all of its values are the offset.
 
     Raises
     ------
     InvalidArgument
     """
     frame = frame_of(block.shape, multiple)
-    values = images.to_slices(block, scale)
+    values = images.to_slices(block, images.Scale(scale.offset, scale.span or 1.0))
     found: list[SliceSymbols] = []
     records: list[near.Near] = []
     for batch in _batches(len(values), frame):

@@ -7,6 +7,7 @@ that grid is recorded (see `near`). So symbols decode the same whatever computes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,10 +77,11 @@ def find_symbols(networks: Networks, images: Reals) -> tuple[list[SliceSymbols],
         Where the network gives something that is no latent.
     """
     first = next(networks.transforms.parameters())
-    latents = networks.transforms.analysis(
-        torch.from_numpy(images).to(first.device, first.dtype)[:, None]
-    )
-    hyper = networks.transforms.hyper_analysis(latents).cpu().double()
+    with _full_precision(first.device):
+        latents = networks.transforms.analysis(
+            torch.from_numpy(images).to(first.device, first.dtype)[:, None]
+        )
+        hyper = networks.transforms.hyper_analysis(latents).cpu().double()
     hyper_symbols = _rounded((hyper - networks.medians).numpy())
     coder = _Encoder(latents.cpu().double().numpy(), networks.sizes.n_groups)
     _walk(networks, hyper_symbols, coder)
@@ -127,9 +129,20 @@ def read_latents(
 def draw(networks: Networks, latents: Tensor) -> Reals:
     """Padded slices (n, h, w) from refined latents, clamped to 0 to 1."""
     first = next(networks.transforms.parameters())
-    images = networks.transforms.synthesis(latents.to(first.device, first.dtype))
+    with _full_precision(first.device):
+        images = networks.transforms.synthesis(latents.to(first.device, first.dtype))
     drawn: Reals = images[:, 0].clamp(0, 1).cpu().double().numpy()
     return drawn
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Convolutions of a GPU without TensorFloat-32, which keeps 10 bits of each factor."""
+    if device.type != "cuda":
+        return nullcontext()
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, deterministic=True, allow_tf32=False
+    )
+    return flags
 
 
 def rows_of_hyper(shape: tuple[int, ...]) -> Integers:
