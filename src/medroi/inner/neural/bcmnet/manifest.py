@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medroi.inner.neural.bcmnet.network import COMPONENTS
+from medroi.inner.neural.bcmnet.model import COMPONENTS
 
 _FEATURES, _CONTEXT = 64, 120
 _BLOCKS = 8

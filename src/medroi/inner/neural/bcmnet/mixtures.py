@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from medroi import _kernel
 from medroi.errors import CorruptStream, InvalidArgument
-from medroi.inner.neural.bcmnet.network import COMPONENTS
+from medroi.inner.neural.bcmnet.model import COMPONENTS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from medroi.errors import CorruptStream
 from medroi.inner.neural.bcmnet import mixtures
 from medroi.inner.neural.bcmnet.layers import Layers
-from medroi.inner.neural.bcmnet.network import SUB_IMAGES
+from medroi.inner.neural.bcmnet.model import SUB_IMAGES
 from medroi.inner.neural.bcmnet.order import steps
 from medroi.inner.neural.bcmnet.walk import SubImage, walk
 

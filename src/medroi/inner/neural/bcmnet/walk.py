@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.inner.neural.bcmnet import network as bcm
+from medroi.inner.neural.bcmnet import model as bcm
 from medroi.inner.neural.bcmnet.layers import Layers
 from medroi.inner.neural.bcmnet.mixtures import Floats, on_grid
 from medroi.inner.neural.bcmnet.order import Step, steps
