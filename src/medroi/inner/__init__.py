@@ -103,6 +103,17 @@ TABLE = (
         dtypes="as the codec",
         dims="as the codec",
     ),
+    Entry(
+        35,
+        "bcmnet",
+        "lossless",
+        "medroi.inner.neural.bcmnet.codec",
+        "Bcmnet",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="integers and scaled floats of 16 bits",
+        dims="3-D",
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Bcmnet(InnerCodec):
     weights : Path or str
         A checkpoint, or the 32 hexadecimal digits of weights that are found by themselves.
     base_psnr : float
-        Quality of the lossy base, dB against the range of the region.
+        Quality of the lossy base, dB against the range of the region, about.
     bit_depth : int, optional
         Values are divided by 2^bit_depth - 1 for the network; 8 for elements of one byte and 16 for
         others where it is not given, as the public weights expect.
@@ -60,6 +61,8 @@ class Bcmnet(InnerCodec):
     def __post_init__(self) -> None:
         """Refuse what no part can be coded with."""
         check_number(self.name, "base_psnr", self.base_psnr, 0, 200)
+        if not isinstance(self.weights, os.PathLike):
+            neural_weights.parse_name(self.name, self.weights)
         if self.bit_depth is not None and self.bit_depth not in range(1, 17):
             raise InvalidArgument(f"bcmnet: bit_depth={self.bit_depth!r}, expected 1 to 16")
         if self.slices_per_part not in range(GROUP, 1025, GROUP):
@@ -69,15 +72,10 @@ class Bcmnet(InnerCodec):
 
     def config(self) -> dict[str, Any]:
         """Name and settings; the weights by their hash, because configurations travel."""
-        config = {
-            "id": self.name,
-            "weights": neural_weights.resolve(self.weights, LAYOUT).name,
-            "base_psnr": self.base_psnr,
-            "bit_depth": self.bit_depth,
-            "slices_per_part": self.slices_per_part,
-            "verify": self.verify,
-        }
-        return {key: value for key, value in config.items() if value is not None}
+        config = {key: value for key, value in super().config().items() if value is not None}
+        if isinstance(self.weights, os.PathLike):
+            config["weights"] = neural_weights.resolve(self.weights, LAYOUT).name
+        return config
 
     def check(self, region: Block) -> None:
         """See `InnerCodec.check`."""
@@ -102,7 +100,7 @@ class Bcmnet(InnerCodec):
         weights = neural_weights.resolve(self.weights, LAYOUT)
         indexing = indices.find(region)
         found = indexing.of(region)
-        step = 1.0 if found.min() == found.max() else base.find_step(found, self.base_psnr)
+        step = base.step_for(float(found.max() - found.min()), self.base_psnr)
         depth = self.bit_depth or (8 if region.dtype.itemsize == 1 else 16)
         return _Planned(weights, indexing, step, depth, self.verify)
 
