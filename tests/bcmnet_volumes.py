@@ -1,4 +1,4 @@
-"""Small volumes for BCM-Net and the weights of the parity recipe, for tests of both environments."""
+"""Small volumes for BCM-Net, and weights by the parity recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from parity_recipe import recipe_tensors
 
-# Shape, dtype, largest value, added: odd sides, tiny ones, one slice, more than a group, 1-D to 4-D.
+# Shape, dtype, largest value, added.
 CASES = {
     "odd": ((10, 5, 7), "|u1", 200, 0),
     "16 bits": ((3, 6, 8), "<u2", 65535, 0),

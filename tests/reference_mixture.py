@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -57,7 +58,7 @@ def decode(
     symbols = []
     for components, (low, high) in zip(mixtures, limits, strict=True):
         starts = [start(components, low, high, i) for i in range(high - low + 2)]
-        assert all(a < b for a, b in zip(starts, starts[1:], strict=False))
+        assert all(a < b for a, b in itertools.pairwise(starts))
         symbols.append(low + decoder.share(starts, 24))
     decoder.finish()
     return symbols

@@ -15,7 +15,6 @@ import torch
 
 import medroi
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
-from medroi.inner import make
 from medroi.inner.neural import part as neural_part
 from medroi.inner.neural import weights as neural_weights
 from medroi.inner.neural.bcmnet import slices_coder

@@ -1,7 +1,7 @@
 """The layers of BCM-Net as functions of named tensors.
 
-Nothing here is a `torch.nn.Module`: a layer finds its tensors by the names of the public checkpoints,
-so a state dictionary is the network, and this file needs no torch before it runs.
+Nothing here is a `torch.nn.Module`: a layer finds its tensors by the names of the public
+checkpoints, so a state dictionary is the network, and this file needs no torch before it runs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From the network's parameters to the integers under which a residual is coded.
 
-A parameter is rounded to a grid. Two machines may disagree about one that lies close to the middle between two
-integers: the encoder lists these and says which way it went.
+A parameter is rounded to a grid. Two machines may disagree about one that lies close to the middle
+between two integers: the encoder lists these and says which way it went.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PER_LEVEL = 64
 _SCALE_OF_ONE = 40
 _MAX_WEIGHT, _MAX_SCALE, _MAX_MEAN = 127, 175, 8388608
 _MIN_LOG_SCALE = -7
-# Two float64 runs differ by about 1e-13 of a value; this leaves room for networks that amplify more.
+# Two float64 runs differ by about 1e-13 of a value; networks may amplify more than those seen.
 _DOUBT = 1e-8
 
 

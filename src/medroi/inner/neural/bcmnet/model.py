@@ -1,7 +1,7 @@
 """BCM-Net: parameters of a mixture of logistics for every residual of a slice.
 
-Wang et al., "Learning Lossless Compression for High Bit-Depth Medical Imaging" and its successor with
-bilateral context; written from its papers and from facts about its public checkpoints.
+Liu et al., "Bilateral Context Modeling for Residual Coding in Lossless 3D Medical Image
+Compression"; written from what the paper and facts about its public checkpoints say.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ def _inter(
     return x + layers["feed_forward"].feed_forward(torch.cat([x, normal], 1))
 
 
-def context(
-    network: Layers, lossy: Tensor, references: tuple[Tensor, Tensor] | None
-) -> Context:
+def context(network: Layers, lossy: Tensor, references: tuple[Tensor, Tensor] | None) -> Context:
     """Context of slices.
 
     Parameters
@@ -89,8 +87,8 @@ def context(
     network : Layers
         The whole network.
     lossy : Tensor
-        Lossy reconstructions, divided by the largest value of their bit depth, [N, 1, H, W]; H and W
-        even.
+        Lossy reconstructions, divided by the largest value of their bit depth, [N, 1, H, W]; H
+        and W even.
     references : two Tensors, optional
         Forward and backward neighbour of each slice, scaled alike; None where there is none.
     """
