@@ -17,7 +17,7 @@ from medroi.training.slices import Sample, Slices, draw
 
 _MIN_LOG_SCALE = -7
 _LARGEST_GRADIENT = 1.0
-_WARM_UP = 30
+_WARM_UP = 10
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrainSettings:
     batch : int
         Windows per step.
     learning_rate : float
-        Of Adam; rises for 30 steps, then falls as a cosine to a twentieth over `steps`.
+        Of Adam; rises for 10 steps, then falls as a cosine to a twentieth over `steps`.
     steps : int
     seed : int
     device : str
@@ -43,7 +43,7 @@ class TrainSettings:
     bit_depth: int
     side: int = 64
     batch: int = 4
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-4
     steps: int = 1000
     seed: int = 0
     device: str = "cpu"
