@@ -84,4 +84,4 @@ def draw(slices: Slices, side: int, random: np.random.Generator) -> Sample:
         return Sample(exact, lossy, None)
     if places[1] >= n:
         places[1] = places[0]
-    return Sample(exact, lossy, tuple(slices.exact[place][window] for place in places))  # type: ignore[arg-type]
+    return Sample(exact, lossy, tuple(slices.exact[place][window] for place in places))
