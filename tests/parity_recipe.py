@@ -67,8 +67,12 @@ def crc32(tensor: np.ndarray) -> int:
 
 
 def phantom(
-    name: str, shape: tuple[int, int], top: int, texture: str | None = None,
-    shift: tuple[float, float] = (0.0, 0.0), seed: int = 1,
+    name: str,
+    shape: tuple[int, int],
+    top: int,
+    texture: str | None = None,
+    shift: tuple[float, float] = (0.0, 0.0),
+    seed: int = 1,
 ) -> np.ndarray:
     """The recipe's image: integers from 0 to `top`."""
     height, width = shape

@@ -1,4 +1,4 @@
-"""Integers under mixtures of logistics, slowly, from FORMAT.md section 12.5 alone."""
+"""Integers under mixtures of logistics, slowly, from FORMAT.md alone."""
 
 from __future__ import annotations
 

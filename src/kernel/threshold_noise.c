@@ -6,9 +6,11 @@
  * values of the shell above `low` (which may be a constant fill) are binned from `low` up; the
  * mode is looked for in the lowest sixth of the range. tau is where the density falls to a
  * hundredth of the mode's, but no further from the mode than four times the distance at which it
- * falls to a half. There is no noise to be seen where few values of the shell lie below tau,
- * where tau is a sixth up the range, or where `low` is further above the background than the
- * mode is above `low`: then tau is just above a constant air, or below everything. */
+ * falls to a half; beyond three times that distance, what is brighter than a tenth of the range is
+ * no noise but dim tissue, far from the coil, and tau lies just above that tenth. There is no noise
+ * to be seen where few values of the shell lie below tau, where tau is a sixth up the range, or
+ * where `low` is further above the background than the mode is above `low`: then tau is just above
+ * a constant air, or below everything. */
 #include "region_internal.h"
 
 #include <math.h>
@@ -21,7 +23,9 @@
 #define MODE_RANGE 6      /* the mode lies in the lowest sixth of the range */
 #define TAU_RANGE 6       /* and tau too; lung at the border of a crop reaches higher */
 #define LOW_DENSITY 100   /* tau is where the density is a hundredth of the mode's, */
-#define HALF_WIDTHS 4     /* or this many half widths above the mode */
+#define HALF_WIDTHS 4     /* or this many half widths above the mode, */
+#define SURE_WIDTHS 3     /* or, from this many on, */
+#define DIM_RANGE 10      /* a tenth up the range, where tissue far from the coil begins */
 #define MIN_AIR_SHARE 0.1 /* of the shell */
 #define MIN_SHELL_AXIS 8
 
@@ -149,6 +153,8 @@ static size_t first_below(const uint64_t *counts, size_t mode, uint64_t share) {
     return i;
 }
 
+static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
+
 static int all_whole(const samples *found) {
     for (size_t i = 0; i < found->n_all; i++) {
         if (found->all[i] != floor(found->all[i])) {
@@ -184,8 +190,10 @@ static double end_of_noise(const samples *found, double low, double high, double
     }
     size_t half = first_below(found->counts, mode, 2);
     size_t end = first_below(found->counts, mode, LOW_DENSITY);
-    size_t furthest = mode + HALF_WIDTHS * (half - mode);
-    end = end < furthest ? end : furthest;
+    size_t sure = mode + SURE_WIDTHS * (half - mode);
+    size_t dim = (size_t)((high - low) / DIM_RANGE / width) + 1;
+    size_t furthest = lesser(mode + HALF_WIDTHS * (half - mode), dim > sure ? dim : sure);
+    end = lesser(end, furthest);
     uint64_t n_air = 0;
     for (size_t i = 0; i < end && i < N_BINS; i++) {
         n_air += found->counts[i];

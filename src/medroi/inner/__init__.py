@@ -114,6 +114,17 @@ TABLE = (
         dtypes="integers and scaled floats of 16 bits",
         dims="3-D",
     ),
+    Entry(
+        36,
+        "sirenmri",
+        "fast or faithful; lossy",
+        "medroi.inner.neural.sirenmri.codec",
+        "SirenMRI",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="real numbers without NaN",
+        dims="1-D to 8-D",
+    ),
 )
 
 

@@ -129,6 +129,4 @@ def pad(values: Reals, frame: Frame) -> Reals:
 
 def crop(values: npt.NDArray[Any], frame: Frame) -> npt.NDArray[Any]:
     """Slices without their frames; the last two axes are height and width."""
-    return values[
-        ..., frame.top : frame.top + frame.height, frame.left : frame.left + frame.width
-    ]
+    return values[..., frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]

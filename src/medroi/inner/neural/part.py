@@ -90,9 +90,7 @@ def unpack(coded: memoryview) -> Part:
             f"corrupt stream: a learned codec's part has {len(coded)} bytes, "
             f"expected {position + sum(lengths)}"
         )
-    return Part(
-        settings, weights_hash, offset, span, crc, tuple(_cut(coded, position, lengths))
-    )
+    return Part(settings, weights_hash, offset, span, crc, tuple(_cut(coded, position, lengths)))
 
 
 def _take(layout: struct.Struct, coded: memoryview, position: int) -> tuple[Any, ...]:
