@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("bit_depth", type=int)
     parser.add_argument("scan", type=Path, nargs="?", default=SCAN)
-    parser.add_argument("--shape", type=int, nargs=3, default=(16, 96, 96))
+    parser.add_argument("--shape", type=int, nargs=3, default=(9, 80, 80))
     parser.add_argument("-o", "--output", type=Path, default=HERE / "neural_lossless.csv")
     args = parser.parse_args()
     crop = middle(np.asarray(nibabel.load(args.scan).dataobj), tuple(args.shape))

@@ -11,7 +11,7 @@ checkpoint is in the public layout and is loaded as public ones are:
 The bit depth that the weights are for is printed, and has to be given.
 
 Time, honestly: a window of 64 x 64 costs about 80 GFLOP per step, forward and backward. A core of
-a CPU does a step of four windows in about 4 s, so an hour is a thousand steps and gives a sketch.
+a CPU does a step of four windows in about 6 s, so an hour is 600 steps and gives a sketch.
 Networks that win anything take tens of thousands of steps: use a GPU (`--device cuda`).
 """
 
