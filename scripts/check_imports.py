@@ -24,6 +24,7 @@ LAYERS = {
     "inner": 3,
     "metrics": 3,
     "verify": 4,
+    "training": 4,
     "codec": 5,
     "fit": 5,
     "settings": 6,
@@ -68,6 +69,7 @@ PUBLIC = {
     "medroi.hdf5",
     "medroi.metrics",
     "medroi.scans",
+    "medroi.training",
 }
 
 # Files of the kernel by group. `base` serves all, `pipeline` puts them together, and the groups in

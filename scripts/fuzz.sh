@@ -14,7 +14,7 @@ first="${3:-0}"
 
 sanitizers=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 mkdir -p build/fuzz
-for program in decode region hdf5; do
+for program in decode region hdf5 mixture; do
     filters=()
     if [ "$program" = hdf5 ]; then
         filters=(-Ifilters filters/*.c)
@@ -29,4 +29,5 @@ export ASAN_OPTIONS="max_allocation_size_mb=256:detect_leaks=1:${ASAN_OPTIONS:-}
 shopt -s nullglob
 build/fuzz/fuzz_region "$((seconds / 4))" "$seed" "$first"
 build/fuzz/fuzz_hdf5 "$((seconds / 4))" "$seed" "$first"
-build/fuzz/fuzz_decode "$((seconds - seconds / 4 * 2))" "$seed" "$first" tests/golden/*.medroi
+build/fuzz/fuzz_mixture "$((seconds / 8))" "$seed" "$first"
+build/fuzz/fuzz_decode "$((seconds - seconds / 4 * 2 - seconds / 8))" "$seed" "$first" tests/golden/*.medroi

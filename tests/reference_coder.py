@@ -95,9 +95,9 @@ class Decoder:
         b.learn(token)
         return token
 
-    def share(self, starts: list[int]) -> int:
-        """The symbol whose share of 2^16 holds the code; the last entry ends the last share."""
-        r = self.range >> 16
+    def share(self, starts: list[int], bits: int = 16) -> int:
+        """The symbol whose share of 2^bits holds the code; the last entry ends the last share."""
+        r = self.range >> bits
         index = max(i for i in range(len(starts) - 1) if self.code >= r * starts[i])
         self._narrow(starts[index], starts[index + 1] - starts[index], r)
         return index

@@ -927,3 +927,90 @@ cdef class SymbolReader:
         """Refuse bytes behind the last symbol."""
         cdef medroi_error error
         check(medroi_symbols_close(&self.c, &error), &error)
+
+
+cdef extern from "mixture.h" nogil:
+    ctypedef struct medroi_mixtures:
+        size_t count
+        size_t components
+        const uint8_t *weights
+        const int32_t *means
+        const uint8_t *scales
+        const int32_t *low
+        const int32_t *high
+    medroi_status medroi_mixtures_check(const medroi_mixtures *, medroi_error *)
+    size_t medroi_mixtures_capacity(size_t)
+    medroi_status medroi_mixtures_encode(const medroi_mixtures *, const int32_t *, uint8_t *, size_t,
+                                         size_t *, medroi_error *)
+    medroi_status medroi_mixtures_decode(const medroi_mixtures *, const uint8_t *, size_t, int32_t *,
+                                         medroi_error *)
+
+
+cdef class Mixtures:
+    """Mixtures of logistics, one per symbol, as integers (FORMAT.md)."""
+
+    cdef medroi_mixtures c
+    cdef object kept
+
+    def __init__(self, const uint8_t[:, ::1] weights not None, const int32_t[:, ::1] means not None,
+                 const uint8_t[:, ::1] scales not None, const int32_t[::1] low not None,
+                 const int32_t[::1] high not None):
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef size_t count = low.shape[0], components = weights.shape[1]
+        shape = (weights.shape[0], weights.shape[1])
+        if shape != (means.shape[0], means.shape[1]) or shape != (scales.shape[0], scales.shape[1]) \
+                or not low.shape[0] == high.shape[0] == weights.shape[0] or components == 0:
+            raise errors.InvalidArgument(
+                f"mixtures: weights of shape {shape} beside {means.shape[0]} x {means.shape[1]} "
+                f"means, {scales.shape[0]} x {scales.shape[1]} scales, {low.shape[0]} and "
+                f"{high.shape[0]} limits")
+        self.kept = (weights, means, scales, low, high)
+        self.c.count = count
+        self.c.components = components
+        if count > 0:
+            self.c.weights = &weights[0, 0]
+            self.c.means = &means[0, 0]
+            self.c.scales = &scales[0, 0]
+            self.c.low = &low[0]
+            self.c.high = &high[0]
+        with nogil:
+            status = medroi_mixtures_check(&self.c, &error)
+        check(status, &error)
+
+    def encode(self, const int32_t[::1] symbols not None):
+        """Bytes of one symbol per mixture."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef size_t capacity = medroi_mixtures_capacity(self.c.count), nbytes = 0
+        cdef const int32_t *values = &symbols[0] if symbols.shape[0] > 0 else NULL
+        cdef PyObject *coded
+        cdef uint8_t *dst
+        if <size_t>symbols.shape[0] != self.c.count:
+            raise errors.InvalidArgument(
+                f"mixtures: {symbols.shape[0]} symbols for {self.c.count} mixtures")
+        coded = new_bytes(NULL, capacity)
+        dst = <uint8_t *>bytes_memory(coded)
+        with nogil:
+            status = medroi_mixtures_encode(&self.c, values, dst, capacity, &nbytes, &error)
+        if status != MEDROI_OK:
+            Py_XDECREF(coded)
+            check(status, &error)
+        resize_bytes(&coded, nbytes)
+        result = <bytes>coded
+        Py_XDECREF(coded)
+        return result
+
+    def decode(self, const uint8_t[::1] coded not None, int32_t[::1] out not None):
+        """Decode one symbol per mixture from exactly these bytes."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef size_t nbytes = coded.shape[0]
+        cdef const uint8_t *start = start_of(coded)
+        cdef int32_t *values = &out[0] if out.shape[0] > 0 else NULL
+        if <size_t>out.shape[0] != self.c.count:
+            raise errors.InvalidArgument(
+                f"mixtures: room for {out.shape[0]} symbols of {self.c.count} mixtures")
+        with nogil:
+            status = medroi_mixtures_decode(&self.c, start, nbytes, values, &error)
+        check(status, &error)

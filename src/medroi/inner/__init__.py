@@ -117,6 +117,7 @@ TABLE = (
         dims="as the codec",
     ),
     Entry(
+<<<<<<< HEAD
         32,
         "tcm",
         "lossy, as its weights",
@@ -149,6 +150,17 @@ TABLE = (
         dtypes="all numbers without NaN",
         dims="2-D",
         notice="generative, not diagnostic",
+=======
+        35,
+        "bcmnet",
+        "lossless",
+        "medroi.inner.neural.bcmnet.codec",
+        "Bcmnet",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="integers and scaled floats of 16 bits",
+        dims="3-D",
+>>>>>>> neural-bcm
     ),
     Entry(
         36,

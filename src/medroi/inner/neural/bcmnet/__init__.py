@@ -1,0 +1,1 @@
+"""Inner codec 35: BCM-Net, lossless residual coding over a lossy base."""
