@@ -87,7 +87,7 @@ class MatchedRow(ResultRow):
 class PairedTest:
     """A row of tests.csv: one quantity of one codec, between two regions, over the scans.
 
-    `mean_difference` and `mean_ratio` are second over first; `cohen_d` is the mean of the
+    `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first; `cohen_d` is the mean of the
     differences over their standard deviation. `p_holm` is `p` corrected over all rows of the file.
     """
 

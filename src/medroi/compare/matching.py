@@ -1,0 +1,177 @@
+"""The same PSNR over the same voxels: what a region saves when quality cannot pay for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+from medroi import metrics
+from medroi.compare.coding import Coding, coding_of
+from medroi.compare.measuring import empty_row, status_of, with_figures
+from medroi.compare.methods import Method
+from medroi.compare.results import MatchedRow, ResultRow
+from medroi.compare.subject import Subject
+
+PROTOCOL = "medroi"
+TOLERANCE_DB = 0.05
+_MAX_TRIALS = 14
+# Where a search begins and how far it goes, by setting; PSNR rises with a quality alone.
+_LIMITS = {"rate": (1.0, 1e5), "step": (1e-6, 1e6), "quality": (0.0, 100.0)}
+
+
+def match(subject: Subject, method: Method, full: ResultRow) -> list[MatchedRow]:
+    """Rows of all regions at the PSNR that the full volume has at the method's level.
+
+    Parameters
+    ----------
+    subject : Subject
+    method : Method
+        A lossy one.
+    full : ResultRow
+        Of the full volume.
+
+    Returns
+    -------
+    list of MatchedRow
+        The full volume's own, and those of box and hull: files whose PSNR is within 0.05 dB of it.
+        For a setting of whole numbers, the bytes between the two files around it, read off
+        logarithmically, which `settings` says.
+    """
+    if full.status != "ok" or full.psnr_db is None or not math.isfinite(full.psnr_db):
+        return []
+    rows = [_matched(full, full.psnr_db)]
+    for region in subject.regions:
+        if region != "full":
+            rows.append(_search(subject, method, region, full.psnr_db))
+    return rows
+
+
+def _matched(row: ResultRow, wanted_db: float) -> MatchedRow:
+    values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    return MatchedRow(**values, matched_psnr_db=wanted_db)
+
+
+def _search(subject: Subject, method: Method, region: str, wanted_db: float) -> MatchedRow:
+    row = empty_row(subject, method, region, PROTOCOL)
+    try:
+        if method.searched == "quality":
+            return _between(row, subject, method, wanted_db)
+
+        def trial(value: float) -> float:
+            return subject.psnr(coding_of(subject, region, method.at(value)).trial())
+
+        value = reach(trial, _start(subject, method), wanted_db, _LIMITS[method.searched])
+        coding = coding_of(subject, region, method.at(value))
+        found = _figures(row, subject, coding)
+        assert found.psnr_db is not None
+        if not abs(found.psnr_db - wanted_db) <= TOLERANCE_DB:
+            missed = f"not reached: {found.psnr_db:.2f} dB is the nearest to {wanted_db:.2f}"
+            found = dataclasses.replace(found, status=missed)
+        return _matched(found, wanted_db)
+    except Exception as error:  # of any library; the row says which
+        return _matched(dataclasses.replace(row, status=status_of(error)), wanted_db)
+
+
+def _figures(row: ResultRow, subject: Subject, coding: Coding) -> ResultRow:
+    coded = coding.encode()
+    return with_figures(row, subject, row.region, coding, coded, coding.decode(coded))
+
+
+def _start(subject: Subject, method: Method) -> float:
+    value = method.config.get(method.searched)
+    if value is not None:
+        return float(value)
+    # A quantiser's error is about its step / sqrt(12), less where most coefficients are 0.
+    target_db = float(method.config["psnr"])
+    return subject.peak * 10 ** (-target_db / 20) * 2.5
+
+
+def reach(
+    psnr_of: Callable[[float], float],
+    start: float,
+    wanted_db: float,
+    limits: tuple[float, float],
+) -> float:
+    """The setting that gives a PSNR, where more of the setting is less of it.
+
+    Secants on the logarithm of the setting, kept between the settings that enclose it.
+
+    Returns
+    -------
+    float
+        The setting with the PSNR nearest to the one wanted, of those tried.
+    """
+    low, high = (math.log(limit) for limit in limits)
+    tried: list[tuple[float, float]] = []
+    place = min(max(math.log(start), low), high)
+    for _ in range(_MAX_TRIALS):
+        found_db = psnr_of(math.exp(place))
+        tried.append((place, found_db))
+        if abs(found_db - wanted_db) <= TOLERANCE_DB / 2:
+            break
+        if found_db > wanted_db:
+            low = max(low, place)
+        else:
+            high = min(high, place)
+        if high - low < 1e-6:
+            break
+        place = _next(tried, wanted_db, low, high)
+    return math.exp(min(tried, key=lambda pair: abs(pair[1] - wanted_db))[0])
+
+
+def _next(tried: list[tuple[float, float]], wanted_db: float, low: float, high: float) -> float:
+    place, found_db = tried[-1]
+    slope = -6.0
+    if len(tried) > 1:
+        before, before_db = min(tried[:-1], key=lambda pair: abs(pair[1] - wanted_db))
+        if place != before and (found_db - before_db) / (place - before) < -0.5:
+            slope = (found_db - before_db) / (place - before)
+    if not math.isfinite(found_db):
+        slope = -1e9
+    guess = place + (wanted_db - found_db) / slope if math.isfinite(found_db) else place + 0.7
+    guess = min(max(guess, place - 2.0), place + 2.0)
+    inside = low < guess < high
+    return guess if inside else (low + high) / 2 if high - low < 4 else min(max(guess, low), high)
+
+
+def _between(row: ResultRow, subject: Subject, method: Method, wanted_db: float) -> MatchedRow:
+    """Read the bytes off between the two whole settings around the PSNR."""
+    tried: dict[int, ResultRow] = {}
+
+    def at(quality: int) -> float:
+        if quality not in tried:
+            coding = coding_of(subject, row.region, method.at(quality))
+            tried[quality] = _figures(row, subject, coding)
+        return tried[quality].psnr_db or math.inf
+
+    quality = int(method.config["quality"])
+    up = 1 if at(quality) < wanted_db else -1
+    last = int(_LIMITS["quality"][1 if up > 0 else 0])
+    while quality != last and (at(quality) < wanted_db) == (up > 0):
+        quality += up
+        at(quality)
+    below, above = sorted((quality - up, quality)) if len(tried) > 1 else (quality, quality)
+    return _matched(_read_off(tried[below], tried[above], subject, wanted_db), wanted_db)
+
+
+def _read_off(
+    below: ResultRow, above: ResultRow, subject: Subject, wanted_db: float
+) -> ResultRow:
+    assert below.psnr_db is not None and above.psnr_db is not None
+    assert below.stored_nbytes is not None and above.stored_nbytes is not None
+    if not below.psnr_db <= wanted_db <= above.psnr_db or above.psnr_db == below.psnr_db:
+        return dataclasses.replace(above, status=f"not reached: {above.psnr_db:.2f} dB is nearest")
+    share = (wanted_db - below.psnr_db) / (above.psnr_db - below.psnr_db)
+    low, high = math.log(below.stored_nbytes), math.log(above.stored_nbytes)
+    stored_nbytes = round(math.exp(low + share * (high - low)))
+    original_nbytes = subject.voxels.nbytes
+    return dataclasses.replace(
+        below if share < 0.5 else above,
+        stored_nbytes=stored_nbytes,
+        compression_ratio=metrics.compression_ratio(original_nbytes, stored_nbytes),
+        bpv_volume=metrics.bits_per_voxel(stored_nbytes, subject.voxels.size),
+        bpv_region=metrics.bits_per_voxel(stored_nbytes, below.region_voxels or 0),
+        psnr_db=wanted_db,
+        settings=f'{{"between": [{below.settings}, {above.settings}]}}',
+    )

@@ -1,0 +1,293 @@
+"""summary.md: the tables, and under each the sentence that a careful reader needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from medroi.compare.results import Failure, MatchedRow, PairedTest, ResultRow
+from medroi.compare.subject import REGIONS
+
+_Groups = dict[tuple[str, str], dict[str, list[ResultRow]]]
+
+_RATIO_NOTE = """\
+CR is bytes of the array in its stored dtype over all bytes written (header, record, hull and payload): geometric mean over
+scans. PSNR, in dB, and SSIM are over the tissue outline, the same voxels for full, box and hull, against the range of the
+original inside it: means over scans; "exact in n" says in how many scans not one of these voxels differed, which no mean
+includes. A lossless codec's PSNR is finite where a region left out voxels of the outline; "missed" is the largest share of
+them. **At one setting regions differ in quality as well as in size: with a rate, fewer voxels are fewer bytes by
+definition. The table of matched quality says what a region saves.**"""
+
+_MATCHED_NOTE = """\
+Box and hull were brought to the PSNR that the full volume has at this setting, over the same voxels, within 0.05 dB, by
+the codec's own setting; of HEIF, whose quality is a whole number, the bytes are read off between the two files around it.
+Gains are bytes of full / bytes of the region: geometric mean (smallest to largest) over scans. **These are the savings that
+a region brings; above 1 the region is smaller.**"""
+
+_PUBLISHED_NOTE = """\
+The same methods by the publication's own definitions, flaws included. They differ because published slices are scaled to 8
+bits by a minimum and maximum that no file holds (full and box each by their own); ratios count a byte a voxel whatever was
+stored, and no header; PSNR is a mean over slices with 100 for equal ones, with the air in "full" and without it in "box";
+and rate control gives a box fewer bytes at lower quality, which reads as a gain. **Only columns of one protocol can be
+compared with each other.**"""
+
+_TESTS_NOTE = """\
+Paired two-sided t-tests over scans; p is corrected by Holm's method over all tests of tests.csv together; d is the mean
+difference over the standard deviation of the differences. Scans of one scanner and protocol are alike: a small p says that
+the difference is no accident among scans like these, not that it holds elsewhere. Where all differences are equal there is
+no test."""
+
+_TIMES_NOTE = """\
+Seconds by the clock for one scan, one process on one core with one thread, nothing else of ours running, geometric mean;
+finding the region is in the encode time. Peak memory is the most that encoding took beyond what the process held before."""
+
+
+def summary_markdown(
+    rows: Sequence[ResultRow],
+    tests: Sequence[PairedTest],
+    matched: Sequence[MatchedRow] = (),
+    failures: Sequence[Failure] = (),
+    machine: Mapping[str, Any] | None = None,
+    title: str = "Full, box and hull compared",
+) -> str:
+    """The tables of a comparison as Markdown.
+
+    Parameters
+    ----------
+    rows, tests, matched, failures
+        What the CSV files hold.
+    machine : mapping, optional
+        What machine.json holds.
+    title : str
+        The heading.
+    """
+    sections = [f"# {title}", _about(rows, machine)]
+    for data_set in _data_sets(rows):
+        own = [row for row in rows if row.data_set == data_set and row.status == "ok"]
+        n_scans = len({row.scan for row in own})
+        sections.append(f"## {data_set}: {n_scans} scan{'s' if n_scans > 1 else ''}")
+        sections += _ratio_section(_grouped(own, "medroi"))
+        sections += _matched_section([row for row in matched if row.data_set == data_set])
+        sections += _published_section(_grouped(own, "published"), _grouped(own, "medroi"))
+        sections += _times_section(_grouped(own, "medroi"))
+    sections += _tests_section(tests)
+    sections += _without_section(rows, failures)
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _about(rows: Sequence[ResultRow], machine: Mapping[str, Any] | None) -> str:
+    text = (
+        "Written by `medroi compare`. Every figure of one scan is in results.csv, matched.csv and "
+        "tests.csv."
+    )
+    if not machine:
+        return text
+    return (
+        f"{text} medroi {machine.get('medroi')} ({machine.get('commit') or 'no commit'}), Python "
+        f"{machine.get('python')}, {machine.get('processor')}, {machine.get('cores')} cores."
+    )
+
+
+def _data_sets(rows: Iterable[ResultRow]) -> list[str]:
+    return list(dict.fromkeys(row.data_set for row in rows if row.original_nbytes is not None))
+
+
+def _grouped(rows: Iterable[ResultRow], protocol: str) -> _Groups:
+    """Rows of a protocol by method, then by region."""
+    found: _Groups = {}
+    for row in rows:
+        if row.protocol == protocol:
+            regions = found.setdefault((row.inner, row.level), {})
+            regions.setdefault(row.region, []).append(row)
+    return found
+
+
+def _ratio_section(groups: _Groups) -> list[str]:
+    if not groups:
+        return []
+    present = _present(groups)
+    header = ["codec", "setting"]
+    header += [f"CR {r}" for r in present] + [f"PSNR {r}" for r in present]
+    header += [f"SSIM {r}" for r in present] + [f"bpv {present[-1]}", "missed"]
+    lines = []
+    for (inner, level), regions in groups.items():
+        cells = [inner, level]
+        cells += [_geometric(regions.get(r), "compression_ratio", ".3g") for r in present]
+        cells += [_psnr(regions.get(r)) for r in present]
+        cells += [_mean(regions.get(r), "ssim", ".4f") for r in present]
+        cells.append(_mean(regions.get(present[-1]), "bpv_volume", ".3g"))
+        worst = max((row.miss_rate or 0 for found in regions.values() for row in found), default=0)
+        lines.append([*cells, f"{100 * worst:.2g} %" if worst else "0"])
+    return ["### At the codecs' settings", _table(header, lines), _RATIO_NOTE]
+
+
+def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
+    groups: dict[tuple[str, str], dict[str, dict[str, MatchedRow]]] = {}
+    for row in rows:
+        scans = groups.setdefault((row.inner, row.level), {})
+        scans.setdefault(row.scan, {})[row.region] = row
+    lines = []
+    for (inner, level), scans in groups.items():
+        wanted = [r["full"].matched_psnr_db or 0 for r in scans.values() if "full" in r]
+        if wanted:
+            lines.append([inner, level, f"{sum(wanted) / len(wanted):.1f}"])
+            lines[-1] += [_gain(scans.values(), region) for region in ("box", "hull")]
+    if not lines:
+        return []
+    header = ["codec", "setting of full", "PSNR of all", "full / box", "full / hull"]
+    return ["### At matched quality", _table(header, lines), _MATCHED_NOTE]
+
+
+def _gain(scans: Iterable[Mapping[str, MatchedRow]], region: str) -> str:
+    """Bytes of full over bytes of a region."""
+    gains, n_without = [], 0
+    for regions in scans:
+        full, other = regions.get("full"), regions.get(region)
+        if full and other and full.stored_nbytes and other.stored_nbytes and other.status == "ok":
+            gains.append(full.stored_nbytes / other.stored_nbytes)
+        elif other:
+            n_without += 1
+    if not gains:
+        return "not reached" if n_without else "-"
+    middle = math.exp(sum(map(math.log, gains)) / len(gains))
+    spread = f" ({min(gains):.3f} to {max(gains):.3f})" if len(gains) > 1 else ""
+    return f"{middle:.3f}{spread}" + (f", {n_without} not reached" if n_without else "")
+
+
+def _published_section(published: _Groups, ours: _Groups) -> list[str]:
+    if not published:
+        return []
+    lines = []
+    for method, regions in published.items():
+        other = ours.get(method, {})
+        cells = [*method]
+        for found in (regions, other):
+            for name, form, describe in (
+                ("compression_ratio", ".4g", _geometric),
+                ("psnr_db", ".2f", _mean),
+            ):
+                pair = [describe(found.get(region), name, form) for region in ("full", "box")]
+                cells.append(" -> ".join(pair))
+        cells.append(_mean(regions.get("box"), "miss_rate", ".2%"))
+        lines.append(cells)
+    header = [
+        "codec",
+        "setting",
+        "published: CR full -> box",
+        "published: PSNR",
+        "ours: CR full -> box",
+        "ours: PSNR",
+        "outline outside the published box",
+    ]
+    heading = "### By the publication's definitions, beside ours"
+    return [heading, _table(header, lines), _PUBLISHED_NOTE]
+
+
+def _times_section(groups: _Groups) -> list[str]:
+    timed = {
+        method: regions
+        for method, regions in groups.items()
+        if any(row.encode_s is not None for found in regions.values() for row in found)
+    }
+    if not timed:
+        return []
+    present = _present(timed)
+    header = ["codec", "setting"] + [f"encode {r}" for r in present]
+    header += [f"decode {r}" for r in present] + [f"MB {r}" for r in present]
+    lines = []
+    for (inner, level), regions in timed.items():
+        cells = [inner, level]
+        cells += [_geometric(regions.get(r), "encode_s", ".3g") for r in present]
+        cells += [_geometric(regions.get(r), "decode_s", ".3g") for r in present]
+        cells += [_megabytes(regions.get(r)) for r in present]
+        lines.append(cells)
+    counts = {
+        sum(row.encode_s is not None for row in found)
+        for regions in timed.values()
+        for found in regions.values()
+    }
+    return ["### Time and memory", _table(header, lines), f"{_TIMES_NOTE} Scans timed: {max(counts)}."]
+
+
+def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
+    tested = [test for test in tests if test.p is not None]
+    if not tested:
+        return []
+    header = ["codec", "setting", "protocol", "quantity", "pair", "n", "ratio", "t", "p (Holm)", "d"]
+    lines = [
+        [
+            test.inner,
+            test.level,
+            test.protocol,
+            test.quantity,
+            test.pair,
+            str(test.n),
+            _number(test.mean_ratio, ".3f"),
+            _number(test.t, ".2f"),
+            _number(test.p_holm, ".2g"),
+            _number(test.cohen_d, ".2f"),
+        ]
+        for test in tested
+    ]
+    return ["## Tests", _table(header, lines), _TESTS_NOTE]
+
+
+def _without_section(rows: Iterable[ResultRow], failures: Iterable[Failure]) -> list[str]:
+    """What has no figures, and why."""
+    lines = dict.fromkeys(
+        (f"{row.inner} {row.level}", f"{row.scan}, {row.region}", row.status)
+        for row in rows
+        if row.status != "ok"
+    )
+    cells = [list(line) for line in lines] + [["-", f.path, f.reason] for f in failures]
+    if not cells:
+        return []
+    return ["## Without figures", _table(["codec", "of", "why"], cells)]
+
+
+def _present(groups: _Groups) -> list[str]:
+    return [region for region in REGIONS if any(region in found for found in groups.values())]
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)
+
+
+def _values(rows: Sequence[ResultRow] | None, name: str) -> list[float]:
+    found = [getattr(row, name) for row in rows or ()]
+    return [value for value in found if value is not None]
+
+
+def _mean(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
+    values = [value for value in _values(rows, name) if math.isfinite(value)]
+    return format(sum(values) / len(values), form) if values else "-"
+
+
+def _geometric(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
+    values = [value for value in _values(rows, name) if value > 0]
+    return format(math.exp(sum(map(math.log, values)) / len(values)), form) if values else "-"
+
+
+def _psnr(rows: Sequence[ResultRow] | None) -> str:
+    values = _values(rows, "psnr_db")
+    if not values:
+        return "-"
+    finite = [value for value in values if math.isfinite(value)]
+    n_exact = len(values) - len(finite)
+    if not finite:
+        return "exact"
+    mean = f"{sum(finite) / len(finite):.2f}"
+    return f"{mean}, exact in {n_exact}" if n_exact else mean
+
+
+def _megabytes(rows: Sequence[ResultRow] | None) -> str:
+    values = _values(rows, "peak_memory_nbytes")
+    return f"{max(values) / 1e6:.0f}" if values else "-"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
