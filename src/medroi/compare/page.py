@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medroi.compare import page_html as html
+from medroi.compare import page_savings as savings
 from medroi.compare import page_tables as tables
 from medroi.compare import page_text as words
 from medroi.compare.drawing import check_matplotlib
@@ -77,7 +78,7 @@ def _sections(data: ReportData, curves: Path | str, panel: Path | str | None) ->
         "equal",
         "What a region saves at equal quality",
         html.paragraph(words.EQUAL_QUALITY),
-        html.table(tables.savings_table(data)),
+        html.table(savings.savings_table(data)),
     )
     yield html.section(
         "curves",
@@ -107,7 +108,7 @@ def _head(data: ReportData) -> str:
         f"<div><b>{_saved(middle)} %</b><span>fewer bytes with the {region} at equal quality: "
         f"median of {count} codecs and levels, from {_saved(most)} to {_saved(least)} %"
         "</span></div>"
-        for region, middle, least, most, count in tables.headline(data)
+        for region, middle, least, most, count in savings.headline(data)
     ]
     links = (
         ("equal", "Equal quality"),

@@ -81,6 +81,18 @@ def mean_cell(values: Iterable[float | None], digits: int = 2, scale: float = 1.
     return Cell(shown, mean)
 
 
+def geometric_cell(values: Iterable[float | None], digits: int = 2, spread: bool = False) -> Cell:
+    """Geometric mean of what there is, least and most behind it where asked for."""
+    found = [value for value in values if value is not None and value > 0]
+    if not found:
+        return Cell(NOTHING)
+    mean = geometric_mean(found)
+    shown = _shown(mean, digits)
+    if spread and len(found) > 1:
+        shown += f" ({_shown(min(found), digits)} … {_shown(max(found), digits)})"
+    return Cell(shown, mean)
+
+
 def largest_cell(values: Iterable[float | None], digits: int = 2, scale: float = 1.0) -> Cell:
     """The largest of what there is."""
     found = [value * scale for value in values if value is not None]

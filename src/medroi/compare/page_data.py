@@ -41,12 +41,17 @@ class ReportData:
     @property
     def data_sets(self) -> list[str]:
         """Names, in the order of the rows."""
-        return list(dict.fromkeys(row.data_set for row in self.rows))
+        return list(dict.fromkeys(data_set for data_set, _ in self._scans))
 
     @property
     def n_scans(self) -> int:
         """Scans that were measured."""
-        return len({(row.data_set, row.scan) for row in self.rows})
+        return len(self._scans)
+
+    @property
+    def _scans(self) -> dict[tuple[str, str], None]:
+        """Those with a figure: a codec that is not installed has a row for no scan at all."""
+        return dict.fromkeys((row.data_set, row.scan) for row in self.rows if row.status == "ok")
 
 
 def read_report(folder: Path) -> ReportData:

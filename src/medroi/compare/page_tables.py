@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from statistics import fmean, median
+from statistics import fmean
 
-from medroi.compare.drawing import REGIONS
 from medroi.compare.page_cells import (
-    NOTHING,
-    Cell,
     Column,
     Table,
-    geometric_mean,
+    geometric_cell,
     largest_cell,
     mean_cell,
     number,
-    percent,
     probability,
     text,
 )
-from medroi.compare.page_data import ReportData
 from medroi.compare.results import MatchedRow, PairedTest, ResultRow
 
-OURS, PUBLISHED = "medroi", "published"
+OURS, PUBLISHED, FULL = "medroi", "published", "full"
 SIGNIFICANT = 0.05
-_SAVING_COLUMNS = (
-    Column("data set", numeric=False),
-    Column("inner codec", numeric=False),
-    Column("level", numeric=False),
-    Column("PSNR", "dB"),
-    *(
-        column
-        for region in REGIONS[1:]
-        for column in (
-            Column(f"{region} / full", "bytes, %"),
-            Column(f"{region}: least, most", "%"),
-            Column(f"{region}: scans"),
-        )
-    ),
-)
 _SUMMARY_COLUMNS = (
     Column("inner codec", numeric=False),
     Column("level", numeric=False),
@@ -73,71 +52,6 @@ _TEST_COLUMNS = (
 )
 
 
-def savings(data: ReportData) -> dict[tuple[str, str, str], dict[str, list[float]]]:
-    """Bytes of a region over bytes of the full volume at one quality, by method, region and scan.
-
-    Lossless methods are at one quality as they are; the others in matched.csv.
-    """
-    exact = [
-        row for row in data.rows if row.protocol == OURS and row.psnr_db == math.inf
-    ]  # fmt: skip
-    nbytes = {
-        row.key: row.stored_nbytes
-        for row in [*exact, *data.matched]
-        if row.status == "ok" and row.stored_nbytes
-    }
-    found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
-    for key, stored in nbytes.items():
-        data_set, _, _, inner, level, region = key
-        full = nbytes.get((*key[:-1], "full"))
-        if full and region != "full":
-            method = found.setdefault((data_set, inner, level), {})
-            method.setdefault(region, []).append(stored / full)
-    return found
-
-
-def savings_table(data: ReportData) -> Table:
-    """What a region saves at equal quality."""
-    quality: dict[tuple[str, str, str], list[float | None]] = {}
-    for row in data.matched:
-        key = (row.data_set, row.inner, row.level)
-        quality.setdefault(key, []).append(row.matched_psnr_db)
-    lines = []
-    # Lossless and lossy methods come from two files: the data sets stay together.
-    found = sorted(savings(data).items(), key=lambda item: data.data_sets.index(item[0][0]))
-    for method, by_region in found:
-        cells = [text(part) for part in method]
-        # All regions of a scan have one PSNR: it counts once.
-        cells.append(mean_cell(quality.get(method, [math.inf])[:: len(REGIONS)], 1))
-        for region in REGIONS[1:]:
-            ratios = by_region.get(region, [])
-            cells += _share_cells(ratios)
-        lines.append(cells)
-    return Table(_SAVING_COLUMNS, lines, _breaks([line[0].text for line in lines]))
-
-
-def _share_cells(ratios: Sequence[float]) -> list[Cell]:
-    if not ratios:
-        return [number(None), Cell(NOTHING), number(0, 0)]
-    low, high = percent(min(ratios)), percent(max(ratios))
-    mean = percent(geometric_mean(ratios), strong=True)
-    return [mean, Cell(f"{low.text} … {high.text}", low.sort), number(len(ratios), 0)]
-
-
-def headline(data: ReportData) -> list[tuple[str, float, float, float, int]]:
-    """Region, median, least and most of bytes / bytes of full over all methods, their number."""
-    found = []
-    for region in REGIONS[1:]:
-        means = [
-            geometric_mean(by_region[region])
-            for by_region in savings(data).values()
-            if region in by_region
-        ]
-        if means:
-            found.append((region, median(means), min(means), max(means), len(means)))
-    return found
-
-
 def summary_table(rows: Sequence[ResultRow], data_set: str) -> Table:
     """All quantities of one data set, this project's protocol."""
     groups = _grouped(row for row in rows if row.data_set == data_set and row.protocol == OURS)
@@ -149,19 +63,19 @@ def summary_table(rows: Sequence[ResultRow], data_set: str) -> Table:
                 text(level),
                 text(region),
                 number(len(members), 0),
-                mean_cell((row.compression_ratio for row in members), 2),
+                geometric_cell((row.compression_ratio for row in members), 2, spread=True),
                 mean_cell((row.bpv_volume for row in members), 3),
                 mean_cell((row.bpv_region for row in members), 3),
                 mean_cell((row.psnr_db for row in members), 2),
                 number(_mean(row.ssim for row in members), 4),
                 largest_cell((row.max_error for row in members), 1),
                 largest_cell((row.miss_rate for row in members), 4, 100),
-                mean_cell((row.encode_s for row in members), 3),
-                mean_cell((row.decode_s for row in members), 3),
+                geometric_cell((row.encode_s for row in members), 3),
+                geometric_cell((row.decode_s for row in members), 3),
                 largest_cell((row.peak_memory_nbytes for row in members), 1, 1e-6),
             ]
         )
-    return Table(_SUMMARY_COLUMNS, lines, _breaks([line[0].text + line[1].text for line in lines]))
+    return Table(_SUMMARY_COLUMNS, lines, breaks([line[0].text + line[1].text for line in lines]))
 
 
 def published_table(rows: Sequence[ResultRow]) -> Table:
@@ -179,10 +93,12 @@ def published_table(rows: Sequence[ResultRow]) -> Table:
     for method, by_kind in groups.items():
         if any(protocol == PUBLISHED for protocol, _ in by_kind):
             cells = [text(part) for part in method]
-            cells += [mean_cell(r.compression_ratio for r in by_kind.get(k, [])) for k in kinds]
+            cells += [
+                geometric_cell(r.compression_ratio for r in by_kind.get(k, [])) for k in kinds
+            ]
             cells += [mean_cell(r.psnr_db for r in by_kind.get(k, [])) for k in kinds]
             lines.append(cells)
-    return Table(columns, lines, _breaks([line[0].text for line in lines]))
+    return Table(columns, lines, breaks([line[0].text for line in lines]))
 
 
 def tests_table(tests: Sequence[PairedTest]) -> Table:
@@ -203,7 +119,7 @@ def tests_table(tests: Sequence[PairedTest]) -> Table:
                 number(test.cohen_d, 2),
             ]
         )
-    return Table(_TEST_COLUMNS, lines, _breaks([line[0].text + line[1].text for line in lines]))
+    return Table(_TEST_COLUMNS, lines, breaks([line[0].text + line[1].text for line in lines]))
 
 
 def missing_table(rows: Sequence[ResultRow | MatchedRow]) -> Table:
@@ -240,5 +156,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(found) if found else None
 
 
-def _breaks(keys: Sequence[str]) -> frozenset[int]:
+def breaks(keys: Sequence[str]) -> frozenset[int]:
+    """Where a group of rows begins: its number, but the first."""
     return frozenset(at for at in range(1, len(keys)) if keys[at] != keys[at - 1])

@@ -63,17 +63,19 @@ DEFINITIONS = (
         "between the two nearest files, logarithmically.",
     ),
     (
-        "mean ± deviation",
-        "Arithmetic mean and sample standard deviation over the scans of a data set, but of "
-        "SSIM, whose mean alone is shown.",
+        "over several scans",
+        "Ratios, shares of bytes and seconds are geometric means, with the least and the most"
+        " in brackets; bpv, PSNR and SSIM are arithmetic means, with the sample standard "
+        "deviation after ±.",
     ),
 )
 
 EQUAL_QUALITY = (
     "Bytes of a region as a percentage of the full volume's bytes for the same scan and "
-    "codec, where both have the same PSNR over the same voxels: geometric mean over the "
-    "scans. Below 100 % the region saves. This is the comparison to quote: what a region "
-    "saves cannot have been paid for by quality."
+    "codec, where both have the same PSNR over the same voxels, or where the codec is "
+    "lossless: geometric mean over the scans. Below 100 % the region saves. This is the "
+    "comparison to quote: what a region saves here was not paid for by quality, but for the "
+    "share of tissue voxels in the column missed."
 )
 RATE_DISTORTION = (
     "Mean over the scans of a data set. Further up and further left is better. Levels of one "
@@ -85,7 +87,9 @@ PANEL = (
 )
 SUMMARY = (
     "Every level as it was asked for, so that full, box and hull of a lossy codec may differ "
-    "in quality as well as in bytes: compare ratios only where PSNR is the same."
+    "in quality as well as in bytes: compare ratios only where PSNR is the same. Of a "
+    "lossless codec PSNR is finite where the region leaves out voxels of the outline; the "
+    "miss rate says how many."
 )
 PUBLISHED = (
     "The published protocol reproduces the publication's own definitions, flaws included, on "
@@ -99,8 +103,10 @@ PUBLISHED = (
     "need."
 )
 TESTS = (
-    "Two-sided paired t-tests over the scans. A difference is second minus first, a ratio "
-    "second over first; Cohen's d is the mean difference over its standard deviation. p is "
-    "corrected by Holm over all rows of this table; bold where it stays below 0.05. Few scans"
-    " can hide a difference, and a small p says nothing about its size: read d and the ratio."
+    "Two-sided paired t-tests over the scans. A difference is second minus first; the ratio "
+    "is the geometric mean of second over first; Cohen's d is the mean difference over the "
+    "standard deviation of the differences. p is corrected by Holm over all rows of this "
+    "table; bold where it stays below 0.05. Few scans can hide a difference, a small p says "
+    "nothing about its size (read d and the ratio), and scans of one scanner are alike: it "
+    "need not hold elsewhere."
 )

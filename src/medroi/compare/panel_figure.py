@@ -42,7 +42,8 @@ class Slice:
     hull : ndarray of bool
         Shape of `original`.
     decoded : dict
-        Decoded slices by (inner, level), then by region.
+        Decoded slices by (inner, level), then by region; of lossless codecs only where there are
+        no others.
     aspect : float
         Height over width of a voxel.
     """
@@ -75,9 +76,15 @@ def read_slice(path: str | Path) -> Slice:
         if name.startswith("decoded/"):
             _, inner, *level, region = name.split("/")
             decoded.setdefault((inner, "/".join(level)), {})[region] = array
+    # What comes back exactly has no error to show.
+    shown = {m: r for m, r in decoded.items() if not _is_exact(original, r)}
     row0, row1, column0, column1 = (int(edge) for edge in arrays["box"])
     aspect = float(arrays["aspect"]) if "aspect" in arrays else 1.0
-    return Slice(original, (row0, row1, column0, column1), hull, decoded, aspect)
+    return Slice(original, (row0, row1, column0, column1), hull, shown or decoded, aspect)
+
+
+def _is_exact(original: Array, by_region: Mapping[str, Array]) -> bool:
+    return "full" in by_region and np.array_equal(original, by_region["full"])
 
 
 def plot_panel(panel_npz: str | Path, path: str | Path) -> None:
