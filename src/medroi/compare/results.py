@@ -87,8 +87,9 @@ class MatchedRow(ResultRow):
 class PairedTest:
     """A row of tests.csv: one quantity of one codec, between two regions, over the scans.
 
-    `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first; `cohen_d` is the mean of the
-    differences over their standard deviation. `p_holm` is `p` corrected over all rows of the file.
+    `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first;
+    `cohen_d` is the mean of the differences over their standard deviation. `p_holm` is `p`
+    corrected over all rows of the file.
     """
 
     inner: str

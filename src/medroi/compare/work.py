@@ -126,7 +126,7 @@ def _times(subject: Subject, piece: Piece) -> Done:
         try:
             coded, encode_s = _timed(coding.encode)
             _, decode_s = _timed(functools.partial(coding.decode, coded))
-        except Exception:  # the row of the figures says why there is none  # noqa: S112
+        except Exception:  # the row of the figures says why there is none
             continue
         found[region] = (encode_s, decode_s)
     return Done(times=found)
