@@ -12,9 +12,12 @@ import numpy as np
 from medroi.compare.methods import settings_text
 from medroi.compare.pool import run_all
 from medroi.compare.results import Failure, MatchedRow, ResultRow, row_from_json, row_to_json
+from medroi.compare.sources import fingerprint_of
 from medroi.compare.state import State
 from medroi.compare.work import Done, Piece
 from medroi.scans import progress
+
+Times = dict[tuple[str, ...], tuple[float, float]]
 
 # Raised by whoever changes what a figure means, so that kept ones are not mixed with new ones.
 _STATE_VERSION = 1
@@ -26,22 +29,20 @@ class Stage:
 
     Attributes
     ----------
-    title : str
-        What the progress bar says.
+    kind, title : str
+        That of the pieces, and what the progress bar says.
     pieces : sequence of Piece
     processes : int
         How many at a time.
     redo : bool
         Whether what is known is done again.
-    missing : bool
-        Whether what is not known is done.
     """
 
+    kind: str
     title: str
     pieces: Sequence[Piece]
     processes: int
-    redo: bool
-    missing: bool
+    redo: bool = False
 
 
 class Book:
@@ -50,6 +51,7 @@ class Book:
     def __init__(self, state: State, show_progress: bool) -> None:
         self._state, self._show_progress = state, show_progress
         self._found: dict[tuple[str, ...], Done] = {}
+        self._order: dict[str, list[tuple[str, ...]]] = {}
         self._refused: dict[tuple[str, str], str] = {}
         self.slices: dict[tuple[str, str, str], Any] = {}
 
@@ -61,15 +63,14 @@ class Book:
     def work(self, stage: Stage) -> None:
         """Take from the state what it has, do the rest, and keep it."""
         left = [piece for piece in stage.pieces if stage.redo or not self._known(piece)]
-        if not stage.missing:
-            return
+        self._order[stage.kind] = [piece.key for piece in stage.pieces]
         # A scan that could not be read is not tried again for every pass.
         left = [piece for piece in left if _scan_of(piece) not in self._refused]
         show = self._show_progress
         with progress.bar(len(left), stage.title, show=show, unit="method") as advance:
             for piece, done in run_all(left, stage.processes):
                 advance(1)
-                if not done.refused:
+                if not done.refused and not done.ended:
                     self._keep(piece, done)
                 self._take(piece, done)
 
@@ -106,16 +107,17 @@ class Book:
             self._refused.setdefault(_scan_of(piece), done.refused)
 
     def rows(self, kind: str) -> Iterator[ResultRow]:
-        """The rows of one pass, with the times of the timing pass where there are any."""
-        for key, done in self._found.items():
-            if key[-1] != kind:
-                continue
-            timed = self._found.get((*key[:-1], "times"), Done()).times
-            for row in done.rows:
-                seconds = timed.get(row.region)
-                if seconds and row.protocol == "medroi" and kind == "figures":
-                    row = dataclasses.replace(row, encode_s=seconds[0], decode_s=seconds[1])
-                yield row
+        """The rows of one stage, in the order of its pieces."""
+        for key in self._order.get(kind, ()):
+            yield from self._found.get(key, Done()).rows
+
+    def times(self) -> Times:
+        """Seconds to encode and to decode, by data set, scan, method and region."""
+        return {
+            (*key[:-1], region): seconds
+            for key in self._order.get("times", ())
+            for region, seconds in self._found.get(key, Done()).times.items()
+        }
 
 
 def _scan_of(piece: Piece) -> tuple[str, str]:
@@ -123,10 +125,15 @@ def _scan_of(piece: Piece) -> tuple[str, str]:
 
 
 def _fingerprint(piece: Piece) -> Any:
+    options = dataclasses.asdict(piece.options)
+    # Which stages there are does not change what one of them gives.
+    del options["matched"]
+    weights = piece.method.config.get("weights")
     return {
-        "files": piece.source.fingerprint(),
+        "files": fingerprint_of(piece.source.paths),
+        "weights": fingerprint_of([weights] if weights else []),
         "settings": settings_text(piece.method.config),
-        "options": dataclasses.asdict(piece.options),
+        "options": options,
         "medroi": version("medroi"),
         "state": _STATE_VERSION,
     }

@@ -54,7 +54,7 @@ def _run_alone(piece: Piece) -> Done:
     for _, done in _run_until_broken([piece], 1):
         if done is not None:
             return done
-    return Done(refused="the process ended while it worked on this: a crash, or out of memory")
+    return work.ended(piece)
 
 
 def _run_until_broken(

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from medroi.compare import panel, tables
-from medroi.compare.book import Book, Stage
+from medroi.compare import panel
+from medroi.compare.book import Book, Stage, Times
+from medroi.compare.folder import Comparison, read_comparison, write_comparison
 from medroi.compare.machine import describe
+from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import Method, missing, settings_text
 from medroi.compare.pool import available_cores
-from medroi.compare.results import (
-    Failure,
-    MatchedRow,
-    PairedTest,
-    ResultRow,
-    write_results,
-)
+from medroi.compare.results import MatchedRow, ResultRow
 from medroi.compare.sources import Source, find_sources
 from medroi.compare.state import State
 from medroi.compare.statistics import paired_tests
@@ -37,7 +31,8 @@ class Plan:
     ----------
     options : Options
     times, times_only : bool
-        Whether there is a timing pass, and whether there is nothing else.
+        Whether there is a timing pass, and whether there is nothing else: then the folder's own
+        CSV files get new times.
     timed_scans : int
         Scans of each data set that the timing pass takes.
     processes : int
@@ -51,17 +46,6 @@ class Plan:
     timed_scans: int = 5
     processes: int = 0
     show_progress: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """All that a report is made of."""
-
-    rows: list[ResultRow]
-    matched: list[MatchedRow]
-    tests: list[PairedTest]
-    failures: list[Failure]
-    machine: dict[str, Any]
 
 
 def compare(
@@ -93,42 +77,49 @@ def compare(
     if not sources:
         listed = "; ".join(f"{f.path}: {f.reason}" for f in failures[:5]) or "no path was given"
         raise InvalidArgument(f"nothing to compare: {listed}")
-    target.mkdir(parents=True, exist_ok=True)
     ready = [method for method in methods if not missing(method)]
     book = Book(State(target / "state"), plan.show_progress)
     for stage in _stages(sources, ready, plan):
         book.work(stage)
-    rows = [*book.rows("figures"), *_rows_of_missing(methods, plan.options)]
-    comparison = Comparison(
-        rows=rows,
-        matched=[row for row in book.rows("matched") if isinstance(row, MatchedRow)],
-        tests=paired_tests(rows),
-        failures=failures + book.failures,
-        machine=describe(),
-    )
-    _write(comparison, target)
-    panel.assemble(book.slices, sources[0], target / "state", plan.options.background)
-    return comparison
+    if plan.times_only:
+        found = read_comparison(target)
+    else:
+        rows = [*book.rows("figures"), *_rows_of_missing(methods, plan.options)]
+        matched = [row for row in book.rows("matched") if isinstance(row, MatchedRow)]
+        found = Comparison(rows, matched, [], failures + book.failures, describe())
+        panel.assemble(book.slices, sources[0], target / "state", plan.options.background)
+    rows = [_timed(row, book.times()) for row in found.rows]
+    found = dataclasses.replace(found, rows=rows, tests=paired_tests(rows))
+    write_comparison(found, target)
+    return found
+
+
+def _timed(row: ResultRow, times: Times) -> ResultRow:
+    seconds = times.get((row.data_set, row.scan, f"{row.inner}/{row.level}", row.region))
+    if seconds is None or row.protocol != PROTOCOL:
+        return row
+    return dataclasses.replace(row, encode_s=seconds[0], decode_s=seconds[1])
 
 
 def _stages(sources: Sequence[Source], methods: Sequence[Method], plan: Plan) -> Iterator[Stage]:
-    cores, rest = plan.processes or available_cores(), not plan.times_only
+    cores = plan.processes or available_cores()
     figures = [
         Piece(source, method, plan.options, "figures", shown=source is sources[0])
         for source in sources
         for method in methods
     ]
-    yield Stage("figures", figures, cores, redo=False, missing=rest)
-    if plan.options.matched:
+    if not plan.times_only:
+        yield Stage("figures", "figures", figures, cores)
+    if plan.options.matched and not plan.times_only:
         found = [dataclasses.replace(p, kind="matched", shown=False) for p in figures]
         found = [p for p in found if p.method.searched]
-        yield Stage("matched quality", found, cores, redo=False, missing=rest)
+        yield Stage("matched", "matched quality", found, cores)
     if plan.times:
         timed = _first_of_each(sources, plan.timed_scans)
         found = [dataclasses.replace(p, kind="times", shown=False) for p in figures]
         found = [p for p in found if p.source in timed]
         # Alone: whatever else ran beside it would be in the seconds.
-        yield Stage("times", found, 1, redo=plan.times_only, missing=True)
+        yield Stage("times", "times", found, 1, redo=plan.times_only)
 
 
 def _first_of_each(sources: Sequence[Source], count: int) -> list[Source]:
@@ -155,20 +146,3 @@ def _rows_of_missing(methods: Sequence[Method], options: Options) -> list[Result
         for method in methods
         if (why := missing(method))
     ]
-
-
-def _write(comparison: Comparison, folder: Path) -> None:
-    write_results(comparison.rows, folder / "results.csv")
-    write_results(comparison.matched, folder / "matched.csv", MatchedRow)
-    write_results(comparison.tests, folder / "tests.csv", PairedTest)
-    write_results(comparison.failures, folder / "failures.csv", Failure)
-    machine = json.dumps(comparison.machine, indent=2) + "\n"
-    (folder / "machine.json").write_text(machine, encoding="utf-8")
-    summary = tables.summary_markdown(
-        comparison.rows,
-        comparison.tests,
-        comparison.matched,
-        comparison.failures,
-        comparison.machine,
-    )
-    (folder / "summary.md").write_text(summary, encoding="utf-8")
