@@ -52,6 +52,8 @@ HEAVY = {
     "xarray": None,
     "matplotlib": None,
     "scipy": None,
+    "PIL": None,
+    "pywt": None,
     "tqdm": None,
     "compressai": None,
     "h5py": "hdf5",

@@ -1,4 +1,4 @@
-"""The command line: ``medroi pack``, ``unpack``, ``show``, ``compare``, ``info``, ``codecs``, ``plugin-path``.
+"""The command line: ``medroi pack``, ``unpack``, ``show``, ``compare``, ``info`` and the rest.
 
 One file per command; each adds its parser and runs. Exit codes: 0 done, 1 an error that the
 message on stderr names in one line, 2 wrong usage.

@@ -10,15 +10,17 @@ from typing import Any
 from medroi.cli.pack import background_argument, inner_argument
 
 _DESCRIPTION = """\
-Compare the full volume, its box and its hull under each codec: ratio, error, time and memory, by this project's definitions
-and by those of the publication, and at the same quality. Writes tables, plots and report.html into a folder. A second run
-goes on where the first was stopped."""
+Compare the full volume, its box and its hull under each codec: ratio, error, time and memory, by
+this project's definitions and by those of the publication, and at the same quality. Writes tables,
+plots and report.html into a folder. A second run goes on where the first was stopped."""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
-        "compare", help="codecs and regions compared on scans, as a report", description=_DESCRIPTION
+        "compare",
+        help="codecs and regions compared on scans, as a report",
+        description=_DESCRIPTION,
     )
     parser.add_argument(
         "scans",

@@ -17,7 +17,14 @@ PROTOCOL = "medroi"
 TOLERANCE_DB = 0.05
 _MAX_TRIALS = 14
 # Where a search begins and how far it goes, by setting; PSNR rises with a quality alone.
-_LIMITS = {"rate": (1.0, 1e5), "step": (1e-6, 1e6), "quality": (0.0, 100.0)}
+_LIMITS = {
+    "rate": (1.0, 1e5),
+    "step": (1e-6, 1e6),
+    "quality": (0.0, 100.0),
+    "psnr": (5.0, 140.0),
+}
+# Settings that cannot come as near as the tolerance, and how far apart two of them are.
+_GRIDS = {"quality": 1.0, "psnr": 0.5}
 
 
 def match(subject: Subject, method: Method, full: ResultRow) -> list[MatchedRow]:
@@ -35,8 +42,8 @@ def match(subject: Subject, method: Method, full: ResultRow) -> list[MatchedRow]
     -------
     list of MatchedRow
         The full volume's own, and those of box and hull: files whose PSNR is within 0.05 dB of it.
-        For a setting of whole numbers, the bytes between the two files around it, read off
-        logarithmically, which `settings` says.
+        For a setting that cannot come so near, the bytes between the two files around it, read
+        off logarithmically, which `settings` says.
     """
     if full.status != "ok" or full.psnr_db is None or not math.isfinite(full.psnr_db):
         return []
@@ -55,7 +62,7 @@ def _matched(row: ResultRow, wanted_db: float) -> MatchedRow:
 def _search(subject: Subject, method: Method, region: str, wanted_db: float) -> MatchedRow:
     row = empty_row(subject, method, region, PROTOCOL)
     try:
-        if method.searched == "quality":
+        if method.searched in _GRIDS:
             return _between(row, subject, method, wanted_db)
 
         def trial(value: float) -> float:
@@ -103,64 +110,68 @@ def reach(
         The setting with the PSNR nearest to the one wanted, of those tried.
     """
     low, high = (math.log(limit) for limit in limits)
+    setting = min(max(start, limits[0]), limits[1])
     tried: list[tuple[float, float]] = []
-    place = min(max(math.log(start), low), high)
     for _ in range(_MAX_TRIALS):
-        found_db = psnr_of(math.exp(place))
-        tried.append((place, found_db))
+        found_db = psnr_of(setting)
+        tried.append((math.log(setting), found_db))
         if abs(found_db - wanted_db) <= TOLERANCE_DB / 2:
-            break
+            return setting
         if found_db > wanted_db:
-            low = max(low, place)
+            low = max(low, tried[-1][0])
         else:
-            high = min(high, place)
+            high = min(high, tried[-1][0])
         if high - low < 1e-6:
             break
-        place = _next(tried, wanted_db, low, high)
+        setting = math.exp(_next(tried, wanted_db, low, high))
     return math.exp(min(tried, key=lambda pair: abs(pair[1] - wanted_db))[0])
 
 
 def _next(tried: list[tuple[float, float]], wanted_db: float, low: float, high: float) -> float:
     place, found_db = tried[-1]
+    if not math.isfinite(found_db):
+        return min(place + 0.7, (place + high) / 2)
     slope = -6.0
     if len(tried) > 1:
         before, before_db = min(tried[:-1], key=lambda pair: abs(pair[1] - wanted_db))
         if place != before and (found_db - before_db) / (place - before) < -0.5:
             slope = (found_db - before_db) / (place - before)
-    if not math.isfinite(found_db):
-        slope = -1e9
-    guess = place + (wanted_db - found_db) / slope if math.isfinite(found_db) else place + 0.7
+    guess = place + (wanted_db - found_db) / slope
     guess = min(max(guess, place - 2.0), place + 2.0)
     inside = low < guess < high
     return guess if inside else (low + high) / 2 if high - low < 4 else min(max(guess, low), high)
 
 
 def _between(row: ResultRow, subject: Subject, method: Method, wanted_db: float) -> MatchedRow:
-    """Read the bytes off between the two whole settings around the PSNR."""
-    tried: dict[int, ResultRow] = {}
+    """Read the bytes off between the two settings of a grid around the PSNR."""
+    grid, (low, high) = _GRIDS[method.searched], _LIMITS[method.searched]
+    tried: dict[float, ResultRow] = {}
 
-    def at(quality: int) -> float:
-        if quality not in tried:
-            coding = coding_of(subject, row.region, method.at(quality))
-            tried[quality] = _figures(row, subject, coding)
-        return tried[quality].psnr_db or math.inf
+    def at(setting: float) -> float:
+        if setting not in tried:
+            coding = coding_of(subject, row.region, method.at(setting))
+            tried[setting] = _figures(row, subject, coding)
+        return tried[setting].psnr_db or math.inf
 
-    quality = int(method.config["quality"])
-    up = 1 if at(quality) < wanted_db else -1
-    last = int(_LIMITS["quality"][1 if up > 0 else 0])
-    while quality != last and (at(quality) < wanted_db) == (up > 0):
-        quality += up
-        at(quality)
-    below, above = sorted((quality - up, quality)) if len(tried) > 1 else (quality, quality)
-    return _matched(_read_off(tried[below], tried[above], subject, wanted_db), wanted_db)
+    setting = float(method.config[method.searched])
+    if method.searched == "psnr" and math.isfinite(at(setting)):
+        setting = min(max(setting + grid * round((wanted_db - at(setting)) / grid), low), high)
+    step = grid if at(setting) < wanted_db else -grid
+    while low < setting < high and (at(setting) < wanted_db) == (step > 0):
+        setting = min(max(setting + step, low), high)
+    nearest = sorted((setting - step, setting))
+    rows = [tried[place] for place in nearest if place in tried]
+    return _matched(_read_off(rows[0], rows[-1], subject, wanted_db), wanted_db)
 
 
-def _read_off(
-    below: ResultRow, above: ResultRow, subject: Subject, wanted_db: float
-) -> ResultRow:
-    assert below.psnr_db is not None and above.psnr_db is not None
-    assert below.stored_nbytes is not None and above.stored_nbytes is not None
-    if not below.psnr_db <= wanted_db <= above.psnr_db or above.psnr_db == below.psnr_db:
+def _read_off(below: ResultRow, above: ResultRow, subject: Subject, wanted_db: float) -> ResultRow:
+    assert below.psnr_db is not None
+    assert above.psnr_db is not None
+    assert below.stored_nbytes is not None
+    assert above.stored_nbytes is not None
+    if abs(below.psnr_db - wanted_db) <= TOLERANCE_DB / 2:
+        return below
+    if not below.psnr_db <= wanted_db <= above.psnr_db:
         return dataclasses.replace(above, status=f"not reached: {above.psnr_db:.2f} dB is nearest")
     share = (wanted_db - below.psnr_db) / (above.psnr_db - below.psnr_db)
     low, high = math.log(below.stored_nbytes), math.log(above.stored_nbytes)

@@ -103,6 +103,8 @@ METHODS = (
         "rate",
         Published("pillow-jpeg2000", 5.0),
     ),
+    # Driven by quality: at matched quality it tells a region's gain from that of rate control.
+    Method("jpeg2000", "psnr 45", {"id": "jpeg2000", "psnr": 45.0}, "psnr"),
     Method("wavelet3d", "psnr 40", {"id": "wavelet3d", "psnr": 40.0}, "step"),
     Method("wavelet3d", "psnr 45", {"id": "wavelet3d", "psnr": 45.0}, "step"),
     Method("wavelet3d", "psnr 50", {"id": "wavelet3d", "psnr": 50.0}, "step"),
@@ -183,7 +185,7 @@ def _foreign(codec: str | Mapping[str, Any]) -> Method:
     """A method for a codec of the user's; its options are its level."""
     config = {"id": codec} if isinstance(codec, str) else dict(codec)
     options = [f"{key} {value}" for key, value in config.items() if key != "id"]
-    searched = next((name for name in ("rate", "step", "quality") if name in config), "")
+    searched = next((name for name in ("rate", "step", "quality", "psnr") if name in config), "")
     return Method(str(config["id"]), " ".join(options) or "default", config, searched)
 
 

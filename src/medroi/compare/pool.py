@@ -14,15 +14,12 @@ from medroi.compare import work
 from medroi.compare.work import Done, Piece
 
 # Libraries start as many threads as there are cores, in each of our processes.
-_ONE_THREAD: Mapping[str, str] = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "BLOSC_NTHREADS",
-    )
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "BLOSC_NTHREADS": "1",
 }
 
 
@@ -57,7 +54,7 @@ def _run_alone(piece: Piece) -> Done:
     for _, done in _run_until_broken([piece], 1):
         if done is not None:
             return done
-    return Done(refused="the process ended while it worked on this: a crash, or out of memory")
+    return work.ended(piece)
 
 
 def _run_until_broken(

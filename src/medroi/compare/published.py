@@ -1,4 +1,4 @@
-"""The publication's own definitions, flaws included: for a reader who wants its numbers beside ours.
+"""The publication's own definitions, flaws included, for a reader who wants both numbers.
 
 What differs from this project's definitions, and why the figures do:
 
@@ -50,9 +50,7 @@ def measure(subject: Subject, method: Method, region: str) -> ResultRow:
         return dataclasses.replace(row, status=status_of(error))
 
 
-def _measure(
-    row: ResultRow, subject: Subject, method: Method, published: Published
-) -> ResultRow:
+def _measure(row: ResultRow, subject: Subject, method: Method, published: Published) -> ResultRow:
     voxels = subject.voxels
     if voxels.ndim > 3:
         raise InvalidArgument(f"the publication has no volumes of {voxels.ndim} axes")
@@ -85,7 +83,7 @@ def find_box(voxels: Array) -> Box:
     """The published box.
 
     Voxels become 8 bits between the 1st and 99th percentile of the positive ones, rounded down; the
-    threshold is the mean of those above 0; the tissue is one 6-connected opening of what reaches it.
+    threshold is the mean of those above 0; tissue is one 6-connected opening of what reaches it.
     """
     ndimage = require("scipy.ndimage", "the published box", "compare")
     low, high = np.percentile(voxels[voxels > 0], (1, 99)) if (voxels > 0).any() else (0.0, 1.0)

@@ -27,7 +27,9 @@ def _pillow_jpeg2000(slices: Array, method: Method) -> tuple[int, Array]:
 
     def save(target: io.BytesIO, pixels: Array) -> None:
         layers = [method.published.value]  # type: ignore[union-attr]
-        image.fromarray(pixels).save(target, "JPEG2000", quality_mode="rates", quality_layers=layers)
+        image.fromarray(pixels).save(
+            target, "JPEG2000", quality_mode="rates", quality_layers=layers
+        )
 
     return _slice_by_slice(slices, save, lambda file: image.open(file))
 

@@ -53,12 +53,14 @@ def encode(scaled: Array, step: float) -> bytes:
 
 def decode(coded: bytes, step: float, shape: tuple[int, ...]) -> Array:
     """Decode bytes that `encode` made in this process; never those of a file."""
-    return _restored(*pickle.loads(gzip.decompress(coded)), step, shape)
+    quantised, places = pickle.loads(gzip.decompress(coded))
+    return _restored(quantised, places, step, shape)
 
 
 def distorted(scaled: Array, step: float) -> Array:
     """What decoding would give, without the bytes: for searches."""
-    return _restored(*_quantised(scaled, step), step, scaled.shape)
+    quantised, places = _quantised(scaled, step)
+    return _restored(quantised, places, step, scaled.shape)
 
 
 def _quantised(scaled: Array, step: float) -> tuple[Array, Any]:

@@ -87,8 +87,9 @@ class MatchedRow(ResultRow):
 class PairedTest:
     """A row of tests.csv: one quantity of one codec, between two regions, over the scans.
 
-    `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first; `cohen_d` is the mean of the
-    differences over their standard deviation. `p_holm` is `p` corrected over all rows of the file.
+    `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first;
+    `cohen_d` is the mean of the differences over their standard deviation. `p_holm` is `p`
+    corrected over all rows of the file.
     """
 
     inner: str
@@ -132,11 +133,25 @@ def read_results(path: str | Path) -> list[ResultRow]:
         If the columns are not those of these files.
     """
     with Path(path).open(newline="", encoding="utf-8") as file:
+        header = next(csv.reader(file), [])
+    return read_rows(Path(path), MatchedRow if "matched_psnr_db" in header else ResultRow)
+
+
+def read_rows(path: Path, kind: type) -> list[Any]:
+    """Read one of the CSV files as rows of a kind; none where there is no such file.
+
+    Raises
+    ------
+    InvalidArgument
+        If the columns are not those of the kind.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
         lines = csv.DictReader(file)
-        found = lines.fieldnames or []
-        kind = MatchedRow if "matched_psnr_db" in found else ResultRow
+        found = list(lines.fieldnames or [])
         expected = [field.name for field in dataclasses.fields(kind)]
-        if list(found) != expected:
+        if found != expected:
             raise InvalidArgument(f"{path}: columns {found}, expected {expected}")
         return [row_from_json(line, kind) for line in lines]
 

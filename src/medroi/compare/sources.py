@@ -40,13 +40,15 @@ class Source:
         """Bytes of the files."""
         return sum(Path(path).stat().st_size for path in self.paths)
 
-    def fingerprint(self) -> list[list[str | int]]:
-        """What changes when the files do."""
-        found: list[list[str | int]] = []
-        for path in map(Path, self.paths):
+
+def fingerprint_of(paths: Iterable[str]) -> list[list[str | int]]:
+    """What changes when files do: name, size, time; a file that is not there has none."""
+    found: list[list[str | int]] = []
+    for path in map(Path, paths):
+        if path.exists():
             stat = path.stat()
             found.append([path.name, stat.st_size, stat.st_mtime_ns])
-        return found
+    return found
 
 
 def find_sources(paths: Iterable[str | Path]) -> tuple[list[Source], list[Failure]]:

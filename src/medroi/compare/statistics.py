@@ -26,7 +26,7 @@ class Paired:
     t, p : float
         Student's t of second - first, and its two-sided p.
     cohen_d : float
-        Mean of the differences over their standard deviation (n - 1): the effect size of pairs, d_z.
+        The effect size of pairs, d_z: mean of the differences / their standard deviation (n - 1).
     """
 
     t: float

@@ -6,41 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from medroi.compare import notes
 from medroi.compare.results import Failure, MatchedRow, PairedTest, ResultRow
 from medroi.compare.subject import REGIONS
 
 _Groups = dict[tuple[str, str], dict[str, list[ResultRow]]]
-
-_RATIO_NOTE = """\
-CR is bytes of the array in its stored dtype over all bytes written (header, record, hull and payload): geometric mean over
-scans. PSNR, in dB, and SSIM are over the tissue outline, the same voxels for full, box and hull, against the range of the
-original inside it: means over scans; "exact in n" says in how many scans not one of these voxels differed, which no mean
-includes. A lossless codec's PSNR is finite where a region left out voxels of the outline; "missed" is the largest share of
-them. **At one setting regions differ in quality as well as in size: with a rate, fewer voxels are fewer bytes by
-definition. The table of matched quality says what a region saves.**"""
-
-_MATCHED_NOTE = """\
-Box and hull were brought to the PSNR that the full volume has at this setting, over the same voxels, within 0.05 dB, by
-the codec's own setting; of HEIF, whose quality is a whole number, the bytes are read off between the two files around it.
-Gains are bytes of full / bytes of the region: geometric mean (smallest to largest) over scans. **These are the savings that
-a region brings; above 1 the region is smaller.**"""
-
-_PUBLISHED_NOTE = """\
-The same methods by the publication's own definitions, flaws included. They differ because published slices are scaled to 8
-bits by a minimum and maximum that no file holds (full and box each by their own); ratios count a byte a voxel whatever was
-stored, and no header; PSNR is a mean over slices with 100 for equal ones, with the air in "full" and without it in "box";
-and rate control gives a box fewer bytes at lower quality, which reads as a gain. **Only columns of one protocol can be
-compared with each other.**"""
-
-_TESTS_NOTE = """\
-Paired two-sided t-tests over scans; p is corrected by Holm's method over all tests of tests.csv together; d is the mean
-difference over the standard deviation of the differences. Scans of one scanner and protocol are alike: a small p says that
-the difference is no accident among scans like these, not that it holds elsewhere. Where all differences are equal there is
-no test."""
-
-_TIMES_NOTE = """\
-Seconds by the clock for one scan, one process on one core with one thread, nothing else of ours running, geometric mean;
-finding the region is in the encode time. Peak memory is the most that encoding took beyond what the process held before."""
 
 
 def summary_markdown(
@@ -73,6 +43,7 @@ def summary_markdown(
         sections += _times_section(_grouped(own, "medroi"))
     sections += _tests_section(tests)
     sections += _without_section(rows, failures)
+    sections.append(notes.DEFINITIONS)
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -119,7 +90,7 @@ def _ratio_section(groups: _Groups) -> list[str]:
         cells.append(_mean(regions.get(present[-1]), "bpv_volume", ".3g"))
         worst = max((row.miss_rate or 0 for found in regions.values() for row in found), default=0)
         lines.append([*cells, f"{100 * worst:.2g} %" if worst else "0"])
-    return ["### At the codecs' settings", _table(header, lines), _RATIO_NOTE]
+    return ["### At the codecs' settings", _table(header, lines), notes.RATIO]
 
 
 def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
@@ -136,7 +107,7 @@ def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
     if not lines:
         return []
     header = ["codec", "setting of full", "PSNR of all", "full / box", "full / hull"]
-    return ["### At matched quality", _table(header, lines), _MATCHED_NOTE]
+    return ["### At matched quality", _table(header, lines), notes.MATCHED]
 
 
 def _gain(scans: Iterable[Mapping[str, MatchedRow]], region: str) -> str:
@@ -181,7 +152,7 @@ def _published_section(published: _Groups, ours: _Groups) -> list[str]:
         "outline outside the published box",
     ]
     heading = "### By the publication's definitions, beside ours"
-    return [heading, _table(header, lines), _PUBLISHED_NOTE]
+    return [heading, _table(header, lines), notes.PUBLISHED]
 
 
 def _times_section(groups: _Groups) -> list[str]:
@@ -207,14 +178,29 @@ def _times_section(groups: _Groups) -> list[str]:
         for regions in timed.values()
         for found in regions.values()
     }
-    return ["### Time and memory", _table(header, lines), f"{_TIMES_NOTE} Scans timed: {max(counts)}."]
+    return [
+        "### Time and memory",
+        _table(header, lines),
+        f"{notes.TIMES} Scans timed: {max(counts)}.",
+    ]
 
 
 def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
     tested = [test for test in tests if test.p is not None]
     if not tested:
         return []
-    header = ["codec", "setting", "protocol", "quantity", "pair", "n", "ratio", "t", "p (Holm)", "d"]
+    header = [
+        "codec",
+        "setting",
+        "protocol",
+        "quantity",
+        "pair",
+        "n",
+        "ratio",
+        "t",
+        "p (Holm)",
+        "d",
+    ]
     lines = [
         [
             test.inner,
@@ -230,7 +216,7 @@ def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
         ]
         for test in tested
     ]
-    return ["## Tests", _table(header, lines), _TESTS_NOTE]
+    return ["## Tests", _table(header, lines), notes.TESTS]
 
 
 def _without_section(rows: Iterable[ResultRow], failures: Iterable[Failure]) -> list[str]:
@@ -289,5 +275,3 @@ def _megabytes(rows: Sequence[ResultRow] | None) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
-
-

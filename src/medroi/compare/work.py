@@ -12,7 +12,7 @@ import numpy as np
 
 from medroi.compare import matching, measuring, published
 from medroi.compare.coding import coding_of
-from medroi.compare.methods import Method
+from medroi.compare.methods import Method, settings_text
 from medroi.compare.results import MatchedRow, ResultRow
 from medroi.compare.sources import Source
 from medroi.compare.subject import Subject, prepare
@@ -61,12 +61,15 @@ class Done:
         By region, one decoded slice, where the scan is the one shown.
     refused : str
         Why the scan could not be used at all.
+    ended : bool
+        Whether the work took its process down; it is tried again in the next run.
     """
 
     rows: tuple[ResultRow, ...] = ()
     times: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     slices: dict[str, Any] = dataclasses.field(default_factory=dict)
     refused: str = ""
+    ended: bool = False
 
 
 def run(piece: Piece) -> Done:
@@ -81,6 +84,28 @@ def run(piece: Piece) -> Done:
         "times": _times,
     }
     return kinds[piece.kind](subject, piece)
+
+
+def ended(piece: Piece) -> Done:
+    """What is known of a piece of work that took its process down, twice."""
+    if piece.kind != "figures":
+        return Done(ended=True)
+    why = "the process ended while it worked on this: a crash, or out of memory"
+    source, method = piece.source, piece.method
+    rows = [
+        ResultRow(
+            source.scan,
+            source.data_set,
+            piece.options.protocols[0],
+            method.inner,
+            method.level,
+            region,
+            why,
+            settings=settings_text(method.config),
+        )
+        for region in piece.options.regions
+    ]
+    return Done(tuple(rows), ended=True)
 
 
 @functools.lru_cache(maxsize=1)
@@ -126,7 +151,7 @@ def _times(subject: Subject, piece: Piece) -> Done:
         try:
             coded, encode_s = _timed(coding.encode)
             _, decode_s = _timed(functools.partial(coding.decode, coded))
-        except Exception:  # the row of the figures says why there is none  # noqa: S112
+        except Exception:  # the row of the figures says why there is none
             continue
         found[region] = (encode_s, decode_s)
     return Done(times=found)
