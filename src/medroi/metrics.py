@@ -6,6 +6,7 @@ a peak that is stated. `tissue_peak` gives the one that MedROI's own tables use.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -157,27 +158,71 @@ def ssim(original: Array, decoded: Array, peak: float, mask: Mask | None = None)
         Without scipy.
     """
     _check(original, decoded, mask)
-    if original.ndim < 2 or not peak > 0:
-        raise InvalidArgument(f"ssim of {original.ndim} axes with peak={peak!r}")
-    inside = _bounds(mask, original.shape)
-    part = None if mask is None else mask[inside]
-    first, second = (array[inside].astype(np.float64) for array in (original, decoded))
-    if part is not None:
-        second[~part] = first[~part]
-    similarity = _ssim_map(first, second, peak)
-    return float(np.mean(similarity if part is None else similarity[part]))
+    return Reference(original, peak, mask).ssim(decoded)
 
 
-def _ssim_map(first: Array, second: Array, peak: float) -> Array:
-    blur = _blur()
-    mean_1, mean_2 = blur(first), blur(second)
-    variance_1 = blur(first * first) - mean_1 * mean_1
-    variance_2 = blur(second * second) - mean_2 * mean_2
-    covariance = blur(first * second) - mean_1 * mean_2
-    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
-    above = (2 * mean_1 * mean_2 + c1) * (2 * covariance + c2)
-    below = (mean_1**2 + mean_2**2 + c1) * (variance_1 + variance_2 + c2)
-    return np.asarray(above / below)
+class Reference:
+    """One original, kept ready for many decoded arrays that are compared with it.
+
+    Parameters
+    ----------
+    original : ndarray
+        Two axes or more.
+    peak : float
+        Above 0, in stored units.
+    mask : ndarray of bool, optional
+        The voxels of every figure; None is every voxel.
+
+    Raises
+    ------
+    InvalidArgument
+        As `psnr` and `ssim`.
+    """
+
+    def __init__(self, original: Array, peak: float, mask: Mask | None = None) -> None:
+        _check(original, original, mask)
+        if original.ndim < 2 or not peak > 0:
+            raise InvalidArgument(f"a reference of {original.ndim} axes with peak={peak!r}")
+        self._shape, self._peak = original.shape, peak
+        self._inside = _bounds(mask, original.shape)
+        self._mask = None if mask is None else np.ascontiguousarray(mask[self._inside])
+        self._original = np.ascontiguousarray(original[self._inside])
+
+    @functools.cached_property
+    def _moments(self) -> tuple[Array, Array]:
+        values, blur = self._original.astype(np.float64), _blur()
+        mean = blur(values)
+        return mean, blur(values * values) - mean * mean
+
+    def _cut(self, decoded: Array) -> Array:
+        if decoded.shape != self._shape:
+            raise InvalidArgument(f"an array of shape {decoded.shape}, expected {self._shape}")
+        return np.ascontiguousarray(decoded[self._inside])
+
+    def error(self, decoded: Array) -> tuple[float, float]:
+        """PSNR in dB and the largest absolute difference, as `psnr` and `max_error` give them."""
+        difference = _difference(self._original, self._cut(decoded), self._mask)
+        mean = float(np.mean(np.square(difference)))
+        largest = float(np.abs(difference).max())
+        if mean == 0:
+            return math.inf, largest
+        return 20 * math.log10(self._peak) - 10 * math.log10(mean), largest
+
+    def ssim(self, decoded: Array) -> float:
+        """As the function `ssim` gives it."""
+        blur, first = _blur(), self._original.astype(np.float64)
+        second = self._cut(decoded).astype(np.float64)
+        if self._mask is not None:
+            second = np.where(self._mask, second, first)
+        mean_1, variance_1 = self._moments
+        mean_2 = blur(second)
+        variance_2 = blur(second * second) - mean_2 * mean_2
+        covariance = blur(first * second) - mean_1 * mean_2
+        c1, c2 = (_K1 * self._peak) ** 2, (_K2 * self._peak) ** 2
+        above = (2 * mean_1 * mean_2 + c1) * (2 * covariance + c2)
+        below = (mean_1**2 + mean_2**2 + c1) * (variance_1 + variance_2 + c2)
+        similarity = above / below
+        return float(np.mean(similarity if self._mask is None else similarity[self._mask]))
 
 
 def _blur() -> Any:

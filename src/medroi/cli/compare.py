@@ -106,8 +106,9 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compare, and say where the report is."""
-    from medroi.compare import methods, running
+    from medroi.compare import drawing, methods, page, running
     from medroi.compare.work import Options
+    from medroi.scans.scan import require
 
     options = Options(
         regions=args.regions,
@@ -124,14 +125,18 @@ def run(args: argparse.Namespace) -> None:
         show_progress=True,
     )
     chosen = methods.select(args.methods, args.weights, args.inner)
+    # What only the end needs is asked for before the hours of the middle.
+    drawing.check_matplotlib()
+    require("scipy", "a comparison", "compare")
     comparison = running.compare(args.scans, chosen, args.output, plan)
-    print(_summary(comparison, Path(args.output)))
+    written = page.write_page(args.output)
+    print(_summary(comparison, written))
 
 
-def _summary(comparison: Any, folder: Path) -> str:
+def _summary(comparison: Any, page: Path) -> str:
     measured = [row for row in comparison.rows if row.status == "ok"]
     scans = {(row.data_set, row.scan) for row in measured}
-    lines = [f"{len(scans)} scans, {len(measured)} measurements: {folder / 'summary.md'}"]
+    lines = [f"{len(scans)} scans, {len(measured)} measurements: {page}"]
     lines += [f"left out: {failure.path}: {failure.reason}" for failure in comparison.failures]
     without = {(row.inner, row.level, row.status) for row in comparison.rows if row.status != "ok"}
     lines += [f"no figures: {inner} {level}: {why}" for inner, level, why in sorted(without)]

@@ -66,9 +66,9 @@ def with_figures(
     """A row with all figures that bytes and decoded voxels give."""
     voxels, found = subject.voxels, subject.regions[region]
     stored_nbytes = coding.nbytes(coded)
-    first, second = subject.in_order(voxels), subject.in_order(decoded)
-    exact = metrics.mean_square_error(first, second, subject.outline) == 0
-    peak = subject.peak
+    in_order = subject.in_order(decoded)
+    psnr_db, max_error = subject.reference.error(in_order)
+    ssim = subject.reference.ssim(in_order) if max_error > 0 else 1.0
     return dataclasses.replace(
         row,
         original_nbytes=voxels.nbytes,
@@ -77,10 +77,10 @@ def with_figures(
         bpv_volume=metrics.bits_per_voxel(stored_nbytes, voxels.size),
         bpv_region=metrics.bits_per_voxel(stored_nbytes, found.n_voxels),
         region_voxels=found.n_voxels,
-        peak=peak,
-        psnr_db=metrics.psnr(first, second, peak, subject.outline),
-        ssim=metrics.ssim(first, second, peak, subject.outline) if peak > 0 else float(exact),
-        max_error=metrics.max_error(first, second, subject.outline),
+        peak=subject.peak,
+        psnr_db=psnr_db,
+        ssim=ssim,
+        max_error=max_error,
         miss_rate=found.miss_rate,
         settings=settings_text(coding.config),
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 RATIO = """\
-At one setting the regions differ in quality as well as in size, and with a rate fewer voxels are
-fewer bytes by definition: **what a region saves is in the next table, not in this one**. A lossless
-codec's PSNR is finite where its region left out voxels of the outline ("missed": the largest share
-of them in a scan); "exact in n" counts scans without a single differing voxel, which no mean
-includes."""
+What a region saves of a lossless codec's bytes stands here. **What it saves of a lossy one's is in
+the next table, not in this one**: at one setting the regions differ in quality as well as in size,
+and with a rate fewer voxels are fewer bytes by definition. A lossless codec's PSNR is finite where
+its region left out voxels of the outline ("missed": the largest share of them in a scan); "exact in
+n" counts scans without a single differing voxel, which no mean includes."""
 
 MATCHED = """\
 Bytes of full / bytes of the region at the same PSNR over the same voxels: geometric mean (smallest

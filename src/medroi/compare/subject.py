@@ -79,10 +79,14 @@ class Subject:
         """A view of an array of this scan's shape with its axes in coding order."""
         return array.transpose(self.order)
 
+    @functools.cached_property
+    def reference(self) -> metrics.Reference:
+        """What decoded arrays, in coding order, are compared with: over the tissue outline."""
+        return metrics.Reference(self.in_order(self.voxels), self.peak, self.outline)
+
     def psnr(self, decoded: Array) -> float:
         """Of a decoded array in the scan's own axes, over the tissue outline."""
-        first, second = self.in_order(self.voxels), self.in_order(decoded)
-        return metrics.psnr(first, second, self.peak, self.outline)
+        return self.reference.error(self.in_order(decoded))[0]
 
     @functools.cached_property
     def shown_slice(self) -> int:
@@ -125,6 +129,9 @@ def prepare(source: Source, background: float | str = "auto") -> Subject:
     outline = roi.outline(voxels, options, bits)
     if not outline.any():
         raise InvalidArgument("no tissue: nothing in the scan stands out of its background")
+    peak = metrics.tissue_peak(voxels, outline)
+    if not peak > 0:
+        raise InvalidArgument("all tissue has one value, to which no error can be related")
     reached = math.inf if scan.polarity == "dark" else -math.inf
     fitted = {"full": {**fitted["box"], "threshold": reached}, **fitted}
     wanted = outline & roi.differs(voxels, bits)
@@ -135,7 +142,7 @@ def prepare(source: Source, background: float | str = "auto") -> Subject:
         axes=common["axes"],
         order=order,
         outline=np.ascontiguousarray(outline.transpose(order)),
-        peak=metrics.tissue_peak(voxels, outline),
+        peak=peak,
         regions={name: _region(voxels, config, wanted) for name, config in fitted.items()},
     )
 
