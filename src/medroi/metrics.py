@@ -261,7 +261,8 @@ def _difference(original: Array, decoded: Array, mask: Mask | None) -> Array:
     second = decoded if mask is None else decoded[mask]
     if first.dtype.kind in "biu" and first.dtype.itemsize < 8:
         return np.asarray(second.astype(np.float64) - first.astype(np.float64))
-    difference = second.astype(np.float64) - first.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = second.astype(np.float64) - first.astype(np.float64)
     same = (first == second) | (_is_nan(first) & _is_nan(second))
     return np.where(same, 0.0, difference)
 

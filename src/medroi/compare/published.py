@@ -86,11 +86,12 @@ def find_box(voxels: Array) -> Box:
     threshold is the mean of those above 0; tissue is one 6-connected opening of what reaches it.
     """
     ndimage = require("scipy.ndimage", "the published box", "compare")
-    low, high = np.percentile(voxels[voxels > 0], (1, 99)) if (voxels > 0).any() else (0.0, 1.0)
-    scaled = np.clip((voxels - low) / max(high - low, 1e-12), 0, 1) * 255
-    eight = scaled.astype(np.uint8)
-    threshold = eight[eight > 0].mean() if eight.any() else 0.0
-    tissue = ndimage.binary_opening(eight >= threshold)
+    positive = voxels[voxels > 0]
+    low, high = np.percentile(positive, (1, 99)) if positive.size else (0.0, 0.0)
+    if not high > low:
+        raise InvalidArgument("the published rule finds no tissue: one value above 0, or none")
+    eight = (np.clip((voxels - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    tissue = ndimage.binary_opening(eight >= eight[eight > 0].mean())
     if not tissue.any():
         raise InvalidArgument("the published rule finds no tissue")
     return tuple(

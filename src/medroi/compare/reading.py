@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from medroi.compare.sources import Source
-from medroi.errors import InvalidArgument
+from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans import Scan, read_scan
 from medroi.scans.scan import checked_dtype, require
 
@@ -24,11 +26,21 @@ def read(source: Source) -> Scan:
     InnerUnavailable
         Where the package that reads them is not installed.
     """
-    if source.kind == "image":
-        return _read_image(Path(source.paths[0]))
     if source.kind == "dicom":
         return _flat_where_single(_read_dicom(source.paths))
-    return read_scan(source.paths[0])
+    path = Path(source.paths[0])
+    with _without_folder(path.parent):
+        return _read_image(path) if source.kind == "image" else read_scan(path)
+
+
+@contextlib.contextmanager
+def _without_folder(folder: Path) -> Iterator[None]:
+    """Let errors name a file without its folder: a report goes to other people."""
+    try:
+        yield
+    except MedROIError as error:
+        message = str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the series")
+        raise type(error)(message) from error
 
 
 def _read_image(path: Path) -> Scan:
@@ -57,7 +69,8 @@ def _read_dicom(paths: tuple[str, ...]) -> Scan:
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate(paths):
             os.symlink(path, Path(folder) / f"{number:06d}.dcm")
-        scan = read_scan(folder)
+        with _without_folder(Path(folder)):
+            scan = read_scan(folder)
     checked_dtype(scan.voxels.dtype, Path(paths[0]))
     return scan
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from medroi.compare import notes
+from medroi.compare import cells, notes
 from medroi.compare.results import Failure, MatchedRow, PairedTest, ResultRow
 from medroi.compare.subject import REGIONS
 
@@ -83,14 +83,14 @@ def _ratio_section(groups: _Groups) -> list[str]:
     header += [f"SSIM {r}" for r in present] + [f"bpv {present[-1]}", "missed"]
     lines = []
     for (inner, level), regions in groups.items():
-        cells = [inner, level]
-        cells += [_geometric(regions.get(r), "compression_ratio", ".3g") for r in present]
-        cells += [_psnr(regions.get(r)) for r in present]
-        cells += [_mean(regions.get(r), "ssim", ".4f") for r in present]
-        cells.append(_mean(regions.get(present[-1]), "bpv_volume", ".3g"))
+        line = [inner, level]
+        line += [cells.geometric(regions.get(r), "compression_ratio", ".3g") for r in present]
+        line += [cells.psnr(regions.get(r)) for r in present]
+        line += [cells.mean(regions.get(r), "ssim", ".4f") for r in present]
+        line.append(cells.mean(regions.get(present[-1]), "bpv_volume", ".3g"))
         worst = max((row.miss_rate or 0 for found in regions.values() for row in found), default=0)
-        lines.append([*cells, f"{100 * worst:.2g} %" if worst else "0"])
-    return ["### At the codecs' settings", _table(header, lines), notes.RATIO]
+        lines.append([*line, f"{100 * worst:.2g} %" if worst else "0"])
+    return ["### At the codecs' settings", cells.table(header, lines), notes.RATIO]
 
 
 def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
@@ -107,7 +107,7 @@ def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
     if not lines:
         return []
     header = ["codec", "setting of full", "PSNR of all", "full / box", "full / hull"]
-    return ["### At matched quality", _table(header, lines), notes.MATCHED]
+    return ["### At matched quality", cells.table(header, lines), notes.MATCHED]
 
 
 def _gain(scans: Iterable[Mapping[str, MatchedRow]], region: str) -> str:
@@ -132,16 +132,16 @@ def _published_section(published: _Groups, ours: _Groups) -> list[str]:
     lines = []
     for method, regions in published.items():
         other = ours.get(method, {})
-        cells = [*method]
+        line = [*method]
         for found in (regions, other):
             for name, form, describe in (
-                ("compression_ratio", ".4g", _geometric),
-                ("psnr_db", ".2f", _mean),
+                ("compression_ratio", ".4g", cells.geometric),
+                ("psnr_db", ".2f", cells.mean),
             ):
                 pair = [describe(found.get(region), name, form) for region in ("full", "box")]
-                cells.append(" -> ".join(pair))
-        cells.append(_mean(regions.get("box"), "miss_rate", ".2%"))
-        lines.append(cells)
+                line.append(" -> ".join(pair))
+        line.append(cells.mean(regions.get("box"), "miss_rate", ".2%"))
+        lines.append(line)
     header = [
         "codec",
         "setting",
@@ -152,7 +152,7 @@ def _published_section(published: _Groups, ours: _Groups) -> list[str]:
         "outline outside the published box",
     ]
     heading = "### By the publication's definitions, beside ours"
-    return [heading, _table(header, lines), notes.PUBLISHED]
+    return [heading, cells.table(header, lines), notes.PUBLISHED]
 
 
 def _times_section(groups: _Groups) -> list[str]:
@@ -168,11 +168,11 @@ def _times_section(groups: _Groups) -> list[str]:
     header += [f"decode {r}" for r in present] + [f"MB {r}" for r in present]
     lines = []
     for (inner, level), regions in timed.items():
-        cells = [inner, level]
-        cells += [_geometric(regions.get(r), "encode_s", ".3g") for r in present]
-        cells += [_geometric(regions.get(r), "decode_s", ".3g") for r in present]
-        cells += [_megabytes(regions.get(r)) for r in present]
-        lines.append(cells)
+        line = [inner, level]
+        line += [cells.geometric(regions.get(r), "encode_s", ".3g") for r in present]
+        line += [cells.geometric(regions.get(r), "decode_s", ".3g") for r in present]
+        line += [cells.megabytes(regions.get(r)) for r in present]
+        lines.append(line)
     counts = {
         sum(row.encode_s is not None for row in found)
         for regions in timed.values()
@@ -180,7 +180,7 @@ def _times_section(groups: _Groups) -> list[str]:
     }
     return [
         "### Time and memory",
-        _table(header, lines),
+        cells.table(header, lines),
         f"{notes.TIMES} Scans timed: {max(counts)}.",
     ]
 
@@ -209,14 +209,14 @@ def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
             test.quantity,
             test.pair,
             str(test.n),
-            _number(test.mean_ratio, ".3f"),
-            _number(test.t, ".2f"),
-            _number(test.p_holm, ".2g"),
-            _number(test.cohen_d, ".2f"),
+            cells.number(test.mean_ratio, ".3f"),
+            cells.number(test.t, ".2f"),
+            cells.number(test.p_holm, ".2g"),
+            cells.number(test.cohen_d, ".2f"),
         ]
         for test in tested
     ]
-    return ["## Tests", _table(header, lines), notes.TESTS]
+    return ["## Tests", cells.table(header, lines), notes.TESTS]
 
 
 def _without_section(rows: Iterable[ResultRow], failures: Iterable[Failure]) -> list[str]:
@@ -226,52 +226,11 @@ def _without_section(rows: Iterable[ResultRow], failures: Iterable[Failure]) -> 
         for row in rows
         if row.status != "ok"
     )
-    cells = [list(line) for line in lines] + [["-", f.path, f.reason] for f in failures]
-    if not cells:
+    listed = [list(line) for line in lines] + [["-", f.path, f.reason] for f in failures]
+    if not listed:
         return []
-    return ["## Without figures", _table(["codec", "of", "why"], cells)]
+    return ["## Without figures", cells.table(["codec", "of", "why"], listed)]
 
 
 def _present(groups: _Groups) -> list[str]:
     return [region for region in REGIONS if any(region in found for found in groups.values())]
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)
-
-
-def _values(rows: Sequence[ResultRow] | None, name: str) -> list[float]:
-    found = [getattr(row, name) for row in rows or ()]
-    return [value for value in found if value is not None]
-
-
-def _mean(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
-    values = [value for value in _values(rows, name) if math.isfinite(value)]
-    return format(sum(values) / len(values), form) if values else "-"
-
-
-def _geometric(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
-    values = [value for value in _values(rows, name) if value > 0]
-    return format(math.exp(sum(map(math.log, values)) / len(values)), form) if values else "-"
-
-
-def _psnr(rows: Sequence[ResultRow] | None) -> str:
-    values = _values(rows, "psnr_db")
-    if not values:
-        return "-"
-    finite = [value for value in values if math.isfinite(value)]
-    n_exact = len(values) - len(finite)
-    if not finite:
-        return "exact"
-    mean = f"{sum(finite) / len(finite):.2f}"
-    return f"{mean}, exact in {n_exact}" if n_exact else mean
-
-
-def _megabytes(rows: Sequence[ResultRow] | None) -> str:
-    values = _values(rows, "peak_memory_nbytes")
-    return f"{max(values) / 1e6:.0f}" if values else "-"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
