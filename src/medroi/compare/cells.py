@@ -7,43 +7,51 @@ from collections.abc import Iterable, Sequence
 
 from medroi.compare.results import ResultRow
 
+_NOTHING = "-"
+
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)
 
 
-def values(rows: Sequence[ResultRow] | None, name: str) -> list[float]:
+def _numbers(rows: Sequence[ResultRow] | None, name: str) -> list[float]:
     found = [getattr(row, name) for row in rows or ()]
     return [value for value in found if value is not None]
 
 
 def mean(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
-    values = [value for value in values(rows, name) if math.isfinite(value)]
-    return format(sum(values) / len(values), form) if values else "-"
+    """The mean of a column's finite numbers."""
+    finite = [value for value in _numbers(rows, name) if math.isfinite(value)]
+    return format(sum(finite) / len(finite), form) if finite else _NOTHING
 
 
 def geometric(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
-    values = [value for value in values(rows, name) if value > 0]
-    return format(math.exp(sum(map(math.log, values)) / len(values)), form) if values else "-"
+    """The geometric mean of a column."""
+    positive = [value for value in _numbers(rows, name) if value > 0]
+    if not positive:
+        return _NOTHING
+    return format(math.exp(sum(map(math.log, positive)) / len(positive)), form)
 
 
 def psnr(rows: Sequence[ResultRow] | None) -> str:
-    values = values(rows, "psnr_db")
-    if not values:
-        return "-"
-    finite = [value for value in values if math.isfinite(value)]
-    n_exact = len(values) - len(finite)
+    """The mean PSNR of scans that differ, and how many do not."""
+    found = _numbers(rows, "psnr_db")
+    finite = [value for value in found if math.isfinite(value)]
+    n_exact = len(found) - len(finite)
     if not finite:
-        return "exact"
-    mean = f"{sum(finite) / len(finite):.2f}"
-    return f"{mean}, exact in {n_exact}" if n_exact else mean
+        return "exact" if n_exact else _NOTHING
+    text = f"{sum(finite) / len(finite):.2f}"
+    return f"{text}, exact in {n_exact}" if n_exact else text
 
 
 def megabytes(rows: Sequence[ResultRow] | None) -> str:
-    values = values(rows, "peak_memory_nbytes")
-    return f"{max(values) / 1e6:.0f}" if values else "-"
+    """The most memory of any scan."""
+    found = _numbers(rows, "peak_memory_nbytes")
+    return f"{max(found) / 1e6:.0f}" if found else _NOTHING
 
 
 def number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    """One number."""
+    return _NOTHING if value is None else format(value, form)
