@@ -131,7 +131,7 @@ def test_a_lossless_codec_is_infinitely_good(subject, region):
 )
 def test_matched_regions_have_the_psnr_of_full(subject, name):
     full, _ = measuring.measure(subject, method(name), "full")
-    rows = matching.match(subject, method(name), full)
+    rows = matching.match(subject, method(name), {"full": full})
     assert [row.region for row in rows] == ["full", "box", "hull"]
     for row in rows:
         assert row.status == "ok"
@@ -139,10 +139,18 @@ def test_matched_regions_have_the_psnr_of_full(subject, name):
         assert row.peak == full.peak
 
 
+def test_rows_that_are_known_change_nothing_but_the_work(subject):
+    chosen = method("jpeg2000/rate 20")
+    known = {r: measuring.measure(subject, chosen, r)[0] for r in ("full", "box", "hull")}
+    rows = matching.match(subject, chosen, known)
+    alone = matching.match(subject, chosen, {"full": known["full"]})
+    assert [row.stored_nbytes for row in rows] == [row.stored_nbytes for row in alone]
+
+
 def test_whole_qualities_are_read_off_between_two_files(subject):
     chosen = method("heif/quality 60")
     full, _ = measuring.measure(subject, chosen, "full")
-    box = next(r for r in matching.match(subject, chosen, full) if r.region == "box")
+    box = next(r for r in matching.match(subject, chosen, {"full": full}) if r.region == "box")
     assert box.status == "ok"
     assert box.psnr_db == pytest.approx(full.psnr_db, abs=matching.TOLERANCE_DB)
     if "between" in box.settings:
@@ -155,7 +163,7 @@ def test_whole_qualities_are_read_off_between_two_files(subject):
 
 def test_a_lossless_row_is_not_matched(subject):
     row, _ = measuring.measure(subject, method("zstd"), "full")
-    assert matching.match(subject, method("zstd"), row) == []
+    assert matching.match(subject, method("zstd"), {"full": row}) == []
 
 
 @pytest.mark.parametrize(("slope", "wanted"), [(-8.7, 41.0), (-3.0, 37.0), (-30.0, 12.5)])
@@ -179,5 +187,5 @@ def test_what_cannot_be_reached_says_so(subject):
     chosen = method("jpeg2000/rate 20")
     full, _ = measuring.measure(subject, chosen, "full")
     far = dataclasses.replace(full, psnr_db=3.0)
-    statuses = [row.status for row in matching.match(subject, chosen, far)][1:]
+    statuses = [row.status for row in matching.match(subject, chosen, {"full": far})][1:]
     assert all(status.startswith("not reached") for status in statuses)

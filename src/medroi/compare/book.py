@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import settings_text
 from medroi.compare.pool import run_all
 from medroi.compare.results import Failure, MatchedRow, ResultRow, row_from_json, row_to_json
@@ -110,6 +111,11 @@ class Book:
         """The rows of one stage, in the order of its pieces."""
         for key in self._order.get(kind, ()):
             yield from self._found.get(key, Done()).rows
+
+    def measured(self, key: tuple[str, ...]) -> tuple[ResultRow, ...]:
+        """The rows of one piece by our own definitions."""
+        rows = self._found.get(key, Done()).rows
+        return tuple(row for row in rows if row.protocol == PROTOCOL)
 
     def times(self) -> Times:
         """Seconds to encode and to decode, by data set, scan, method and region."""

@@ -35,9 +35,10 @@ class Coding(abc.ABC):
     def decode(self, coded: Any) -> Array:
         """An array of the scan's shape and dtype."""
 
-    def trial(self) -> Array:
-        """What decoding would give, by the shortest way."""
-        return self.decode(self.encode())
+    def trial(self) -> tuple[Any, Array]:
+        """What decoding would give, by the shortest way, and what was coded where something was."""
+        coded = self.encode()
+        return coded, self.decode(coded)
 
     @property
     @abc.abstractmethod
@@ -125,10 +126,10 @@ class PeerCoding(Coding):
         block = published_wavelet.decode(coded.payload, self._step, shape)
         return self._put_back(coded.stream, block, coded.scale)
 
-    def trial(self) -> Array:
+    def trial(self) -> tuple[None, Array]:
         """See `Coding.trial`: without gzip -9, which takes longest."""
         stream, block, scale = self._scaled()
-        return self._put_back(stream, published_wavelet.distorted(block, self._step), scale)
+        return None, self._put_back(stream, published_wavelet.distorted(block, self._step), scale)
 
     def _scaled(self) -> tuple[bytes, Array, Scale]:
         codec = self.region.codec("raw")

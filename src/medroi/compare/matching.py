@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from medroi import metrics
 from medroi.compare.coding import Coding, coding_of
@@ -27,7 +28,7 @@ _LIMITS = {
 _GRIDS = {"quality": 1.0, "psnr": 0.5}
 
 
-def match(subject: Subject, method: Method, full: ResultRow) -> list[MatchedRow]:
+def match(subject: Subject, method: Method, measured: Mapping[str, ResultRow]) -> list[MatchedRow]:
     """Rows of all regions at the PSNR that the full volume has at the method's level.
 
     Parameters
@@ -35,8 +36,8 @@ def match(subject: Subject, method: Method, full: ResultRow) -> list[MatchedRow]
     subject : Subject
     method : Method
         A lossy one.
-    full : ResultRow
-        Of the full volume.
+    measured : mapping
+        The rows at the method's level, by region; that of the full volume is needed.
 
     Returns
     -------
@@ -45,32 +46,37 @@ def match(subject: Subject, method: Method, full: ResultRow) -> list[MatchedRow]
         For a setting that cannot come so near, the bytes between the two files around it, read
         off logarithmically, which `settings` says.
     """
+    full = measured["full"]
     if full.status != "ok" or full.psnr_db is None or not math.isfinite(full.psnr_db):
         return []
     rows = [_matched(full, full.psnr_db)]
     for region in subject.regions:
         if region != "full":
-            rows.append(_search(subject, method, region, full.psnr_db))
+            rows.append(_search(subject, method, measured.get(region), region, full.psnr_db))
     return rows
 
 
 def _matched(row: ResultRow, wanted_db: float) -> MatchedRow:
     values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    # Of the file at the level itself: the one found here was not timed.
+    values |= {"encode_s": None, "decode_s": None, "peak_memory_nbytes": None}
     return MatchedRow(**values, matched_psnr_db=wanted_db)
 
 
-def _search(subject: Subject, method: Method, region: str, wanted_db: float) -> MatchedRow:
+def _search(
+    subject: Subject, method: Method, known: ResultRow | None, region: str, wanted_db: float
+) -> MatchedRow:
     row = empty_row(subject, method, region, PROTOCOL)
     try:
         if method.searched in _GRIDS:
-            return _between(row, subject, method, wanted_db)
-
-        def trial(value: float) -> float:
-            return subject.psnr(coding_of(subject, region, method.at(value)).trial())
-
-        value = reach(trial, _start(subject, method), wanted_db, _LIMITS[method.searched])
-        coding = coding_of(subject, region, method.at(value))
-        found = _figures(row, subject, coding)
+            return _between(known or row, subject, method, wanted_db)
+        nearest = _Nearest(subject, method, region, wanted_db)
+        start = _start(subject, method)
+        at_level = method.searched in method.config and known is not None
+        if at_level and known is not None and known.psnr_db is not None:
+            nearest.trials.append((start, known.psnr_db))
+        value = reach(nearest, start, wanted_db, _LIMITS[method.searched])
+        found = nearest.row(row, value)
         assert found.psnr_db is not None
         if not abs(found.psnr_db - wanted_db) <= TOLERANCE_DB:
             missed = f"not reached: {found.psnr_db:.2f} dB is the nearest to {wanted_db:.2f}"
@@ -78,6 +84,37 @@ def _search(subject: Subject, method: Method, region: str, wanted_db: float) -> 
         return _matched(found, wanted_db)
     except Exception as error:  # of any library; the row says which
         return _matched(dataclasses.replace(row, status=status_of(error)), wanted_db)
+
+
+@dataclasses.dataclass
+class _Nearest:
+    """Gives the PSNR of settings, and keeps the file that came nearest to the one wanted."""
+
+    subject: Subject
+    method: Method
+    region: str
+    wanted_db: float
+    trials: list[tuple[float, float]] = dataclasses.field(default_factory=list)
+    _kept: tuple[float, Any, Any] | None = None
+
+    def __call__(self, value: float) -> float:
+        for tried, found_db in self.trials:
+            if tried == value:
+                return found_db
+        coded, decoded = coding_of(self.subject, self.region, self.method.at(value)).trial()
+        found_db = self.subject.psnr(decoded)
+        misses = [abs(other - self.wanted_db) for _, other in self.trials]
+        if coded is not None and abs(found_db - self.wanted_db) <= min(misses, default=math.inf):
+            self._kept = (value, coded, decoded)
+        self.trials.append((value, found_db))
+        return found_db
+
+    def row(self, row: ResultRow, value: float) -> ResultRow:
+        """The figures at one setting."""
+        coding = coding_of(self.subject, self.region, self.method.at(value))
+        if self._kept is not None and self._kept[0] == value:
+            return with_figures(row, self.subject, self.region, coding, *self._kept[1:])
+        return _figures(row, self.subject, coding)
 
 
 def _figures(row: ResultRow, subject: Subject, coding: Coding) -> ResultRow:
@@ -112,9 +149,11 @@ def reach(
     low, high = (math.log(limit) for limit in limits)
     setting = min(max(start, limits[0]), limits[1])
     tried: list[tuple[float, float]] = []
+    settings: list[float] = []
     for _ in range(_MAX_TRIALS):
         found_db = psnr_of(setting)
         tried.append((math.log(setting), found_db))
+        settings.append(setting)
         if abs(found_db - wanted_db) <= TOLERANCE_DB / 2:
             return setting
         if found_db > wanted_db:
@@ -124,7 +163,7 @@ def reach(
         if high - low < 1e-6:
             break
         setting = math.exp(_next(tried, wanted_db, low, high))
-    return math.exp(min(tried, key=lambda pair: abs(pair[1] - wanted_db))[0])
+    return settings[min(range(len(tried)), key=lambda i: abs(tried[i][1] - wanted_db))]
 
 
 def _next(tried: list[tuple[float, float]], wanted_db: float, low: float, high: float) -> float:
@@ -145,7 +184,8 @@ def _next(tried: list[tuple[float, float]], wanted_db: float, low: float, high: 
 def _between(row: ResultRow, subject: Subject, method: Method, wanted_db: float) -> MatchedRow:
     """Read the bytes off between the two settings of a grid around the PSNR."""
     grid, (low, high) = _GRIDS[method.searched], _LIMITS[method.searched]
-    tried: dict[float, ResultRow] = {}
+    level = float(method.config[method.searched])
+    tried: dict[float, ResultRow] = {level: row} if row.psnr_db is not None else {}
 
     def at(setting: float) -> float:
         if setting not in tried:
@@ -153,7 +193,7 @@ def _between(row: ResultRow, subject: Subject, method: Method, wanted_db: float)
             tried[setting] = _figures(row, subject, coding)
         return tried[setting].psnr_db or math.inf
 
-    setting = float(method.config[method.searched])
+    setting = level
     if method.searched == "psnr" and math.isfinite(at(setting)):
         setting = min(max(setting + grid * round((wanted_db - at(setting)) / grid), low), high)
     step = grid if at(setting) < wanted_db else -grid

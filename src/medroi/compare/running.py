@@ -79,7 +79,7 @@ def compare(
         raise InvalidArgument(f"nothing to compare: {listed}")
     ready = [method for method in methods if not missing(method)]
     book = Book(State(target / "state"), plan.show_progress)
-    for stage in _stages(sources, ready, plan):
+    for stage in _stages(sources, ready, plan, book):
         book.work(stage)
     if plan.times_only:
         found = read_comparison(target)
@@ -101,7 +101,10 @@ def _timed(row: ResultRow, times: Times) -> ResultRow:
     return dataclasses.replace(row, encode_s=seconds[0], decode_s=seconds[1])
 
 
-def _stages(sources: Sequence[Source], methods: Sequence[Method], plan: Plan) -> Iterator[Stage]:
+def _stages(
+    sources: Sequence[Source], methods: Sequence[Method], plan: Plan, book: Book
+) -> Iterator[Stage]:
+    """Each stage is made when the one before it is done, and may build on it."""
     cores = plan.processes or available_cores()
     figures = [
         Piece(source, method, plan.options, "figures", shown=source is sources[0])
@@ -111,8 +114,11 @@ def _stages(sources: Sequence[Source], methods: Sequence[Method], plan: Plan) ->
     if not plan.times_only:
         yield Stage("figures", "figures", figures, cores)
     if plan.options.matched and not plan.times_only:
-        found = [dataclasses.replace(p, kind="matched", shown=False) for p in figures]
-        found = [p for p in found if p.method.searched]
+        found = [
+            dataclasses.replace(p, kind="matched", shown=False, measured=book.measured(p.key))
+            for p in figures
+            if p.method.searched
+        ]
         yield Stage("matched", "matched quality", found, cores)
     if plan.times:
         timed = _first_of_each(sources, plan.timed_scans)

@@ -34,13 +34,24 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """A method on a scan."""
+    """A method on a scan.
+
+    Attributes
+    ----------
+    source, method, options
+    kind : {"figures", "matched", "times"}
+    shown : bool
+        Whether the panel shows this scan.
+    measured : tuple of ResultRow
+        Of matched ones: the rows by our own definitions at the method's level, where known.
+    """
 
     source: Source
     method: Method
     options: Options
-    kind: str  # "figures", "matched" or "times"
+    kind: str
     shown: bool = False
+    measured: tuple[ResultRow, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -139,8 +150,10 @@ def shown_slice(subject: Subject, array: Any) -> Any:
 
 
 def _matched(subject: Subject, piece: Piece) -> Done:
-    row, _ = measuring.measure(subject, piece.method, "full")
-    found: list[MatchedRow] = matching.match(subject, piece.method, row)
+    measured = {row.region: row for row in piece.measured}
+    if "full" not in measured:
+        measured["full"], _ = measuring.measure(subject, piece.method, "full")
+    found: list[MatchedRow] = matching.match(subject, piece.method, measured)
     return Done(tuple(row for row in found if row.region in piece.options.regions))
 
 
