@@ -162,6 +162,16 @@ def test_times_alone_are_taken_again_from_the_csv_files(folder, tmp_path):
     assert [row.stored_nbytes for row in untimed] == [row.stored_nbytes for row in before]
 
 
+def test_a_report_of_what_is_kept_measures_nothing(folder, tmp_path):
+    chosen = methods.select(["zstd"])
+    plan = running.Plan(Options(matched=False), times=False, processes=1)
+    running.compare([folder / "head-1.nii.gz"], chosen, tmp_path / "r", plan)
+    kept = dataclasses.replace(plan, kept_only=True)
+    both = methods.select(["zstd", "predict3d"])
+    found = running.compare([folder], both, tmp_path / "r", kept)
+    assert [(row.scan, row.inner) for row in found.rows] == [("head-1", "zstd")] * 3
+
+
 @dataclasses.dataclass(frozen=True)
 class Deadly(Source):
     """Ends the process that receives it."""

@@ -88,6 +88,11 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do nothing but the timing pass, again, and write the report of what is there",
     )
+    times.add_argument(
+        "--kept-only",
+        action="store_true",
+        help="measure nothing; report what earlier runs into this folder have finished",
+    )
     parser.add_argument(
         "--timed-scans",
         type=int,
@@ -120,6 +125,7 @@ def run(args: argparse.Namespace) -> None:
         options=options,
         times=not args.no_times,
         times_only=args.times_only,
+        kept_only=args.kept_only,
         timed_scans=args.timed_scans,
         processes=args.processes,
         show_progress=True,

@@ -49,8 +49,8 @@ class Stage:
 class Book:
     """Keeps what pieces of work gave, in memory and in the state."""
 
-    def __init__(self, state: State, show_progress: bool) -> None:
-        self._state, self._show_progress = state, show_progress
+    def __init__(self, state: State, kept_only: bool, show_progress: bool) -> None:
+        self._state, self._kept_only, self._show_progress = state, kept_only, show_progress
         self._found: dict[tuple[str, ...], Done] = {}
         self._order: dict[str, list[tuple[str, ...]]] = {}
         self._refused: dict[tuple[str, str], str] = {}
@@ -65,6 +65,8 @@ class Book:
         """Take from the state what it has, do the rest, and keep it."""
         left = [piece for piece in stage.pieces if stage.redo or not self._known(piece)]
         self._order[stage.kind] = [piece.key for piece in stage.pieces]
+        if self._kept_only:
+            return
         # A scan that could not be read is not tried again for every pass.
         left = [piece for piece in left if _scan_of(piece) not in self._refused]
         show = self._show_progress

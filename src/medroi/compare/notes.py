@@ -37,7 +37,7 @@ DEFINITIONS = """\
 ## Definitions
 
 - CR: bytes of the array in its stored dtype / all bytes written: header, record, hull and payload.
-  Tables hold geometric means over scans. bpv: stored bits per voxel of the whole array.
+  Tables hold geometric means over n scans. bpv: stored bits per voxel of the whole array.
 - PSNR, SSIM, largest error: over the tissue outline, which is found once in a scan (what lies above
   the noise of its air, closed and filled) and is the same for every codec and region. The peak is
   the range of the original inside it. SSIM: Gaussian window of 11 x 11, sigma 1.5, in each slice;

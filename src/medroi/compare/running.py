@@ -35,6 +35,8 @@ class Plan:
         CSV files get new times.
     timed_scans : int
         Scans of each data set that the timing pass takes.
+    kept_only : bool
+        Whether nothing is measured, and the report is of what the state holds.
     processes : int
         0 is one per core.
     show_progress : bool
@@ -43,6 +45,7 @@ class Plan:
     options: Options = dataclasses.field(default_factory=Options)
     times: bool = True
     times_only: bool = False
+    kept_only: bool = False
     timed_scans: int = 5
     processes: int = 0
     show_progress: bool = False
@@ -78,7 +81,7 @@ def compare(
         listed = "; ".join(f"{f.path}: {f.reason}" for f in failures[:5]) or "no path was given"
         raise InvalidArgument(f"nothing to compare: {listed}")
     ready = [method for method in methods if not missing(method)]
-    book = Book(State(target / "state"), plan.show_progress)
+    book = Book(State(target / "state"), plan.kept_only, plan.show_progress)
     for stage in _stages(sources, ready, plan, book):
         book.work(stage)
     if plan.times_only:

@@ -78,12 +78,12 @@ def _ratio_section(groups: _Groups) -> list[str]:
     if not groups:
         return []
     present = _present(groups)
-    header = ["codec", "setting"]
+    header = ["codec", "setting", "n"]
     header += [f"CR {r}" for r in present] + [f"PSNR {r}" for r in present]
     header += [f"SSIM {r}" for r in present] + [f"bpv {present[-1]}", "missed"]
     lines = []
     for (inner, level), regions in groups.items():
-        line = [inner, level]
+        line = [inner, level, str(max(map(len, regions.values())))]
         line += [cells.geometric(regions.get(r), "compression_ratio", ".3g") for r in present]
         line += [cells.psnr(regions.get(r)) for r in present]
         line += [cells.mean(regions.get(r), "ssim", ".4f") for r in present]
@@ -102,11 +102,11 @@ def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
     for (inner, level), scans in groups.items():
         wanted = [r["full"].matched_psnr_db or 0 for r in scans.values() if "full" in r]
         if wanted:
-            lines.append([inner, level, f"{sum(wanted) / len(wanted):.1f}"])
+            lines.append([inner, level, str(len(wanted)), f"{sum(wanted) / len(wanted):.1f}"])
             lines[-1] += [_gain(scans.values(), region) for region in ("box", "hull")]
     if not lines:
         return []
-    header = ["codec", "setting of full", "PSNR of all", "full / box", "full / hull"]
+    header = ["codec", "setting of full", "n", "PSNR of all", "full / box", "full / hull"]
     return ["### At matched quality", cells.table(header, lines), notes.MATCHED]
 
 
