@@ -60,6 +60,9 @@ HEAVY = {
     "zarr": "zarr",
 }
 
+# Files of PyTorch modules: they import torch, and are themselves as heavy as it.
+NETWORK = re.compile(r"network\w*")
+
 PUBLIC = {
     "medroi",
     "medroi.errors",
@@ -129,8 +132,17 @@ def check_module(file: Path, package: Path) -> Iterator[str]:
             target = resolve(name, package)
             if not may_import(own, target):
                 yield f"{where}: {name} is not below {'.'.join(['medroi', *own])}"
+            elif runs and is_network(target) and not is_network(own):
+                yield f"{where}: {name} brings torch: import it inside the function that needs it"
+        elif library == "torch" and is_network(own):
+            continue
         elif runs and library in HEAVY and HEAVY[library] != layer:
             yield f"{where}: {library} is heavy: import it inside the function that needs it"
+
+
+def is_network(parts: list[str]) -> bool:
+    """Whether a module, as parts below `medroi`, is a file of PyTorch modules."""
+    return parts[:2] == ["inner", "neural"] and any(map(NETWORK.fullmatch, parts[2:]))
 
 
 def may_import(own: list[str], target: list[str]) -> bool:

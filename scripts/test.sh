@@ -24,7 +24,12 @@ run_environment() {
     make_venv "$python" "$venv"
     quiet "$venv/bin/pip" install -q -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
     quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
-    "$venv/bin/python" -m pytest -q "tests/environments/test_${name}_env.py"
+    # One file of tests, or a folder of them.
+    local tests="tests/environments/test_${name}_env.py"
+    if [ -d "tests/environments/$name" ]; then
+        tests="tests/environments/$name"
+    fi
+    "$venv/bin/python" -m pytest -q "$tests"
 }
 
 python="$(find_python)"

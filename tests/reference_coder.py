@@ -95,6 +95,13 @@ class Decoder:
         b.learn(token)
         return token
 
+    def share(self, starts: list[int]) -> int:
+        """The symbol whose share of 2^16 holds the code; the last entry ends the last share."""
+        r = self.range >> 16
+        index = max(i for i in range(len(starts) - 1) if self.code >= r * starts[i])
+        self._narrow(starts[index], starts[index + 1] - starts[index], r)
+        return index
+
     def raw(self, n: int) -> int:
         value = 0
         for i in range(n):

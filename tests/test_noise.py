@@ -115,3 +115,15 @@ def test_lung_at_the_border_of_a_crop_is_not_taken_for_air() -> None:
     region = find_region(crop.astype("i2"), threshold="noise", background=-1024)
     assert region.threshold <= -1020
     assert region.box == ((0, 40),) * 3
+
+
+@pytest.mark.parametrize(("sigma", "tissue"), [(1.8, 75), (20, 500)])
+def test_a_heavy_tail_of_the_air_is_dim_tissue_far_from_the_coil(sigma: float, tissue: int) -> None:
+    rng = np.random.default_rng(3)
+    array, _ = scene(rayleigh(sigma), tissue, tissue / 20)
+    array[18:42, :, :8] = rng.uniform(0, tissue / 4, (24, 64, 8))
+    whole = array.astype("i2")
+    tau = find_region(whole, threshold="noise").threshold
+    assert 3 * sigma < tau < tissue / 7
+    dim = whole[18:42, :, :8] > 0.15 * tissue
+    assert (whole[18:42, :, :8][dim] >= tau).all()

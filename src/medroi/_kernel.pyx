@@ -810,3 +810,80 @@ def check_codestream(uint32_t width, uint32_t height, const uint8_t[::1] coded):
     slice_.height = height
     slice_.precision = 0
     check(medroi_j2k_check(&slice_, start_of(coded), coded.shape[0], &error), &error)
+
+
+cdef extern from "symbols.h" nogil:
+    ctypedef struct medroi_symbol_tables:
+        const uint32_t *cdf
+        const int32_t *lengths
+        const int32_t *offsets
+        size_t n_rows
+        size_t width
+    medroi_status medroi_symbols_check_tables(const medroi_symbol_tables *, medroi_error *)
+    medroi_status medroi_symbols_capacity(const medroi_symbol_tables *, const int32_t *,
+                                          const uint16_t *, size_t, size_t *, medroi_error *)
+    medroi_status medroi_symbols_encode(const medroi_symbol_tables *, const int32_t *,
+                                        const uint16_t *, size_t, uint8_t *, size_t, size_t *,
+                                        medroi_error *)
+    medroi_status medroi_symbols_decode(const medroi_symbol_tables *, const uint8_t *, size_t,
+                                        const uint16_t *, size_t, int32_t *, medroi_error *)
+
+
+cdef class SymbolTables:
+    """Frozen tables of probabilities, one row per context."""
+
+    cdef medroi_symbol_tables c
+    cdef object kept
+
+    def __init__(self, const uint32_t[:, ::1] cdf not None, const int32_t[::1] lengths not None,
+                 const int32_t[::1] offsets not None):
+        cdef medroi_error error
+        if not 0 < cdf.shape[0] == lengths.shape[0] == offsets.shape[0] or cdf.shape[1] < 2:
+            raise errors.InvalidArgument("symbols: as many rows of cdf, lengths and offsets, 1 and up")
+        self.kept = (cdf, lengths, offsets)
+        self.c.cdf = &cdf[0, 0]
+        self.c.lengths = &lengths[0]
+        self.c.offsets = &offsets[0]
+        self.c.n_rows = cdf.shape[0]
+        self.c.width = cdf.shape[1]
+        check(medroi_symbols_check_tables(&self.c, &error), &error)
+
+    def encode(self, const int32_t[::1] symbols not None, const uint16_t[::1] rows not None):
+        """Bytes of symbols, symbol i under row rows[i]."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef size_t count = symbols.shape[0], capacity = 0, nbytes = 0
+        cdef const int32_t *values = &symbols[0] if count > 0 else NULL
+        cdef const uint16_t *chosen = &rows[0] if count > 0 else NULL
+        cdef PyObject *coded
+        cdef uint8_t *dst
+        if rows.shape[0] != symbols.shape[0]:
+            raise errors.InvalidArgument(f"symbols: {count} symbols and {rows.shape[0]} rows")
+        check(medroi_symbols_capacity(&self.c, values, chosen, count, &capacity, &error), &error)
+        coded = new_bytes(NULL, capacity)
+        dst = <uint8_t *>bytes_memory(coded)
+        with nogil:
+            status = medroi_symbols_encode(&self.c, values, chosen, count, dst, capacity, &nbytes,
+                                           &error)
+        if status != MEDROI_OK:
+            Py_XDECREF(coded)
+            check(status, &error)
+        resize_bytes(&coded, nbytes)
+        result = <bytes>coded
+        Py_XDECREF(coded)
+        return result
+
+    def decode(self, const uint8_t[::1] coded not None, const uint16_t[::1] rows not None,
+               int32_t[::1] out not None):
+        """Decode as many symbols as there are rows, from exactly these bytes."""
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef size_t count = out.shape[0], nbytes = coded.shape[0]
+        cdef const uint8_t *start = start_of(coded)
+        cdef const uint16_t *chosen = &rows[0] if count > 0 else NULL
+        cdef int32_t *values = &out[0] if count > 0 else NULL
+        if rows.shape[0] != out.shape[0]:
+            raise errors.InvalidArgument(f"symbols: {count} symbols and {rows.shape[0]} rows")
+        with nogil:
+            status = medroi_symbols_decode(&self.c, start, nbytes, chosen, count, values, &error)
+        check(status, &error)

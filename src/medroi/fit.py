@@ -85,9 +85,11 @@ class _Trial:
             return self._with(threshold)
         dark = self.options.polarity == "dark"
         finite = self.array[np.isfinite(self.array)]
+        if finite.size == 0:
+            return self._with(None)
         good = float(finite.max() if dark else finite.min())
         if not self._holds(good):
-            return dataclasses.replace(self.options, threshold=None)
+            return self._with(None)
         bad = threshold
         for _ in range(_N_BISECTIONS):
             middle = good + (bad - good) / 2
@@ -101,7 +103,7 @@ class _Trial:
                 bad = middle
         return self._with(good)
 
-    def _with(self, threshold: float) -> roi.RegionOptions:
+    def _with(self, threshold: float | None) -> roi.RegionOptions:
         return dataclasses.replace(self.options, threshold=threshold)
 
     def _holds(self, threshold: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import medroi
 from medroi.scans.hdf5_store import Hdf5Array, split_source
+from medroi.scans.kept import kept_mask
 from medroi.scans.report import box_text
 from medroi.scans.store import (
     ATTRIBUTE,
@@ -22,6 +23,8 @@ from medroi.scans.verify import clipped
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8
+# And of what one stream left out, the largest pieces are enough.
+_MAX_PIECES = 4
 
 
 def add_parser(commands: Any) -> None:
@@ -52,12 +55,16 @@ def run(args: argparse.Namespace) -> None:
     if len(streams) <= _MAX_LISTED or args.all:
         for stream in streams:
             print(f"{'stream':<18} {_line(stream)}")
+            for piece in stream["left_out"][:_MAX_PIECES]:
+                bounds = tuple((start, stop) for start, stop in piece["box"])
+                text = f"left out: {piece['n_voxels']} voxels of tissue in {box_text(bounds)}"
+                print(f"{'':<18} {text}")
 
 
 def _file(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     data = path.read_bytes()
     info = medroi.inspect(data)
-    streams = [{"chunk": None, **_described(info, info.shape)}]
+    streams = [{"chunk": None, **_described(data, info, info.shape)}]
     return {"path": path.name, **_sums(streams)}, streams
 
 
@@ -84,7 +91,7 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             continue
         info = medroi.inspect(stream)
         shape = tuple(part.stop - part.start for part in selection)
-        streams.append({"chunk": list(position), **_described(info, shape)})
+        streams.append({"chunk": list(position), **_described(stream, info, shape)})
     facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
@@ -97,13 +104,16 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return facts, streams
 
 
-def _described(info: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """Turn what `inspect` says into JSON values; NaN, where there is no threshold, into null.
 
     `shape` is the part of the chunk that lies in the array: an edge chunk is longer.
     """
     threshold, background = float(info.threshold), float(info.background)
-    kept = math.prod(part.stop - part.start for part in clipped(info.box, shape))
+    if info.roi == "hull":
+        kept = int(kept_mask(stream, info)[tuple(slice(size) for size in shape)].sum())
+    else:
+        kept = math.prod(part.stop - part.start for part in clipped(info.box, shape))
     return {
         "format_version": info.format_version,
         "shape": list(info.shape),
@@ -117,6 +127,15 @@ def _described(info: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         "threshold": None if math.isnan(threshold) else threshold,
         "background": str(background) if not math.isfinite(background) else info.background,
         "miss_rate": info.miss_rate,
+        "roi": info.roi,
+        "unopened_miss_rate": info.unopened_miss_rate,
+        "hull_nbytes": info.hull_nbytes,
+        "n_left_out": info.n_left_out,
+        "n_left_out_voxels": info.n_left_out_voxels,
+        "left_out": [
+            {"n_voxels": piece.n_voxels, "box": [list(bounds) for bounds in piece.box]}
+            for piece in info.left_out
+        ],
         "payload_nbytes": info.payload_nbytes,
         "nbytes": info.nbytes,
         "record_hex": bytes(info.record).hex(),
@@ -130,9 +149,13 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "inner": _one_or_many(streams, "inner"),
         "threshold": _one_or_many(streams, "threshold"),
         "background": _one_or_many(streams, "background"),
+        "roi": _one_or_many(streams, "roi"),
         "kept_share": n_kept / n_voxels if n_voxels else 0.0,
         "empty_chunks": sum(stream["payload_nbytes"] == 0 for stream in streams),
         "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
+        "n_left_out": sum(stream["n_left_out"] for stream in streams),
+        "n_left_out_voxels": sum(stream["n_left_out_voxels"] for stream in streams),
+        "hull_nbytes": sum(stream["hull_nbytes"] for stream in streams),
         "payload_nbytes": sum(stream["payload_nbytes"] for stream in streams),
         "streams_nbytes": sum(stream["nbytes"] for stream in streams),
     }
@@ -160,7 +183,7 @@ def _line(stream: dict[str, Any]) -> str:
     box = box_text(tuple((start, stop) for start, stop in stream["box"]))
     return (
         f"{place}{_text(stream['shape'])} {stream['dtype']} order {stream['order']}, {box}, "
-        f"{100 * stream['kept_share']:.1f} % kept, {stream['inner']}, threshold "
-        f"{_text(stream['threshold'])}, background {stream['background']}, miss rate "
+        f"{stream['roi']} with {100 * stream['kept_share']:.1f} % kept, {stream['inner']}, "
+        f"threshold {_text(stream['threshold'])}, background {stream['background']}, miss rate "
         f"{stream['miss_rate']:.2g}, {stream['payload_nbytes']} of {stream['nbytes']} bytes payload"
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from medroi import _kernel
 from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import settings_text
 from medroi.compare.pool import run_all
@@ -143,5 +147,12 @@ def _fingerprint(piece: Piece) -> Any:
         "settings": settings_text(piece.method.config),
         "options": options,
         "medroi": version("medroi"),
+        "kernel": _kernel_digest(),
         "state": _STATE_VERSION,
     }
+
+
+@functools.cache
+def _kernel_digest() -> str:
+    """Tells builds of one version apart: their bytes and regions may differ."""
+    return hashlib.sha256(Path(_kernel.__file__).read_bytes()).hexdigest()[:16]

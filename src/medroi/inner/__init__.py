@@ -103,6 +103,17 @@ TABLE = (
         dtypes="as the codec",
         dims="as the codec",
     ),
+    Entry(
+        36,
+        "sirenmri",
+        "fast or faithful; lossy",
+        "medroi.inner.neural.sirenmri.codec",
+        "SirenMRI",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="real numbers without NaN",
+        dims="1-D to 8-D",
+    ),
 )
 
 

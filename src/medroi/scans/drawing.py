@@ -11,7 +11,7 @@ from medroi.scans.sheet import Panel, Sheet
 
 FORMATS = ("png", "pdf", "svg")
 
-_PAPER, _INK, _FAINT, _OUTLINE = "#141414", "#f0f0f0", "#a8a8a8", "#35e06f"
+_PAPER, _INK, _FAINT, _OUTLINE, _OTHER = "#141414", "#f0f0f0", "#a8a8a8", "#35e06f", "#4fc3ff"
 # Place of the letters left, right, top and bottom of a plane, and how they are aligned there.
 _EDGES = (
     (0.02, 0.5, "left", "center"),
@@ -110,7 +110,9 @@ class _Writer:
 
 
 def _legend(write: _Writer, y_in: float, sheet: Sheet) -> None:
-    entries: list[tuple[Any, str]] = [(_OUTLINE, "outline of what is kept")]
+    entries: list[tuple[Any, str]] = [(_OUTLINE, sheet.kept)]
+    if sheet.other:
+        entries.append((_OTHER, sheet.other))
     entries.append((TINT, "dropped: comes back as background"))
     if sheet.has_missed:
         entries.append((MISSED, "reaches the threshold, yet dropped"))
@@ -132,8 +134,10 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     extent = (0, columns, rows, 0)
     axes.imshow(painted(plane, panel.window), extent=extent, aspect="auto")
     # Not clipped: the region often ends at the border of the picture.
-    lines = LineCollection(outline(plane.kept), colors=_OUTLINE, linewidths=0.9, clip_on=False)
-    axes.add_collection(lines)
+    for mask, color in ((plane.other, _OTHER), (plane.kept, _OUTLINE)):
+        if mask is not None:
+            lines = LineCollection(outline(mask), colors=color, linewidths=0.9, clip_on=False)
+            axes.add_collection(lines)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
     axes.set_axis_off()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.roi import find_region
 from medroi.scans import hdf5_store
 from medroi.scans.files import staged
 from medroi.scans.formats import read_scan, suffix_of
@@ -170,7 +172,8 @@ def fitted_codec(
         options["axes"] = (0, 1, 2)
     fit: Callable[..., Any] = medroi.MedROI.fit
     try:
-        return fit(scan.voxels, chunks=chunks, **options), ()
+        codec = fit(scan.voxels, chunks=chunks, **options)
+        return codec, _note_of_lowering(scan, options.get("threshold", "mean"), codec.get_config())
     except InvalidArgument:
         # Without a threshold any background is right: it only decides how much can be cut off.
         if options["background"] != "auto" or options.get("threshold", "mean") is not None:
@@ -178,6 +181,31 @@ def fitted_codec(
     options["background"] = 0
     note = "the scan has no recognisable background; 0 is taken, which loses nothing here"
     return fit(scan.voxels, chunks=chunks, **options), (note,)
+
+
+def _note_of_lowering(
+    scan: Scan, asked: str | float | None, config: dict[str, Any]
+) -> tuple[str, ...]:
+    """Say so where fitting took another threshold than that of the whole scan."""
+    fitted = number(config["threshold"])
+    if asked is None or not scan.voxels.size:
+        return ()
+    rule = "noise" if isinstance(asked, str) and config["roi"] == "hull" else asked
+    of_scan = find_region(
+        scan.voxels,
+        threshold=rule,
+        polarity=config["polarity"],
+        background=number(config["background"]),
+        axes=None if config["axes"] is None else tuple(config["axes"]),
+    ).threshold
+    if fitted == of_scan or math.isnan(of_scan):
+        return ()
+    taken = "every voxel that is not background is kept" if fitted is None else f"{fitted:.6g}"
+    return (
+        f"the threshold of the whole scan is {of_scan:.6g}; with it more of what the tissue "
+        f"encloses would be dropped, dark voxels at the edges of chunks above all, than "
+        f"max_miss_rate allows: {taken} instead. Larger chunks need less of this",
+    )
 
 
 def _check_promise(source: Path, measured: Measured, inner: Any, *, lossless: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,9 @@ _AXES = ("LR", "PA", "IS")
 _NAMES = ("sagittal", "coronal", "axial")
 _ORDER = ("axial", "coronal", "sagittal")
 
+# What is kept, tissue that is not, and what the other kind of region keeps.
+Masks = tuple[Mask, Mask, Mask | None]
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -34,6 +37,8 @@ class Plane:
         What lies inside the region, and tissue that does not.
     row_mm, column_mm : float
         Size of one pixel.
+    other : ndarray of bool, optional
+        What the other kind of region would keep.
     edges : tuple of str, optional
         What lies at the left, right, top and bottom: L R P A I S. None where it is not known.
     """
@@ -44,6 +49,7 @@ class Plane:
     missed: Mask
     row_mm: float
     column_mm: float
+    other: Mask | None = None
     edges: tuple[str, str, str, str] | None = None
 
     @property
@@ -84,7 +90,8 @@ def planes_at(shown: Shown, at: Sequence[int]) -> list[Plane]:
     found = []
     for axis in _axes_to_cut(shape):
         cut: Any = tuple(at[i] if i == axis else slice(None) for i in range(len(shape)))
-        masks: tuple[Mask, Mask] = shown.kept[cut], missed[cut]
+        other = None if shown.other is None else shown.other[cut]
+        masks: Masks = shown.kept[cut], missed[cut], other
         where = "" if axis is None else f"{_axis_name(shown, axis)} {at[axis]} of {shape[axis]}"
         found.append(_turned(shown, axis, shown.voxels[cut], masks, where))
     return sorted(found, key=_title_rank)
@@ -108,7 +115,8 @@ def dropped_along(shown: Shown, *, dark: bool) -> list[Plane]:
             cut = (slice(None),) * axis + (i,)
             strongest(seen, shown.voxels[cut], out=seen, where=~shown.kept[cut], casting="unsafe")
         seen[~np.isfinite(seen)] = np.nan
-        masks = np.asarray(shown.kept.all(axis=axis)), np.asarray(missed.any(axis=axis))
+        all_kept, any_missed = shown.kept.all(axis=axis), missed.any(axis=axis)
+        masks: Masks = np.asarray(all_kept), np.asarray(any_missed), None
         found.append(_turned(shown, axis, seen, masks, "all slices"))
     return sorted(found, key=_title_rank)
 
@@ -126,15 +134,17 @@ def _axis_name(shown: Shown, axis: int) -> str:
 
 
 def _turned(
-    shown: Shown, axis: int | None, image: npt.NDArray[Any], masks: tuple[Mask, Mask], where: str
+    shown: Shown, axis: int | None, image: npt.NDArray[Any], masks: Masks, where: str
 ) -> Plane:
     """Turn a plane that still has the volume's axes into the one that is drawn."""
     rest = [i for i in range(shown.voxels.ndim) if i != axis]
     image = image.astype(np.float32)
     if image.ndim == 1:
         rest, image = [rest[0], rest[0]], image[:, np.newaxis]
-        masks = masks[0][:, np.newaxis], masks[1][:, np.newaxis]
-    plane = Plane("", image, *masks, shown.spacing_mm[rest[0]], shown.spacing_mm[rest[1]])
+        kept, missed, other = masks
+        masks = kept[:, np.newaxis], missed[:, np.newaxis], _or_none(other, _as_column)
+    row_mm, column_mm = shown.spacing_mm[rest[0]], shown.spacing_mm[rest[1]]
+    plane = Plane("", image, *masks[:2], row_mm, column_mm, masks[2])
     if shown.directions is None or len(shown.directions) < 2:
         return _without_directions(plane, shown, where)
     plane, down, across = _oriented(plane, shown.directions[rest[0]], shown.directions[rest[1]])
@@ -172,6 +182,7 @@ def _transposed(plane: Plane) -> Plane:
         image=plane.image.T,
         kept=plane.kept.T,
         missed=plane.missed.T,
+        other=_or_none(plane.other, np.transpose),
         row_mm=plane.column_mm,
         column_mm=plane.row_mm,
     )
@@ -183,7 +194,16 @@ def _flipped(plane: Plane, axis: int) -> Plane:
         image=np.flip(plane.image, axis),
         kept=np.flip(plane.kept, axis),
         missed=np.flip(plane.missed, axis),
+        other=_or_none(plane.other, lambda mask: np.flip(mask, axis)),
     )
+
+
+def _as_column(mask: Mask) -> Mask:
+    return mask[:, np.newaxis]
+
+
+def _or_none(mask: Mask | None, turn: Callable[[Mask], Mask]) -> Mask | None:
+    return None if mask is None else turn(mask)
 
 
 def _title_rank(plane: Plane) -> int:

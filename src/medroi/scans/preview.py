@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medroi.codec import LeftOut
 from medroi.scans.report import axis_bars, megabytes, threshold_text
 from medroi.scans.verify import number
 
@@ -36,6 +37,8 @@ class Shown:
         axis from left to right. None where the file does not say.
     y_up : bool
         Where it does not: whether the second axis goes up, as in files of scans, or down, as rows.
+    other : ndarray of bool, optional
+        Voxels that the other kind of region, hull or box, would keep. None where it is not known.
     """
 
     voxels: npt.NDArray[Any]
@@ -46,6 +49,7 @@ class Shown:
     spacing_mm: tuple[float, ...]
     directions: tuple[str, ...] | None
     y_up: bool
+    other: Mask | None = None
 
 
 @dataclass
@@ -70,11 +74,20 @@ class Preview:
     promised_miss_rate : float
         The largest share of tissue outside that a stream reports, which `max_miss_rate` bounds: of
         a box the same voxels, of a hull those that are more than specks.
+    n_enclosed, n_enclosed_dropped : int
+        Voxels that the outline of the whole scan's tissue encloses, whatever their value, and those
+        of them that are dropped: what fitting keeps below `max_miss_rate`. 0 of a store.
     n_left_out, n_left_out_voxels : int
         Separate pieces of tissue that were left out of the region, and their voxels.
+    left_out : tuple of LeftOut
+        The largest of them.
     extreme_dropped, bright_tissue : float, optional
         In stored units: the dropped voxel that is furthest from the air, and the 99th percentile of
         the tissue in the volume shown (the first where tissue is dark).
+    extreme_dropped_at : tuple of int
+        Where that voxel lies.
+    other_roi, n_kept_by_other : str, int
+        The other kind of region, and what it would keep; empty where it was not asked for.
     streams_nbytes, whole_nbytes : int
         Bytes of all streams, and what they would be with the whole array as the region (unknown, 0,
         of a store).
@@ -98,10 +111,16 @@ class Preview:
     n_missed: int = 0
     miss_rate: float = 0.0
     promised_miss_rate: float = 0.0
+    n_enclosed: int = 0
+    n_enclosed_dropped: int = 0
     n_left_out: int = 0
     n_left_out_voxels: int = 0
+    left_out: tuple[LeftOut, ...] = ()
     extreme_dropped: float | None = None
+    extreme_dropped_at: tuple[int, ...] = ()
     bright_tissue: float | None = None
+    other_roi: str = ""
+    n_kept_by_other: int = 0
     streams_nbytes: int = 0
     whole_nbytes: int = 0
     notes: tuple[str, ...] = ()
@@ -120,6 +139,7 @@ class Preview:
         """Return the numbers as JSON values."""
         fields = (field.name for field in dataclasses.fields(self) if field.name != "shown")
         found = {name: getattr(self, name) for name in fields}
+        found["left_out"] = [dataclasses.asdict(piece) for piece in self.left_out]
         return {**found, "kept_share": self.kept_share, "array_nbytes": self.array_nbytes}
 
     def rows(self) -> list[tuple[str, str]]:
@@ -128,6 +148,9 @@ class Preview:
         spacing = " x ".join(f"{size:.3g}" for size in self.shown.spacing_mm)
         array = f"{sizes} {self.dtype}, {megabytes(self.array_nbytes)}, voxels of {spacing} mm"
         kept = f"{self.settings['roi']} with {100 * self.kept_share:.1f} % of the voxels"
+        if self.other_roi:
+            share = 100 * self.n_kept_by_other / max(1, math.prod(self.shape))
+            kept += f"; a {self.other_roi} would keep {share:.1f} %"
         return [
             ("scan", f"{self.name}: {array}"),
             ("setting", self.setting_text()),
@@ -179,22 +202,39 @@ class Preview:
             return text
         dark = self.settings["polarity"] == "dark"
         most, plain = ("darkest", "dark") if dark else ("brightest", "bright")
+        at = ",".join(map(str, self.extreme_dropped_at))
         return (
-            f"{text}; the {most} dropped voxel has {self.extreme_dropped:.5g} "
+            f"{text}; the {most} dropped voxel, {at}, has {self.extreme_dropped:.5g} "
             f"({plain} tissue: {self.bright_tissue:.5g})"
         )
 
     def _left_out(self) -> list[str]:
         lines = []
+        if self.n_enclosed:
+            share = 100 * self.n_enclosed_dropped / self.n_enclosed
+            lines.append(
+                f"{self.n_enclosed_dropped} of {self.n_enclosed} voxels that the outline of the "
+                f"tissue encloses, dark ones too ({share:.2g} %)"
+            )
         if self.settings["roi"] == "hull" and not self.from_store:
             rate = 100 * self.promised_miss_rate
-            lines.append(f"without specks, which are mostly noise: {rate:.2g} % of the tissue")
-        if self.n_left_out:
+            where = " of any chunk" if self.n_chunks > 1 else ""
             lines.append(
-                f"{self.n_left_out} separate pieces were left out, "
-                f"{self.n_left_out_voxels} voxels in all"
+                f"without specks, which are mostly noise: {rate:.2g} % of the tissue{where}"
+            )
+        if self.n_left_out:
+            pieces = ", ".join(self._piece_text(piece) for piece in self.left_out)
+            more = "the largest " if self.n_left_out > len(self.left_out) else ""
+            lines.append(
+                f"{self.n_left_out} separate pieces of tissue were left out, "
+                f"{self.n_left_out_voxels} voxels in all: {more}{pieces}"
             )
         return lines
+
+    def _piece_text(self, piece: LeftOut) -> str:
+        bounds = zip(self.axis_names, piece.box, strict=False)
+        where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
+        return f"{piece.n_voxels} in {where}"
 
     def _bytes(self) -> str:
         name = self.settings["inner"]["id"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import InvalidArgument
-from medroi.scans.kept import kept_mask
+from medroi.scans.chunking import padded, selections
+from medroi.scans.measures import enclosed_mask, kept_by_other
 from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
-from medroi.scans.preview import Mask, Preview, Shown
+from medroi.scans.preview import Preview, Shown
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
     ATTRIBUTE,
-    Selection,
     check_complete,
     chunk_selections,
     chunk_stream,
@@ -28,10 +27,15 @@ from medroi.scans.store import (
     open_array,
     scan_of,
 )
+from medroi.scans.tally import (
+    add_bright_tissue,
+    add_dropped,
+    add_other,
+    add_stream,
+    place,
+)
 from medroi.scans.unpacking import foreign_scan
-from medroi.scans.verify import clipped, number, tissue_mask
-
-_BRIGHT_PERCENTILE = 99.0
+from medroi.scans.verify import number, tissue_mask
 
 
 def preview_scan(
@@ -40,6 +44,7 @@ def preview_scan(
     *,
     chunks: Sequence[int] | str = "volume",
     inner: Any = "zstd",
+    compare: bool = False,
     **region: Any,
 ) -> Preview:
     """Encode a scan as `pack` would, and report what is kept.
@@ -52,6 +57,8 @@ def preview_scan(
         What the report calls it.
     chunks, inner, **region
         As in `medroi.scans.pack`.
+    compare : bool
+        Find out, too, what the other kind of region would keep: the hull, or the box.
     """
     voxels = scan.voxels
     cut = chunk_shape(voxels.shape, voxels.nbytes, chunks)
@@ -70,18 +77,24 @@ def preview_scan(
         shown=_shown(scan, config, _middle(voxels, config)),
         notes=scan.notes + notes,
     )
-    for selection in _selections(voxels.shape, cut):
+    enclosed = enclosed_mask(voxels, config, region.get("threshold", "mean"))
+    for selection in selections(voxels.shape, cut):
         original = voxels[selection]
-        chunk = _padded(original, cut, background)
-        kept = _add_stream(found, codec.encode(chunk), selection)
+        chunk = padded(original, cut, background)
+        kept = add_stream(found, codec.encode(chunk), selection)
         tissue = tissue_mask(original, config, background)
-        _place(found.shown, found.shown.tissue, tissue, selection)
+        place(found.shown, found.shown.tissue, tissue, selection)
         found.n_tissue += int(np.count_nonzero(tissue))
         found.n_missed += int(np.count_nonzero(tissue & ~kept))
         found.whole_nbytes += len(whole.encode(chunk))
-        _add_dropped(found, original[~kept])
+        if enclosed is not None:
+            found.n_enclosed += int(np.count_nonzero(enclosed[selection]))
+            found.n_enclosed_dropped += int(np.count_nonzero(enclosed[selection] & ~kept))
+        add_dropped(found, original, kept, selection)
     found.miss_rate = found.n_missed / max(1, found.n_tissue)
-    _add_bright_tissue(found)
+    add_bright_tissue(found)
+    if compare and config["threshold"] is not None:
+        add_other(found, kept_by_other(scan, cut, region))
     return found
 
 
@@ -119,7 +132,7 @@ def preview_store(path: Path) -> Preview:
     for position, selection in chunk_selections(array):
         stream = chunk_stream(path, array, position)
         if stream is not None:
-            _add_stream(found, stream, selection)
+            add_stream(found, stream, selection)
             info = medroi.inspect(stream)
             thresholds.add(info.threshold)
             backgrounds.add(info.background)
@@ -191,79 +204,3 @@ def _shown(
         directions=directions_of(scan) if axes == tuple(range(len(axes))) else None,
         y_up=scan.kind != "array",
     )
-
-
-def _selections(shape: tuple[int, ...], cut: tuple[int, ...]) -> Iterator[Selection]:
-    starts = (range(0, size, step) for size, step in zip(shape, cut, strict=True))
-    for corner in product(*starts):
-        yield tuple(
-            slice(at, min(at + step, size))
-            for at, step, size in zip(corner, cut, shape, strict=True)
-        )
-
-
-def _padded(
-    voxels: npt.NDArray[Any], cut: tuple[int, ...], background: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    """Fill a chunk at the edge up with background, as Zarr does."""
-    if voxels.shape == cut:
-        return np.asfortranarray(voxels)
-    chunk = np.full(cut, background, dtype=voxels.dtype, order="F")
-    chunk[tuple(slice(size) for size in voxels.shape)] = voxels
-    return chunk
-
-
-def _add_stream(found: Preview, stream: bytes, selection: Selection) -> Mask:
-    """Count one chunk's region and return its mask over the part that lies in the array."""
-    info = medroi.inspect(stream)
-    shape = tuple(part.stop - part.start for part in selection)
-    inside = clipped(info.box, shape)
-    kept = kept_mask(stream, info)[tuple(slice(size) for size in shape)]
-    _place(found.shown, found.shown.kept, kept, selection)
-    found.n_chunks += 1
-    found.n_kept += int(np.count_nonzero(kept))
-    found.streams_nbytes += len(stream)
-    found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
-    found.n_left_out += info.n_left_out
-    found.n_left_out_voxels += info.n_left_out_voxels
-    if kept.any():
-        here = tuple(
-            (part.start + cut.start, part.start + cut.stop)
-            for part, cut in zip(selection, inside, strict=True)
-        )
-        so_far = found.box or here
-        found.box = tuple(
-            (min(a, c), max(b, d)) for (a, b), (c, d) in zip(so_far, here, strict=True)
-        )
-    return kept
-
-
-def _place(shown: Shown, mask: Mask, of_chunk: Mask, selection: Selection) -> None:
-    """Copy a chunk's mask into the one of the volume that is shown, if the chunk meets it."""
-    source: list[int | slice] = []
-    for axis, part in enumerate(selection):
-        if axis in shown.axes:
-            source.append(slice(None))
-        elif part.start <= shown.index[axis] < part.stop:
-            source.append(shown.index[axis] - part.start)
-        else:
-            return
-    mask[tuple(selection[axis] for axis in shown.axes)] = of_chunk[tuple(source)]
-
-
-def _add_dropped(found: Preview, dropped: npt.NDArray[Any]) -> None:
-    dropped = dropped[np.isfinite(dropped)]
-    if dropped.size:
-        worst = max if found.settings["polarity"] == "bright" else min
-        here = float(worst(dropped.max(), dropped.min()))
-        so_far = here if found.extreme_dropped is None else found.extreme_dropped
-        found.extreme_dropped = worst(here, so_far)
-
-
-def _add_bright_tissue(found: Preview) -> None:
-    tissue = found.shown.voxels[found.shown.tissue]
-    tissue = tissue[np.isfinite(tissue)]
-    if tissue.size:
-        dark = found.settings["polarity"] == "dark"
-        share = 100 - _BRIGHT_PERCENTILE if dark else _BRIGHT_PERCENTILE
-        found.bright_tissue = float(np.percentile(tissue, share))

@@ -41,12 +41,17 @@ class Sheet:
         Whether tissue that is dropped can be seen: a store has no more.
     has_lines_of_sight : bool
         Whether a row looks through all that is dropped.
+    kept, other : str
+        What the legend calls the outlines: that of what is kept, and that of the other kind of
+        region where there is one, or nothing.
     """
 
     rows: list[Row]
     lines: list[str]
     has_missed: bool
     has_lines_of_sight: bool
+    kept: str = "outline of what is kept"
+    other: str = ""
 
 
 def sheet_of(previews: list[Preview], at: tuple[int, ...] | None = None) -> Sheet:
@@ -62,7 +67,10 @@ def sheet_of(previews: list[Preview], at: tuple[int, ...] | None = None) -> Shee
     rows = _rows_of_one(first, at)
     through = _row_of_dropped(first)
     lines = _wrapped(first.rows())
-    return Sheet(rows + through, lines, not first.from_store, bool(through))
+    kept, other = "outline of what is kept", ""
+    if first.other_roi:
+        kept, other = f"{first.settings['roi']}: kept", first.other_roi
+    return Sheet(rows + through, lines, not first.from_store, bool(through), kept, other)
 
 
 def _rows_of_one(preview: Preview, at: tuple[int, ...]) -> list[Row]:

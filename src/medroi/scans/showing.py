@@ -86,4 +86,8 @@ def _checked(settings: dict[str, Any], lossless: bool) -> dict[str, Any]:
 
 def _of_scan(source: Path, asked: list[Mapping[str, Any]]) -> list[Preview]:
     scan = read_scan(source)
-    return [preview_scan(scan, source.name, **{**asked[0], **changed}) for changed in asked]
+    compare = len(asked) == 1  # several settings have a row of the picture each
+    return [
+        preview_scan(scan, source.name, compare=compare, **{**asked[0], **changed})
+        for changed in asked
+    ]

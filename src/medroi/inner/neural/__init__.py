@@ -1,0 +1,1 @@
+"""Inner codecs by neural networks: one package per architecture, shared coding beside them."""

@@ -1,0 +1,30 @@
+"""How the fast training goes about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    batch : int
+        Voxels per step.
+    learning_rate : float
+        Highest.
+    bits : int
+        Of the square matrices' weights.
+    seed : int
+        Of the order of the voxels.
+    device : str
+        Where torch computes.
+    """
+
+    batch: int
+    learning_rate: float
+    bits: int
+    seed: int
+    device: str

@@ -1,0 +1,33 @@
+"""The chunks of a scan, as a store gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.scans.store import Selection
+
+
+def selections(shape: tuple[int, ...], cut: tuple[int, ...]) -> Iterator[Selection]:
+    """Where each chunk lies in the array."""
+    starts = (range(0, size, step) for size, step in zip(shape, cut, strict=True))
+    for corner in product(*starts):
+        yield tuple(
+            slice(at, min(at + step, size))
+            for at, step, size in zip(corner, cut, shape, strict=True)
+        )
+
+
+def padded(
+    voxels: npt.NDArray[Any], cut: tuple[int, ...], background: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Fill a chunk at the edge up with background, as Zarr does."""
+    if voxels.shape == cut:
+        return np.asfortranarray(voxels)
+    chunk = np.full(cut, background, dtype=voxels.dtype, order="F")
+    chunk[tuple(slice(size) for size in voxels.shape)] = voxels
+    return chunk

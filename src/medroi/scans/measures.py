@@ -1,0 +1,80 @@
+"""What a setting is held against: the outline of the whole scan, and the other kind of region."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+from medroi import arrays, roi
+from medroi.scans.chunking import padded, selections
+from medroi.scans.kept import kept_mask
+from medroi.scans.packing import fitted_codec
+from medroi.scans.scan import Scan
+from medroi.scans.verify import number
+
+Mask = npt.NDArray[np.bool_]
+
+OTHER_REGION = {"box": "hull", "hull": "box"}
+
+
+def enclosed_mask(
+    voxels: npt.NDArray[Any], config: dict[str, Any], threshold: str | float | None
+) -> Mask | None:
+    """Mark what the outline of the tissue of a whole array encloses, but for background.
+
+    `MedROI.fit` promises that the chunks keep these voxels, all but a share of `max_miss_rate`.
+
+    Parameters
+    ----------
+    voxels : ndarray
+        The whole array.
+    config : dict
+        The fitted codec's.
+    threshold : str, float or None
+        What was asked for before the fit.
+
+    Returns
+    -------
+    ndarray of bool, or None
+        None where nothing has an outline: without a threshold, and for arrays that are no images.
+    """
+    if threshold is None or config["threshold"] is None or voxels.ndim < 2 or not voxels.size:
+        return None
+    names = ("polarity", "roi", "padding", "max_miss_rate", "components")
+    options = roi.RegionOptions(
+        **{name: config[name] for name in names},
+        threshold=threshold,
+        background=number(config["background"]),
+        axes=None if config["axes"] is None else tuple(config["axes"]),
+    )
+    dense = arrays.as_dense(voxels)
+    background = roi.background_bits(dense, options)
+    return np.asarray(roi.outline(dense, options, background) & roi.differs(dense, background))
+
+
+def kept_by_other(scan: Scan, cut: tuple[int, ...], region: dict[str, Any]) -> Mask:
+    """Mark what a hull keeps where a box is asked for, and the other way round.
+
+    Parameters
+    ----------
+    scan : Scan
+        With its voxels.
+    cut : tuple of int
+        Chunk shape.
+    region : dict
+        What is asked for.
+    """
+    other = {**region, "roi": OTHER_REGION[region.get("roi", "box")]}
+    codec, _ = fitted_codec(scan, cut, "raw", other)
+    voxels = scan.voxels
+    background = np.asarray(number(codec.get_config()["background"]), dtype=voxels.dtype)
+    kept = np.zeros(voxels.shape, dtype=bool)
+    for selection in selections(voxels.shape, cut):
+        part = voxels[selection]
+        stream = codec.encode(padded(part, cut, background))
+        inside = tuple(slice(size) for size in part.shape)
+        kept[selection] = kept_mask(stream, medroi.inspect(stream))[inside]
+    return kept

@@ -1,0 +1,113 @@
+"""Add what one chunk keeps and drops to the numbers and masks of a preview."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+from medroi.codec import LeftOut
+from medroi.scans.kept import kept_mask
+from medroi.scans.measures import OTHER_REGION
+from medroi.scans.preview import Mask, Preview, Shown
+from medroi.scans.store import Selection
+from medroi.scans.verify import clipped
+
+_BRIGHT_PERCENTILE = 99.0
+_N_LEFT_OUT = 3
+
+
+def add_stream(found: Preview, stream: bytes, selection: Selection) -> Mask:
+    """Count one chunk's region and return its mask over the part that lies in the array."""
+    info = medroi.inspect(stream)
+    shape = tuple(part.stop - part.start for part in selection)
+    inside = clipped(info.box, shape)
+    kept = kept_mask(stream, info)[tuple(slice(size) for size in shape)]
+    place(found.shown, found.shown.kept, kept, selection)
+    found.n_chunks += 1
+    found.n_kept += int(np.count_nonzero(kept))
+    found.streams_nbytes += len(stream)
+    found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
+    found.n_left_out += info.n_left_out
+    found.n_left_out_voxels += info.n_left_out_voxels
+    found.left_out = _largest(found.left_out, info.left_out, selection)
+    if kept.any():
+        here = tuple(
+            (part.start + cut.start, part.start + cut.stop)
+            for part, cut in zip(selection, inside, strict=True)
+        )
+        so_far = found.box or here
+        found.box = tuple(
+            (min(a, c), max(b, d)) for (a, b), (c, d) in zip(so_far, here, strict=True)
+        )
+    return kept
+
+
+def _largest(
+    so_far: tuple[LeftOut, ...], more: Sequence[LeftOut], selection: Selection
+) -> tuple[LeftOut, ...]:
+    """The largest of the pieces left out, those of a chunk moved to where it lies."""
+    moved = [
+        LeftOut(
+            piece.n_voxels,
+            tuple(
+                (part.start + start, part.start + stop)
+                for (start, stop), part in zip(piece.box, selection, strict=True)
+            ),
+        )
+        for piece in more
+    ]
+    largest = sorted([*so_far, *moved], key=lambda piece: -piece.n_voxels)
+    return tuple(largest[:_N_LEFT_OUT])
+
+
+def place(shown: Shown, mask: Mask, of_chunk: Mask, selection: Selection) -> None:
+    """Copy a chunk's mask into the one of the volume that is shown, if the chunk meets it."""
+    source: list[int | slice] = []
+    for axis, part in enumerate(selection):
+        if axis in shown.axes:
+            source.append(slice(None))
+        elif part.start <= shown.index[axis] < part.stop:
+            source.append(shown.index[axis] - part.start)
+        else:
+            return
+    mask[tuple(selection[axis] for axis in shown.axes)] = of_chunk[tuple(source)]
+
+
+def add_dropped(
+    found: Preview, original: npt.NDArray[Any], kept: Mask, selection: Selection
+) -> None:
+    """Find the dropped voxel that is furthest from the air."""
+    dropped = np.flatnonzero(~kept & np.isfinite(original))
+    if dropped.size:
+        values = original.ravel()[dropped]
+        dark = found.settings["polarity"] == "dark"
+        place = int(values.argmin() if dark else values.argmax())
+        here, so_far = float(values[place]), found.extreme_dropped
+        if so_far is None or (here < so_far if dark else here > so_far):
+            inside = np.unravel_index(dropped[place], original.shape)
+            at = (int(i) + part.start for i, part in zip(inside, selection, strict=True))
+            found.extreme_dropped, found.extreme_dropped_at = here, tuple(at)
+
+
+def add_other(found: Preview, kept: Mask) -> None:
+    """Add what the other kind of region would keep of the whole array."""
+    shown = found.shown
+    part = tuple(slice(None) if i in shown.axes else at for i, at in enumerate(shown.index))
+    found.other_roi = OTHER_REGION[found.settings["roi"]]
+    found.n_kept_by_other = int(np.count_nonzero(kept))
+    found.shown = dataclasses.replace(shown, other=kept[part])
+
+
+def add_bright_tissue(found: Preview) -> None:
+    """Find out how bright tissue is in the volume that is shown."""
+    tissue = found.shown.voxels[found.shown.tissue]
+    tissue = tissue[np.isfinite(tissue)]
+    if tissue.size:
+        dark = found.settings["polarity"] == "dark"
+        share = 100 - _BRIGHT_PERCENTILE if dark else _BRIGHT_PERCENTILE
+        found.bright_tissue = float(np.percentile(tissue, share))

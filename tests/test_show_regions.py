@@ -1,0 +1,129 @@
+"""Promises of `medroi show` about hulls: both outlines, what is dropped, and why."""
+
+from __future__ import annotations
+
+import json
+
+import make_scans
+import numpy as np
+import pytest
+from arrays import phantom
+from PIL import Image
+
+import medroi
+from medroi.cli import main
+from medroi.scans import pack, read_scan, show
+from medroi.scans.kept import kept_mask
+from medroi.scans.painting import TINT, outline, painted
+from medroi.scans.planes import planes_at
+from medroi.scans.sheet import sheet_of
+
+GREEN, BLUE = (0x35, 0xE0, 0x6F), (0x4F, 0xC3, 0xFF)
+
+
+@pytest.fixture
+def scan(tmp_path):
+    voxels = phantom((40, 48, 44))
+    voxels[2:8, 2:8, 2:6] = 60  # a separate piece
+    return make_scans.nifti(tmp_path / "in.nii.gz", voxels)
+
+
+def region_of(voxels, **options):
+    stream = medroi.MedROI.fit(voxels, background="auto", inner="raw", **options).encode(voxels)
+    return kept_mask(stream, medroi.inspect(stream))
+
+
+@pytest.mark.parametrize(("roi", "other"), [("box", "hull"), ("hull", "box")])
+def test_box_and_hull_are_found_together(scan, roi, other):
+    (preview,) = show(scan, roi=roi)
+    voxels = read_scan(scan).voxels
+    np.testing.assert_array_equal(preview.shown.kept, region_of(voxels, roi=roi))
+    np.testing.assert_array_equal(preview.shown.other, region_of(voxels, roi=other))
+    assert (preview.other_roi, preview.n_kept_by_other) == (other, preview.shown.other.sum())
+    assert f"a {other} would keep {100 * preview.shown.other.mean():.1f} %" in str(preview)
+    for plane in planes_at(preview.shown, (20, 24, 22)):
+        assert plane.other.shape == plane.kept.shape == plane.image.shape
+        smaller, larger = (plane.kept, plane.other) if roi == "hull" else (plane.other, plane.kept)
+        assert (larger | ~smaller).mean() > 0.99
+        assert outline(plane.other) != outline(plane.kept)
+
+
+@pytest.mark.parametrize("roi", ["box", "hull"])
+def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_path, roi):
+    (preview,) = show(scan, tmp_path / "p.png", roi=roi)
+    with Image.open(tmp_path / "p.png") as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(int)
+    for colour in (GREEN, BLUE):
+        near = (abs(pixels - colour) < 40).all(axis=-1)
+        rows = np.flatnonzero(near.any(axis=1))
+        assert near.sum() > 500
+        assert rows[-1] - rows[0] > 300
+    sheet = sheet_of([preview])
+    assert (sheet.kept, sheet.other) == (f"{roi}: kept", {"box": "hull", "hull": "box"}[roi])
+    panel = sheet.rows[0].panels[0]
+    colours = painted(panel.plane, panel.window)
+    plain = ~panel.plane.kept & ~panel.plane.missed
+    shade = colours[plain] / np.float32(TINT)
+    np.testing.assert_allclose(shade, shade[:, :1].repeat(3, axis=1), rtol=1e-5)
+    assert (np.ptp(colours[panel.plane.kept], axis=-1) == 0).all()
+
+
+def test_chunks_have_both_outlines_too(scan):
+    (preview,) = show(scan, roi="hull", chunks=(16,))
+    whole = show(scan, roi="hull")[0].shown.other
+    assert preview.shown.other.sum() < whole.sum()
+
+
+def test_without_a_threshold_or_with_settings_beside_there_is_one_outline(scan):
+    assert show(scan, threshold=None)[0].shown.other is None
+    assert [p.shown.other for p in show(scan, beside=[{"roi": "hull"}])] == [None, None]
+
+
+def test_what_is_left_out_is_listed_where_it_lies(scan):
+    (preview,) = show(scan, roi="hull", components="largest")
+    assert preview.n_left_out == len(preview.left_out) == 1
+    assert preview.left_out[0].box == ((0, 8), (0, 8), (0, 8))
+    assert "1 separate pieces of tissue were left out" in str(preview)
+    assert f"{preview.left_out[0].n_voxels} in x 0:8 y 0:8 z 0:8" in str(preview)
+    (chunked,) = show(scan, roi="hull", components="largest", chunks=(40, 48, 22))
+    assert chunked.left_out[0].box == ((0, 8), (0, 8), (0, 8))
+
+
+def test_the_dropped_voxel_that_is_brightest_can_be_looked_at(scan):
+    (preview,) = show(scan, roi="hull", components="largest", chunks=(16,))
+    voxels, kept = read_scan(scan).voxels, preview.shown.kept
+    at = preview.extreme_dropped_at
+    assert not kept[at]
+    assert voxels[at] == voxels[~kept].max() == preview.extreme_dropped
+    assert ",".join(map(str, at)) in str(preview)
+
+
+def test_a_threshold_lowered_for_chunks_is_said_with_the_reason(tmp_path):
+    voxels = phantom((48, 48, 48))
+    voxels[16:32, 16:32, 16:32] = np.random.default_rng(1).integers(0, 4, (16, 16, 16))
+    path = make_scans.nifti(tmp_path / "cavity.nii", voxels)
+    (whole,) = show(path, roi="hull")
+    assert not any("threshold" in note for note in whole.notes)
+    (cut,) = show(path, roi="hull", chunks=(24,))
+    assert cut.settings["threshold"] < whole.settings["threshold"]
+    (note,) = (note for note in cut.notes if "threshold" in note)
+    assert f"of the whole scan is {whole.settings['threshold']:g}" in note
+    assert f"{cut.settings['threshold']:g} instead" in note
+    assert pack(path, tmp_path / "s.zarr", roi="hull", chunks=(24,)).notes == cut.notes
+    assert cut.n_enclosed == whole.n_enclosed > 0
+    assert cut.n_enclosed_dropped <= 0.001 * cut.n_enclosed
+
+
+def test_info_says_what_a_hull_keeps_and_leaves_out(scan, tmp_path, capsys):
+    store = tmp_path / "s.zarr"
+    report = pack(scan, store, roi="hull", components="largest", chunks=(40, 48, 22))
+    capsys.readouterr()
+    assert main(["info", str(store), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["roi"] == "hull"
+    assert sum(stream["n_kept"] for stream in found["streams"]) == report.n_kept
+    assert found["hull_nbytes"] > 0
+    assert (found["n_left_out"], found["streams"][0]["n_left_out"]) == (1, 1)
+    assert found["streams"][0]["left_out"][0]["box"] == [[0, 8]] * 3
+    assert main(["info", str(store)]) == 0
+    assert "left out: " in capsys.readouterr().out
