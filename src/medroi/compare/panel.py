@@ -60,7 +60,7 @@ def assemble(
 
 
 def _axis_steps(subject: Subject, at: int) -> Any:
-    """World coordinates (RAS+, mm) that one voxel along an axis of the slice makes; None: unknown."""
+    """Millimetres to the right, front and top of one voxel along an axis; None: unknown."""
     affine = subject.regions["full"].config.get("affine")
     axis = subject.order[at]
     if affine is None or axis > 2:
