@@ -266,6 +266,31 @@ def test_the_slice_is_read_by_codec_level_and_region(folder: Path) -> None:
     assert error_limit(shown) == np.percentile(np.concatenate(errors), 99.5)
 
 
+def test_a_slice_that_lies_upside_down_is_turned_with_all_that_belongs_to_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    lying = read_slice(folder / "state" / "panel.npz")
+    with np.load(folder / "state" / "panel.npz") as archive:
+        np.savez(tmp_path / "panel.npz", **archive, flip=True, aspect=1.5)
+    upright = read_slice(tmp_path / "panel.npz")
+    assert np.array_equal(upright.original, lying.original[::-1])
+    assert np.array_equal(upright.hull, lying.hull[::-1])
+    n_rows = len(lying.original)
+    assert upright.box == (n_rows - lying.box[1], n_rows - lying.box[0], *lying.box[2:])
+    for method, regions in lying.decoded.items():
+        for region, array in regions.items():
+            assert np.array_equal(upright.decoded[method][region], array[::-1])
+    assert upright.aspect == 1.5
+
+
+def test_a_lossless_codec_stays_one_where_its_region_leaves_voxels_out() -> None:
+    rows = [row for row in results() if (row.inner, row.data_set) == ("predict3d", "heads")]
+    missed = [
+        dataclasses.replace(row, psnr_db=70.0) if row.region == "box" else row for row in rows
+    ]
+    assert [point.psnr_db for point in points_of(missed, "heads")] == [math.inf] * 3
+
+
 @pytest.mark.parametrize("broken", ["missing", "shape"])
 def test_a_slice_that_is_not_whole_is_refused(folder: Path, tmp_path: Path, broken: str) -> None:
     with np.load(folder / "state" / "panel.npz") as archive:

@@ -52,6 +52,8 @@ class Method:
         Present where the publication has the method.
     needs_weights : bool
         Whether nothing runs before the user gives weights.
+    on_request : bool
+        Whether it runs only where it is asked for by ``--inner``: it trains on each scan.
     """
 
     inner: str
@@ -60,6 +62,7 @@ class Method:
     searched: str = ""
     published: Published | None = None
     needs_weights: bool = False
+    on_request: bool = False
 
     @property
     def label(self) -> str:
@@ -124,7 +127,7 @@ METHODS = (
     _learned("bcmnet", Published("inner", bytes_per_voxel=(2, 4))),
     # Measuring stores nothing that could be taken for the scan; whoever gives weights knows.
     _learned("hific", None, acknowledge_generative=True),
-    _learned("sirenmri", None),
+    Method("sirenmri", "trained on each scan", {"id": "sirenmri"}, on_request=True),
     _learned("compressai", None),
 )
 
@@ -193,6 +196,8 @@ def missing(method: Method) -> str:
     """Why a method cannot run here, whatever the scan; empty where it can."""
     if method.needs_weights:
         return f"needs weights: --weights {method.inner}=PATH"
+    if method.on_request:
+        return f"takes minutes to hours for each scan: ask for it with --inner {method.inner}"
     if method.inner == PEER:
         return "" if find_spec("pywt") else "not installed: pip install PyWavelets"
     entry = next((entry for entry in inner.TABLE if entry.name == method.inner), None)

@@ -103,7 +103,8 @@ def _sections(data: ReportData, curves: Path | str, panel: Path | str | None) ->
 
 
 def _head(data: ReportData) -> str:
-    what = f"{data.n_scans} scans of {len(data.data_sets)} data sets: {', '.join(data.data_sets)}."
+    scans, sets = (_counted(data.n_scans, "scan"), _counted(len(data.data_sets), "data set"))
+    what = f"{scans} of {sets}: {', '.join(data.data_sets)}."
     boxes = [
         f"<div><b>{_saved(middle)} %</b><span>fewer bytes with the {region} at equal quality: "
         f"median of {count} codecs and levels, from {_saved(most)} to {_saved(least)} %"
@@ -128,6 +129,10 @@ def _head(data: ReportData) -> str:
         parts.append(html.paragraph(note, "warn"))
     figures = f'<div class="figures">{"".join(boxes)}</div>' if boxes else ""
     return "\n".join([*parts, figures, f"<nav>{anchors}</nav></header>"])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _saved(share: float) -> str:

@@ -76,9 +76,13 @@ def read_slice(path: str | Path) -> Slice:
         if name.startswith("decoded/"):
             _, inner, *level, region = name.split("/")
             decoded.setdefault((inner, "/".join(level)), {})[region] = array
+    row0, row1, column0, column1 = (int(edge) for edge in arrays["box"])
+    if bool(arrays.get("flip", False)):
+        original, hull, n_rows = original[::-1], hull[::-1], len(original)
+        row0, row1 = n_rows - row1, n_rows - row0
+        decoded = {m: {r: a[::-1] for r, a in by.items()} for m, by in decoded.items()}
     # What comes back exactly has no error to show.
     shown = {m: r for m, r in decoded.items() if not _is_exact(original, r)}
-    row0, row1, column0, column1 = (int(edge) for edge in arrays["box"])
     aspect = float(arrays["aspect"]) if "aspect" in arrays else 1.0
     return Slice(original, (row0, row1, column0, column1), hull, shown or decoded, aspect)
 
