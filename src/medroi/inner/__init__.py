@@ -117,7 +117,6 @@ TABLE = (
         dims="as the codec",
     ),
     Entry(
-<<<<<<< HEAD
         32,
         "tcm",
         "lossy, as its weights",
@@ -150,7 +149,8 @@ TABLE = (
         dtypes="all numbers without NaN",
         dims="2-D",
         notice="generative, not diagnostic",
-=======
+    ),
+    Entry(
         35,
         "bcmnet",
         "lossless",
@@ -160,7 +160,6 @@ TABLE = (
         install="pip install medroi[neural]",
         dtypes="integers and scaled floats of 16 bits",
         dims="3-D",
->>>>>>> neural-bcm
     ),
     Entry(
         36,
