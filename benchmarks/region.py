@@ -1,22 +1,28 @@
 """What regions cost against a memcpy of the same buffer, beside the targets. CSV to stdout.
 
     python benchmarks/region.py > benchmarks/region.csv
+    python benchmarks/region.py --head T1w.nii.gz
 
 Copy and call take turns; the ratio is the median over the rounds. The clock is the CPU time of the
-calling thread, which other programs on the machine disturb less than the time on the wall; a call
-with two threads is timed on the wall against the same call with one ("wall" in the column clock).
-Small arrays are copied and searched several times a round, and stay in the cache.
+calling thread, which other programs on the machine disturb less than the time on the wall; calls
+with two threads are timed on the wall ("wall" in the column clock). Small arrays are copied and
+searched several times a round, and stay in the cache. The hull is sought in a synthetic noisy head
+and, with --head, in scans of your own; `decode raw` is the restore, its CRC check included.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +33,13 @@ from medroi.roi import find_background, find_region
 
 Array = npt.NDArray[Any]
 Call = Callable[[], Any]
-Row = tuple[int, str, str, str, str, float, float | str]
+Row = tuple[int | str, str, str, str, str, float, float | str]
 
 NBYTES_PER_ROUND = 1 << 22
 DETECT_TARGETS = {64: 4.8, 128: 3.6, 256: 1.2}
-COLUMNS = ("edge", "dtype", "call", "reference", "clock", "ratio", "target")
+HULL_TARGET = 6.0
+TWO_THREADS_TARGET = 0.75
+COLUMNS = ("edge", "dtype", "call", "reference", "clock", "ratio", "target", "machine", "commit")
 
 
 def phantom(edge: int, dtype: str, speck: bool) -> Array:
@@ -44,6 +52,26 @@ def phantom(edge: int, dtype: str, speck: bool) -> Array:
     if speck:
         head[0, 0, 0] = 100
     return head
+
+
+def noisy_head(edge: int) -> Array:
+    """A head on its neck in Rician noise: scalp, dark skull, brain, ventricles; int16."""
+    rng = np.random.default_rng(2)
+    z, y, x = np.ix_(*(np.linspace(-1, 1, edge, dtype="f4"),) * 3)
+
+    def ellipsoid(rz: float, ry: float, rx: float) -> npt.NDArray[np.bool_]:
+        return (z / rz) ** 2 + (y / ry) ** 2 + (x / rx) ** 2 < 1
+
+    signal = np.zeros((edge,) * 3, "f4")
+    signal[ellipsoid(0.8, 0.85, 0.65)] = 260
+    signal[(z > 0.3) & ((y - 0.1) ** 2 + x**2 < 0.16)] = 180
+    signal[ellipsoid(0.74, 0.79, 0.59)] = 30
+    signal[ellipsoid(0.70, 0.75, 0.55)] = 200
+    signal[ellipsoid(0.2, 0.3, 0.12)] = 60
+    for part in signal:
+        real, imaginary = rng.normal(0, 9, (2, edge, edge)).astype("f4")
+        part[:] = np.hypot(part + real, imaginary)
+    return signal.astype("int16")
 
 
 def ratio(run: Call, reference: Call, repeats: int, rounds: int, clock: Callable[[], int]) -> float:
@@ -117,13 +145,62 @@ def measure(edge: int, dtype: str, rounds: int) -> list[Row]:
         found = ratio(call, memcpy, repeats, rounds, time.thread_time_ns)
         target = targets.get(name, 0.0) if dtype == "int16" else 0.0
         rows.append((edge, dtype, name, "memcpy", "cpu", round(found, 2), target or ""))
+    return rows + two_threads(edge, array, memcpy, repeats, rounds)
+
+
+def read_in(pool: ThreadPoolExecutor, halves: list[Array]) -> None:
+    """Load every byte, a half in each thread."""
+    list(pool.map(np.max, halves))
+
+
+def two_threads(edge: int, array: Array, memcpy: Call, repeats: int, rounds: int) -> list[Row]:
+    """A search with two threads, beside what one and two threads need to read the memory."""
+    dtype = array.dtype.name
+    words = array.ravel().view("u8")
+    halves = [words[: words.size // 2], words[words.size // 2 :]]
     alone = partial(find_region, array, threads=1)
     together = partial(find_region, array, threads=2)
-    found = ratio(together, alone, repeats, rounds, time.perf_counter_ns)
-    target = 0.75 if edge == 256 and dtype == "int16" else 0.0
-    row = (edge, dtype, "detect, two threads", "detect", "wall", round(found, 2), target or "")
-    rows.append(row)
+    target = TWO_THREADS_TARGET if edge == 256 and dtype == "int16" else ""
+    with ThreadPoolExecutor(2) as pool:
+        pairs: list[tuple[str, Call, str, Call, float | str]] = [
+            ("detect, two threads", together, "memcpy", memcpy, target),
+            ("detect, two threads", together, "detect", alone, ""),
+            ("reading, one thread", partial(np.max, words), "memcpy", memcpy, ""),
+            ("reading, two threads", partial(read_in, pool, halves), "memcpy", memcpy, ""),
+        ]
+        return [
+            (edge, dtype, name, against, "wall", round(found, 2), limit)
+            for name, call, against, reference, limit in pairs
+            for found in [ratio(call, reference, repeats, rounds, time.perf_counter_ns)]
+        ]
+
+
+def hull_rows(name: int | str, head: Array, rounds: int) -> list[Row]:
+    """The hull of one head: its search, and everything that encoding with it takes."""
+    copy = np.empty_like(head)
+    memcpy = partial(np.copyto, copy, head)
+    codec = MedROI("raw", roi="hull")
+    stream = codec.encode(head)
+    repeats = max(1, NBYTES_PER_ROUND // head.nbytes)
+    target = HULL_TARGET if name == 256 else ""
+    calls: list[tuple[str, Call, float | str]] = [
+        ("hull, search", partial(find_region, head, roi="hull"), target),
+        ("hull, encode raw", partial(codec.encode, head), target),
+        ("hull, decode raw, warm pages", partial(codec.decode, stream, np.zeros_like(head)), ""),
+    ]
+    rows: list[Row] = []
+    for call_name, call, limit in calls:
+        found = ratio(call, memcpy, repeats, rounds, time.thread_time_ns)
+        rows.append((name, head.dtype.name, call_name, "memcpy", "cpu", round(found, 2), limit))
     return rows
+
+
+def load_head(path: Path) -> Array:
+    """The stored voxels of a NIfTI file."""
+    import nibabel
+
+    image: Any = nibabel.load(path)
+    return np.asarray(image.dataobj.get_unscaled(), order="C")
 
 
 def per_byte(edge: int, dtypes: list[str], rounds: int) -> list[Row]:
@@ -145,21 +222,48 @@ def per_byte(edge: int, dtypes: list[str], rounds: int) -> list[Row]:
     return rows
 
 
+def machine() -> str:
+    """The processor and the number of cores."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """The commit of this file's folder, with a + where something is not committed."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../src", ".:!*.csv")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+
+
 def main() -> None:
     """Print one line per array and call."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--edges", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--dtypes", nargs="+", default=["int16", "uint8", "float32"])
+    parser.add_argument("--head", type=Path, nargs="*", default=[], help="NIfTI files")
     parser.add_argument("--rounds", type=int, default=11)
     asked = parser.parse_args()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
+    where = (machine(), commit())
+
+    def write(rows: list[Row]) -> None:
+        writer.writerows((*row, *where) for row in rows)
+        sys.stdout.flush()
+
     for edge in asked.edges:
         for dtype in asked.dtypes:
-            writer.writerows(measure(edge, dtype, asked.rounds))
-            sys.stdout.flush()
-        others = [dtype for dtype in asked.dtypes if dtype != "int16"]
-        writer.writerows(per_byte(edge, others, asked.rounds))
+            write(measure(edge, dtype, asked.rounds))
+        write(hull_rows(edge, noisy_head(edge), asked.rounds))
+        write(per_byte(edge, [d for d in asked.dtypes if d != "int16"], asked.rounds))
+    for path in asked.head:
+        write(hull_rows(path.name, load_head(path), asked.rounds))
 
 
 if __name__ == "__main__":

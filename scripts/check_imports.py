@@ -34,8 +34,9 @@ LAYERS = {
     "hdf5": 8,
     "": 8,  # medroi/__init__.py
     "scans": 9,
-    "cli": 10,
-    "__main__": 11,
+    "compare": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 # Files of medroi.inner that its codecs may import.
 INNER_SHARED = {"base", "packed", "slices", "search"}
@@ -52,6 +53,8 @@ HEAVY = {
     "xarray": None,
     "matplotlib": None,
     "scipy": None,
+    "PIL": None,
+    "pywt": None,
     "tqdm": None,
     "compressai": None,
     "h5py": "hdf5",

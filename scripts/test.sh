@@ -68,5 +68,8 @@ for requirements in tests/environments/*.txt; do
     run_environment "$name"
 done
 
+stage "benchmarks: ratios and bytes against frozen figures"
+quiet env OMP_NUM_THREADS=1 .venv/bin/python benchmarks/run.py --check
+
 stage "tests"
 .venv/bin/python -m pytest -q

@@ -1,4 +1,4 @@
-"""Golden parts of predict3d and wavelet3d: bytes that every version writes and reads.
+"""Golden parts of predict3d and wavelet3d: bytes that every version reads, most of them writes too.
 
 python tests/coder_golden.py writes those that do not exist; one that exists is never written again.
 """
@@ -15,6 +15,9 @@ from medroi.inner import InnerCodec
 
 FOLDER = Path(__file__).parent / "golden"
 SHAPE = (7, 11, 13)
+
+# Written by a method that another one has replaced: read for ever, no longer written.
+RETIRED = ("predict3d-fast-int16", "predict3d-fast-bool")
 
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
@@ -38,7 +41,16 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         "predict3d-stored": (dense, noisy),
         "predict3d-fast-int16": (fast, part("<i2", SHAPE)),
         "predict3d-fast-bool": (fast, part("|b1", SHAPE)),
-        "wavelet3d-psnr": ({"id": "wavelet3d", "psnr": 45.0}, part("<i2", (17, 18, 20))),
+        "predict3d-quick-int16": (fast, part("<i2", SHAPE)),
+        "predict3d-quick-bool": (fast, part("|b1", SHAPE)),
+        "predict3d-quick-4d": (fast, series),
+        "predict3d-quick-image": (fast, np.pad(plane, 9)),
+        "predict3d-quick-wide": (fast, (part("<i4", SHAPE) - 200) * 2_000_003),
+        # The step is one that a search for 45 dB found; which step a search finds is not promised.
+        "wavelet3d-psnr": (
+            {"id": "wavelet3d", "step": 6.956787120893245},
+            part("<i2", (17, 18, 20)),
+        ),
         "wavelet3d-max-error": ({"id": "wavelet3d", "max_error": 2.0}, part("<i2", SHAPE)),
         "wavelet3d-float": ({"id": "wavelet3d", "max_error": 0.01}, part("<f4", (9, 10, 8))),
         "wavelet3d-4d": ({"id": "wavelet3d", "step": 3.0}, np.concatenate([series] * 3)),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from kernel_build import builds
+
+if TYPE_CHECKING:
+    from ctypes import CDLL
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,3 +28,9 @@ def head_volume(head_path: Path) -> np.ndarray:
     volume = np.asanyarray(nibabel.load(head_path).dataobj)
     volume.flags.writeable = False
     return volume
+
+
+@pytest.fixture(scope="session")
+def coder_builds(tmp_path_factory: pytest.TempPathFactory) -> list[CDLL]:
+    """Both 3-D coders, built with several sets of compiler flags."""
+    return builds(tmp_path_factory.mktemp("builds"))

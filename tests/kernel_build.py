@@ -12,7 +12,7 @@ import numpy as np
 
 KERNEL = Path(__file__).parents[1] / "src" / "kernel"
 CODERS = sorted(str(p) for n in ("predict3d", "wavelet3d") for p in KERNEL.glob(f"{n}*.c"))
-SUPPORT = [str(KERNEL / "inner.c"), str(KERNEL / "error.c"), str(KERNEL / "raw.c")]
+SUPPORT = [str(KERNEL / f"{name}.c") for name in ("inner", "error", "raw", "prefix_code")]
 
 
 def compiler() -> list[str]:

@@ -16,11 +16,11 @@ FAR = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
 def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Decode one part."""
     wanted = np.dtype(dtype)
-    need(len(coded) > 0 and coded[0] <= 2, "method")
+    need(len(coded) > 0 and coded[0] <= 3, "method")
     if coded[0] == 2:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)
-    return Part(Decoder(coded[1:]), shape, wanted).decode(fast=coded[0] == 1)
+    return Part(Decoder(coded[1:]), shape, wanted).decode(coded[0])
 
 
 class Part:
@@ -36,11 +36,11 @@ class Part:
         self.voxels: dict[tuple[int, int, int], int] = {}
         self.errors: dict[tuple[int, int, int], int] = defaultdict(int)
 
-    def decode(self, fast: bool) -> np.ndarray:
+    def decode(self, method: int) -> np.ndarray:
         self.read_map()
         if self.top > 0:
             self.read_weights()
-            self.decode_fast() if fast else self.decode_dense()
+            {0: self.decode_dense, 1: self.decode_fast, 3: self.decode_quick}[method]()
         codes = [self.code_of(v) for v in self.in_order()]
         self.d.finish()
         bits = np.array([self.element_bits(c) for c in codes], np.uint64)
@@ -204,7 +204,8 @@ class Part:
             self.fast_voxel(*at)
         need(self.run <= 1, "run")
 
-    def fast_voxel(self, z: int, y: int, x: int) -> None:
+    def in_run(self, z: int, y: int, x: int) -> bool:
+        """Steps 1 and 2."""
         kind, t, e = self.kind(z), self.taps(z, y, x), self.errors
         beside = [t[1], t[3], *((t[6], t[8]) if kind else ())]
         if self.run == 0 and all(t[0] == other for other in beside):
@@ -214,14 +215,74 @@ class Part:
         if self.run > 1:
             self.run -= 1
             self.voxels[z, y, x], e[z, y, x] = t[0], 0
-            return
+            return True
         self.run = 0
-        total = self.weighted(kind, 0, t[:11])
-        near = min(max((total + 2048) >> 12, self.low), self.high)
+        return False
+
+    def fast_voxel(self, z: int, y: int, x: int) -> None:
+        if self.in_run(z, y, x):
+            return
+        kind, e = self.kind(z), self.errors
         s = e[z, y, x - 1] + e[z, y - 1, x] + e[z, y - 1, x + 1]
         s += e[z - 1, y, x] if kind else e[z, y - 1, x - 1]
         u = self.rice(0 if s < 6 else length_of(5 * s) - 5)
+        self.place(z, y, x, self.weighted(kind, 0, self.taps(z, y, x)[:11]), u)
+
+    def place(self, z: int, y: int, x: int, total: int, u: int) -> None:
+        """Steps 3 and 4, but for u."""
+        near = min(max((total + 2048) >> 12, self.low), self.high)
         m = (u + 1) >> 1 if u & 1 else -((u + 1) >> 1)
         value = near + m if total >= 4096 * near else near - m
         need(self.low <= value <= self.high, "voxel range")
-        self.voxels[z, y, x], e[z, y, x] = value, min(1 << 26, u)
+        self.voxels[z, y, x], self.errors[z, y, x] = value, min(1 << 26, u)
+
+    # ---- 7.7
+
+    def decode_quick(self) -> None:
+        need(self.top < 1 << 31, "quick top")
+        self.read_codes()
+        self.run, self.typical = 0, 256
+        for at in np.ndindex(self.depth, self.height, self.width):
+            if not self.in_run(*at):
+                self.quick_voxel(*at)
+        need(self.run <= 1, "run")
+
+    def read_codes(self) -> None:
+        own, tokens, lengths = Binary(), number_model(), number_model()
+        begins = [1] + [self.d.binary(own) for _ in range(31)]
+        self.codes: list[dict[str, int]] = []
+        for begin in begins:
+            if not begin:
+                self.codes.append(self.codes[-1])
+                continue
+            n = self.d.number(tokens)
+            need(n <= 72, "tokens")
+            sent: list[int] = []
+            for _ in range(n):
+                sent.append(self.d.number(lengths))
+                need(sent[-1] <= 11, "code length")
+            need(sum(2048 >> bits for bits in sent if bits) == 2048, "complete code")
+            code, last, words = 0, 0, {}
+            for bits, token in sorted((bits, token) for token, bits in enumerate(sent) if bits):
+                code <<= bits - last
+                words[f"{code:0{bits}b}"] = token
+                code, last = code + 1, bits
+            self.codes.append(words)
+
+    def quick_voxel(self, z: int, y: int, x: int) -> None:
+        kind, e, word = self.kind(z), self.errors, ""
+        s = 2 * e[z, y, x - 1] + 2 * e[z, y - 1, x] + e[z, y - 1, x - 1] + e[z, y - 1, x + 1]
+        s += 2 * e[z - 1, y, x] if kind else e[z, y, x - 2] + e[z, y - 2, x]
+        words = self.codes[min(31, level(s) >> 1)]
+        while word not in words:
+            word += str(self.d.raw(1))
+        t = words[word]
+        b = (t >> 1) - 5
+        u = t if t < 16 else (2 + (t & 1)) << b | self.d.raw(b)
+        taps = self.taps(z, y, x)
+        if z == 0 and y == 0:
+            total = 4096 * taps[0]
+        else:
+            taps[5] = taps[1] if z == 0 and y == 1 else taps[5]
+            total = self.weighted(kind, 0, taps)
+        self.place(z, y, x, total, u)

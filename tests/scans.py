@@ -14,10 +14,10 @@ def scan(shape: tuple[int, ...], seed: int = 3, noise: float = 4.0) -> np.ndarra
     return np.abs(body + noise * rng.standard_normal(shape))
 
 
-def part(dtype: str, shape: tuple[int, ...], seed: int = 3) -> np.ndarray:
+def part(dtype: str, shape: tuple[int, ...], seed: int = 3, noise: float = 4.0) -> np.ndarray:
     """The same in any real dtype; floats are multiples of 0.25."""
     wanted = np.dtype(dtype)
-    values = scan(shape, seed)
+    values = scan(shape, seed, noise)
     if wanted.kind == "b":
         return values > 150
     if wanted.kind == "f":

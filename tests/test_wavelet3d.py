@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from ctypes import CDLL
 
 import numpy as np
 import pytest
@@ -10,10 +10,10 @@ import reference_wavelet3d
 from arrays import phantom
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_build import Coder, builds
+from kernel_build import Coder
 from scans import part, scan
 
-from medroi import MedROI, errors
+from medroi import MedROI, errors, inspect
 from medroi.inner.base import Block
 from medroi.inner.wavelet3d import Wavelet3D
 
@@ -46,6 +46,19 @@ def test_rate_is_reached_within_one_percent(rate: float) -> None:
     array = part("<i2", (40, 60, 61))
     reached = array.nbytes / len(through(array, rate=rate)[0])
     assert abs(reached / rate - 1) < 0.01
+
+
+@pytest.mark.parametrize("target", [34.0, 41.0, 48.0, 55.0])
+def test_psnr_is_reached_where_the_last_step_is_not_tried(target: float) -> None:
+    array = part("<i2", (48, 64, 80))  # large enough for that
+    assert abs(psnr(array, through(array, psnr=target)[1]) - target) < 0.2
+
+
+@pytest.mark.parametrize("rate", [3.0, 5.0, 9.0, 14.0])
+def test_rate_is_reached_where_the_last_step_is_not_tried(rate: float) -> None:
+    array = part("<i2", (64, 80, 96), noise=8.0)
+    codec = MedROI({"id": "wavelet3d", "rate": rate}, threshold=None, background=9999)
+    assert abs(array.nbytes / inspect(codec.encode(array)).payload_nbytes / rate - 1) < 0.01
 
 
 @given(
@@ -87,10 +100,10 @@ def test_the_reference_decodes_the_same_bits(
         assert decoded.tobytes() == expected.tobytes()
 
 
-def test_all_builds_write_and_read_the_same_bytes(tmp_path: Path) -> None:
-    made = [Coder(library, "wavelet3d") for library in builds(tmp_path)]
+def test_all_builds_write_and_read_the_same_bytes(coder_builds: list[CDLL]) -> None:
+    made = [Coder(library, "wavelet3d") for library in coder_builds]
     for array in (part("<i2", (17, 33, 40)), part("<f4", (12, 13, 14)), part("|u1", (50, 60))):
-        for params in ([1.0, 45.0], [3.0, 1.0], [4.0, 2.5]):
+        for params in ([1.0, 45.0], [2.0, 5.0], [3.0, 1.0], [4.0, 2.5]):
             written = {coder.encode(array, params) for coder in made}
             assert len(written) == 1
             coded = written.pop()

@@ -92,6 +92,11 @@ size_t medroi_hull_tiles_nbytes(const medroi_grid *grid);
 /* The hull of the opened tissue: tiles of the whole volume. */
 medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, uint8_t *scratch);
 
+/* --- hull_cleared.c --- */
+/* About how many elements of the box, outside the tiles, are not background already. */
+uint64_t medroi_count_cleared(const medroi_search *search, const medroi_layout *layout,
+                              const medroi_bits *tiles, const medroi_grid_box *box);
+
 /* --- hull_outline.c --- */
 size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid);
 /* One byte, 0 or 1, for each voxel of the grid's volume. */

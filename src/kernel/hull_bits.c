@@ -1,6 +1,5 @@
+/* Runs of bits, counting, and filling between bits. */
 #include "hull_bits.h"
-
-#include "bytes.h"
 
 #include <string.h>
 
@@ -17,46 +16,67 @@ void medroi_clear_bits(const medroi_bits *bits) {
     memset(bits->words, 0, medroi_bits_nbytes(bits));
 }
 
-/* The bits of word `word` that lie in [start, stop). */
-static uint64_t run_mask(int64_t word, int64_t start, int64_t stop) {
-    int64_t low = start - word * 64;
-    int64_t high = stop - word * 64;
-    if (high <= 0 || low >= 64) {
-        return 0;
-    }
-    uint64_t mask = low > 0 ? UINT64_MAX << low : UINT64_MAX;
-    return high < 64 ? mask & ((UINT64_C(1) << high) - 1) : mask;
-}
-
 void medroi_set_run(uint64_t *row, int64_t start, int64_t stop) {
     for (int64_t word = start >> 6; word * 64 < stop; word++) {
-        row[word] |= run_mask(word, start, stop);
+        row[word] |= medroi_run_mask(word, start, stop);
     }
 }
 
 void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop) {
     for (int64_t word = start >> 6; word * 64 < stop; word++) {
-        row[word] &= ~run_mask(word, start, stop);
+        row[word] &= ~medroi_run_mask(word, start, stop);
     }
 }
 
-static uint64_t popcount(uint64_t v) {
-#if defined(__GNUC__)
+#if defined(__GNUC__) && defined(__x86_64__)
+#define POPCNT __attribute__((target("popcnt")))
+#define HAS_POPCNT __builtin_cpu_supports("popcnt")
+POPCNT static inline uint64_t popcount_instruction(uint64_t v) {
     return (uint64_t)__builtin_popcountll(v);
+}
 #else
+#define POPCNT
+#define HAS_POPCNT 0
+#define popcount_instruction popcount
+#endif
+
+static inline uint64_t popcount(uint64_t v) {
     v -= v >> 1 & UINT64_C(0x5555555555555555);
     v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
     v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
     return v * UINT64_C(0x0101010101010101) >> 56;
-#endif
 }
 
-uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
-    uint64_t count = 0;
-    for (int64_t word = start >> 6; word * 64 < stop; word++) {
-        count += popcount(row[word] & run_mask(word, start, stop));
+/* Words `first` to `last` of a row, of these two only what the masks hold. */
+#define COUNT_WORDS(popcount_of)                                                                   \
+    {                                                                                              \
+        uint64_t count =                                                                           \
+            popcount_of(row[first] & first_mask) + popcount_of(row[last] & last_mask);             \
+        for (int64_t word = first + 1; word < last; word++) {                                      \
+            count += popcount_of(row[word]);                                                       \
+        }                                                                                          \
+        return count;                                                                              \
     }
-    return count;
+
+POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, int64_t last,
+                                            uint64_t first_mask, uint64_t last_mask)
+    COUNT_WORDS(popcount_instruction)
+
+        static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
+                                      uint64_t first_mask, uint64_t last_mask) COUNT_WORDS(popcount)
+
+            uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
+    if (start >= stop) {
+        return 0;
+    }
+    int64_t first = start >> 6;
+    int64_t last = (stop - 1) >> 6;
+    uint64_t first_mask = medroi_run_mask(first, start, stop);
+    uint64_t last_mask = last > first ? medroi_run_mask(last, start, stop) : 0;
+    if (HAS_POPCNT) {
+        return count_by_instruction(row, first, last, first_mask, last_mask);
+    }
+    return count_by_sums(row, first, last, first_mask, last_mask);
 }
 
 static int64_t lowest_bit(uint64_t v) {
@@ -95,96 +115,20 @@ int64_t medroi_next_clear(const medroi_bits *bits, const uint64_t *row, int64_t 
     return next(bits, row, start, UINT64_MAX);
 }
 
-void medroi_pack_row(uint64_t *row, const uint8_t *flags, int64_t n) {
-    for (int64_t word = 0; word * 64 < n; word++) {
-        uint64_t packed = 0;
-        const uint8_t *bytes = flags + word * 64;
-        int64_t left = n - word * 64;
-        if (left >= 64) {
-            for (int64_t i = 0; i < 8; i++) { /* byte k of eight lands in bit 56 + k */
-                uint64_t eight = medroi_load64(bytes + 8 * i) * UINT64_C(0x0102040810204080);
-                packed |= eight >> 56 << (8 * i);
-            }
-        } else {
-            for (int64_t i = 0; i < left; i++) {
-                packed |= (uint64_t)bytes[i] << i;
-            }
-        }
-        row[word] = packed;
+int64_t medroi_last_set(const medroi_bits *bits, const uint64_t *row) {
+    int64_t word = bits->n_words - 1;
+    while (row[word] == 0) {
+        word--;
     }
-}
-
-/* Word i of a row whose bits all move up by n: bit x takes what was at x - n. */
-static uint64_t moved_up(const uint64_t *row, int64_t i, int64_t n) {
-    int64_t from = i - (n >> 6);
-    int64_t bits = n & 63;
-    uint64_t v = from >= 0 ? row[from] << bits : 0;
-    return bits && from >= 1 ? v | row[from - 1] >> (64 - bits) : v;
-}
-
-static uint64_t moved_down(const uint64_t *row, int64_t i, int64_t n, int64_t n_words) {
-    int64_t from = i + (n >> 6);
-    int64_t bits = n & 63;
-    uint64_t v = from < n_words ? row[from] >> bits : 0;
-    return bits && from + 1 < n_words ? v | row[from + 1] << (64 - bits) : v;
-}
-
-static uint64_t last_word_mask(const medroi_bits *bits) {
-    return run_mask(bits->n_words - 1, 0, bits->n_x);
-}
-
-void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
-                        int outside) {
-    int64_t n_words = src->n_words;
-    int64_t margin = outside ? reach.x : 0;
-    for (int64_t z = 0; z < src->n_z; z++) {
-        for (int64_t y = 0; y < src->n_y; y++) {
-            uint64_t *out = medroi_bit_row(dst, z, y);
-            int first_z = reach.z && z == 0;
-            int last_z = reach.z && z + 1 == src->n_z;
-            int first_y = reach.y && y == 0;
-            int last_y = reach.y && y + 1 == src->n_y;
-            if (!outside && (first_z || last_z || first_y || last_y)) {
-                memset(out, 0, (size_t)n_words * sizeof *out);
-                continue;
-            }
-            const uint64_t *row = medroi_bit_row(src, z, y);
-            const uint64_t *before_z = medroi_bit_row(src, z - (reach.z && !first_z), y);
-            const uint64_t *behind_z = medroi_bit_row(src, z + (reach.z && !last_z), y);
-            const uint64_t *before_y = medroi_bit_row(src, z, y - (reach.y && !first_y));
-            const uint64_t *behind_y = medroi_bit_row(src, z, y + (reach.y && !last_y));
-            for (int64_t i = 0; i < n_words; i++) {
-                uint64_t v = row[i] & before_z[i] & behind_z[i] & before_y[i] & behind_y[i];
-                if (reach.x && v) {
-                    v &= moved_up(row, i, reach.x) | run_mask(i, 0, margin);
-                    v &= moved_down(row, i, reach.x, n_words) |
-                         run_mask(i, src->n_x - margin, src->n_x);
-                }
-                out[i] = v;
-            }
-        }
+#if defined(__GNUC__)
+    return word * 64 + 63 - __builtin_clzll(row[word]);
+#else
+    int64_t last = word * 64 + 63;
+    while (!medroi_get_bit(row, last)) {
+        last--;
     }
-}
-
-void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach) {
-    int64_t n_words = src->n_words;
-    for (int64_t z = 0; z < src->n_z; z++) {
-        for (int64_t y = 0; y < src->n_y; y++) {
-            uint64_t *out = medroi_bit_row(dst, z, y);
-            const uint64_t *row = medroi_bit_row(src, z, y);
-            const uint64_t *before_z = medroi_bit_row(src, z - (reach.z && z > 0), y);
-            const uint64_t *behind_z = medroi_bit_row(src, z + (reach.z && z + 1 < src->n_z), y);
-            const uint64_t *before_y = medroi_bit_row(src, z, y - (reach.y && y > 0));
-            const uint64_t *behind_y = medroi_bit_row(src, z, y + (reach.y && y + 1 < src->n_y));
-            for (int64_t i = 0; i < n_words; i++) {
-                out[i] = row[i] | before_z[i] | behind_z[i] | before_y[i] | behind_y[i];
-                if (reach.x) {
-                    out[i] |= moved_up(row, i, reach.x) | moved_down(row, i, reach.x, n_words);
-                }
-            }
-            out[n_words - 1] &= last_word_mask(src);
-        }
-    }
+    return last;
+#endif
 }
 
 /* dst[k] = src[k] between the first and the last row of a line that hold the bit. */
@@ -209,15 +153,7 @@ static void fill_row(const medroi_bits *bits, uint64_t *row) {
     if (first == bits->n_x) {
         return;
     }
-    int64_t word = bits->n_words - 1;
-    while (row[word] == 0) {
-        word--;
-    }
-    int64_t last = word * 64 + 63;
-    while (!medroi_get_bit(row, last)) {
-        last--;
-    }
-    medroi_set_run(row, first, last);
+    medroi_set_run(row, first, medroi_last_set(bits, row));
 }
 
 void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,

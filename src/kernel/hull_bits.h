@@ -31,6 +31,17 @@ static inline void medroi_set_bit(uint64_t *row, int64_t x) {
     row[x >> 6] |= UINT64_C(1) << (x & 63);
 }
 
+/* The bits of word `word` that lie in [start, stop). */
+static inline uint64_t medroi_run_mask(int64_t word, int64_t start, int64_t stop) {
+    int64_t low = start - word * 64;
+    int64_t high = stop - word * 64;
+    if (high <= 0 || low >= 64) {
+        return 0;
+    }
+    uint64_t mask = low > 0 ? UINT64_MAX << low : UINT64_MAX;
+    return high < 64 ? mask & ((UINT64_C(1) << high) - 1) : mask;
+}
+
 /* Bits [start, stop) of a row to 1, or to 0. */
 void medroi_set_run(uint64_t *row, int64_t start, int64_t stop);
 void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop);
@@ -38,9 +49,15 @@ uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop);
 /* The first set bit at or behind `start`, or n_x. */
 int64_t medroi_next_set(const medroi_bits *bits, const uint64_t *row, int64_t start);
 int64_t medroi_next_clear(const medroi_bits *bits, const uint64_t *row, int64_t start);
+/* The last set bit of a row that has one. */
+int64_t medroi_last_set(const medroi_bits *bits, const uint64_t *row);
 
-/* One row from n bytes that are 0 or 1. */
-void medroi_pack_row(uint64_t *row, const uint8_t *flags, int64_t n);
+/* Set every bit that lies between set bits along at least two of the three axes. `along_z` and
+ * `along_y` are volumes of the same size. */
+void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,
+                          const medroi_bits *along_y);
+
+/* --- hull_cross.c --- */
 
 /* How far the cross reaches: 0 along axes that it leaves alone. */
 typedef struct medroi_reach {
@@ -55,10 +72,5 @@ typedef struct medroi_reach {
 void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
                         int outside);
 void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
-
-/* Set every bit that lies between set bits along at least two of the three axes. `along_z` and
- * `along_y` are volumes of the same size. */
-void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,
-                          const medroi_bits *along_y);
 
 #endif

@@ -8,6 +8,7 @@
 #define N_BLOCK_CONTEXTS 27
 #define N_TILE_CONTEXTS 1024
 #define SETTLED 62
+#define RECIPROCAL_BITS 22
 
 enum { BLOCK_OUT = 0, BLOCK_IN = 1, BLOCK_MIXED = 2 };
 
@@ -26,7 +27,8 @@ typedef struct coder {
     model tile[N_TILE_CONTEXTS];
     const medroi_bits *source; /* what is encoded */
     const medroi_bits *known;  /* what the decoder knows so far */
-    uint8_t *states;           /* of blocks */
+    uint32_t reciprocals[SETTLED + 3];
+    uint8_t *states; /* of blocks */
     int64_t n_blocks[3];
 } coder;
 
@@ -53,7 +55,15 @@ static void init_models(model *models, size_t n) {
     }
 }
 
-static unsigned code_bit(coder *c, model *m, unsigned bit) {
+/* 2^22 / rate rounded up: (x * reciprocal) >> 22 is x / rate for every x below 2^16, as the product
+ * is too large by less than x, which is less than 2^22 / rate. */
+static void init_reciprocals(uint32_t *reciprocals) {
+    for (uint32_t rate = 2; rate < SETTLED + 3; rate++) {
+        reciprocals[rate] = ((UINT32_C(1) << RECIPROCAL_BITS) + rate - 1) / rate;
+    }
+}
+
+static inline unsigned code_bit(coder *c, model *m, unsigned bit) {
     uint32_t p = m->p;
     if (c->decodes) {
         uint64_t r = c->decoder.range >> 16;
@@ -69,8 +79,9 @@ static unsigned code_bit(coder *c, model *m, unsigned bit) {
     } else {
         medroi_rc_encode(&c->encoder, bit ? 0 : p, bit ? p : 65536 - p, 16);
     }
-    uint32_t rate = m->n_seen + 2u;
-    m->p = (uint16_t)(bit ? p + (65535 - p) / rate : p - p / rate);
+    uint64_t distance = bit ? 65535 - p : p;
+    uint32_t step = (uint32_t)(distance * c->reciprocals[m->n_seen + 2] >> RECIPROCAL_BITS);
+    m->p = (uint16_t)(bit ? p + step : p - step);
     m->n_seen = (uint16_t)(m->n_seen < SETTLED ? m->n_seen + 1 : SETTLED);
     return bit;
 }
@@ -92,19 +103,40 @@ static block_bounds bounds_of(const coder *c, int64_t bz, int64_t by, int64_t bx
     return b;
 }
 
-static uint8_t state_of(const coder *c, const block_bounds *b) {
-    int any = 0;
-    int all = 1;
+/* The bits of the tiles of a block in its word of each row. */
+static uint64_t mask_of(const block_bounds *b) {
+    return ((UINT64_C(1) << (b->x_stop - b->x)) - 1) << (b->x & 63);
+}
+
+/* One word of the rows of a row of blocks: what any of them holds, and what all do. */
+typedef struct folded {
+    uint64_t any;
+    uint64_t all;
+} folded;
+
+static folded fold_rows(const coder *c, const block_bounds *b) {
+    folded f = {0, UINT64_MAX};
     for (int64_t z = b->z; z < b->z_stop; z++) {
         for (int64_t y = b->y; y < b->y_stop; y++) {
-            const uint64_t *row = medroi_bit_row(c->source, z, y);
-            uint64_t bits = row[b->x >> 6] >> (b->x & 63);
-            uint64_t full = (UINT64_C(1) << (b->x_stop - b->x)) - 1;
-            any |= (bits & full) != 0;
-            all &= (bits & full) == full;
+            uint64_t word = medroi_bit_row(c->source, z, y)[b->x >> 6];
+            f.any |= word;
+            f.all &= word;
         }
     }
-    return all ? BLOCK_IN : any ? BLOCK_MIXED : BLOCK_OUT;
+    return f;
+}
+
+static uint8_t state_of(const folded *f, uint64_t mask) {
+    return (f->all & mask) == mask ? BLOCK_IN : f->any & mask ? BLOCK_MIXED : BLOCK_OUT;
+}
+
+static void set_block(const coder *c, const block_bounds *b) {
+    uint64_t mask = mask_of(b);
+    for (int64_t z = b->z; z < b->z_stop; z++) {
+        for (int64_t y = b->y; y < b->y_stop; y++) {
+            medroi_bit_row(c->known, z, y)[b->x >> 6] |= mask;
+        }
+    }
 }
 
 /* First the states of all blocks, the tiles of those that are wholly inside becoming known. */
@@ -113,43 +145,62 @@ static void code_states(coder *c) {
     uint8_t *state = c->states;
     for (int64_t z = 0; z < n[0]; z++) {
         for (int64_t y = 0; y < n[1]; y++) {
+            folded f = {0, 0};
             for (int64_t x = 0; x < n[2]; x++, state++) {
                 int context = (x > 0 ? state[-1] : 0) + 3 * (y > 0 ? state[-n[2]] : 0) +
                               9 * (z > 0 ? state[-n[2] * n[1]] : 0);
                 block_bounds b = bounds_of(c, z, y, x);
-                uint8_t found = c->decodes ? 0 : state_of(c, &b);
+                if (!c->decodes && b.x % 64 == 0) {
+                    f = fold_rows(c, &b);
+                }
+                uint8_t found = c->decodes ? 0 : state_of(&f, mask_of(&b));
                 if (code_bit(c, &c->mixed[context], found == BLOCK_MIXED)) {
                     *state = BLOCK_MIXED;
                     continue;
                 }
                 *state = (uint8_t)code_bit(c, &c->inside[context], found == BLOCK_IN);
-                for (int64_t i = b.z; *state == BLOCK_IN && i < b.z_stop; i++) {
-                    for (int64_t j = b.y; j < b.y_stop; j++) {
-                        medroi_set_run(medroi_bit_row(c->known, i, j), b.x, b.x_stop);
-                    }
+                if (*state == BLOCK_IN) {
+                    set_block(c, &b);
                 }
             }
         }
     }
 }
 
-/* The known tiles x - 1, x and x + 1 of a row as three bits, 0 outside the map. */
-static unsigned three(const medroi_bits *known, int64_t z, int64_t y, int64_t x) {
+/* The known tiles x - 1 to x + BLOCK of a row as bits, 0 outside the map; x is where a block
+ * starts. */
+static inline unsigned around_block(const medroi_bits *known, int64_t z, int64_t y, int64_t x) {
     if (z < 0 || y < 0 || z >= known->n_z || y >= known->n_y) {
         return 0;
     }
-    const uint64_t *row = medroi_bit_row(known, z, y);
-    unsigned bits = (unsigned)medroi_get_bit(row, x) << 1;
-    bits |= x > 0 ? (unsigned)medroi_get_bit(row, x - 1) : 0;
-    bits |= x + 1 < known->n_x ? (unsigned)medroi_get_bit(row, x + 1) << 2 : 0;
-    return bits;
+    const uint64_t *words = medroi_bit_row(known, z, y) + (x >> 6);
+    int64_t place = x & 63;
+    uint64_t bits = place > 0 ? words[0] >> (place - 1) : words[0] << 1;
+    if (place == 0 && x > 0) {
+        bits |= words[-1] >> 63;
+    }
+    if (place == 64 - BLOCK && (x >> 6) + 1 < known->n_words) {
+        bits |= words[1] << (BLOCK + 1);
+    }
+    return (unsigned)bits & ((1u << (BLOCK + 2)) - 1);
 }
 
-static unsigned context_of(const medroi_bits *known, int64_t z, int64_t y, int64_t x) {
-    unsigned own = three(known, z, y, x);
-    return (own & 1) | (own >> 1 & 2) | three(known, z, y - 1, x) << 2 |
-           three(known, z - 1, y, x) << 5 | (three(known, z, y + 1, x) & 2) << 7 |
-           (three(known, z + 1, y, x) & 2) << 8;
+/* The tiles of a block that lie in one row. */
+static void code_tile_row(coder *c, const block_bounds *b, int64_t z, int64_t y) {
+    unsigned own = around_block(c->known, z, y, b->x);
+    unsigned before_y = around_block(c->known, z, y - 1, b->x);
+    unsigned before_z = around_block(c->known, z - 1, y, b->x);
+    unsigned behind_y = around_block(c->known, z, y + 1, b->x);
+    unsigned behind_z = around_block(c->known, z + 1, y, b->x);
+    unsigned source = c->decodes ? 0 : around_block(c->source, z, y, b->x);
+    for (int64_t k = 0; k < b->x_stop - b->x; k++) {
+        unsigned context = (own >> k & 1) | (own >> (k + 1) & 2) | (before_y >> k & 7) << 2 |
+                           (before_z >> k & 7) << 5 | (behind_y >> k & 2) << 7 |
+                           (behind_z >> k & 2) << 8;
+        own |= code_bit(c, &c->tile[context], source >> (k + 1) & 1) << (k + 1);
+    }
+    uint64_t tiles = own >> 1 & ((1u << (b->x_stop - b->x)) - 1);
+    medroi_bit_row(c->known, z, y)[b->x >> 6] |= tiles << (b->x & 63);
 }
 
 static void code_tiles(coder *c) {
@@ -162,15 +213,7 @@ static void code_tiles(coder *c) {
         block_bounds b = bounds_of(c, k / n[2] / n[1], k / n[2] % n[1], k % n[2]);
         for (int64_t z = b.z; z < b.z_stop; z++) {
             for (int64_t y = b.y; y < b.y_stop; y++) {
-                for (int64_t x = b.x; x < b.x_stop; x++) {
-                    model *m = &c->tile[context_of(c->known, z, y, x)];
-                    unsigned bit =
-                        c->decodes ? 0
-                                   : (unsigned)medroi_get_bit(medroi_bit_row(c->source, z, y), x);
-                    if (code_bit(c, m, bit)) {
-                        medroi_set_bit(medroi_bit_row(c->known, z, y), x);
-                    }
-                }
+                code_tile_row(c, &b, z, y);
             }
         }
     }
@@ -183,6 +226,7 @@ static coder *make_coder(const medroi_bits *tiles, void *scratch) {
     c->n_blocks[1] = blocks_along(tiles->n_y);
     c->n_blocks[2] = blocks_along(tiles->n_x);
     c->states = (uint8_t *)(c + 1);
+    init_reciprocals(c->reciprocals);
     init_models(c->mixed, N_BLOCK_CONTEXTS);
     init_models(c->inside, N_BLOCK_CONTEXTS);
     init_models(c->tile, N_TILE_CONTEXTS);

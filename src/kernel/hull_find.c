@@ -1,11 +1,9 @@
 /* The outline of the tissue: a hull, or the box of its largest component. */
-#include "bytes.h"
 #include "hull.h"
 
 #include <math.h>
 #include <string.h>
 
-#define SAMPLED_ROWS 4   /* one row of so many is looked at for what a hull would clear */
 #define BITS_PER_VOXEL 2 /* what a voxel of noise costs at least once coded */
 #define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
 
@@ -82,13 +80,9 @@ static void find_boxes(outline *o) {
             const uint64_t *row = medroi_bit_row(tiles, z, y);
             int64_t first = medroi_next_set(tiles, row, 0);
             if (first < tiles->n_x) {
-                int64_t last = tiles->n_x - 1;
-                while (!medroi_get_bit(row, last)) {
-                    last--;
-                }
                 include(&box.z, z, z + 1);
                 include(&box.y, y, y + 1);
-                include(&box.x, first, last + 1);
+                include(&box.x, first, medroi_last_set(tiles, row) + 1);
             }
         }
     }
@@ -141,68 +135,6 @@ static uint64_t count_inside(const outline *o) {
         }
     }
     return n;
-}
-
-/* Elements of a run whose bytes are not those of the background. */
-static uint64_t count_differing(const uint8_t *run, int64_t n, size_t nbytes,
-                                const uint8_t *background) {
-    uint64_t count = 0;
-    switch (nbytes) {
-    case 1:
-        for (int64_t i = 0; i < n; i++) {
-            count += run[i] != background[0];
-        }
-        return count;
-    case 2:
-        for (int64_t i = 0; i < n; i++) {
-            count += memcmp(run + 2 * i, background, 2) != 0;
-        }
-        return count;
-    default:
-        for (int64_t i = 0; i < n; i++) {
-            count += memcmp(run + (size_t)i * nbytes, background, nbytes) != 0;
-        }
-        return count;
-    }
-}
-
-static void background_bytes(const medroi_layout *layout, uint64_t bits, uint8_t bytes[8]) {
-    for (size_t i = 0; i < layout->itemsize; i++) {
-        size_t shift = layout->big_endian ? layout->itemsize - 1u - i : i;
-        bytes[i] = (uint8_t)(bits >> 8 * shift);
-    }
-}
-
-/* About how many elements of the box, outside the hull, are not background already. */
-static uint64_t count_cleared(const outline *o) {
-    const medroi_grid *grid = &o->search->grid;
-    size_t nbytes = o->layout->itemsize;
-    const int64_t e = MEDROI_HULL_EDGE;
-    uint8_t background[8];
-    uint64_t n = 0;
-    background_bytes(o->layout, o->search->options->background, background);
-    for (int64_t k = 0; k < grid->n_repeats * grid->n_z; k++) {
-        int64_t z = k % grid->n_z;
-        if (z < o->box.z.start || z >= o->box.z.stop) {
-            continue;
-        }
-        int64_t offset = medroi_repeat_offset(grid, k / grid->n_z) + z * grid->z_stride;
-        int64_t phase = (k * 5) % SAMPLED_ROWS;
-        for (int64_t y = o->box.y.start + phase; y < o->box.y.stop; y += SAMPLED_ROWS) {
-            const uint64_t *tiles = medroi_bit_row(&o->tiles, z / e, y / e);
-            const uint8_t *row =
-                o->search->source.data + (size_t)(offset + y * grid->y_stride) * nbytes;
-            int64_t start = medroi_next_clear(&o->tiles, tiles, o->tile_box.x.start);
-            while (start < o->tile_box.x.stop) {
-                int64_t stop = medroi_next_set(&o->tiles, tiles, start);
-                int64_t from = start * e * grid->inner;
-                int64_t to = lesser(stop * e, o->box.x.stop) * grid->inner;
-                n += count_differing(row + (size_t)from * nbytes, to - from, nbytes, background);
-                start = medroi_next_clear(&o->tiles, tiles, stop);
-            }
-        }
-    }
-    return n * SAMPLED_ROWS;
 }
 
 /* --- what is left out ----------------------------------------------------------------------- */
@@ -264,7 +196,9 @@ static size_t write_side(outline *o, double unopened_miss_rate) {
     size_t nbytes = 0;
     if (!medroi_grid_box_is_empty(&o->box)) {
         coded = medroi_code_tiles(&o->boxed, o->scratch, side + SIDE_HEAD_NBYTES, capacity);
-        if (coded == 0 || count_cleared(o) * BITS_PER_VOXEL / 8 <= coded + SIDE_HEAD_NBYTES) {
+        if (coded == 0 ||
+            medroi_count_cleared(o->search, o->layout, &o->tiles, &o->box) * BITS_PER_VOXEL / 8 <=
+                coded + SIDE_HEAD_NBYTES) {
             return 0;
         }
     }

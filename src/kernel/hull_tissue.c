@@ -12,7 +12,6 @@ typedef struct work {
     medroi_tissue_bits found;
     medroi_bits eroded; /* one repeat */
     medroi_bits again;  /* its opening, where that is not found.opened itself */
-    uint8_t *flags;     /* one row */
 } work;
 
 static int is_simple(const medroi_grid *grid) { return grid->n_repeats == 1 && grid->inner == 1; }
@@ -30,7 +29,6 @@ static size_t place(const medroi_grid *grid, work *w, uint8_t *scratch) {
         {(void **)&w->found.opened.words, medroi_bits_nbytes(&w->found.opened)},
         {(void **)&w->eroded.words, medroi_bits_nbytes(&w->eroded)},
         {(void **)&w->again.words, is_simple(grid) ? 0 : medroi_bits_nbytes(&w->again)},
-        {(void **)&w->flags, (size_t)grid->length},
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
@@ -47,19 +45,19 @@ size_t medroi_tissue_bits_nbytes(const medroi_grid *grid) {
     return place(grid, &w, NULL);
 }
 
-static void flag_repeat(medroi_search *search, const work *w, int64_t repeat) {
+static void mark_repeat(medroi_search *search, const work *w, int64_t repeat) {
     const medroi_grid *grid = &search->grid;
     medroi_source_seek(&search->source, repeat);
     for (int64_t z = 0; z < grid->n_z; z++) {
         for (int64_t y = 0; y < grid->n_y; y++) {
+            uint64_t *bits = medroi_bit_row(&w->found.tissue, repeat * grid->n_z + z, y);
             if (search->tau.tissue == MEDROI_TISSUE_ALL) {
-                memset(w->flags, 1, (size_t)grid->length);
+                memset(bits, 0, (size_t)w->found.tissue.n_words * sizeof *bits);
+                medroi_set_run(bits, 0, grid->length);
             } else {
                 const void *row = medroi_source_single_row(&search->source, z, y);
-                search->ops->flag(row, (size_t)grid->length, search->tau.element, w->flags);
+                search->ops->mark(row, (size_t)grid->length, search->tau.element, bits);
             }
-            uint64_t *bits = medroi_bit_row(&w->found.tissue, repeat * grid->n_z + z, y);
-            medroi_pack_row(bits, w->flags, grid->length);
         }
     }
 }
@@ -95,7 +93,7 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
         medroi_clear_bits(&w.found.opened);
     }
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        flag_repeat(search, &w, repeat);
+        mark_repeat(search, &w, repeat);
         medroi_bits tissue = w.eroded;
         tissue.words = medroi_bit_row(&w.found.tissue, repeat * grid->n_z, 0);
         medroi_erode_cross(&w.eroded, &tissue, reach, 1);

@@ -3,7 +3,7 @@
 #define MEDROI_MAGNITUDES_H
 
 #include "bit_stream.h"
-#include "range_coder.h"
+#include "range_coder_models.h"
 
 /* A number below 2^64: its length in bits through a chain of binary models, then the bits below
  * the leading one raw, low 32 first. */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define CACHED_NBYTES ((size_t)1 << 17)
+
 static medroi_block block_of(const medroi_header *header, const medroi_box *box) {
     const medroi_layout *layout = &header->layout;
     medroi_block block = {.ndim = layout->ndim,
@@ -103,15 +105,32 @@ typedef struct encoding {
     size_t table_nbytes;
 } encoding;
 
-static void gather_box(const encoding *e, const medroi_box *box, void *dst) {
-    medroi_gather(&e->header->layout, e->data, box, e->header->slice_axis, dst);
-    if (e->hull != NULL) {
-        medroi_apply_hull(e->header, e->hull, box, dst);
+/* With a hull, some slices at a time, which are cleared while they are in the cache. */
+static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst) {
+    const medroi_header *header = e->header;
+    uint8_t axis = header->slice_axis;
+    medroi_box some = *box;
+    int64_t n_slices = box->stop[axis] - box->start[axis];
+    int64_t step = n_slices;
+    size_t slice_nbytes = 0;
+    if (e->hull != NULL && n_slices > 0) {
+        medroi_block block = block_of(header, box);
+        slice_nbytes = medroi_block_nbytes(&block) / (size_t)n_slices;
+        step = slice_nbytes < CACHED_NBYTES ? (int64_t)(CACHED_NBYTES / (slice_nbytes + 1)) + 1 : 1;
+    }
+    for (int64_t start = 0; start < n_slices; start += step) {
+        some.start[axis] = box->start[axis] + start;
+        some.stop[axis] = some.start[axis] + (step < n_slices - start ? step : n_slices - start);
+        uint8_t *slices = dst + (size_t)start * slice_nbytes;
+        medroi_gather(&header->layout, e->data, &some, axis, slices);
+        if (e->hull != NULL) {
+            medroi_apply_hull(header, e->hull, &some, slices);
+        }
     }
 }
 
 /* A box as a dense block: in place where the array holds it so, else copied to scratch. */
-static const uint8_t *dense_box(const encoding *e, const medroi_box *box, void *scratch) {
+static const uint8_t *dense_box(const encoding *e, const medroi_box *box, uint8_t *scratch) {
     const medroi_header *header = e->header;
     const uint8_t *dense = NULL;
     if (e->hull == NULL) {

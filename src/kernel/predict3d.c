@@ -10,7 +10,7 @@
 #define PART_VOXELS ((int64_t)1 << 21)
 #define HEAD_NBYTES 5 /* method, length of the range coder's bytes */
 
-enum { METHOD_DENSE = 0, METHOD_FAST = 1, METHOD_STORED = 2 };
+enum { METHOD_DENSE = 0, METHOD_FAST = 1, METHOD_STORED = 2, METHOD_QUICK = 3 };
 
 medroi_status p3_corrupt(medroi_error *error, const char *what) {
     return medroi_fail(error, MEDROI_CORRUPT_STREAM,
@@ -29,7 +29,8 @@ static medroi_status check(const medroi_block *region, const double *params, med
     return MEDROI_OK;
 }
 
-/* About 2 Mvoxel: shorter parts cost more than 0.5 % of the bytes. */
+/* About 2 Mvoxel: shorter parts cost more than 0.5 % of the bytes. An even number of them, where
+ * there are several, keeps two threads busy to the end. */
 static int64_t part_extent(const medroi_block *region, const double *params) {
     (void)params;
     int64_t per_slice = 1;
@@ -37,6 +38,7 @@ static int64_t part_extent(const medroi_block *region, const double *params) {
         per_slice *= region->shape[i];
     int64_t slices = (PART_VOXELS + per_slice - 1) / per_slice;
     int64_t parts = (region->shape[0] + slices - 1) / slices;
+    parts += parts > 1 && (parts & 1);
     return (region->shape[0] + parts - 1) / parts;
 }
 
@@ -81,7 +83,7 @@ static void set_range(p3_part *p) {
 }
 
 /* Code into dst and bits; *nbytes is 0 where they would not be smaller than the elements. */
-static medroi_status encode_part(p3_part *p, const medroi_block *part, const void *data, int fast,
+static medroi_status encode_part(p3_part *p, const medroi_block *part, const void *data, int method,
                                  uint8_t *dst, uint8_t *bits, size_t *nbytes, medroi_error *error) {
     size_t limit = medroi_block_nbytes(part);
     *nbytes = 0;
@@ -92,7 +94,8 @@ static medroi_status encode_part(p3_part *p, const medroi_block *part, const voi
     if (p->map.top > 0) {
         p3_load(&p->map, &p->v, data, p->voxels);
         p3_margins(&p->v, p->voxels);
-        medroi_status status = fast ? p3_encode_fast(p, error) : p3_encode_dense(p, error);
+        medroi_status status =
+            method == METHOD_QUICK ? p3_encode_quick(p, error) : p3_encode_dense(p, error);
         if (status != MEDROI_OK)
             return status;
     }
@@ -100,7 +103,7 @@ static medroi_status encode_part(p3_part *p, const medroi_block *part, const voi
     size_t n_range = medroi_rc_finish(&p->enc), n_bits = medroi_bits_finish(&p->put);
     if (p->enc.full || p->put.full || HEAD_NBYTES + n_range + n_bits > limit)
         return MEDROI_OK;
-    dst[0] = fast ? METHOD_FAST : METHOD_DENSE;
+    dst[0] = (uint8_t)method;
     medroi_store32(dst + 1, (uint32_t)n_range);
     memcpy(dst + HEAD_NBYTES + n_range, bits, n_bits);
     *nbytes = HEAD_NBYTES + n_range + n_bits;
@@ -118,8 +121,11 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
         goto done;
     }
     status = p3_find_map(part, data, &p->map, error);
-    if (status == MEDROI_OK)
-        status = encode_part(p, part, data, params[0] == 1.0, dst, bits, nbytes, error);
+    if (status == MEDROI_OK) {
+        int quick = params[0] == 1.0 && p->map.top >> 31 == 0;
+        status = encode_part(p, part, data, quick ? METHOD_QUICK : METHOD_DENSE, dst, bits, nbytes,
+                             error);
+    }
     if (status == MEDROI_OK && *nbytes == 0)
         *nbytes = store(part, data, dst);
 done:
@@ -128,13 +134,15 @@ done:
     return status;
 }
 
-static medroi_status decode_part(p3_part *p, int fast, void *dst, medroi_error *error) {
+static medroi_status decode_part(p3_part *p, int method, void *dst, medroi_error *error) {
     medroi_status status = p3_read_map(&p->map, &p->dec, &p->get, error);
     if (status != MEDROI_OK)
         return status;
     set_range(p);
     if (p->map.top > 0)
-        status = fast ? p3_decode_fast(p, error) : p3_decode_dense(p, error);
+        status = method == METHOD_QUICK  ? p3_decode_quick(p, error)
+                 : method == METHOD_FAST ? p3_decode_fast(p, error)
+                                         : p3_decode_dense(p, error);
     if (status != MEDROI_OK)
         return status;
     p3_store(&p->map, &p->v, p->voxels, &p->get, dst);
@@ -151,7 +159,7 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
-    if (nbytes < HEAD_NBYTES || src[0] > METHOD_STORED)
+    if (nbytes < HEAD_NBYTES || src[0] > METHOD_QUICK)
         return p3_corrupt(error, "the method of a part is unknown");
     size_t n_range = medroi_load32(src + 1), left = nbytes - HEAD_NBYTES;
     if (n_range > left)
@@ -162,7 +170,7 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
                            medroi_block_nbytes(part));
     medroi_rc_decoder_init(&p->dec, src + HEAD_NBYTES, n_range);
     medroi_bits_reader_init(&p->get, src + HEAD_NBYTES + n_range, left - n_range);
-    medroi_status status = decode_part(p, src[0] == METHOD_FAST, dst, error);
+    medroi_status status = decode_part(p, src[0], dst, error);
     part_free(p);
     return status;
 }

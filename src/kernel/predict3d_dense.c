@@ -211,7 +211,7 @@ medroi_status p3_encode_dense(p3_part *p, medroi_error *error) {
         return MEDROI_NO_MEMORY;
     medroi_status status = MEDROI_OK;
     for (int kind = 0; kind < P3_KINDS && status == MEDROI_OK; kind++)
-        if (!p3_fit_kind(&p->v, p->voxels, kind, P3_TAPS, &p->weights))
+        if (!p3_fit_kind(&p->v, p->voxels, kind, P3_MAX_CLASSES, &p->weights))
             status = medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the weights");
     if (status == MEDROI_OK) {
         p3_write_weights(p);

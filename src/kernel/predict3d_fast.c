@@ -1,67 +1,79 @@
-/* predict3d, fast method: fewer neighbours, Rice codes, runs. No models, no range coder. */
-#include "predict3d_fast.h"
+/* predict3d, fast method: what the quick method replaced. It is read, and no longer written. */
+#include "predict3d_quick.h"
 
 #include <stdlib.h>
 
-p3_fast *p3_fast_new(p3_part *p, medroi_error *error) {
-    p3_fast *f = calloc(1, sizeof *f);
-    uint32_t *sizes = calloc((size_t)(p->v.slice * 2), sizeof(uint32_t));
-    if (!f || !sizes) {
-        free(f);
-        free(sizes);
-        medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the misses of a part");
-        return NULL;
-    }
-    f->p = p;
-    f->sizes = sizes;
-    f->typical_run = 16 * 16;
-    return f;
+typedef struct fast {
+    p3_part *p;
+    uint32_t *sizes; /* folded misses of this and the last slice, margins zero */
+    uint64_t run;    /* voxels of a run still to come */
+    p3_runs runs;
+    int bad;
+} fast;
+
+/* Where a row lies: its voxels, those of the near reference, and sizes of misses. */
+typedef struct fast_row {
+    int32_t *c;
+    const int32_t *n;
+    uint32_t *e;
+    const uint32_t *en;
+    const int32_t *w;
+    int kind;
+} fast_row;
+
+static fast_row row_at(const fast *f, int64_t z, int64_t y) {
+    const p3_volume v = f->p->v;
+    const int64_t at = p3_origin(&v, 0) + y * v.row;
+    fast_row r = {.kind = p3_kind(&v, z)};
+    r.c = f->p->voxels + z * v.slice + at;
+    r.e = f->sizes + (z & 1) * v.slice + at;
+    r.n = r.kind == 0 ? f->p->voxels + v.depth * v.slice + at : r.c - v.slice;
+    r.en = r.kind == 0 ? r.e - v.row - 1 : f->sizes + (~z & 1) * v.slice + at;
+    r.w = f->p->weights.weight[r.kind][0];
+    return r;
 }
 
-void p3_fast_free(p3_fast *f) {
-    if (f)
-        free(f->sizes);
-    free(f);
+/* The weighted sum of the nearest neighbours. */
+static inline int64_t sum_of(const int32_t *w, const int32_t *c, const int32_t *n, int64_t row) {
+    int64_t a = (int64_t)w[1] * c[-row] + (int64_t)w[2] * c[-row - 1] +
+                (int64_t)w[3] * c[-row + 1] + (int64_t)w[5] * c[-2 * row];
+    int64_t b = (int64_t)w[6] * n[0] + (int64_t)w[7] * n[-1] + (int64_t)w[8] * n[1];
+    int64_t d = (int64_t)w[9] * n[-row] + (int64_t)w[10] * n[row];
+    return a + b + d + ((int64_t)w[4] * c[-2] + (int64_t)w[0] * c[-1]);
 }
 
-static inline uint64_t get_rice(medroi_bit_reader *get, int k) {
-    int q = medroi_bits_zeros(get, P3_LONGEST_UNARY);
-    if (q < P3_LONGEST_UNARY)
-        return (uint64_t)q << k | medroi_bits_get(get, k);
-    uint64_t low = medroi_bits_get(get, 32);
-    return low | medroi_bits_get(get, 16) << 32;
-}
+/* The Rice parameter; 16 stands for all sums below 6. */
+static inline int rice_parameter(uint32_t sum) { return medroi_log2((sum * 5) | 16) - 4; }
 
 static inline int is_flat(const int32_t *c, const int32_t *n, int64_t row, int kind) {
     int32_t w = c[-1];
     return w == c[-row] && w == c[-row + 1] && (kind == 0 || (w == n[0] && w == n[1]));
 }
 
-static inline void decode_miss(p3_fast *f, medroi_bit_reader *get, const p3_fast_row *r,
-                               int64_t x) {
+static inline void decode_miss(fast *f, medroi_bit_reader *get, const fast_row *r, int64_t x) {
     const p3_part *p = f->p;
     const int64_t row = p->v.row;
     const uint32_t *e = r->e + x;
-    int64_t exact = p3_fast_sum(r->w, r->c + x, r->n + x, row);
+    int64_t exact = sum_of(r->w, r->c + x, r->n + x, row);
     int64_t near = (exact + P3_ONE / 2) >> P3_WEIGHT_BITS;
     near = near < p->low ? p->low : near > p->high ? p->high : near;
     int up = exact >= near * P3_ONE;
-    uint64_t folded = get_rice(get, p3_rice_parameter(e[-1] + e[-row] + e[-row + 1] + r->en[x]));
+    uint64_t folded = p3_get_rice(get, rice_parameter(e[-1] + e[-row] + e[-row + 1] + r->en[x]));
     int64_t size = (int64_t)(folded + 1) >> 1, miss = folded & 1 ? size : -size;
     int64_t value = up ? near + miss : near - miss;
     int outside = value < p->low || value > p->high;
     f->bad |= outside;
     r->c[x] = outside ? p->low : (int32_t)value;
-    r->e[x] = p3_size_of(folded);
+    r->e[x] = folded < P3_GREATEST_SIZE ? (uint32_t)folded : P3_GREATEST_SIZE;
 }
 
-static void decode_row(p3_fast *f, const p3_fast_row *r) {
+static void decode_row(fast *f, const fast_row *r) {
     const int64_t width = f->p->v.width, row = f->p->v.row;
     medroi_bit_reader get = f->p->get; /* a copy that can stay in registers */
     for (int64_t x = 0; x < width; x++) {
         if (f->run == 0 && is_flat(r->c + x, r->n + x, row, r->kind)) {
-            f->run = get_rice(&get, p3_run_parameter(f));
-            p3_learn_run(f, f->run);
+            f->run = p3_get_rice(&get, p3_run_bits(&f->runs));
+            p3_learn_run(&f->runs, f->run);
             f->run++; /* and the voxel that ends it */
         }
         if (f->run > 1) {
@@ -80,20 +92,22 @@ medroi_status p3_decode_fast(p3_part *p, medroi_error *error) {
     medroi_status status = p3_read_weights(p, error);
     if (status != MEDROI_OK)
         return status;
-    p3_fast *f = p3_fast_new(p, error);
-    if (!f)
-        return MEDROI_NO_MEMORY;
+    fast f = {.p = p, .runs = {P3_FIRST_TYPICAL_RUN}};
+    f.sizes = calloc((size_t)(p->v.slice * 2), sizeof *f.sizes);
+    if (!f.sizes)
+        return medroi_fail(error, MEDROI_NO_MEMORY,
+                           "predict3d: no memory for the misses of a part");
     for (int64_t z = 0; z < p->v.depth; z++) {
         p3_margin_top(&p->v, p->voxels, z);
         for (int64_t y = 0; y < p->v.height; y++) {
-            p3_fast_row r = p3_fast_row_at(f, z, y);
+            fast_row r = row_at(&f, z, y);
             p3_margin_left(&p->v, r.c);
-            decode_row(f, &r);
+            decode_row(&f, &r);
             p3_margin_right(&p->v, r.c, y);
         }
     }
-    if (f->bad || f->run > 1)
+    if (f.bad || f.run > 1)
         status = p3_corrupt(error, "a voxel or a run lies outside its range");
-    p3_fast_free(f);
+    free(f.sizes);
     return status;
 }

@@ -32,9 +32,8 @@ typedef struct fit_sample {
 } fit_sample;
 
 /* Solve (A + ridge) x = b by LDL'; x in units of 1. */
-static void solve(const fit_sums *sums, int n, double x[UNKNOWNS]) {
-    for (int i = n; i < UNKNOWNS; i++)
-        x[i] = 0.0;
+static void solve(const fit_sums *sums, double x[UNKNOWNS]) {
+    const int n = UNKNOWNS;
     double l[UNKNOWNS][UNKNOWNS], d[UNKNOWNS], trace = 0.0;
     for (int i = 0; i < n; i++)
         trace += (double)sums->a[i][i];
@@ -193,21 +192,23 @@ static int shift_of(uint32_t limit) {
     return bits > 13 ? bits - 13 : 0;
 }
 
-int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
+int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int32_t most_classes,
                 p3_weights *weights) {
     fit_sample *sample = malloc(MAX_SAMPLES * sizeof *sample);
     fit_sums *sums = calloc(P3_MAX_CLASSES, sizeof *sums);
     int ok = sample != NULL && sums != NULL;
     if (!ok)
         goto done;
-    int64_t step = choose_step(v, voxels, kind) * (n_taps < P3_TAPS ? 5 : 1);
+    int64_t step = choose_step(v, voxels, kind) * (most_classes == 1 ? 5 : 1);
     int64_t n = take_samples(v, voxels, kind, step, sample);
-    int32_t n_classes = n_taps < P3_TAPS ? 1 : class_count(n);
+    int32_t n_classes = most_classes == 1 ? 1 : class_count(n);
     uint32_t *limit = weights->limit[kind];
     weights->n_classes[kind] = n_classes;
-    find_limits(sample, n, n_classes, limit);
+    find_limits(sample, n, most_classes == 1 ? P3_MAX_CLASSES : n_classes, limit);
     for (int32_t k = 0; k < n_classes; k++)
-        sums[k].shift = shift_of(n_classes == 1 ? UINT32_MAX >> 16 : limit[k > 0 ? k - 1 : 0]);
+        sums[k].shift = most_classes == 1 ? shift_of(limit[P3_MAX_CLASSES - 2])
+                        : n_classes == 1  ? shift_of(UINT32_MAX >> 16)
+                                          : shift_of(limit[k > 0 ? k - 1 : 0]);
     for (int64_t i = 0; i < n; i++) {
         int32_t k = 0;
         while (k + 1 < n_classes && sample[i].roughness >= limit[k])
@@ -217,7 +218,7 @@ int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
     for (int32_t k = 0; k < n_classes; k++) {
         double x[UNKNOWNS];
         flush(&sums[k]);
-        solve(&sums[k], n_taps - 1, x);
+        solve(&sums[k], x);
         round_weights(x, weights->weight[kind][k]);
     }
 done:

@@ -8,7 +8,7 @@
 
 /* Loops worth newer instructions get a second copy, chosen when the program starts. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)
-#define P3_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#define P3_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define P3_CLONES
 #endif
@@ -102,14 +102,15 @@ medroi_status p3_read_weights(p3_part *p, medroi_error *error);
 /* The methods; decoding gives MEDROI_CORRUPT_STREAM for values out of range. */
 medroi_status p3_encode_dense(p3_part *p, medroi_error *error);
 medroi_status p3_decode_dense(p3_part *p, medroi_error *error);
-medroi_status p3_encode_fast(p3_part *p, medroi_error *error);
 medroi_status p3_decode_fast(p3_part *p, medroi_error *error);
+medroi_status p3_encode_quick(p3_part *p, medroi_error *error);
+medroi_status p3_decode_quick(p3_part *p, medroi_error *error);
 
 medroi_status p3_corrupt(medroi_error *error, const char *what);
 
-/* Samples are taken from the slices of one kind; taps that `used` leaves out get no weight.
- * Returns 0 without memory. */
-int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int n_taps,
+/* Samples are taken from the slices of one kind; there is one class of weights or as many as they
+ * are worth. Returns 0 without memory. */
+int p3_fit_kind(const p3_volume *v, const int32_t *voxels, int kind, int32_t most_classes,
                 p3_weights *weights);
 
 /* Neighbours of the voxel at `c`: its own slice, the same place in reference slices n and f. */

@@ -42,9 +42,9 @@ static void add_up_row(const medroi_search *search, const void *row, medroi_sum 
 }
 
 /* Sums and projections of plane z. The array's border is not in the erosion along axes of 3 and
- * more. */
-static void sweep_plane(const medroi_search *search, medroi_worker *worker, int64_t z,
-                        medroi_sum *sum) {
+ * more. `clean` and what is returned are those of medroi_plane and its sweep. */
+static int sweep_plane(const medroi_search *search, medroi_worker *worker, int64_t z, int clean,
+                       medroi_sum *sum) {
     const medroi_grid *grid = &search->grid;
     const medroi_source *source = &worker->source;
     int64_t dz = grid->n_z >= 3;
@@ -56,7 +56,8 @@ static void sweep_plane(const medroi_search *search, medroi_worker *worker, int6
                           .n_rows = (size_t)grid->n_y,
                           .length = (size_t)grid->length,
                           .dy = grid->n_y >= 3,
-                          .step = grid->n_x >= 3 ? (size_t)grid->inner : 0};
+                          .step = grid->n_x >= 3 ? (size_t)grid->inner : 0,
+                          .clean = clean};
     if (z >= dz && z < grid->n_z - dz) {
         plane.before = medroi_source_row(source, z - dz, 0);
         plane.after = medroi_source_row(source, z + dz, 0);
@@ -67,7 +68,8 @@ static void sweep_plane(const medroi_search *search, medroi_worker *worker, int6
         }
         sum = NULL;
     }
-    search->ops->sweep(&plane, &peaks, search->background, sum);
+    int clean_after = search->ops->sweep(&plane, &peaks, search->background, sum);
+    return dz && clean_after; /* else it was the plane itself */
 }
 
 /* All repeats of one slab. Floats are summed plane by plane; the sums of the planes are added here
@@ -81,6 +83,8 @@ static medroi_status sweep_slab(void *context, uint64_t task, uint32_t number,
     int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN;
     (void)error;
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
+        int clean = 0;
+        int clean_after = 0;
         medroi_source_seek(&worker->source, repeat);
         for (int64_t z = slab.start - (slab.start > 0); z <= slab.start; z++) {
             medroi_source_load_plane(&worker->source, z);
@@ -91,7 +95,9 @@ static medroi_status sweep_slab(void *context, uint64_t task, uint32_t number,
             }
             double before = worker->sum.real;
             worker->sum.real = 0;
-            sweep_plane(search, worker, z, mean ? &worker->sum : NULL);
+            int both_clean = clean && clean_after;
+            clean = clean_after;
+            clean_after = sweep_plane(search, worker, z, both_clean, mean ? &worker->sum : NULL);
             if (search->plane_sums) {
                 search->plane_sums[repeat * grid->n_z + z] = worker->sum.real;
             }
@@ -106,7 +112,7 @@ static void raise_columns(const medroi_search *search, const uint8_t *from, uint
     uint64_t unused[2] = {0, 0};
     const medroi_plane plane = {.rows = from, .n_rows = 1, .length = (size_t)search->grid.length};
     const medroi_peaks peaks = {&unused[0], &unused[1], to, to};
-    search->ops->sweep(&plane, &peaks, search->background, NULL);
+    (void)search->ops->sweep(&plane, &peaks, search->background, NULL);
 }
 
 static void merge_worker(const medroi_search *search, const medroi_worker *worker,

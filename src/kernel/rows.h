@@ -152,6 +152,7 @@ typedef struct medroi_plane {
     size_t length;
     size_t dy;
     size_t step;
+    int clean; /* neither the plane nor the one before it holds a NaN, as a sweep has said */
 } medroi_plane;
 
 /* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. */
@@ -182,14 +183,17 @@ typedef struct medroi_row_ops {
     /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
     void (*add_up)(const void *row, size_t n, medroi_scalar background, medroi_sum *sum);
     /* Look at a plane once: add it up unless `sum` is NULL (rows of at most MEDROI_RUN_LENGTH
-     * elements), and raise the peaks. */
-    void (*sweep)(const medroi_plane *plane, const medroi_peaks *peaks, medroi_scalar background,
-                  medroi_sum *sum);
+     * elements), and raise the peaks. Returns 1 where it has seen that the plane after it holds no
+     * NaN. */
+    int (*sweep)(const medroi_plane *plane, const medroi_peaks *peaks, medroi_scalar background,
+                 medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */
     uint64_t (*count)(const void *row, size_t n, medroi_scalar tau);
     /* Add 1 to counts[i] for each tissue element; returns their number. */
     uint64_t (*tally)(const void *row, size_t n, medroi_scalar tau, uint64_t *counts);
     void (*flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags);
+    /* The same as bits: element i in bit i % 64 of word i / 64; those beyond the row are 0. */
+    void (*mark)(const void *row, size_t n, medroi_scalar tau, uint64_t *bits);
     /* Fill with the value below (dark: above) everything. */
     void (*clear)(void *values, size_t n);
     /* Widen [*low, *high] to the finite elements; returns their number. */

@@ -1,7 +1,9 @@
 /* AVX2 row kernels of one element type and one polarity; included by rows_kernels.c, which defines
  * ELEMENT, NAME, POLARITY (suffix of the functions, empty or _dark), VECTOR, LANES, LOAD, STORE,
- * ONE_TO_ALL, PEAK and PIT (and PEAK_HALF on 128 bits), VALUE (NaN out of the way), IS_TISSUE
- * (mask of lanes that reach a limit), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
+ * ONE_TO_ALL, PEAK and PIT (and PEAK_HALF on 128 bits), VALUE (NaN out of the way), ALWAYS_CLEAN
+ * (there is no NaN in this type), HOLDS_NAN (of a row and its bytes), IS_TISSUE
+ * (mask of lanes that reach a limit), GROUP and LANE_BITS (from so many lanes of masks to as many
+ * bits), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
  * HALF_OF. Rows shorter than a vector go to the portable kernels. The last vector overlaps the one
  * before: taking an element in twice changes no peak. */
 
@@ -10,6 +12,8 @@
 #define PREFETCH_NBYTES 4096
 /* Vectors summed before the lanes of 16-bit sums may overflow, less those of one run. */
 #define MAX_VECTORS 16384
+
+#define MARK_AHEAD_NBYTES 2048
 
 #define AVX2_NAME(what) JOIN(JOIN(NAME, what), JOIN(POLARITY, _avx2))
 #define PORTABLE_NAME(what) JOIN(JOIN(NAME, what), POLARITY)
@@ -43,13 +47,17 @@ AVX2 static inline VECTOR AVX2_NAME(_raise)(ELEMENT *columns, VECTOR value, VECT
     return PEAK(peak, value);
 }
 
-AVX2 static inline VECTOR AVX2_NAME(_core)(const void *const rows[5], size_t i, size_t step) {
+/* VALUE, unless it is known that there is no NaN. */
+#define VALUE_OF(v, clean) ((clean) ? (v) : VALUE(v))
+
+AVX2 static inline __attribute__((always_inline)) VECTOR
+AVX2_NAME(_core)(const void *const rows[5], size_t i, size_t step, int clean) {
     const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
                          *out = rows[4];
-    VECTOR along = PIT(VALUE(LOAD(v + i - step)), VALUE(LOAD(v + i + step)));
-    VECTOR across = PIT(VALUE(LOAD(up + i)), VALUE(LOAD(down + i)));
-    VECTOR through = PIT(VALUE(LOAD(in + i)), VALUE(LOAD(out + i)));
-    return PIT(PIT(along, VALUE(LOAD(v + i))), PIT(across, through));
+    VECTOR along = PIT(VALUE_OF(LOAD(v + i - step), clean), VALUE_OF(LOAD(v + i + step), clean));
+    VECTOR across = PIT(VALUE_OF(LOAD(up + i), clean), VALUE_OF(LOAD(down + i), clean));
+    VECTOR through = PIT(VALUE_OF(LOAD(in + i), clean), VALUE_OF(LOAD(out + i), clean));
+    return PIT(PIT(along, VALUE_OF(LOAD(v + i), clean)), PIT(across, through));
 }
 
 /* What the vectors of a plane are raised into. */
@@ -68,27 +76,28 @@ typedef struct AVX2_NAME(_sweep_state) {
 
 AVX2 static inline __attribute__((always_inline)) void
 AVX2_NAME(_sweep_plain)(AVX2_NAME(_sweep_state) * state, const JOIN(NAME, _t) * v, size_t start,
-                        size_t stop, int add) {
+                        size_t stop, int add, int clean) {
     for (size_t i = start; i < stop; i += LANES) {
         VECTOR x = LOAD(v + i);
         if (add) {
             JOIN(NAME, _take)(&state->sums, x);
         }
-        state->peak = AVX2_NAME(_raise)(state->columns + i, VALUE(x), state->peak);
+        state->peak = AVX2_NAME(_raise)(state->columns + i, VALUE_OF(x, clean), state->peak);
     }
 }
 
 AVX2 static inline __attribute__((always_inline)) void
 AVX2_NAME(_sweep_core)(AVX2_NAME(_sweep_state) * state, const void *const rows[5], size_t i,
-                       size_t step) {
-    state->core = AVX2_NAME(_raise)(state->cores + i, AVX2_NAME(_core)(rows, i, step), state->core);
+                       size_t step, int clean) {
+    VECTOR core = AVX2_NAME(_core)(rows, i, step, clean);
+    state->core = AVX2_NAME(_raise)(state->cores + i, core, state->core);
 }
 
 /* One row that is in the erosion. The vectors of the grid 0, LANES, ... whose neighbours along the
- * row all exist are looked at once for everything; `add` is known when compiling. */
+ * row all exist are looked at once for everything; `add` and `clean` are known when compiling. */
 AVX2 static inline __attribute__((always_inline)) void
 AVX2_NAME(_sweep_eroded)(AVX2_NAME(_sweep_state) * state, const void *const rows[5], size_t n,
-                         size_t step, int add) {
+                         size_t step, int add, int clean) {
     const JOIN(NAME, _t) *v = rows[0];
     const char *ahead = (const char *)rows[4] + PREFETCH_NBYTES;
     size_t full = n / LANES * LANES;
@@ -96,22 +105,22 @@ AVX2_NAME(_sweep_eroded)(AVX2_NAME(_sweep_state) * state, const void *const rows
     size_t from = (step + LANES - 1) / LANES * LANES;
     size_t to = from <= last ? last / LANES * LANES + LANES : from;
     if (from > step) {
-        VECTOR core = AVX2_NAME(_core)(rows, step, step);
+        VECTOR core = AVX2_NAME(_core)(rows, step, step, clean);
         state->first_cores = PEAK(state->first_cores, core);
         state->core = PEAK(state->core, core);
     }
     if (to < n - step) {
-        VECTOR core = AVX2_NAME(_core)(rows, last, step);
+        VECTOR core = AVX2_NAME(_core)(rows, last, step, clean);
         state->last_cores = PEAK(state->last_cores, core);
         state->core = PEAK(state->core, core);
     }
-    AVX2_NAME(_sweep_plain)(state, v, 0, from < full ? from : full, add);
+    AVX2_NAME(_sweep_plain)(state, v, 0, from < full ? from : full, add, clean);
     for (size_t i = from; i < to; i += LANES) {
         _mm_prefetch(ahead + i * sizeof(ELEMENT), _MM_HINT_T0);
-        AVX2_NAME(_sweep_plain)(state, v, i, i + LANES, add);
-        AVX2_NAME(_sweep_core)(state, rows, i, step);
+        AVX2_NAME(_sweep_plain)(state, v, i, i + LANES, add, clean);
+        AVX2_NAME(_sweep_core)(state, rows, i, step, clean);
     }
-    AVX2_NAME(_sweep_plain)(state, v, to, full, add);
+    AVX2_NAME(_sweep_plain)(state, v, to, full, add, clean);
 }
 
 /* The last elements of a row, some of them again: that changes no peak, and no sum either. */
@@ -126,7 +135,7 @@ AVX2_NAME(_sweep_tail)(AVX2_NAME(_sweep_state) * state, const JOIN(NAME, _t) * v
     }
 }
 
-AVX2 static inline __attribute__((always_inline)) void
+AVX2 static inline __attribute__((always_inline)) int
 AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar background,
                         medroi_sum *sum, int add) {
     AVX2_NAME(_sweep_state) state;
@@ -134,6 +143,7 @@ AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar ba
     int wide = n >= LANES + 2 * plane.step;
     size_t n_vectors = (n + LANES - 1) / LANES;
     size_t n_taken = 0;
+    size_t n_clean = 0;
     state.sums = JOIN(NAME, _begin_sums)(background);
     state.columns = peaks.column_peaks;
     state.cores = peaks.column_cores;
@@ -143,10 +153,15 @@ AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar ba
         int eroded = medroi_plane_rows(&plane, y, rows);
         const JOIN(NAME, _t) *v = rows[0];
         state.peak = state.core = ONE_TO_ALL(NOTHING);
-        if (eroded && wide) {
-            AVX2_NAME(_sweep_eroded)(&state, rows, n, plane.step, add);
+        int clean_after =
+            plane.after && !HOLDS_NAN(plane.after + y * plane.row_nbytes, n * sizeof(ELEMENT));
+        n_clean += (size_t)clean_after;
+        if (eroded && wide && (ALWAYS_CLEAN || (plane.clean && clean_after))) {
+            AVX2_NAME(_sweep_eroded)(&state, rows, n, plane.step, add, 1);
+        } else if (eroded && wide) {
+            AVX2_NAME(_sweep_eroded)(&state, rows, n, plane.step, add, 0);
         } else {
-            AVX2_NAME(_sweep_plain)(&state, v, 0, n / LANES * LANES, add);
+            AVX2_NAME(_sweep_plain)(&state, v, 0, n / LANES * LANES, add, 0);
             if (eroded) {
                 PORTABLE_NAME(_erode)
                 (rows, n, plane.step, (ELEMENT *)peaks.row_cores + y, peaks.column_cores);
@@ -174,17 +189,18 @@ AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar ba
         AVX2_NAME(_raise)(state.cores + plane.step, state.first_cores, state.core);
         AVX2_NAME(_raise)(state.cores + n - plane.step - LANES, state.last_cores, state.core);
     }
+    return n_clean == plane.n_rows;
 }
 
-AVX2 static void AVX2_NAME(_sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
-                                   medroi_scalar background, medroi_sum *sum) {
+AVX2 static int AVX2_NAME(_sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
+                                  medroi_scalar background, medroi_sum *sum) {
     if (plane->length < LANES) {
-        PORTABLE_NAME(_sweep)(plane, peaks, background, sum);
-    } else if (sum) {
-        AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 1);
-    } else {
-        AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 0);
+        return PORTABLE_NAME(_sweep)(plane, peaks, background, sum);
     }
+    if (sum) {
+        return AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 1);
+    }
+    return AVX2_NAME(_sweep_plane)(*plane, *peaks, background, sum, 0);
 }
 
 AVX2 static void AVX2_NAME(_add_up)(const void *row, size_t n, medroi_scalar background,
@@ -219,6 +235,30 @@ AVX2 static uint64_t AVX2_NAME(_count)(const void *row, size_t n, medroi_scalar 
     return n_bytes / sizeof(ELEMENT) + PORTABLE_NAME(_count)(v + i, n - i, tau);
 }
 
+AVX2 static void AVX2_NAME(_mark)(const void *row, size_t n, medroi_scalar tau, uint64_t *bits) {
+    const JOIN(NAME, _t) *v = row;
+    const VECTOR limit = ONE_TO_ALL((ELEMENT)tau.FIELD);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        _mm_prefetch((const char *)(v + i) + MARK_AHEAD_NBYTES, _MM_HINT_T0);
+        _mm_prefetch((const char *)(v + i) + MARK_AHEAD_NBYTES + 64, _MM_HINT_T0);
+        for (size_t k = 0; k < 64; k += GROUP) {
+            __m256i group[GROUP / LANES];
+            for (size_t j = 0; j < GROUP / LANES; j++) {
+                group[j] = IS_TISSUE(LOAD(v + i + k + j * LANES), limit);
+            }
+            word |= LANE_BITS(group) << k;
+        }
+        bits[i / 64] = word;
+    }
+    if (i < n) {
+        PORTABLE_NAME(_mark)(v + i, n - i, tau, bits + i / 64);
+    }
+}
+
+#undef VALUE_OF
+#undef MARK_AHEAD_NBYTES
 #undef PREFETCH_NBYTES
 #undef MAX_VECTORS
 #undef AVX2_NAME

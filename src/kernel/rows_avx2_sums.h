@@ -138,8 +138,11 @@ AVX2 static inline void f32_take(f32_sums *sums, __m256 v) {
     __m256 kept = _mm256_and_ps(v, keep);
     sums->lanes[0] = _mm256_add_pd(sums->lanes[0], _mm256_cvtps_pd(_mm256_castps256_ps128(kept)));
     sums->lanes[1] = _mm256_add_pd(sums->lanes[1], _mm256_cvtps_pd(_mm256_extractf128_ps(kept, 1)));
-    sums->lows = _mm256_min_ps(sums->lows, _mm256_blendv_ps(far, v, keep));
-    sums->highs = _mm256_max_ps(sums->highs, _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), v, keep));
+    /* A blend would have the compiler find the signs of the mask first. */
+    __m256 low = _mm256_or_ps(kept, _mm256_andnot_ps(keep, far));
+    __m256 high = _mm256_or_ps(kept, _mm256_andnot_ps(keep, _mm256_set1_ps(-INFINITY)));
+    sums->lows = _mm256_min_ps(sums->lows, low);
+    sums->highs = _mm256_max_ps(sums->highs, high);
     sums->counts = _mm256_sub_epi32(sums->counts, _mm256_castps_si256(keep));
 }
 

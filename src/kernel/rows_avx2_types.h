@@ -11,10 +11,55 @@
 
 #include "rows_avx2_sums.h"
 
+/* From lanes that are all ones or all zeros to one bit each. */
+AVX2 static inline uint64_t bits_of_bytes(const __m256i masks[1]) {
+    return (uint32_t)_mm256_movemask_epi8(masks[0]);
+}
+
+AVX2 static inline uint64_t bits_of_words(const __m256i masks[2]) {
+    __m256i bytes = _mm256_packs_epi16(masks[0], masks[1]); /* in turn by halves */
+    return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(bytes, 0xd8));
+}
+
+AVX2 static inline uint64_t bits_of_double_words(const __m256i masks[1]) {
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(masks[0]));
+}
+
+AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
+    return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(masks[0]));
+}
+
+/* Whether a row of at least 32 bytes holds a NaN. Its last 32 are looked at whatever came before.
+ */
+#define HOLDS_NAN_OF(name, element, vector, load, unordered, either, mask_of)                      \
+    AVX2 static inline int name(const void *row, size_t nbytes) {                                  \
+        const uint8_t *bytes = row;                                                                \
+        vector last = load((const element *)(const void *)(bytes + nbytes - 32));                  \
+        vector found = unordered(last, last, _CMP_UNORD_Q);                                        \
+        for (size_t i = 0; i + 64 <= nbytes; i += 64) {                                            \
+            vector v = load((const element *)(const void *)(bytes + i));                           \
+            vector w = load((const element *)(const void *)(bytes + i + 32));                      \
+            found = either(found, unordered(v, w, _CMP_UNORD_Q));                                  \
+        }                                                                                          \
+        if (nbytes % 64 > 32) {                                                                    \
+            vector v = load((const element *)(const void *)(bytes + nbytes / 64 * 64));            \
+            found = either(found, unordered(v, v, _CMP_UNORD_Q));                                  \
+        }                                                                                          \
+        return mask_of(found) != 0;                                                                \
+    }
+HOLDS_NAN_OF(f32_holds_nan, float, __m256, _mm256_loadu_ps, _mm256_cmp_ps, _mm256_or_ps,
+             _mm256_movemask_ps)
+HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm256_or_pd,
+             _mm256_movemask_pd)
+
 #define ELEMENT int8_t
 #define NAME i8
 #define FIELD i
 #define LANES 32
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
+#define GROUP 32
+#define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -42,6 +87,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -52,6 +101,10 @@
 #define NAME u8
 #define FIELD u
 #define LANES 32
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
+#define GROUP 32
+#define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -79,6 +132,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -89,6 +146,10 @@
 #define NAME i16
 #define FIELD i
 #define LANES 16
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
+#define GROUP 32
+#define LANE_BITS bits_of_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -116,6 +177,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -126,6 +191,10 @@
 #define NAME u16
 #define FIELD u
 #define LANES 16
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
+#define GROUP 32
+#define LANE_BITS bits_of_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -153,6 +222,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -163,6 +236,10 @@
 #define NAME i32
 #define FIELD i
 #define LANES 8
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
+#define GROUP 8
+#define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -190,6 +267,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -200,6 +281,10 @@
 #define NAME u32
 #define FIELD u
 #define LANES 8
+#define ALWAYS_CLEAN 1
+#define HOLDS_NAN(row, nbytes) 0
+#define GROUP 8
+#define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
 #define LOAD LOAD_256
 #define STORE STORE_256
@@ -227,6 +312,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -237,6 +326,10 @@
 #define NAME f32
 #define FIELD f
 #define LANES 8
+#define ALWAYS_CLEAN 0
+#define HOLDS_NAN f32_holds_nan
+#define GROUP 8
+#define LANE_BITS bits_of_double_words
 #define VECTOR __m256
 #define LOAD(p) _mm256_loadu_ps((const float *)(const void *)(p))
 #define STORE(p, v) _mm256_storeu_ps(p, v)
@@ -264,6 +357,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE
@@ -274,6 +371,10 @@
 #define NAME f64
 #define FIELD f
 #define LANES 4
+#define ALWAYS_CLEAN 0
+#define HOLDS_NAN f64_holds_nan
+#define GROUP 4
+#define LANE_BITS bits_of_quad_words
 #define VECTOR __m256d
 #define LOAD(p) _mm256_loadu_pd((const double *)(const void *)(p))
 #define STORE(p, v) _mm256_storeu_pd(p, v)
@@ -301,6 +402,10 @@
 #undef NAME
 #undef FIELD
 #undef LANES
+#undef ALWAYS_CLEAN
+#undef HOLDS_NAN
+#undef GROUP
+#undef LANE_BITS
 #undef VECTOR
 #undef LOAD
 #undef STORE

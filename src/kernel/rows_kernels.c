@@ -1,4 +1,5 @@
 /* The row kernels of every element type, and the choice between instruction sets. */
+#include "bytes.h"
 #include "rows.h"
 
 #include <math.h>
@@ -15,6 +16,19 @@
 #define HISTOGRAM_BLOCK 256
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
+
+/* Up to 64 bytes that are 0 or 1 as bits. */
+static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
+    uint64_t word = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) { /* byte k of eight lands in bit 56 + k */
+        word |= medroi_load64(flags + i) * UINT64_C(0x0102040810204080) >> 56 << i;
+    }
+    for (; i < n; i++) {
+        word |= (uint64_t)flags[i] << i;
+    }
+    return word;
+}
 
 #define ELEMENT int8_t
 #define ELEMENT_NBYTES 1
@@ -134,8 +148,8 @@ WIDER(f64)
 #define OPS_OF(name, polarity, simd)                                                               \
     {                                                                                              \
         name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
-            name##_tally##polarity, name##_flag##polarity, name##_clear##polarity,                 \
-            name##_range##simd, name##_widen, name##_histogram##simd                               \
+            name##_tally##polarity, name##_flag##polarity, name##_mark##polarity##simd,            \
+            name##_clear##polarity, name##_range##simd, name##_widen, name##_histogram##simd       \
     }
 #define OPS(name)                                                                                  \
     { OPS_OF(name, , ), OPS_OF(name, _dark, ) }

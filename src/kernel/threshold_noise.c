@@ -28,6 +28,8 @@
 #define DIM_RANGE 10      /* a tenth up the range, where tissue far from the coil begins */
 #define MIN_AIR_SHARE 0.1 /* of the shell */
 #define MIN_SHELL_AXIS 8
+#define N_GUESSED 256
+#define GUESS_BELOW 6
 
 typedef struct samples {
     double *all;
@@ -54,19 +56,35 @@ static int in_shell(int64_t i, int64_t n) {
     return i < n / MIN_SHELL_AXIS || i >= n - n / MIN_SHELL_AXIS;
 }
 
+/* Widen what is sampled of a row; returns how many values. */
+static size_t widen_row(const medroi_search *search, const uint8_t *row, int64_t step,
+                        size_t capacity, double *values) {
+    size_t length = (size_t)search->grid.length;
+    size_t n = 0;
+    if (step == 1) {
+        n = length < capacity ? length : capacity;
+        search->ops->widen(row, n, values);
+        return n;
+    }
+    for (size_t i = 0; i < length && n < capacity; i += (size_t)step) {
+        search->ops->widen(row + i * search->source.nbytes, 1, values + n++);
+    }
+    return n;
+}
+
 static void sample_row(medroi_search *search, samples *found, int64_t z, int64_t y, int64_t step) {
     const medroi_grid *grid = &search->grid;
     const uint8_t *row = medroi_source_single_row(&search->source, z, y);
     int shell_row = in_shell(z, grid->n_z) || in_shell(y, grid->n_y);
-    for (int64_t i = 0; i < grid->length && found->n_all < CAPACITY; i += step) {
-        double value = 0;
-        search->ops->widen(row + (size_t)i * search->source.nbytes, 1, &value);
+    const double *values = found->all + found->n_all; /* finite ones move up in place */
+    size_t n = widen_row(search, row, step, CAPACITY - found->n_all, found->all + found->n_all);
+    for (size_t i = 0; i < n; i++) {
+        double value = search->options->dark ? -values[i] : values[i];
         if (!isfinite(value)) {
             continue;
         }
-        value = search->options->dark ? -value : value;
         found->all[found->n_all++] = value;
-        if (shell_row || in_shell(i / grid->inner, grid->n_x)) {
+        if (shell_row || in_shell((int64_t)i * step / grid->inner, grid->n_x)) {
             found->shell[found->n_shell++] = value;
         }
     }
@@ -95,7 +113,7 @@ static void take_samples(medroi_search *search, samples *found) {
 }
 
 /* The k-th smallest of n values, which are reordered. */
-static double select_value(double *values, size_t n, size_t k) {
+static double select_among(double *values, size_t n, size_t k) {
     size_t low = 0;
     size_t high = n - 1;
     while (low < high) {
@@ -123,6 +141,30 @@ static double select_value(double *values, size_t n, size_t k) {
         }
     }
     return values[low];
+}
+
+/* The same for a k near n. A value somewhat below the one wanted is guessed from a few, and all
+ * that reach it are moved to the front: one pass in which a branch is seldom taken. */
+static double select_high(double *values, size_t n, size_t k) {
+    double few[N_GUESSED];
+    size_t n_high = 0;
+    if (n < N_GUESSED * N_GUESSED) {
+        return select_among(values, n, k);
+    }
+    for (size_t i = 0; i < N_GUESSED; i++) {
+        few[i] = values[i * (n / N_GUESSED)];
+    }
+    size_t rank = (size_t)((double)k / (double)n * N_GUESSED);
+    double guess = select_among(few, N_GUESSED, rank > GUESS_BELOW ? rank - GUESS_BELOW : 0);
+    for (size_t i = 0; i < n; i++) {
+        if (values[i] >= guess) {
+            double held = values[i];
+            values[i] = values[n_high];
+            values[n_high++] = held;
+        }
+    }
+    size_t n_low = n - n_high;
+    return k >= n_low ? select_among(values, n_high, k - n_low) : select_among(values, n, k);
 }
 
 /* Counts of the shell's values above `low` in bins of `width`; those beyond the bins are left out.
@@ -157,7 +199,8 @@ static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
 
 static int all_whole(const samples *found) {
     for (size_t i = 0; i < found->n_all; i++) {
-        if (found->all[i] != floor(found->all[i])) {
+        double value = found->all[i];
+        if (fabs(value) < 0x1p52 && value != (double)(int64_t)value) { /* beyond, all are */
             return 0;
         }
     }
@@ -244,7 +287,7 @@ medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch) {
     for (size_t i = 1; i < found.n_shell; i++) {
         low = found.shell[i] < low ? found.shell[i] : low;
     }
-    double high = select_value(found.all, found.n_all, (size_t)((double)found.n_all * 0.99));
+    double high = select_high(found.all, found.n_all, (size_t)((double)found.n_all * 0.99));
     double tau = (double)NAN;
     if (high > low && !isinf(high - low)) {
         tau = end_of_noise(&found, low, high, background);

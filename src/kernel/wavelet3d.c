@@ -69,33 +69,6 @@ static size_t bound(const medroi_block *part, const double *params) {
     return medroi_block_nbytes(part) + 64;
 }
 
-void w3_learn_points(const float *data, int64_t n, w3_header *header) {
-    double sum[W3_POINTS] = {0.0};
-    int64_t count[W3_POINTS] = {0};
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t m = w3_magnitude(data[i]);
-        if (m == 0)
-            continue;
-        int k = m < W3_POINTS ? (int)m - 1 : W3_POINTS - 1;
-        double x = data[i] < 0.0f ? -(double)data[i] : (double)data[i];
-        sum[k] += (double)m - x;
-        count[k]++;
-    }
-    for (int k = 0; k < W3_POINTS; k++) {
-        double mean = count[k] > 0 ? sum[k] / (double)count[k] * 256.0 : 0.0;
-        mean = mean > 127.0 ? 127.0 : mean < -127.0 ? -127.0 : mean;
-        header->point[k] = (int8_t)(mean < 0.0 ? mean - 0.5 : mean + 0.5);
-    }
-}
-
-/* The coefficients as the decoder will have them. */
-static void quantise(float *data, int64_t n, const w3_header *h) {
-    for (int64_t i = 0; i < n; i++) {
-        float v = w3_value(h, w3_magnitude(data[i]));
-        data[i] = data[i] < 0.0f ? -v : v;
-    }
-}
-
 /* *nbytes is 0 where the code would not be smaller than the elements. */
 static medroi_status encode_part(const medroi_block *part, const void *data, const double *params,
                                  uint8_t *dst, size_t capacity, size_t *nbytes,
@@ -136,7 +109,7 @@ static medroi_status encode_part(const medroi_block *part, const void *data, con
     medroi_store32(dst + at, (uint32_t)more);
     at += 4 + more;
     if (h.bounded) {
-        quantise(work, n, &h);
+        w3_quantise(work, n, &h);
         if (!w3_inverse(&shape, &h, work)) {
             status = medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for the transform");
             goto done;

@@ -1,7 +1,7 @@
 /* wavelet3d: coding the quantised subbands. */
 #include "bytes.h"
 #include "magnitudes.h"
-#include "wavelet3d_internal.h"
+#include "wavelet3d_subbands.h"
 
 #include <stdlib.h>
 
@@ -9,18 +9,6 @@
 #define FAR_CONTEXTS (5 * 6 * 8)
 #define ZERO_CONTEXTS 16
 #define GREATEST ((uint64_t)1 << 30) /* magnitudes must be below this */
-
-/* One subband: where it lies in the array, and its magnitudes (saturated at 65535) inside a
- * margin of zeros, one voxel left and right, one row above and below, one slice in front. */
-typedef struct band {
-    int64_t start[W3_AXES], size[W3_AXES];
-    int highs;           /* number of axes that are high-pass */
-    int halved[W3_AXES]; /* the parent has half the samples on this axis */
-    uint16_t *magnitude;
-    const struct band *parent;
-} band;
-
-#define MAX_BANDS (1 + 15 * W3_MAX_LEVELS)
 
 typedef struct coder {
     medroi_rc_encoder enc;
@@ -35,47 +23,8 @@ typedef struct coder {
     const w3_header *header;
     int bad;
     int n_bands;
-    band bands[MAX_BANDS];
+    w3_band bands[W3_MAX_BANDS];
 } coder;
-
-static int64_t row_of(const band *b) { return b->size[3] + 2; }
-static int64_t slice_of(const band *b) { return row_of(b) * (b->size[2] + 2); }
-
-/* Bands from the coarsest to the finest. */
-static void list_bands(coder *c, const w3_shape *shape) {
-    const w3_header *h = c->header;
-    int64_t size[W3_MAX_LEVELS + 1][W3_AXES];
-    int of_level[16]; /* band of the coarser level with these high axes, or -1 */
-    memcpy(size[0], shape->size, sizeof size[0]);
-    for (int l = 0; l < h->n_levels; l++)
-        for (int a = 0; a < W3_AXES; a++)
-            size[l + 1][a] = h->mask[l] >> a & 1 ? (size[l][a] + 1) / 2 : size[l][a];
-    memset(of_level, 0xFF, sizeof of_level);
-    band *b = &c->bands[c->n_bands++];
-    memset(b, 0, sizeof *b);
-    memcpy(b->size, size[h->n_levels], sizeof b->size);
-    for (int l = h->n_levels - 1; l >= 0; l--) {
-        int now[16];
-        memset(now, 0xFF, sizeof now);
-        for (int high = 1; high < 16; high++) {
-            if ((high & h->mask[l]) != high)
-                continue;
-            b = &c->bands[c->n_bands];
-            memset(b, 0, sizeof *b);
-            for (int a = 0; a < W3_AXES; a++) {
-                int up = high >> a & 1;
-                b->start[a] = up ? size[l + 1][a] : 0;
-                b->size[a] = up ? size[l][a] - size[l + 1][a] : size[l + 1][a];
-                b->highs += up;
-                b->halved[a] = l + 1 < h->n_levels && (h->mask[l + 1] >> a & 1);
-            }
-            if (of_level[high] >= 0)
-                b->parent = &c->bands[of_level[high]];
-            now[high] = c->n_bands++;
-        }
-        memcpy(of_level, now, sizeof now);
-    }
-}
 
 static medroi_status coder_init(coder *c, const w3_shape *shape, const w3_header *header,
                                 medroi_error *error) {
@@ -93,21 +42,15 @@ static medroi_status coder_init(coder *c, const w3_shape *shape, const w3_header
     for (int i = 0; i < FAR_CONTEXTS; i++)
         medroi_token_init(&c->far[i]);
     medroi_number_init(&c->escape);
-    list_bands(c, shape);
-    for (int i = 0; i < c->n_bands; i++) {
-        band *b = &c->bands[i];
-        size_t n = (size_t)(slice_of(b) * (b->size[0] * b->size[1] + 1));
-        b->magnitude = calloc(n, sizeof(uint16_t));
-        if (!b->magnitude)
-            return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for a subband");
-    }
+    c->n_bands = w3_list_bands(shape, header, c->bands);
+    if (c->n_bands == 0)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for the subbands");
     return MEDROI_OK;
 }
 
 static void coder_free(coder *c) {
     if (c)
-        for (int i = 0; i < c->n_bands; i++)
-            free(c->bands[i].magnitude);
+        w3_free_bands(c->bands, c->n_bands);
     free(c);
 }
 
@@ -123,11 +66,11 @@ static inline uint32_t wide_class(uint32_t x) /* 0 1 2 3-4 5-6 7-9 10-14 15+ */
 
 /* One row of a subband. m: its magnitudes; z: the same row of the slice before; up: the parent's
  * row, or a zero that is not stepped along (up_shift 63). */
-static inline void code_row(coder *c, const band *b, uint16_t *m, const uint16_t *up, int up_shift,
-                            float *data, int encode) {
-    const int64_t row = row_of(b), width = b->size[3],
+static inline void code_row(coder *c, const w3_band *b, uint16_t *m, const uint16_t *up,
+                            int up_shift, float *data, int encode) {
+    const int64_t row = w3_row_of(b), width = b->size[3],
                   up_width = b->parent ? b->parent->size[3] : 1;
-    const uint16_t *z = m - slice_of(b);
+    const uint16_t *z = m - w3_slice_of(b);
     const uint32_t highs = (uint32_t)b->highs;
     for (int64_t x = 0; x < width; x++) {
         int64_t px = x >> up_shift;
@@ -181,9 +124,9 @@ static inline void code_row(coder *c, const band *b, uint16_t *m, const uint16_t
     }
 }
 
-static inline void code_band(coder *c, band *b, float *data, int encode) {
+static inline void code_band(coder *c, w3_band *b, float *data, int encode) {
     static const uint16_t nothing[1] = {0};
-    const band *p = b->parent;
+    const w3_band *p = b->parent;
     int64_t slice = 1;
     for (int64_t t = 0; t < b->size[0]; t++)
         for (int64_t z = 0; z < b->size[1]; z++, slice++)
@@ -191,15 +134,15 @@ static inline void code_band(coder *c, band *b, float *data, int encode) {
                 float *line = data + (b->start[0] + t) * c->stride[0] +
                               (b->start[1] + z) * c->stride[1] + (b->start[2] + y) * c->stride[2] +
                               b->start[3];
-                uint16_t *m = b->magnitude + slice * slice_of(b) + (y + 1) * row_of(b) + 1;
+                uint16_t *m = b->magnitude + slice * w3_slice_of(b) + (y + 1) * w3_row_of(b) + 1;
                 const uint16_t *up = nothing;
                 int up_shift = 63;
                 if (p && p->size[0] * p->size[1] * p->size[2] * p->size[3] > 0) {
                     int64_t at[3] = {t >> b->halved[0], z >> b->halved[1], y >> b->halved[2]};
                     for (int a = 0; a < 3; a++)
                         at[a] = at[a] < p->size[a] ? at[a] : p->size[a] - 1;
-                    up = p->magnitude + (at[0] * p->size[1] + at[1] + 1) * slice_of(p) +
-                         (at[2] + 1) * row_of(p) + 1;
+                    up = p->magnitude + (at[0] * p->size[1] + at[1] + 1) * w3_slice_of(p) +
+                         (at[2] + 1) * w3_row_of(p) + 1;
                     up_shift = b->halved[3];
                 }
                 code_row(c, b, m, up, up_shift, line, encode);

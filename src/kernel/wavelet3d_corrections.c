@@ -38,24 +38,17 @@ static int is_close(const w3_header *h, double a, double b) {
     return a - b <= h->max_error && b - a <= h->max_error;
 }
 
-/* Units that bring a voxel within max_error of its value; 0 when it is. Sets *possible to 0 where
- * no number of units does. */
-static int64_t units_needed(const medroi_block *block, const w3_header *h, float y, double wanted,
-                            int *possible) {
+/* Units that bring a voxel that is too far off within max_error of its value; 0 where none do. */
+static int64_t units_needed(const medroi_block *block, const w3_header *h, float y, double wanted) {
     const double greatest = 1125899906842624.0; /* 2^50 */
-    if (is_close(h, wanted, as_read(block, h, y, 0)))
-        return 0;
     double start = w3_rebuild(h, y);
     if (block->kind != 'f')
         start = w3_to_kind(block, h, start);
     double exact = (wanted - start) / correction_unit(block, h);
-    if (!(exact < greatest && exact > -greatest)) {
-        *possible = 0;
+    if (!(exact < greatest && exact > -greatest))
         return 0;
-    }
     int64_t units = (int64_t)(exact < 0.0 ? exact - 0.5 : exact + 0.5);
-    *possible &= units != 0 && is_close(h, wanted, as_read(block, h, y, units));
-    return units;
+    return is_close(h, wanted, as_read(block, h, y, units)) ? units : 0;
 }
 
 typedef struct corrections {
@@ -73,41 +66,48 @@ static void corrections_init(corrections *c) {
     medroi_bit_init(&c->sign);
 }
 
+static void put_correction(corrections *c, int64_t gap, int64_t units) {
+    medroi_number_encode(&c->enc, &c->put, &c->gap, (uint64_t)gap);
+    medroi_bit_encode(&c->enc, &c->sign, units < 0);
+    medroi_number_encode(&c->enc, &c->put, &c->size, (uint64_t)(units < 0 ? -units : units) - 1);
+}
+
 medroi_status w3_encode_corrections(const medroi_block *block, const w3_header *h, const void *data,
                                     const float *decoded, uint8_t *dst, size_t capacity,
                                     size_t *nbytes, medroi_error *error) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize), last = -1;
-    uint8_t *bits = malloc(capacity);
+    medroi_status status = MEDROI_OK;
+    uint8_t *bits = malloc(capacity), *elements = malloc(medroi_block_nbytes(block));
     *nbytes = 0;
-    if (!bits)
-        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for corrections");
-    if (capacity < 8) {
-        free(bits);
-        return MEDROI_OK;
+    if (!bits || !elements) {
+        status = medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for corrections");
+        goto done;
     }
+    if (capacity < 8)
+        goto done;
     corrections c;
     corrections_init(&c);
     medroi_rc_encoder_init(&c.enc, dst + 4, capacity - 4);
     medroi_bits_writer_init(&c.put, bits, capacity);
-    int possible = 1;
-    for (int64_t i = 0; i < n && possible; i++) {
-        int64_t units = units_needed(block, h, decoded[i], w3_element(block, data, i), &possible);
+    w3_store(block, h, decoded, elements);
+    for (int64_t i = 0; (i = w3_next_far(block, data, elements, i, h->max_error)) < n; i++) {
+        int64_t units = units_needed(block, h, decoded[i], w3_element(block, data, i));
         if (units == 0)
-            continue;
-        medroi_number_encode(&c.enc, &c.put, &c.gap, (uint64_t)(i - last));
-        medroi_bit_encode(&c.enc, &c.sign, units < 0);
-        medroi_number_encode(&c.enc, &c.put, &c.size, (uint64_t)(units < 0 ? -units : units) - 1);
+            goto done;
+        put_correction(&c, i - last, units);
         last = i;
     }
     medroi_number_encode(&c.enc, &c.put, &c.gap, 0);
     size_t n_range = medroi_rc_finish(&c.enc), n_bits = medroi_bits_finish(&c.put);
-    if (possible && !c.enc.full && !c.put.full && 4 + n_range + n_bits <= capacity) {
+    if (!c.enc.full && !c.put.full && 4 + n_range + n_bits <= capacity) {
         medroi_store32(dst, (uint32_t)n_range);
         memcpy(dst + 4 + n_range, bits, n_bits);
         *nbytes = 4 + n_range + n_bits;
     }
+done:
     free(bits);
-    return MEDROI_OK;
+    free(elements);
+    return status;
 }
 
 medroi_status w3_decode_corrections(const medroi_block *block, const w3_header *h,

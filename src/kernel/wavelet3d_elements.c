@@ -1,4 +1,5 @@
-/* wavelet3d: elements to numbers and back. */
+/* wavelet3d: an element to a number and back. */
+#include "bytes.h"
 #include "wavelet3d_internal.h"
 
 #include <string.h>
@@ -8,6 +9,10 @@
 #endif
 
 static uint64_t load_bits(const uint8_t *p, int itemsize, int big_endian) {
+    if (!big_endian && itemsize == 4)
+        return medroi_load32(p);
+    if (!big_endian && itemsize == 8)
+        return medroi_load64(p);
     uint64_t value = 0;
     for (int i = 0; i < itemsize; i++)
         value |= (uint64_t)p[i] << 8 * (big_endian ? itemsize - 1 - i : i);
@@ -114,74 +119,4 @@ double w3_rebuild(const w3_header *h, float y) {
     double scaled = steps * h->step;
     double middle = h->low * 0.5 + h->high * 0.5;
     return middle + scaled;
-}
-
-static inline int load_int16(const medroi_block *block) {
-    return block->kind == 'i' && block->itemsize == 2 && !block->big_endian;
-}
-
-static inline int16_t int16_at(const void *data, int64_t i) {
-    const uint8_t *p = (const uint8_t *)data + 2 * i;
-    return (int16_t)(uint16_t)(p[0] | p[1] << 8);
-}
-
-int w3_range(const medroi_block *block, const void *data, double *low, double *high) {
-    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
-    double least = w3_element(block, data, 0), most = least;
-    int finite = 1;
-    if (load_int16(block)) {
-        int16_t a = int16_at(data, 0), b = a;
-        for (int64_t i = 0; i < n; i++) {
-            int16_t v = int16_at(data, i);
-            a = v < a ? v : a;
-            b = v > b ? v : b;
-        }
-        *low = a;
-        *high = b;
-        return 1;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        double v = w3_element(block, data, i);
-        finite &= v - v == 0.0;
-        least = v < least ? v : least;
-        most = v > most ? v : most;
-    }
-    *low = least;
-    *high = most;
-    return finite;
-}
-
-int w3_load(const medroi_block *block, const void *data, const w3_header *h, float *out) {
-    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
-    double middle = h->low * 0.5 + h->high * 0.5;
-    int finite = 1;
-    if (load_int16(block)) {
-        for (int64_t i = 0; i < n; i++)
-            out[i] = (float)(((double)int16_at(data, i) - middle) / h->step);
-        return 1;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        double v = w3_element(block, data, i);
-        finite &= v - v == 0.0;
-        out[i] = (float)((v - middle) / h->step);
-    }
-    return finite;
-}
-
-void w3_store(const medroi_block *block, const w3_header *h, const float *data, void *out) {
-    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
-    if (load_int16(block)) {
-        uint8_t *p = out;
-        for (int64_t i = 0; i < n; i++) {
-            double v = w3_rebuild(h, data[i]) + 0.5;
-            v = v > h->low ? v : h->low;
-            v = v < h->high ? v : h->high;
-            int value = (int)(v + 32768.0) - 32768; /* v + 32768 >= 0: truncation is floor */
-            p[2 * i] = (uint8_t)value;
-            p[2 * i + 1] = (uint8_t)(value >> 8);
-        }
-        return;
-    }
-    for (int64_t i = 0; i < n; i++)
-        w3_put_element(block, out, i, w3_to_kind(block, h, w3_rebuild(h, data[i])));
 }

@@ -74,10 +74,17 @@ medroi_status w3_decode_corrections(const medroi_block *block, const w3_header *
 
 /* Learn the reconstruction points of coefficients in units of the step. */
 void w3_learn_points(const float *data, int64_t n, w3_header *header);
+/* The coefficients as the decoder will have them. */
+void w3_quantise(float *data, int64_t n, const w3_header *header);
 
 /* Elements as doubles and back; load returns 0 if one is not finite. */
 int w3_load(const medroi_block *block, const void *data, const w3_header *header, float *out);
 void w3_store(const medroi_block *block, const w3_header *header, const float *data, void *out);
+/* Sum of the squared differences of two blocks. */
+double w3_squared_error(const medroi_block *block, const void *a, const void *b);
+/* The next element, from one on, that differs by more than `distance`; their number if none. */
+int64_t w3_next_far(const medroi_block *block, const void *a, const void *b, int64_t from,
+                    double distance);
 double w3_element(const medroi_block *block, const void *data, int64_t i);
 int w3_range(const medroi_block *block, const void *data, double *low, double *high);
 double w3_rebuild(const w3_header *h, float y);

@@ -16,7 +16,7 @@ static size_t n_seeds;
 static const struct {
     uint16_t id;
     double params[MEDROI_MAX_PARAMS];
-} codecs[] = {{0, {0}}, {1, {6, 1}}, {1, {0, 0}}, {2, {3, 1}}, {2, {-5, 0}}};
+} codecs[] = {{0, {0}}, {1, {6, 1}}, {1, {0, 0}}, {2, {3, 1}}, {2, {-5, 0}}, {5, {0}}, {5, {1}}};
 
 static void read_seed(const char *path) {
     FILE *file = fopen(path, "rb");

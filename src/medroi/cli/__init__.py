@@ -1,4 +1,4 @@
-"""The command line: ``medroi pack``, ``unpack``, ``show``, ``info``, ``codecs``, ``plugin-path``.
+"""The command line: ``medroi pack``, ``unpack``, ``show``, ``compare``, ``info`` and the rest.
 
 One file per command; each adds its parser and runs. Exit codes: 0 done, 1 an error that the
 message on stderr names in one line, 2 wrong usage.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from medroi.cli import codecs, info, pack, plugin_path, show, unpack
+from medroi.cli import codecs, compare, info, pack, plugin_path, show, unpack
 from medroi.errors import MedROIError
 
 
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (pack, unpack, show, info, codecs, plugin_path):
+    for module in (pack, unpack, show, compare, info, codecs, plugin_path):
         module.add_parser(commands)
     return parser
 

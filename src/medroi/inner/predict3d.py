@@ -17,7 +17,7 @@ class Predict3D(NativeCodec):
     Attributes
     ----------
     speed : str
-        "dense" (smallest) or "fast" (about three times as fast, and about 10 % larger).
+        "dense" (smallest) or "fast" (about three times as fast, and 1 to 8 % larger).
     """
 
     codec_id = 5

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def bar(total: int, title: str, *, show: bool) -> Iterator[Callable[[int], None]]:
+def bar(
+    total: int, title: str, *, show: bool, unit: str = "chunk"
+) -> Iterator[Callable[[int], None]]:
     """Give a function that advances a bar on stderr; nothing is shown away from a terminal."""
     if not show or not sys.stderr.isatty():
         yield lambda count: None
@@ -18,5 +20,5 @@ def bar(total: int, title: str, *, show: bool) -> Iterator[Callable[[int], None]
     except ImportError:
         yield lambda count: None
         return
-    with tqdm(total=total, desc=title, unit="chunk", delay=1.0, leave=False) as shown:
+    with tqdm(total=total, desc=title, unit=unit, delay=1.0, leave=False) as shown:
         yield lambda count: shown.update(count) and None

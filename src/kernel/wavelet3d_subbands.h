@@ -1,0 +1,28 @@
+/* wavelet3d: the subbands of a part. */
+#ifndef MEDROI_WAVELET3D_SUBBANDS_H
+#define MEDROI_WAVELET3D_SUBBANDS_H
+
+#include "wavelet3d_internal.h"
+
+#define W3_MAX_BANDS (1 + 15 * W3_MAX_LEVELS)
+
+/* One subband: where it lies in the array, and its magnitudes (saturated at 65535) inside a
+ * margin of zeros, one voxel left and right, one row above and below, one slice in front. */
+typedef struct w3_band {
+    int64_t start[W3_AXES], size[W3_AXES];
+    int highs;           /* number of axes that are high-pass */
+    int halved[W3_AXES]; /* the parent has half the samples on this axis */
+    uint16_t *magnitude;
+    const struct w3_band *parent;
+} w3_band;
+
+/* Strides of the magnitudes. */
+static inline int64_t w3_row_of(const w3_band *b) { return b->size[3] + 2; }
+static inline int64_t w3_slice_of(const w3_band *b) { return w3_row_of(b) * (b->size[2] + 2); }
+
+/* List them from the coarsest to the finest, with zeros for magnitudes; returns how many, or 0
+ * without memory. */
+int w3_list_bands(const w3_shape *shape, const w3_header *header, w3_band bands[W3_MAX_BANDS]);
+void w3_free_bands(w3_band *bands, int n);
+
+#endif

@@ -1,0 +1,41 @@
+"""What the figures of a report share: their library, their colours, their words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medroi.scans.scan import require
+
+REGIONS = ("full", "box", "hull")
+PAPER, INK, FAINT = "#ffffff", "#1c1f24", "#7a828c"
+# Okabe and Ito's colours, told apart with any colour vision, the palest last.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
+BOX_COLOUR, HULL_COLOUR = "#E69F00", "#35C98B"
+DPI = 130
+
+
+def check_matplotlib() -> None:
+    """Refuse where there is no matplotlib.
+
+    Raises
+    ------
+    InnerUnavailable
+    """
+    require("matplotlib", "the figures of a report", "compare")
+
+
+def new_figure(width_in: float, height_in: float) -> Any:
+    """An empty figure that needs no display and no global state of matplotlib."""
+    check_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Any, path: str | Path) -> None:
+    """Write a figure as PNG, without the date and the version that would change its bytes."""
+    figure.savefig(path, format="png", facecolor=PAPER, metadata={"Software": None})

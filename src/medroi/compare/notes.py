@@ -1,0 +1,52 @@
+"""What a careful reader has to know about each table of summary.md."""
+
+from __future__ import annotations
+
+RATIO = """\
+What a region saves of a lossless codec's bytes stands here. **What it saves of a lossy one's is in
+the next table, not in this one**: at one setting the regions differ in quality as well as in size,
+and with a rate fewer voxels are fewer bytes by definition. A lossless codec's PSNR is finite where
+its region left out voxels of the outline ("missed": the largest share of them in a scan); "exact in
+n" counts scans without a single differing voxel, which no mean includes."""
+
+MATCHED = """\
+Bytes of full / bytes of the region at the same PSNR over the same voxels: geometric mean (smallest
+to largest) over scans. **This is what a region saves; below 1 it costs.** A rate gives each slice
+of a full volume the same bytes, those of air too, so under a rate part of the gain is better
+rate control, which a codec driven by quality (a psnr, a step) does not show."""
+
+PUBLISHED = """\
+**Only columns of one protocol can be compared with each other.** The published ones scale each
+slice to 8 bits by limits that are not stored, full and box each by their own; count a byte a voxel
+whatever was stored, and no header; take equal slices for 100 dB and average; see the air in "full"
+and not in "box"; and give a box fewer bytes at lower quality, which reads as a gain."""
+
+TIMES = """\
+Geometric mean of seconds by the clock for a scan, in one process on one core; finding the region is
+in the encode time. MB is the most memory that encoding took, in any scan, beyond what the process
+held before. A region's time says little where its quality is another than that of full."""
+
+TESTS = """\
+Paired two-sided t-tests over scans, p corrected by Holm's method over all tests of tests.csv
+together; ratio is the geometric mean of second / first, d the mean difference over the standard
+deviation of the differences. **At the codecs' settings, not at matched quality**; and scans of one
+scanner are alike: a small p says that a difference is no accident among scans like these, not that
+it holds elsewhere. Where all differences are equal there is no test."""
+
+DEFINITIONS = """\
+## Definitions
+
+- CR: bytes of the array in its stored dtype / all bytes written: header, record, hull and payload.
+  Tables hold geometric means over n scans. bpv: stored bits per voxel of the whole array.
+- PSNR, SSIM, largest error: over the tissue outline, which is found once in a scan (what lies above
+  the noise of its air, closed and filled) and is the same for every codec and region. The peak is
+  the range of the original inside it. SSIM: Gaussian window of 11 x 11, sigma 1.5, in each slice;
+  voxels outside the outline count as equal. Lossless is infinite and enters no mean.
+- full keeps every voxel; box and hull are fitted to the scan as `medroi pack` does.
+- jpeg2000's rate is that of MedROI, stored bytes / payload; the published rates are of 8-bit
+  slices, so that rate 20 of 16-bit voxels is the published rate 10.
+- published-wavelet is our rebuilding of what the publication calls JPEG2000-3D: PyWavelets, pickle
+  and gzip. Under our protocol it has MedROI's region and record around it, and one stored scale.
+- At matched quality, box and hull have the PSNR of full within 0.05 dB, by the codec's own setting.
+  Where a setting cannot come that near (HEIF's quality is a whole number), the bytes are read off,
+  on a logarithmic scale, between the two files around it."""

@@ -1,0 +1,205 @@
+"""The rows of results.csv: one scan, one codec at one level, one region, one protocol."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from medroi.errors import InvalidArgument
+
+
+@dataclasses.dataclass(frozen=True)
+class ResultRow:
+    """What one method did to one scan. A number that there is not is None, an empty cell.
+
+    Attributes
+    ----------
+    scan, data_set : str
+        Name of the file without its endings, and of the folder that holds it.
+    protocol : str
+        ``medroi``: one definition for all, at the stored values; ``published``: the publication's.
+    inner, level : str
+        The codec and a short label of its quality: ``lossless``, ``rate 20``, ``psnr 45``.
+    region : str
+        ``full``, ``box`` or ``hull``.
+    status : str
+        ``ok``, or why there is no number.
+    original_nbytes, stored_nbytes : int
+        Bytes of the array by the protocol, and all bytes written: header, record and side data too.
+    bpv_volume, bpv_region : float
+        Stored bits per voxel of the array, and per voxel of the region.
+    peak, psnr_db, ssim, max_error : float
+        Over the tissue outline, the same voxels for every method and region of a scan; the
+        published protocol has its own. Peak and error in stored units; lossless is ``inf``.
+    miss_rate : float
+        Share of the tissue voxels outside the region.
+    encode_s, decode_s : float
+        Seconds by the clock, from the timing pass.
+    peak_memory_nbytes : int
+        Most memory the process had while encoding, over what it had before.
+    settings : str
+        The configuration of the codec as JSON.
+    """
+
+    scan: str
+    data_set: str
+    protocol: str
+    inner: str
+    level: str
+    region: str
+    status: str
+    dtype: str = ""
+    shape: str = ""
+    original_nbytes: int | None = None
+    stored_nbytes: int | None = None
+    compression_ratio: float | None = None
+    bpv_volume: float | None = None
+    bpv_region: float | None = None
+    region_voxels: int | None = None
+    peak: float | None = None
+    psnr_db: float | None = None
+    ssim: float | None = None
+    max_error: float | None = None
+    miss_rate: float | None = None
+    encode_s: float | None = None
+    decode_s: float | None = None
+    peak_memory_nbytes: int | None = None
+    settings: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells this row from all others."""
+        return (self.data_set, self.scan, self.protocol, self.inner, self.level, self.region)
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchedRow(ResultRow):
+    """A row of matched.csv, and the PSNR that all regions of its scan were brought to, in dB."""
+
+    matched_psnr_db: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedTest:
+    """A row of tests.csv: one quantity of one codec, between two regions, over the scans.
+
+    `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first;
+    `cohen_d` is the mean of the differences over their standard deviation. `p_holm` is `p`
+    corrected over all rows of the file.
+    """
+
+    inner: str
+    level: str
+    protocol: str
+    quantity: str
+    pair: str
+    n: int
+    mean_difference: float | None = None
+    mean_ratio: float | None = None
+    t: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    cohen_d: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A row of failures.csv: a path that gave no scan, and why."""
+
+    path: str
+    reason: str
+
+
+def read_results(path: str | Path) -> list[ResultRow]:
+    """Read results.csv, or matched.csv, whose rows are `MatchedRow`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    list of ResultRow
+        Its rows, in its order.
+
+    Raises
+    ------
+    InvalidArgument
+        If the columns are not those of these files.
+    """
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        header = next(csv.reader(file), [])
+    return read_rows(Path(path), MatchedRow if "matched_psnr_db" in header else ResultRow)
+
+
+def read_rows(path: Path, kind: type) -> list[Any]:
+    """Read one of the CSV files as rows of a kind; none where there is no such file.
+
+    Raises
+    ------
+    InvalidArgument
+        If the columns are not those of the kind.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.DictReader(file)
+        found = list(lines.fieldnames or [])
+        expected = [field.name for field in dataclasses.fields(kind)]
+        if found != expected:
+            raise InvalidArgument(f"{path}: columns {found}, expected {expected}")
+        return [row_from_json(line, kind) for line in lines]
+
+
+def write_results(rows: Iterable[Any], path: str | Path, kind: type = ResultRow) -> None:
+    """Write rows as CSV, in their order; a header alone where there are none.
+
+    Parameters
+    ----------
+    rows : iterable of ResultRow, MatchedRow, PairedTest or Failure
+        All of one kind.
+    path : str or Path
+        Replaced as a whole, so that an interruption leaves the file before.
+    kind : type
+        The kind of the rows.
+    """
+    target = Path(path)
+    half = target.with_name(target.name + ".part")
+    with half.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(field.name for field in dataclasses.fields(kind))
+        for row in rows:
+            writer.writerow(_cell(value) for value in dataclasses.astuple(row))
+    half.replace(target)
+
+
+def row_from_json(values: dict[str, Any], kind: type = ResultRow) -> Any:
+    """A row of texts or JSON values: empty and None are no number."""
+    made: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        value, wanted = values.get(field.name), str(field.type)
+        if wanted.startswith(("int", "float")):
+            number = int if wanted.startswith("int") else float
+            made[field.name] = None if value in (None, "") else number(value)
+        else:
+            made[field.name] = "" if value is None else str(value)
+    return kind(**made)
+
+
+def row_to_json(row: Any) -> dict[str, Any]:
+    """The fields of a row; infinity as text, as JSON has no number for it."""
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in dataclasses.asdict(row).items()
+    }
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
