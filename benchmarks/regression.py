@@ -50,25 +50,25 @@ FROZEN_TIME = {
     "encode raw / memcpy": 1.95,
     "decode raw / memcpy": 0.93,
     "encode zstd / zstd": 0.67,
-    "encode predict3d fast / zstd": 0.86,
-    "decode predict3d fast / zstd": 0.95,
-    "encode predict3d dense / zstd": 3.9,
-    "decode predict3d dense / zstd": 4.3,
+    "encode predict3d fast / zstd": 1.3,
+    "decode predict3d fast / zstd": 1.2,
+    "encode predict3d dense / zstd": 4.6,
+    "decode predict3d dense / zstd": 4.8,
     "encode wavelet3d / zstd": 1.6,
     "decode wavelet3d / zstd": 1.75,
 }
 FROZEN_NBYTES = {
     "predict3d dense, box": 1529696,
-    "predict3d dense, hull": 1000452,
-    "predict3d dense, lossless": 1963833,
-    "predict3d fast, box": 1691412,
+    "predict3d dense, hull": 1009878,
+    "predict3d dense, lossless": 1964801,
+    "predict3d fast, box": 1656356,
     "wavelet3d step 20, box": 109095,
     "raw, box": 8398304,
 }
 FROZEN_SIZE = {
     "zstd, box / zstd of the volume": 0.6592,
     "predict3d dense, box / zstd of the volume": 0.4431,
-    "predict3d dense, hull / zstd of the volume": 0.2898,
+    "predict3d dense, hull / zstd of the volume": 0.2926,
     "wavelet3d 45 dB, box / zstd of the volume": 0.1119,
 }
 

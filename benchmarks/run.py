@@ -60,6 +60,12 @@ BENCHMARKS = (
         (FOLDER, "--inner", "predict3d", "-o", TABLE),
         ("nibabel", "zarr"),
     ),
+    Benchmark(
+        "roundtrip_images", "roundtrip_images.py", (FOLDER, "-o", TABLE), ("Pillow", "pydicom")
+    ),
+    Benchmark("hull_size", "hull_size.py", (FOLDER,), ("nibabel", "scipy")),
+    Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
+    Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
 )
 
 

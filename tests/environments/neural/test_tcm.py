@@ -201,7 +201,7 @@ OTHER_PROCESS = """
 def test_other_threads_and_libraries_decode_the_same(
     small: dict[str, Path], tmp_path: Path, head_volume: np.ndarray
 ) -> None:
-    volume = head_volume[20:21, 10:90, 10:70].astype(np.float32)
+    volume = np.ascontiguousarray(head_volume[20:21, 10:90, 10:70], np.float32)
     torch.set_num_threads(2)
     written = {}
     for name, precision in (("double", "float64"), ("single", "float32")):
