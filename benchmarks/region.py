@@ -182,7 +182,13 @@ def two_threads(edge: int, array: Array, memcpy: Call, repeats: int, rounds: int
         pairs: list[tuple[str, Call, str, Call, float | str]] = [
             ("detect, two threads", together, "memcpy", memcpy, target),
             ("detect, two threads", together, "detect", alone, ""),
-            ("computing, two threads", partial(compute_in, pool, parts), "computing", partial(compute, values), ""),
+            (
+                "computing, two threads",
+                partial(compute_in, pool, parts),
+                "computing",
+                partial(compute, values),
+                "",
+            ),
             ("reading, one thread", partial(np.max, words), "memcpy", memcpy, ""),
             ("reading, two threads", partial(read_in, pool, halves), "memcpy", memcpy, ""),
         ]

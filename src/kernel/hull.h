@@ -101,8 +101,8 @@ medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *t
                                    const medroi_bits *tiles);
 
 /* --- hull_cleared.c --- */
-/* Whether more than `limit` elements of the box, or about so many, lie outside the tiles and are not
- * background already. */
+/* Whether more than `limit` elements of the box, or about so many, lie outside the tiles and are
+ * not background already. */
 int medroi_clears_more_than(const medroi_search *search, const medroi_layout *layout,
                             const medroi_bits *tiles, const medroi_grid_box *box, uint64_t limit);
 

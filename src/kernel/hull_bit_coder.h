@@ -32,7 +32,7 @@ static inline void medroi_init_bit_models(medroi_bit_model *models, size_t n) {
 
 /* 2^22 / rate rounded up: (x * reciprocal) >> 22 is x / rate for every x below 2^16, as the product
  * is too large by less than x, which is less than 2^22 / rate. */
-#define MEDROI_RECIPROCAL(rate) (((UINT32_C(1) << MEDROI_RECIPROCAL_BITS) + (rate) - 1) / (rate))
+#define MEDROI_RECIPROCAL(rate) (((UINT32_C(1) << MEDROI_RECIPROCAL_BITS) + (rate)-1) / (rate))
 #define MEDROI_RECIPROCALS_4(n)                                                                    \
     MEDROI_RECIPROCAL((n) + 2), MEDROI_RECIPROCAL((n) + 3), MEDROI_RECIPROCAL((n) + 4),            \
         MEDROI_RECIPROCAL((n) + 5)

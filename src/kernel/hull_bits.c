@@ -45,9 +45,10 @@ POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, 
     COUNT_WORDS(medroi_popcount_instruction)
 
         static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
-                                      uint64_t first_mask, uint64_t last_mask) COUNT_WORDS(medroi_popcount_sums)
+                                      uint64_t first_mask, uint64_t last_mask)
+            COUNT_WORDS(medroi_popcount_sums)
 
-            uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
+                uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
     if (start >= stop) {
         return 0;
     }

@@ -16,7 +16,7 @@ typedef struct coder {
     medroi_bit_model tile[N_TILE_CONTEXTS];
     const medroi_bits *source; /* what is encoded */
     const medroi_bits *known;  /* what the decoder knows so far */
-    uint8_t *states; /* of blocks */
+    uint8_t *states;           /* of blocks */
     int64_t n_blocks[3];
 } coder;
 
@@ -109,7 +109,8 @@ static ALWAYS_INLINE void code_states(coder *c, int decodes) {
                     *state = BLOCK_MIXED;
                     continue;
                 }
-                *state = (uint8_t)medroi_code_bit(&bits, decodes, &c->inside[context], found == BLOCK_IN);
+                *state = (uint8_t)medroi_code_bit(&bits, decodes, &c->inside[context],
+                                                  found == BLOCK_IN);
                 if (*state == BLOCK_IN) {
                     set_block(c, &b);
                 }

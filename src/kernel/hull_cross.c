@@ -87,8 +87,8 @@ static void dilate_row(uint64_t *out, const neighbours *n, int64_t n_words) {
 #else
 #define erode_row_avx2 erode_row
 #define dilate_row_avx2 dilate_row
-#define erode_plane_avx2(out, planes, bits, outside) ((void)0)
-#define dilate_plane_avx2(out, planes, bits) ((void)0)
+#define erode_plane_avx2(out, planes, bits, outside) ((void)(planes))
+#define dilate_plane_avx2(out, planes, bits) ((void)(planes))
 #endif
 
 static int has_avx2(void) {
@@ -151,8 +151,7 @@ void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_r
         }
         for (int64_t y = 0; y < src->n_y; y++) {
             uint64_t *out = medroi_bit_row(dst, z, y);
-            int on_face = on_z_face ||
-                          (reach.y && (y == 0 || y + 1 == src->n_y));
+            int on_face = on_z_face || (reach.y && (y == 0 || y + 1 == src->n_y));
             if (on_face && !outside) {
                 memset(out, 0, (size_t)src->n_words * sizeof *out);
                 continue;

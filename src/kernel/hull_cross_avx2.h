@@ -90,7 +90,8 @@ AVX2 static void erode_plane_avx2(uint64_t *out, const plane_rows *planes, const
                                   int outside) {
     const int64_t n = bits->n_words;
     const __m256i mask = word_mask(n);
-    const __m256i last = _mm256_cmpeq_epi64(_mm256_set1_epi64x(n - 1), _mm256_setr_epi64x(0, 1, 2, 3));
+    const __m256i last =
+        _mm256_cmpeq_epi64(_mm256_set1_epi64x(n - 1), _mm256_setr_epi64x(0, 1, 2, 3));
     const long long end = outside ? (long long)(UINT64_C(1) << ((bits->n_x - 1) & 63)) : 0;
     const __m256i tail = _mm256_and_si256(last, _mm256_set1_epi64x(end));
     const __m256i nothing = _mm256_setzero_si256();
@@ -120,9 +121,11 @@ AVX2 static void dilate_plane_avx2(uint64_t *out, const plane_rows *planes,
                                    const medroi_bits *bits) {
     const int64_t n = bits->n_words;
     const __m256i mask = word_mask(n);
-    const __m256i last = _mm256_cmpeq_epi64(_mm256_set1_epi64x(n - 1), _mm256_setr_epi64x(0, 1, 2, 3));
+    const __m256i last =
+        _mm256_cmpeq_epi64(_mm256_set1_epi64x(n - 1), _mm256_setr_epi64x(0, 1, 2, 3));
     const __m256i held = _mm256_set1_epi64x((long long)last_word_mask(bits));
-    const __m256i keep = _mm256_and_si256(mask, _mm256_or_si256(held, _mm256_andnot_si256(last, mask)));
+    const __m256i keep =
+        _mm256_and_si256(mask, _mm256_or_si256(held, _mm256_andnot_si256(last, mask)));
     __m256i v = load_words(planes->rows, mask);
     __m256i before_y = _mm256_setzero_si256();
     for (int64_t y = 0; y < bits->n_y; y++) {

@@ -1,11 +1,11 @@
 /* AVX2 row kernels of one element type and one polarity; included by rows_kernels.c, which defines
  * ELEMENT, NAME, POLARITY (suffix of the functions, empty or _dark), VECTOR, LANES, LOAD, STORE,
  * ONE_TO_ALL, PEAK and PIT (and PEAK_HALF on 128 bits), VALUE (NaN out of the way), ALWAYS_CLEAN
- * (there are none in this type), HOLDS_ODD (whether a row of so many bytes may hold a NaN or an infinity), IS_TISSUE
- * (mask of lanes that reach a limit), GROUP and LANE_BITS (from so many lanes of masks to as many
- * bits), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
- * HALF_OF. Rows shorter than a vector go to the portable kernels. The last vector overlaps the one
- * before: taking an element in twice changes no peak. */
+ * (there are none in this type), HOLDS_ODD (whether a row of so many bytes may hold a NaN or an
+ * infinity), IS_TISSUE (mask of lanes that reach a limit), GROUP and LANE_BITS (from so many lanes
+ * of masks to as many bits), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and HALF_OF. Rows
+ * shorter than a vector go to the portable kernels. The last vector overlaps the one before: taking
+ * an element in twice changes no peak. */
 
 /* Of the five rows only the one of the next plane comes from memory, too scattered for the hardware
  * to foresee: without this a volume of 256^3 takes nearly twice as long. */

@@ -1,6 +1,7 @@
-/* AVX2 sums: begin, take one vector after another (`clean`: known to be finite), end each run, close (which begins anew).
- * Included by rows_kernels.c. The elements left over at the end of a run are taken as one vector
- * more, the rest of whose lanes is background. Close before 32767 vectors, or a lane overflows. */
+/* AVX2 sums: begin, take one vector after another (`clean`: known to be finite), end each run,
+ * close (which begins anew). Included by rows_kernels.c. The elements left over at the end of a run
+ * are taken as one vector more, the rest of whose lanes is background. Close before 32767 vectors,
+ * or a lane overflows. */
 
 /* 32 bytes from `k` on: first 32 - k ones, then zeros. */
 static const uint8_t ones_then_zeros[64] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
@@ -69,7 +70,7 @@ AVX2 static inline void take_double_words(integer_sums *sums, __m256i v, __m256i
     AVX2 static inline void name##_take_tail(name##_sums *sums, const void *end, size_t n) {       \
         size_t n_bytes = n * (bits) / 8;                                                           \
         __m256i v = LOAD_256((const uint8_t *)end - 32);                                           \
-        name##_take(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)), 1);          \
+        name##_take(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)), 1);       \
     }                                                                                              \
     AVX2 static inline void name##_end_run(name##_sums *sums, size_t n_vectors, medroi_sum *sum) { \
         (void)sums;                                                                                \
@@ -177,8 +178,8 @@ AVX2 static inline void f64_take(f64_sums *sums, __m256d v, int clean) {
 AVX2 static inline void f64_take_tail(f64_sums *sums, const void *end, size_t n) {
     __m256i mask = leading_bytes(n * sizeof(double));
     __m256d v = _mm256_maskload_pd((const double *)end - n, mask);
-    f64_take(sums,
-             _mm256_blendv_pd(_mm256_set1_pd((double)INFINITY), v, _mm256_castsi256_pd(mask)), 0);
+    f64_take(sums, _mm256_blendv_pd(_mm256_set1_pd((double)INFINITY), v, _mm256_castsi256_pd(mask)),
+             0);
 }
 
 AVX2 static inline void f64_end_run(f64_sums *sums, size_t n_vectors, medroi_sum *sum) {

@@ -131,8 +131,8 @@ static int holds(const value_range *range, double value) {
 }
 
 /* Take in what counts of a row, its values divided by `scale`, until the range holds `mean`. */
-static void widen_to_row(const medroi_search *search, const uint8_t *row, double mean,
-                         double scale, value_range *range) {
+static void widen_to_row(const medroi_search *search, const uint8_t *row, double mean, double scale,
+                         value_range *range) {
     double values[VALUES_AT_ONCE];
     for (int64_t start = 0; start < search->grid.length && !holds(range, mean);
          start += VALUES_AT_ONCE) {
@@ -153,8 +153,8 @@ static void widen_to_row(const medroi_search *search, const uint8_t *row, double
 static void widen_to_rows(medroi_search *search, double mean, double scale, int all,
                           value_range *range) {
     const medroi_grid *grid = &search->grid;
-    medroi_scalar tau = medroi_tau_from_number(search->type, mean * scale, search->options->dark)
-                            .element;
+    medroi_scalar tau =
+        medroi_tau_from_number(search->type, mean * scale, search->options->dark).element;
     int64_t n_rows = grid->n_z * grid->n_y;
     for (int64_t k = 0; k < grid->n_repeats * n_rows && !holds(range, mean); k++) {
         uint8_t reaches = 0;
@@ -162,10 +162,10 @@ static void widen_to_rows(medroi_search *search, double mean, double scale, int 
         search->ops->flag(peak, 1, tau, &reaches);
         if (all || reaches) {
             medroi_source_seek(&search->source, k / n_rows);
-            widen_to_row(search,
-                         medroi_source_single_row(&search->source, k % n_rows / grid->n_y,
-                                                  k % grid->n_y),
-                         mean, scale, range);
+            widen_to_row(
+                search,
+                medroi_source_single_row(&search->source, k % n_rows / grid->n_y, k % grid->n_y),
+                mean, scale, range);
         }
     }
 }
@@ -230,8 +230,7 @@ medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum) {
     if (!medroi_element_is_float(search->type)) {
         return integer_mean(search->type, sum, dark);
     }
-    double mean = isfinite(sum->real)
-                      ? clamp_to_counted(search, sum->real / (double)sum->count, 1)
-                      : mean_of_huge_floats(search);
+    double mean = isfinite(sum->real) ? clamp_to_counted(search, sum->real / (double)sum->count, 1)
+                                      : mean_of_huge_floats(search);
     return medroi_tau_from_number(search->type, mean, dark);
 }
