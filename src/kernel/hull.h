@@ -92,10 +92,19 @@ size_t medroi_hull_tiles_nbytes(const medroi_grid *grid);
 /* The hull of the opened tissue: tiles of the whole volume. */
 medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, uint8_t *scratch);
 
+/* --- hull_cut.c --- */
+medroi_grid_box medroi_box_of_tiles(const medroi_bits *tiles);
+/* The tiles of a box alone; only `cut->words` need be there. */
+void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medroi_bits *cut);
+/* Tissue voxels of all repeats, in all and outside the tiles. */
+medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *tissue,
+                                   const medroi_bits *tiles);
+
 /* --- hull_cleared.c --- */
-/* About how many elements of the box, outside the tiles, are not background already. */
-uint64_t medroi_count_cleared(const medroi_search *search, const medroi_layout *layout,
-                              const medroi_bits *tiles, const medroi_grid_box *box);
+/* Whether more than `limit` elements of the box, or about so many, lie outside the tiles and are
+ * not background already. */
+int medroi_clears_more_than(const medroi_search *search, const medroi_layout *layout,
+                            const medroi_bits *tiles, const medroi_grid_box *box, uint64_t limit);
 
 /* --- hull_outline.c --- */
 size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid);

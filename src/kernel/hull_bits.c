@@ -1,5 +1,6 @@
 /* Runs of bits, counting, and filling between bits. */
 #include "hull_bits.h"
+#include "hull_popcount.h"
 
 #include <string.h>
 
@@ -28,25 +29,6 @@ void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop) {
     }
 }
 
-#if defined(__GNUC__) && defined(__x86_64__)
-#define POPCNT __attribute__((target("popcnt")))
-#define HAS_POPCNT __builtin_cpu_supports("popcnt")
-POPCNT static inline uint64_t popcount_instruction(uint64_t v) {
-    return (uint64_t)__builtin_popcountll(v);
-}
-#else
-#define POPCNT
-#define HAS_POPCNT 0
-#define popcount_instruction popcount
-#endif
-
-static inline uint64_t popcount(uint64_t v) {
-    v -= v >> 1 & UINT64_C(0x5555555555555555);
-    v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
-    v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    return v * UINT64_C(0x0101010101010101) >> 56;
-}
-
 /* Words `first` to `last` of a row, of these two only what the masks hold. */
 #define COUNT_WORDS(popcount_of)                                                                   \
     {                                                                                              \
@@ -60,12 +42,13 @@ static inline uint64_t popcount(uint64_t v) {
 
 POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, int64_t last,
                                             uint64_t first_mask, uint64_t last_mask)
-    COUNT_WORDS(popcount_instruction)
+    COUNT_WORDS(medroi_popcount_instruction)
 
         static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
-                                      uint64_t first_mask, uint64_t last_mask) COUNT_WORDS(popcount)
+                                      uint64_t first_mask, uint64_t last_mask)
+            COUNT_WORDS(medroi_popcount_sums)
 
-            uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
+                uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
     if (start >= stop) {
         return 0;
     }

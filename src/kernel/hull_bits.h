@@ -42,6 +42,27 @@ static inline uint64_t medroi_run_mask(int64_t word, int64_t start, int64_t stop
     return high < 64 ? mask & ((UINT64_C(1) << high) - 1) : mask;
 }
 
+/* The rows of a cube of `edge` that begins at z, y; returns how many, fewer at the far ends. */
+static inline int medroi_cube_rows(const medroi_bits *bits, int64_t z, int64_t y, int64_t edge,
+                                   const uint64_t **rows) {
+    int n = 0;
+    for (int64_t k = z; k < z + edge && k < bits->n_z; k++) {
+        for (int64_t j = y; j < y + edge && j < bits->n_y; j++) {
+            rows[n++] = medroi_bit_row(bits, k, j);
+        }
+    }
+    return n;
+}
+
+/* Word i of all rows together. */
+static inline uint64_t medroi_any_of_rows(const uint64_t *const *rows, int n, int64_t i) {
+    uint64_t any = rows[0][i];
+    for (int k = 1; k < n; k++) {
+        any |= rows[k][i];
+    }
+    return any;
+}
+
 /* Bits [start, stop) of a row to 1, or to 0. */
 void medroi_set_run(uint64_t *row, int64_t start, int64_t stop);
 void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop);

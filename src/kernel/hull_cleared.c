@@ -89,8 +89,8 @@ static uint64_t count_row(const medroi_bits *tiles, const uint64_t *tile_row, co
     return n;
 }
 
-uint64_t medroi_count_cleared(const medroi_search *search, const medroi_layout *layout,
-                              const medroi_bits *tiles, const medroi_grid_box *box) {
+int medroi_clears_more_than(const medroi_search *search, const medroi_layout *layout,
+                            const medroi_bits *tiles, const medroi_grid_box *box, uint64_t limit) {
     const medroi_grid *grid = &search->grid;
     const int64_t e = MEDROI_HULL_EDGE;
     cleared_row r = {.x = box->x, .inner = grid->inner, .nbytes = layout->itemsize};
@@ -111,6 +111,9 @@ uint64_t medroi_count_cleared(const medroi_search *search, const medroi_layout *
             }
             n += count_row(tiles, medroi_bit_row(tiles, z / e, y / e), row, &r);
         }
+        if (n * SAMPLED_ROWS > limit) {
+            return 1;
+        }
     }
-    return n * SAMPLED_ROWS;
+    return 0;
 }

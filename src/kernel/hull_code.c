@@ -1,34 +1,22 @@
 /* Maps of tiles through the range coder (FORMAT.md, section 4.1). */
 #include "hull.h"
-#include "range_coder.h"
+#include "hull_bit_coder.h"
 
 #include <string.h>
 
 #define BLOCK 4 /* tiles along each axis */
 #define N_BLOCK_CONTEXTS 27
 #define N_TILE_CONTEXTS 1024
-#define SETTLED 62
-#define RECIPROCAL_BITS 22
-
 enum { BLOCK_OUT = 0, BLOCK_IN = 1, BLOCK_MIXED = 2 };
 
-/* P(bit = 1) in units of 2^-16, and how many bits it has seen. */
-typedef struct model {
-    uint16_t p;
-    uint16_t n_seen;
-} model;
-
 typedef struct coder {
-    medroi_rc_encoder encoder;
-    medroi_rc_decoder decoder;
-    int decodes;
-    model mixed[N_BLOCK_CONTEXTS];
-    model inside[N_BLOCK_CONTEXTS];
-    model tile[N_TILE_CONTEXTS];
+    medroi_bit_coder bits;
+    medroi_bit_model mixed[N_BLOCK_CONTEXTS];
+    medroi_bit_model inside[N_BLOCK_CONTEXTS];
+    medroi_bit_model tile[N_TILE_CONTEXTS];
     const medroi_bits *source; /* what is encoded */
     const medroi_bits *known;  /* what the decoder knows so far */
-    uint32_t reciprocals[SETTLED + 3];
-    uint8_t *states; /* of blocks */
+    uint8_t *states;           /* of blocks */
     int64_t n_blocks[3];
 } coder;
 
@@ -46,44 +34,6 @@ size_t medroi_tile_decoder_nbytes(const int64_t n[3]) {
 size_t medroi_tile_encoder_nbytes(const int64_t n[3]) {
     medroi_bits bits = medroi_make_bits(n[0], n[1], n[2]);
     return medroi_tile_decoder_nbytes(n) + medroi_bits_nbytes(&bits);
-}
-
-static void init_models(model *models, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        models[i].p = 32768;
-        models[i].n_seen = 0;
-    }
-}
-
-/* 2^22 / rate rounded up: (x * reciprocal) >> 22 is x / rate for every x below 2^16, as the product
- * is too large by less than x, which is less than 2^22 / rate. */
-static void init_reciprocals(uint32_t *reciprocals) {
-    for (uint32_t rate = 2; rate < SETTLED + 3; rate++) {
-        reciprocals[rate] = ((UINT32_C(1) << RECIPROCAL_BITS) + rate - 1) / rate;
-    }
-}
-
-static inline unsigned code_bit(coder *c, model *m, unsigned bit) {
-    uint32_t p = m->p;
-    if (c->decodes) {
-        uint64_t r = c->decoder.range >> 16;
-        uint64_t split = r * p;
-        bit = c->decoder.code < split;
-        if (bit) {
-            c->decoder.range = split;
-        } else {
-            c->decoder.code -= split;
-            c->decoder.range = r * (65536 - p);
-        }
-        medroi_rc_refill(&c->decoder);
-    } else {
-        medroi_rc_encode(&c->encoder, bit ? 0 : p, bit ? p : 65536 - p, 16);
-    }
-    uint64_t distance = bit ? 65535 - p : p;
-    uint32_t step = (uint32_t)(distance * c->reciprocals[m->n_seen + 2] >> RECIPROCAL_BITS);
-    m->p = (uint16_t)(bit ? p + step : p - step);
-    m->n_seen = (uint16_t)(m->n_seen < SETTLED ? m->n_seen + 1 : SETTLED);
-    return bit;
 }
 
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -140,7 +90,8 @@ static void set_block(const coder *c, const block_bounds *b) {
 }
 
 /* First the states of all blocks, the tiles of those that are wholly inside becoming known. */
-static void code_states(coder *c) {
+static ALWAYS_INLINE void code_states(coder *c, int decodes) {
+    medroi_bit_coder bits = c->bits; /* in registers */
     const int64_t *n = c->n_blocks;
     uint8_t *state = c->states;
     for (int64_t z = 0; z < n[0]; z++) {
@@ -150,21 +101,23 @@ static void code_states(coder *c) {
                 int context = (x > 0 ? state[-1] : 0) + 3 * (y > 0 ? state[-n[2]] : 0) +
                               9 * (z > 0 ? state[-n[2] * n[1]] : 0);
                 block_bounds b = bounds_of(c, z, y, x);
-                if (!c->decodes && b.x % 64 == 0) {
+                if (!decodes && b.x % 64 == 0) {
                     f = fold_rows(c, &b);
                 }
-                uint8_t found = c->decodes ? 0 : state_of(&f, mask_of(&b));
-                if (code_bit(c, &c->mixed[context], found == BLOCK_MIXED)) {
+                uint8_t found = decodes ? 0 : state_of(&f, mask_of(&b));
+                if (medroi_code_bit(&bits, decodes, &c->mixed[context], found == BLOCK_MIXED)) {
                     *state = BLOCK_MIXED;
                     continue;
                 }
-                *state = (uint8_t)code_bit(c, &c->inside[context], found == BLOCK_IN);
+                *state = (uint8_t)medroi_code_bit(&bits, decodes, &c->inside[context],
+                                                  found == BLOCK_IN);
                 if (*state == BLOCK_IN) {
                     set_block(c, &b);
                 }
             }
         }
     }
+    c->bits = bits;
 }
 
 /* The known tiles x - 1 to x + BLOCK of a row as bits, 0 outside the map; x is where a block
@@ -186,24 +139,27 @@ static inline unsigned around_block(const medroi_bits *known, int64_t z, int64_t
 }
 
 /* The tiles of a block that lie in one row. */
-static void code_tile_row(coder *c, const block_bounds *b, int64_t z, int64_t y) {
+static ALWAYS_INLINE void code_tile_row(coder *c, medroi_bit_coder *bits, int decodes,
+                                        const block_bounds *b, int64_t z, int64_t y) {
     unsigned own = around_block(c->known, z, y, b->x);
     unsigned before_y = around_block(c->known, z, y - 1, b->x);
     unsigned before_z = around_block(c->known, z - 1, y, b->x);
     unsigned behind_y = around_block(c->known, z, y + 1, b->x);
     unsigned behind_z = around_block(c->known, z + 1, y, b->x);
-    unsigned source = c->decodes ? 0 : around_block(c->source, z, y, b->x);
+    unsigned source = decodes ? 0 : around_block(c->source, z, y, b->x);
     for (int64_t k = 0; k < b->x_stop - b->x; k++) {
         unsigned context = (own >> k & 1) | (own >> (k + 1) & 2) | (before_y >> k & 7) << 2 |
                            (before_z >> k & 7) << 5 | (behind_y >> k & 2) << 7 |
                            (behind_z >> k & 2) << 8;
-        own |= code_bit(c, &c->tile[context], source >> (k + 1) & 1) << (k + 1);
+        unsigned bit = source >> (k + 1) & 1;
+        own |= medroi_code_bit(bits, decodes, &c->tile[context], bit) << (k + 1);
     }
     uint64_t tiles = own >> 1 & ((1u << (b->x_stop - b->x)) - 1);
     medroi_bit_row(c->known, z, y)[b->x >> 6] |= tiles << (b->x & 63);
 }
 
-static void code_tiles(coder *c) {
+static ALWAYS_INLINE void code_tiles(coder *c, int decodes) {
+    medroi_bit_coder bits = c->bits;
     const int64_t *n = c->n_blocks;
     const uint8_t *state = c->states;
     for (int64_t k = 0; k < n[0] * n[1] * n[2]; k++) {
@@ -213,10 +169,11 @@ static void code_tiles(coder *c) {
         block_bounds b = bounds_of(c, k / n[2] / n[1], k / n[2] % n[1], k % n[2]);
         for (int64_t z = b.z; z < b.z_stop; z++) {
             for (int64_t y = b.y; y < b.y_stop; y++) {
-                code_tile_row(c, &b, z, y);
+                code_tile_row(c, &bits, decodes, &b, z, y);
             }
         }
     }
+    c->bits = bits;
 }
 
 static coder *make_coder(const medroi_bits *tiles, void *scratch) {
@@ -226,10 +183,9 @@ static coder *make_coder(const medroi_bits *tiles, void *scratch) {
     c->n_blocks[1] = blocks_along(tiles->n_y);
     c->n_blocks[2] = blocks_along(tiles->n_x);
     c->states = (uint8_t *)(c + 1);
-    init_reciprocals(c->reciprocals);
-    init_models(c->mixed, N_BLOCK_CONTEXTS);
-    init_models(c->inside, N_BLOCK_CONTEXTS);
-    init_models(c->tile, N_TILE_CONTEXTS);
+    medroi_init_bit_models(c->mixed, N_BLOCK_CONTEXTS);
+    medroi_init_bit_models(c->inside, N_BLOCK_CONTEXTS);
+    medroi_init_bit_models(c->tile, N_TILE_CONTEXTS);
     return c;
 }
 
@@ -239,24 +195,22 @@ size_t medroi_code_tiles(const medroi_bits *tiles, void *scratch, uint8_t *dst, 
     medroi_bits known = *tiles;
     known.words = (uint64_t *)(void *)(c->states + states_nbytes(n));
     medroi_clear_bits(&known);
-    c->decodes = 0;
     c->source = tiles;
     c->known = &known;
-    medroi_rc_encoder_init(&c->encoder, dst, capacity);
-    code_states(c);
-    code_tiles(c);
-    size_t nbytes = medroi_rc_finish(&c->encoder);
-    return c->encoder.full ? 0 : nbytes;
+    medroi_rc_encoder_init(&c->bits.encoder, dst, capacity);
+    code_states(c, 0);
+    code_tiles(c, 0);
+    size_t nbytes = medroi_rc_finish(&c->bits.encoder);
+    return c->bits.encoder.full ? 0 : nbytes;
 }
 
 int medroi_decode_tiles(const medroi_bits *tiles, void *scratch, const uint8_t *src,
                         size_t nbytes) {
     coder *c = make_coder(tiles, scratch);
     medroi_clear_bits(tiles);
-    c->decodes = 1;
     c->known = tiles;
-    medroi_rc_decoder_init(&c->decoder, src, nbytes);
-    code_states(c);
-    code_tiles(c);
-    return medroi_rc_finished(&c->decoder);
+    medroi_rc_decoder_init(&c->bits.decoder, src, nbytes);
+    code_states(c, 1);
+    code_tiles(c, 1);
+    return medroi_rc_finished(&c->bits.decoder);
 }

@@ -80,26 +80,17 @@ static void join_rows(medroi_components *c, int64_t row, int64_t earlier) {
     }
 }
 
-static int is_word_set(const uint64_t *row, int64_t n_words) {
-    uint64_t any = 0;
-    for (int64_t i = 0; i < n_words; i++) {
-        any |= row[i];
-    }
-    return any != 0;
-}
-
 static void set_labels(const medroi_components *c, const medroi_bits *opened) {
+    const int64_t e = MEDROI_LABEL_EDGE;
     medroi_clear_bits(&c->labels);
-    for (int64_t z = 0; z < opened->n_z; z++) {
-        for (int64_t y = 0; y < opened->n_y; y++) {
-            const uint64_t *row = medroi_bit_row(opened, z, y);
-            uint64_t *labels =
-                medroi_bit_row(&c->labels, z / MEDROI_LABEL_EDGE, y / MEDROI_LABEL_EDGE);
-            if (!is_word_set(row, opened->n_words)) {
-                continue;
-            }
+    for (int64_t z = 0; z < c->labels.n_z; z++) {
+        for (int64_t y = 0; y < c->labels.n_y; y++) {
+            const uint64_t *rows[MEDROI_LABEL_EDGE * MEDROI_LABEL_EDGE];
+            int n = medroi_cube_rows(opened, z * e, y * e, e, rows);
+            uint64_t *labels = medroi_bit_row(&c->labels, z, y);
             for (int64_t i = 0; i < opened->n_words; i++) {
-                uint64_t v = row[i] | row[i] >> 1;
+                uint64_t v = medroi_any_of_rows(rows, n, i);
+                v |= v >> 1;
                 v = (v | v >> 2) & UINT64_C(0x1111111111111111);
                 v = (v | v >> 3) & UINT64_C(0x0303030303030303);
                 v = (v | v >> 6) & UINT64_C(0x000f000f000f000f);

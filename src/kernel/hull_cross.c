@@ -6,7 +6,6 @@
 #if defined(__GNUC__) && defined(__x86_64__) && !defined(MEDROI_PORTABLE_ROWS)
 #define HAVE_AVX2 1
 #define AVX2 __attribute__((target("avx2")))
-#include <immintrin.h>
 #endif
 
 /* Word i of a row whose bits all move up by n: bit x takes what was at x - n. */
@@ -36,6 +35,15 @@ typedef struct neighbours {
     const uint64_t *before_y;
     const uint64_t *behind_y;
 } neighbours;
+
+/* A whole plane, for the kernels that go over one at a time. */
+typedef struct plane_rows {
+    const uint64_t *rows;
+    const uint64_t *before_z;
+    const uint64_t *behind_z;
+    int64_t n_left; /* rows from the first one of the plane to the end of the volume */
+    int along_y;
+} plane_rows;
 
 static neighbours find_neighbours(const medroi_bits *src, int64_t z, int64_t y,
                                   medroi_reach reach) {
@@ -75,81 +83,12 @@ static void dilate_row(uint64_t *out, const neighbours *n, int64_t n_words) {
 }
 
 #ifdef HAVE_AVX2
-/* Four words of a row at a time, those beyond it as zeros. */
-AVX2 static inline __m256i word_mask(int64_t n_left) {
-    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n_left), _mm256_setr_epi64x(0, 1, 2, 3));
-}
-
-AVX2 static inline __m256i load_words(const uint64_t *words, __m256i mask) {
-    return _mm256_maskload_epi64((const long long *)(const void *)words, mask);
-}
-
-/* The first words of four; storing by a mask is slow on some processors. */
-AVX2 static inline void store_words(uint64_t *words, int64_t n, __m256i v) {
-    __m128i half = _mm256_castsi256_si128(v);
-    if (n >= 4) {
-        _mm256_storeu_si256((__m256i *)(void *)words, v);
-        return;
-    }
-    if (n >= 2) {
-        _mm_storeu_si128((__m128i *)(void *)words, half);
-        half = _mm256_extracti128_si256(v, 1);
-        words += 2;
-    }
-    if (n & 1) {
-        _mm_storel_epi64((__m128i *)(void *)words, half);
-    }
-}
-
-/* Each bit's neighbour before it; the lowest word's comes from the word `before`. */
-AVX2 static inline __m256i bits_before(__m256i v, uint64_t before) {
-    __m256i words = _mm256_permute4x64_epi64(v, 0x90);
-    words = _mm256_blend_epi32(words, _mm256_set1_epi64x((long long)before), 0x03);
-    return _mm256_or_si256(_mm256_slli_epi64(v, 1), _mm256_srli_epi64(words, 63));
-}
-
-AVX2 static inline __m256i bits_behind(__m256i v, uint64_t behind) {
-    __m256i words = _mm256_permute4x64_epi64(v, 0xf9);
-    words = _mm256_blend_epi32(words, _mm256_set1_epi64x((long long)behind), 0xc0);
-    return _mm256_or_si256(_mm256_srli_epi64(v, 1), _mm256_slli_epi64(words, 63));
-}
-
-AVX2 static void erode_row_avx2(uint64_t *out, const neighbours *n, int64_t n_words,
-                                uint64_t before, uint64_t tail) {
-    for (int64_t i = 0; i < n_words; i += 4) {
-        __m256i mask = word_mask(n_words - i);
-        __m256i last =
-            _mm256_cmpeq_epi64(_mm256_set1_epi64x(n_words - 1 - i), _mm256_setr_epi64x(0, 1, 2, 3));
-        __m256i v = load_words(n->row + i, mask);
-        __m256i low = bits_before(v, i > 0 ? n->row[i - 1] : before);
-        __m256i high = bits_behind(v, i + 4 < n_words ? n->row[i + 4] : 0);
-        high = _mm256_or_si256(high, _mm256_and_si256(last, _mm256_set1_epi64x((long long)tail)));
-        __m256i along_z =
-            _mm256_and_si256(load_words(n->before_z + i, mask), load_words(n->behind_z + i, mask));
-        __m256i along_y =
-            _mm256_and_si256(load_words(n->before_y + i, mask), load_words(n->behind_y + i, mask));
-        v = _mm256_and_si256(v, _mm256_and_si256(low, high));
-        store_words(out + i, n_words - i, _mm256_and_si256(v, _mm256_and_si256(along_z, along_y)));
-    }
-}
-
-AVX2 static void dilate_row_avx2(uint64_t *out, const neighbours *n, int64_t n_words) {
-    for (int64_t i = 0; i < n_words; i += 4) {
-        __m256i mask = word_mask(n_words - i);
-        __m256i v = load_words(n->row + i, mask);
-        __m256i low = bits_before(v, i > 0 ? n->row[i - 1] : 0);
-        __m256i high = bits_behind(v, i + 4 < n_words ? n->row[i + 4] : 0);
-        __m256i along_z =
-            _mm256_or_si256(load_words(n->before_z + i, mask), load_words(n->behind_z + i, mask));
-        __m256i along_y =
-            _mm256_or_si256(load_words(n->before_y + i, mask), load_words(n->behind_y + i, mask));
-        v = _mm256_or_si256(v, _mm256_or_si256(low, high));
-        store_words(out + i, n_words - i, _mm256_or_si256(v, _mm256_or_si256(along_z, along_y)));
-    }
-}
+#include "hull_cross_avx2.h"
 #else
 #define erode_row_avx2 erode_row
 #define dilate_row_avx2 dilate_row
+#define erode_plane_avx2(out, planes, bits, outside) ((void)(planes))
+#define dilate_plane_avx2(out, planes, bits) ((void)(planes))
 #endif
 
 static int has_avx2(void) {
@@ -158,6 +97,16 @@ static int has_avx2(void) {
 #else
     return 0;
 #endif
+}
+
+/* A plane and those on both sides of it; the plane itself where there is none. */
+static plane_rows find_planes(const medroi_bits *src, int64_t z, medroi_reach reach) {
+    const uint64_t *rows = medroi_bit_row(src, z, 0);
+    int64_t along_z = reach.z ? src->n_y * src->n_words : 0;
+    plane_rows planes = {rows, rows - (z > 0 ? along_z : 0),
+                         rows + (z + 1 < src->n_z ? along_z : 0), (src->n_z - z) * src->n_y,
+                         reach.y != 0};
+    return planes;
 }
 
 static void erode_far_row(uint64_t *out, const neighbours *n, const medroi_bits *src,
@@ -183,16 +132,26 @@ static void dilate_far_row(uint64_t *out, const neighbours *n, int64_t n_words, 
     }
 }
 
+/* Whether a row fits the four words of one vector. */
+static int is_narrow(const medroi_bits *bits, medroi_reach reach) {
+    return reach.x == 1 && bits->n_words <= 4;
+}
+
 void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
                         int outside) {
     int wide = has_avx2();
     uint64_t before = outside ? UINT64_MAX : 0;
     uint64_t tail = outside ? UINT64_C(1) << ((src->n_x - 1) & 63) : 0;
     for (int64_t z = 0; z < src->n_z; z++) {
+        int on_z_face = reach.z && (z == 0 || z + 1 == src->n_z);
+        if (wide && is_narrow(src, reach) && (outside || !on_z_face)) {
+            plane_rows planes = find_planes(src, z, reach);
+            erode_plane_avx2(medroi_bit_row(dst, z, 0), &planes, src, outside);
+            continue;
+        }
         for (int64_t y = 0; y < src->n_y; y++) {
             uint64_t *out = medroi_bit_row(dst, z, y);
-            int on_face = (reach.z && (z == 0 || z + 1 == src->n_z)) ||
-                          (reach.y && (y == 0 || y + 1 == src->n_y));
+            int on_face = on_z_face || (reach.y && (y == 0 || y + 1 == src->n_y));
             if (on_face && !outside) {
                 memset(out, 0, (size_t)src->n_words * sizeof *out);
                 continue;
@@ -213,6 +172,11 @@ void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_
     int wide = has_avx2();
     uint64_t mask = last_word_mask(src);
     for (int64_t z = 0; z < src->n_z; z++) {
+        if (wide && is_narrow(src, reach)) {
+            plane_rows planes = find_planes(src, z, reach);
+            dilate_plane_avx2(medroi_bit_row(dst, z, 0), &planes, src);
+            continue;
+        }
         for (int64_t y = 0; y < src->n_y; y++) {
             uint64_t *out = medroi_bit_row(dst, z, y);
             neighbours n = find_neighbours(src, z, y, reach);

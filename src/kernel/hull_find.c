@@ -14,7 +14,6 @@ typedef struct outline {
     medroi_components components;
     medroi_bits tiles; /* of the whole volume */
     medroi_bits boxed; /* of the box of the hull */
-    medroi_grid_box tile_box;
     medroi_grid_box box;
     medroi_hull_info info;
     uint8_t *side;
@@ -50,92 +49,7 @@ size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
            align(medroi_bits_nbytes(&boxed)) + align(medroi_tile_encoder_nbytes(n));
 }
 
-static uint64_t count_all(const medroi_bits *bits) {
-    uint64_t n = 0;
-    for (int64_t k = 0; k < bits->n_z * bits->n_y; k++) {
-        n += medroi_count_run(bits->words + k * bits->n_words, 0, bits->n_x);
-    }
-    return n;
-}
-
-/* --- the hull ------------------------------------------------------------------------------- */
-
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static void include(medroi_span *span, int64_t start, int64_t stop) {
-    if (span->start == span->stop) {
-        span->start = start;
-        span->stop = stop;
-    }
-    span->start = lesser(span->start, start);
-    span->stop = stop > span->stop ? stop : span->stop;
-}
-
-static void find_boxes(outline *o) {
-    const medroi_bits *tiles = &o->tiles;
-    const medroi_grid *grid = &o->search->grid;
-    medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
-    for (int64_t z = 0; z < tiles->n_z; z++) {
-        for (int64_t y = 0; y < tiles->n_y; y++) {
-            const uint64_t *row = medroi_bit_row(tiles, z, y);
-            int64_t first = medroi_next_set(tiles, row, 0);
-            if (first < tiles->n_x) {
-                include(&box.z, z, z + 1);
-                include(&box.y, y, y + 1);
-                include(&box.x, first, medroi_last_set(tiles, row) + 1);
-            }
-        }
-    }
-    const int64_t e = MEDROI_HULL_EDGE;
-    medroi_grid_box voxels = {{box.z.start * e, lesser(box.z.stop * e, grid->n_z)},
-                              {box.y.start * e, lesser(box.y.stop * e, grid->n_y)},
-                              {box.x.start * e, lesser(box.x.stop * e, grid->n_x)}};
-    o->tile_box = box;
-    o->box = voxels;
-}
-
-/* The tiles of the box alone. */
-static void cut_tiles(outline *o) {
-    const medroi_grid_box *box = &o->tile_box;
-    uint64_t *words = o->boxed.words;
-    o->boxed = medroi_make_bits(box->z.stop - box->z.start, box->y.stop - box->y.start,
-                                box->x.stop - box->x.start);
-    o->boxed.words = words;
-    medroi_clear_bits(&o->boxed);
-    for (int64_t z = 0; z < o->boxed.n_z; z++) {
-        for (int64_t y = 0; y < o->boxed.n_y; y++) {
-            const uint64_t *row = medroi_bit_row(&o->tiles, z + box->z.start, y + box->y.start);
-            uint64_t *cut = medroi_bit_row(&o->boxed, z, y);
-            int64_t start = medroi_next_set(&o->tiles, row, 0);
-            while (start < o->tiles.n_x) {
-                int64_t stop = medroi_next_clear(&o->tiles, row, start);
-                medroi_set_run(cut, start - box->x.start, stop - box->x.start);
-                start = medroi_next_set(&o->tiles, row, stop);
-            }
-        }
-    }
-}
-
-/* Tissue voxels, opened or not, inside the hull. */
-static uint64_t count_inside(const outline *o) {
-    const medroi_grid *grid = &o->search->grid;
-    const int64_t e = MEDROI_HULL_EDGE;
-    uint64_t n = 0;
-    for (int64_t k = 0; k < grid->n_repeats * grid->n_z; k++) {
-        for (int64_t y = 0; y < grid->n_y; y++) {
-            const uint64_t *tiles = medroi_bit_row(&o->tiles, k % grid->n_z / e, y / e);
-            const uint64_t *row = medroi_bit_row(&o->bits.tissue, k, y);
-            int64_t start = medroi_next_set(&o->tiles, tiles, 0);
-            while (start < o->tiles.n_x) {
-                int64_t stop = medroi_next_clear(&o->tiles, tiles, start);
-                n += medroi_count_run(row, start * e * grid->inner,
-                                      lesser(stop * e, grid->n_x) * grid->inner);
-                start = medroi_next_set(&o->tiles, tiles, stop);
-            }
-        }
-    }
-    return n;
-}
 
 /* --- what is left out ----------------------------------------------------------------------- */
 
@@ -196,9 +110,9 @@ static size_t write_side(outline *o, double unopened_miss_rate) {
     size_t nbytes = 0;
     if (!medroi_grid_box_is_empty(&o->box)) {
         coded = medroi_code_tiles(&o->boxed, o->scratch, side + SIDE_HEAD_NBYTES, capacity);
+        uint64_t n_paid = (coded + SIDE_HEAD_NBYTES + 1) * 8 / BITS_PER_VOXEL - 1;
         if (coded == 0 ||
-            medroi_count_cleared(o->search, o->layout, &o->tiles, &o->box) * BITS_PER_VOXEL / 8 <=
-                coded + SIDE_HEAD_NBYTES) {
+            !medroi_clears_more_than(o->search, o->layout, &o->tiles, &o->box, n_paid)) {
             return 0;
         }
     }
@@ -210,16 +124,25 @@ static size_t write_side(outline *o, double unopened_miss_rate) {
     return nbytes;
 }
 
+/* The voxels of a box of tiles. */
+static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box *tiles) {
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_grid_box voxels = {{tiles->z.start * e, lesser(tiles->z.stop * e, grid->n_z)},
+                              {tiles->y.start * e, lesser(tiles->y.stop * e, grid->n_y)},
+                              {tiles->x.start * e, lesser(tiles->x.stop * e, grid->n_x)}};
+    return voxels;
+}
+
 static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
-    uint64_t n_tissue = count_all(&o->bits.tissue);
     medroi_drop_components(&o->components, &o->bits.opened);
     o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
     o->scratch += align(medroi_hull_tiles_nbytes(&o->search->grid));
     o->boxed = o->tiles;
     o->boxed.words = (uint64_t *)(void *)o->scratch;
     o->scratch += align(medroi_bits_nbytes(&o->boxed));
-    find_boxes(o);
-    cut_tiles(o);
+    medroi_grid_box tile_box = medroi_box_of_tiles(&o->tiles);
+    o->box = voxels_of(&o->search->grid, &tile_box);
+    medroi_cut_tiles(&o->tiles, &tile_box, &o->boxed);
     mark_outside(o);
     for (int64_t i = 0; i < o->components.n_found; i++) {
         const medroi_component *component = &o->components.found[i];
@@ -227,8 +150,8 @@ static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
             leave_out(o, component);
         }
     }
-    uint64_t n_outside = n_tissue - count_inside(o);
-    double unopened = n_tissue ? (double)n_outside / (double)n_tissue : 0.0;
+    medroi_counts all = medroi_count_outside(&o->search->grid, &o->bits.tissue, &o->tiles);
+    double unopened = all.n_tissue ? (double)all.n_missed / (double)all.n_tissue : 0.0;
     size_t nbytes = write_side(o, unopened);
     if (nbytes == 0) {
         return 0;
@@ -239,6 +162,8 @@ static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
     region->miss_rate = region->n_missed ? (double)region->n_missed / (double)n_counted : 0.0;
     region->side = o->side;
     region->side_nbytes = (uint32_t)nbytes;
+    region->hull_map = o->boxed.words;
+    region->hull_map_nbytes = medroi_bits_nbytes(&o->boxed);
     return 1;
 }
 

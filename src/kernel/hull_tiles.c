@@ -75,13 +75,15 @@ static void put_half_word(uint64_t *row, int64_t start, uint64_t bits) {
 static void make_tiles(const medroi_bits *voxels, const work *w) {
     _Static_assert(MEDROI_HULL_EDGE == 2, "halve() makes tiles of two voxels");
     medroi_clear_bits(&w->padded);
-    for (int64_t z = 0; z < voxels->n_z; z++) {
-        for (int64_t y = 0; y < voxels->n_y; y++) {
-            const uint64_t *row = medroi_bit_row(voxels, z, y);
-            uint64_t *tiles = medroi_bit_row(&w->padded, z / 2 + PAD, y / 2 + PAD);
+    for (int64_t z = 0; z < w->tiles.n_z; z++) {
+        for (int64_t y = 0; y < w->tiles.n_y; y++) {
+            const uint64_t *rows[4];
+            int n = medroi_cube_rows(voxels, z * 2, y * 2, 2, rows);
+            uint64_t *tiles = medroi_bit_row(&w->padded, z + PAD, y + PAD);
             for (int64_t i = 0; i < voxels->n_words; i++) {
-                if (row[i]) {
-                    put_half_word(tiles, i * 32 + PAD, halve(row[i]));
+                uint64_t any = medroi_any_of_rows(rows, n, i);
+                if (any) {
+                    put_half_word(tiles, i * 32 + PAD, halve(any));
                 }
             }
         }

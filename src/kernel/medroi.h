@@ -89,6 +89,8 @@ typedef struct medroi_region {
     uint64_t n_missed;    /* of these, outside the region */
     const uint8_t *side;  /* sections for the stream's side data, in the caller's scratch */
     uint32_t side_nbytes; /* 0 for a plain box */
+    const void *hull_map; /* of a hull what medroi_read_hull_map() finds in `side`; same memory */
+    size_t hull_map_nbytes;
 } medroi_region;
 
 /* Scratch memory that medroi_find_region needs for this layout, in bytes. */
@@ -134,6 +136,9 @@ typedef struct medroi_header {
     const uint8_t *side;  /* side data sections; points into the caller's buffer */
     uint32_t side_nbytes;
     uint8_t extended; /* 1: the extended record is used (set by the writer itself) */
+    /* The map of the hull in `side`, aligned to 8 bytes, for writers that have it: saves
+     * medroi_encode() decoding it. Else NULL. */
+    const void *hull_map;
 } medroi_header;
 
 /* Bytes before the payload. */

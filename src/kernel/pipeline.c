@@ -58,6 +58,11 @@ static size_t worker_count(uint32_t n_threads, uint64_t n_parts) {
     return n < 1 ? 1 : n > MEDROI_MAX_THREADS ? MEDROI_MAX_THREADS : (size_t)n;
 }
 
+/* Of the hull's map, where the caller does not have it. */
+static size_t map_to_read_nbytes(const medroi_header *header) {
+    return header->hull_map != NULL ? 0 : medroi_hull_map_nbytes(header);
+}
+
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
                                   uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
                                   medroi_error *error) {
@@ -82,7 +87,7 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
             *scratch_nbytes = worker_count(n_threads, n_parts) * medroi_block_nbytes(&head);
         }
     }
-    *scratch_nbytes += medroi_hull_map_nbytes(&trial);
+    *scratch_nbytes += map_to_read_nbytes(&trial);
     return MEDROI_OK;
 }
 
@@ -105,15 +110,16 @@ typedef struct encoding {
     size_t table_nbytes;
 } encoding;
 
-/* With a hull, some slices at a time, which are cleared while they are in the cache. */
-static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst) {
+/* Some slices at a time, which are cleared and summed while they are in the cache. `crc` may be
+ * NULL. */
+static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst, uint32_t *crc) {
     const medroi_header *header = e->header;
     uint8_t axis = header->slice_axis;
     medroi_box some = *box;
     int64_t n_slices = box->stop[axis] - box->start[axis];
     int64_t step = n_slices;
     size_t slice_nbytes = 0;
-    if (e->hull != NULL && n_slices > 0) {
+    if ((e->hull != NULL || crc != NULL) && n_slices > 0) {
         medroi_block block = block_of(header, box);
         slice_nbytes = medroi_block_nbytes(&block) / (size_t)n_slices;
         step = slice_nbytes < CACHED_NBYTES ? (int64_t)(CACHED_NBYTES / (slice_nbytes + 1)) + 1 : 1;
@@ -126,6 +132,10 @@ static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst) {
         if (e->hull != NULL) {
             medroi_apply_hull(header, e->hull, &some, slices);
         }
+        if (crc != NULL) {
+            int64_t n = some.stop[axis] - some.start[axis];
+            *crc = medroi_crc32(*crc, slices, (size_t)n * slice_nbytes);
+        }
     }
 }
 
@@ -137,7 +147,7 @@ static const uint8_t *dense_box(const encoding *e, const medroi_box *box, uint8_
         dense = medroi_dense_block(&header->layout, e->data, box, header->slice_axis);
     }
     if (dense == NULL) {
-        gather_box(e, box, scratch);
+        gather_box(e, box, scratch, NULL);
         dense = scratch;
     }
     return dense;
@@ -151,12 +161,13 @@ static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, med
     size_t offset = e->bound > 0 ? e->table_nbytes + (size_t)k * e->bound : e->used;
     size_t nbytes = medroi_block_nbytes(&block);
     uint8_t *dst = e->payload + offset;
+    uint32_t crc = 0;
     if (offset > e->capacity || e->capacity - offset < e->inner->bound(&block, e->params)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "the output buffer is smaller than medroi_encode_bound() asked for");
     }
     if (e->inner->encode == NULL) {
-        gather_box(e, &box, dst);
+        gather_box(e, &box, dst, &crc);
     } else {
         const uint8_t *dense = e->region;
         if (dense != NULL) {
@@ -169,13 +180,17 @@ static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, med
         if (status != MEDROI_OK) {
             return status;
         }
+        crc = medroi_crc32(0, dst, nbytes);
     }
-    e->crc = medroi_crc32(0, dst, nbytes);
     if (e->table_nbytes > 0) {
         medroi_store64(e->payload + k * MEDROI_PART_ROW_NBYTES, nbytes);
-        medroi_store32(e->payload + k * MEDROI_PART_ROW_NBYTES + 8, e->crc);
+        medroi_store32(e->payload + k * MEDROI_PART_ROW_NBYTES + 8, crc);
+    } else {
+        e->crc = crc;
     }
-    e->used += e->bound > 0 ? 0 : nbytes;
+    if (e->bound == 0) {
+        e->used += nbytes;
+    }
     return MEDROI_OK;
 }
 
@@ -231,7 +246,8 @@ medroi_status medroi_encode(medroi_header *header, const void *data, const doubl
     if (status != MEDROI_OK) {
         return status;
     }
-    size_t map_nbytes = medroi_hull_map_nbytes(header);
+    size_t map_nbytes = map_to_read_nbytes(header);
+    e.hull = header->hull_map;
     if (map_nbytes > 0) {
         e.hull = scratch;
         e.scratch += map_nbytes;

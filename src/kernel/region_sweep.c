@@ -121,7 +121,7 @@ static void merge_worker(const medroi_search *search, const medroi_worker *worke
     raise_columns(search, worker->column_cores, search->column_cores);
     medroi_sum_add_unsigned(total, worker->sum.low);
     total->high += worker->sum.high;
-    medroi_close_range(total, worker->sum.lowest, worker->sum.highest, worker->sum.count);
+    total->count += worker->sum.count;
 }
 
 medroi_sum medroi_sweep_array(medroi_search *search) {
@@ -134,7 +134,7 @@ medroi_sum medroi_sweep_array(medroi_search *search) {
         medroi_worker *worker = &search->workers[i];
         search->ops->clear(worker->column_peaks, length);
         search->ops->clear(worker->column_cores, length);
-        worker->sum = medroi_empty_sum();
+        memset(&worker->sum, 0, sizeof worker->sum);
     }
     (void)medroi_run_tasks(sweep_slab, search, medroi_count_slabs(search), search->n_workers, NULL);
     medroi_sum total = search->workers[0].sum;

@@ -1,6 +1,5 @@
 #include "rows.h"
 
-#include <math.h>
 #include <string.h>
 
 medroi_grid medroi_make_grid(const medroi_layout *layout) {
@@ -145,23 +144,6 @@ double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value) {
         return value.f;
     }
     return medroi_element_is_signed(type) ? (double)value.i : (double)value.u;
-}
-
-medroi_sum medroi_empty_sum(void) {
-    medroi_sum sum = {.lowest = (double)INFINITY, .highest = -(double)INFINITY};
-    return sum;
-}
-
-void medroi_close_range(medroi_sum *sum, double lowest, double highest, uint64_t count) {
-    sum->lowest = lowest < sum->lowest ? lowest : sum->lowest;
-    sum->highest = highest > sum->highest ? highest : sum->highest;
-    sum->count += count;
-}
-
-void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
-                      double highest, uint64_t count) {
-    sum->real += medroi_sum_of_lanes(lanes);
-    medroi_close_range(sum, lowest, highest, count);
 }
 
 void medroi_clear_tables(uint64_t *counts, uint32_t n_bins) {

@@ -98,11 +98,7 @@ typedef struct medroi_sum {
     int64_t high;
     double real; /* sum of floats */
     uint64_t count;
-    double lowest; /* of the floats that were added; rounding must not carry a mean beyond them */
-    double highest;
 } medroi_sum;
-
-medroi_sum medroi_empty_sum(void);
 
 /* In order, so that every build adds the same way. */
 static inline double medroi_sum_of_lanes(const double lanes[MEDROI_SUM_LANES]) {
@@ -113,11 +109,6 @@ static inline double medroi_sum_of_lanes(const double lanes[MEDROI_SUM_LANES]) {
     return total;
 }
 
-/* Take in the range and number of what was added. */
-void medroi_close_range(medroi_sum *sum, double lowest, double highest, uint64_t count);
-/* The same, and the lanes of a run of floats. */
-void medroi_close_run(medroi_sum *sum, const double lanes[MEDROI_SUM_LANES], double lowest,
-                      double highest, uint64_t count);
 void medroi_sum_add(medroi_sum *sum, int64_t value);
 void medroi_sum_add_unsigned(medroi_sum *sum, uint64_t value);
 
@@ -152,7 +143,7 @@ typedef struct medroi_plane {
     size_t length;
     size_t dy;
     size_t step;
-    int clean; /* neither the plane nor the one before it holds a NaN, as a sweep has said */
+    int clean; /* the plane and the one before it are finite, as a sweep has said */
 } medroi_plane;
 
 /* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. */
@@ -183,8 +174,8 @@ typedef struct medroi_row_ops {
     /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
     void (*add_up)(const void *row, size_t n, medroi_scalar background, medroi_sum *sum);
     /* Look at a plane once: add it up unless `sum` is NULL (rows of at most MEDROI_RUN_LENGTH
-     * elements), and raise the peaks. Returns 1 where it has seen that the plane after it holds no
-     * NaN. */
+     * elements), and raise the peaks. Returns 1 where it has seen that the plane after it is
+     * finite. */
     int (*sweep)(const medroi_plane *plane, const medroi_peaks *peaks, medroi_scalar background,
                  medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */

@@ -1,11 +1,11 @@
 /* AVX2 row kernels of one element type and one polarity; included by rows_kernels.c, which defines
  * ELEMENT, NAME, POLARITY (suffix of the functions, empty or _dark), VECTOR, LANES, LOAD, STORE,
  * ONE_TO_ALL, PEAK and PIT (and PEAK_HALF on 128 bits), VALUE (NaN out of the way), ALWAYS_CLEAN
- * (there is no NaN in this type), HOLDS_NAN (of a row and its bytes), IS_TISSUE
- * (mask of lanes that reach a limit), GROUP and LANE_BITS (from so many lanes of masks to as many
- * bits), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and
- * HALF_OF. Rows shorter than a vector go to the portable kernels. The last vector overlaps the one
- * before: taking an element in twice changes no peak. */
+ * (there are none in this type), HOLDS_ODD (whether a row of so many bytes may hold a NaN or an
+ * infinity), IS_TISSUE (mask of lanes that reach a limit), GROUP and LANE_BITS (from so many lanes
+ * of masks to as many bits), IS_BEYOND (of two peaks), NOTHING (beyond no peak) and HALF_OF. Rows
+ * shorter than a vector go to the portable kernels. The last vector overlaps the one before: taking
+ * an element in twice changes no peak. */
 
 /* Of the five rows only the one of the next plane comes from memory, too scattered for the hardware
  * to foresee: without this a volume of 256^3 takes nearly twice as long. */
@@ -80,7 +80,7 @@ AVX2_NAME(_sweep_plain)(AVX2_NAME(_sweep_state) * state, const JOIN(NAME, _t) * 
     for (size_t i = start; i < stop; i += LANES) {
         VECTOR x = LOAD(v + i);
         if (add) {
-            JOIN(NAME, _take)(&state->sums, x);
+            JOIN(NAME, _take)(&state->sums, x, clean);
         }
         state->peak = AVX2_NAME(_raise)(state->columns + i, VALUE_OF(x, clean), state->peak);
     }
@@ -154,7 +154,7 @@ AVX2_NAME(_sweep_plane)(medroi_plane plane, medroi_peaks peaks, medroi_scalar ba
         const JOIN(NAME, _t) *v = rows[0];
         state.peak = state.core = ONE_TO_ALL(NOTHING);
         int clean_after =
-            plane.after && !HOLDS_NAN(plane.after + y * plane.row_nbytes, n * sizeof(ELEMENT));
+            plane.after && !HOLDS_ODD(plane.after + y * plane.row_nbytes, n * sizeof(ELEMENT));
         n_clean += (size_t)clean_after;
         if (eroded && wide && (ALWAYS_CLEAN || (plane.clean && clean_after))) {
             AVX2_NAME(_sweep_eroded)(&state, rows, n, plane.step, add, 1);
@@ -213,7 +213,7 @@ AVX2 static void AVX2_NAME(_add_up)(const void *row, size_t n, medroi_scalar bac
     }
     JOIN(NAME, _sums) sums = JOIN(NAME, _begin_sums)(background);
     for (size_t i = 0; i < n_vectors; i++) {
-        JOIN(NAME, _take)(&sums, LOAD(v + i * LANES));
+        JOIN(NAME, _take)(&sums, LOAD(v + i * LANES), 0);
     }
     if (n % LANES) {
         JOIN(NAME, _take_tail)(&sums, v + n, n % LANES);

@@ -1,6 +1,7 @@
-/* AVX2 sums: begin, take one vector after another, end each run, close (which begins anew).
- * Included by rows_kernels.c. The elements left over at the end of a run are taken as one vector
- * more, the rest of whose lanes is background. Close before 32767 vectors, or a lane overflows. */
+/* AVX2 sums: begin, take one vector after another (`clean`: known to be finite), end each run,
+ * close (which begins anew). Included by rows_kernels.c. The elements left over at the end of a run
+ * are taken as one vector more, the rest of whose lanes is background. Close before 32767 vectors,
+ * or a lane overflows. */
 
 /* 32 bytes from `k` on: first 32 - k ones, then zeros. */
 static const uint8_t ones_then_zeros[64] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
@@ -62,13 +63,14 @@ AVX2 static inline void take_double_words(integer_sums *sums, __m256i v, __m256i
         sums.air = _mm256_set1_epi##bits((cast)background.i);                                      \
         return sums;                                                                               \
     }                                                                                              \
-    AVX2 static inline void name##_take(name##_sums *sums, __m256i v) {                            \
+    AVX2 static inline void name##_take(name##_sums *sums, __m256i v, int clean) {                 \
+        (void)clean;                                                                               \
         take_##unit(sums, v, _mm256_set1_epi##bits((cast)(bias_bits)));                            \
     }                                                                                              \
     AVX2 static inline void name##_take_tail(name##_sums *sums, const void *end, size_t n) {       \
         size_t n_bytes = n * (bits) / 8;                                                           \
         __m256i v = LOAD_256((const uint8_t *)end - 32);                                           \
-        name##_take(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)));          \
+        name##_take(sums, _mm256_blendv_epi8(v, sums->air, leading_bytes(32 - n_bytes)), 1);       \
     }                                                                                              \
     AVX2 static inline void name##_end_run(name##_sums *sums, size_t n_vectors, medroi_sum *sum) { \
         (void)sums;                                                                                \
@@ -95,27 +97,9 @@ INTEGER_SUMS(i32, double_words, 32, int, 0x80000000, sum_of_u64(sums->totals),
              sum_of_i32(sums->matches), INT64_C(0x80000000))
 INTEGER_SUMS(u32, double_words, 32, int, 0, sum_of_u64(sums->totals), sum_of_i32(sums->matches), 0)
 
-#define FOLD_F32(name, op)                                                                         \
-    AVX2 static inline float name(__m256 v) {                                                      \
-        __m128 half = _mm_##op##_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));       \
-        half = _mm_##op##_ps(half, _mm_movehl_ps(half, half));                                     \
-        return _mm_cvtss_f32(_mm_##op##_ss(half, _mm_movehdup_ps(half)));                          \
-    }
-#define FOLD_F64(name, op)                                                                         \
-    AVX2 static inline double name(__m256d v) {                                                    \
-        __m128d half = _mm_##op##_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));      \
-        return _mm_cvtsd_f64(_mm_##op##_sd(half, _mm_unpackhi_pd(half, half)));                    \
-    }
-FOLD_F32(min_of_f32, min)
-FOLD_F32(max_of_f32, max)
-FOLD_F64(min_of_f64, min)
-FOLD_F64(max_of_f64, max)
-
 /* Lanes 0-3 and 4-7 of the definition of the float sum. */
 typedef struct f32_sums {
     __m256d lanes[2];
-    __m256 lows;
-    __m256 highs;
     __m256i counts;
     __m256 air;
 } f32_sums;
@@ -123,33 +107,27 @@ typedef struct f32_sums {
 AVX2 static inline f32_sums f32_begin_sums(medroi_scalar background) {
     f32_sums sums;
     sums.lanes[0] = sums.lanes[1] = _mm256_setzero_pd();
-    sums.lows = _mm256_set1_ps(INFINITY);
-    sums.highs = _mm256_set1_ps(-INFINITY);
     sums.counts = _mm256_setzero_si256();
     sums.air = _mm256_set1_ps((float)background.f);
     return sums;
 }
 
-AVX2 static inline void f32_take(f32_sums *sums, __m256 v) {
-    const __m256 far = _mm256_set1_ps(INFINITY);
-    __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
-    __m256 keep = _mm256_and_ps(_mm256_cmp_ps(size, far, _CMP_LT_OQ),
-                                _mm256_cmp_ps(v, sums->air, _CMP_NEQ_UQ));
+AVX2 static inline void f32_take(f32_sums *sums, __m256 v, int clean) {
+    __m256 keep = _mm256_cmp_ps(v, sums->air, _CMP_NEQ_UQ);
+    if (!clean) {
+        __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
+        keep = _mm256_and_ps(keep, _mm256_cmp_ps(size, _mm256_set1_ps(INFINITY), _CMP_LT_OQ));
+    }
     __m256 kept = _mm256_and_ps(v, keep);
     sums->lanes[0] = _mm256_add_pd(sums->lanes[0], _mm256_cvtps_pd(_mm256_castps256_ps128(kept)));
     sums->lanes[1] = _mm256_add_pd(sums->lanes[1], _mm256_cvtps_pd(_mm256_extractf128_ps(kept, 1)));
-    /* A blend would have the compiler find the signs of the mask first. */
-    __m256 low = _mm256_or_ps(kept, _mm256_andnot_ps(keep, far));
-    __m256 high = _mm256_or_ps(kept, _mm256_andnot_ps(keep, _mm256_set1_ps(-INFINITY)));
-    sums->lows = _mm256_min_ps(sums->lows, low);
-    sums->highs = _mm256_max_ps(sums->highs, high);
     sums->counts = _mm256_sub_epi32(sums->counts, _mm256_castps_si256(keep));
 }
 
 AVX2 static inline void f32_take_tail(f32_sums *sums, const void *end, size_t n) {
     __m256i mask = leading_bytes(n * sizeof(float));
     __m256 v = _mm256_maskload_ps((const float *)end - n, mask);
-    f32_take(sums, _mm256_blendv_ps(_mm256_set1_ps(INFINITY), v, _mm256_castsi256_ps(mask)));
+    f32_take(sums, _mm256_blendv_ps(_mm256_set1_ps(INFINITY), v, _mm256_castsi256_ps(mask)), 0);
 }
 
 AVX2 static inline void f32_end_run(f32_sums *sums, size_t n_vectors, medroi_sum *sum) {
@@ -165,16 +143,13 @@ AVX2 static inline void f32_close_sums(f32_sums *sums, size_t n_taken, medroi_sc
                                        medroi_sum *sum) {
     (void)n_taken;
     (void)background;
-    medroi_close_range(sum, (double)min_of_f32(sums->lows), (double)max_of_f32(sums->highs),
-                       (uint64_t)sum_of_i32(sums->counts));
+    sum->count += (uint64_t)sum_of_i32(sums->counts);
     sums->counts = _mm256_setzero_si256();
 }
 
 /* The two vectors of lanes take turns: lanes[0] is the one whose turn it is. */
 typedef struct f64_sums {
     __m256d lanes[2];
-    __m256d lows;
-    __m256d highs;
     __m256i counts;
     __m256d air;
 } f64_sums;
@@ -182,32 +157,29 @@ typedef struct f64_sums {
 AVX2 static inline f64_sums f64_begin_sums(medroi_scalar background) {
     f64_sums sums;
     sums.lanes[0] = sums.lanes[1] = _mm256_setzero_pd();
-    sums.lows = _mm256_set1_pd((double)INFINITY);
-    sums.highs = _mm256_set1_pd(-(double)INFINITY);
     sums.counts = _mm256_setzero_si256();
     sums.air = _mm256_set1_pd(background.f);
     return sums;
 }
 
-AVX2 static inline void f64_take(f64_sums *sums, __m256d v) {
-    const __m256d far = _mm256_set1_pd((double)INFINITY);
-    __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), v);
-    __m256d keep = _mm256_and_pd(_mm256_cmp_pd(size, far, _CMP_LT_OQ),
-                                 _mm256_cmp_pd(v, sums->air, _CMP_NEQ_UQ));
+AVX2 static inline void f64_take(f64_sums *sums, __m256d v, int clean) {
+    __m256d keep = _mm256_cmp_pd(v, sums->air, _CMP_NEQ_UQ);
+    if (!clean) {
+        __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), v);
+        __m256d far = _mm256_set1_pd((double)INFINITY);
+        keep = _mm256_and_pd(keep, _mm256_cmp_pd(size, far, _CMP_LT_OQ));
+    }
     __m256d next = sums->lanes[1];
     sums->lanes[1] = _mm256_add_pd(sums->lanes[0], _mm256_and_pd(v, keep));
     sums->lanes[0] = next;
-    sums->lows = _mm256_min_pd(sums->lows, _mm256_blendv_pd(far, v, keep));
-    sums->highs =
-        _mm256_max_pd(sums->highs, _mm256_blendv_pd(_mm256_set1_pd(-(double)INFINITY), v, keep));
     sums->counts = _mm256_sub_epi64(sums->counts, _mm256_castpd_si256(keep));
 }
 
 AVX2 static inline void f64_take_tail(f64_sums *sums, const void *end, size_t n) {
     __m256i mask = leading_bytes(n * sizeof(double));
     __m256d v = _mm256_maskload_pd((const double *)end - n, mask);
-    f64_take(sums,
-             _mm256_blendv_pd(_mm256_set1_pd((double)INFINITY), v, _mm256_castsi256_pd(mask)));
+    f64_take(sums, _mm256_blendv_pd(_mm256_set1_pd((double)INFINITY), v, _mm256_castsi256_pd(mask)),
+             0);
 }
 
 AVX2 static inline void f64_end_run(f64_sums *sums, size_t n_vectors, medroi_sum *sum) {
@@ -222,7 +194,6 @@ AVX2 static inline void f64_close_sums(f64_sums *sums, size_t n_taken, medroi_sc
                                        medroi_sum *sum) {
     (void)n_taken;
     (void)background;
-    medroi_close_range(sum, min_of_f64(sums->lows), max_of_f64(sums->highs),
-                       sum_of_u64(sums->counts));
+    sum->count += sum_of_u64(sums->counts);
     sums->counts = _mm256_setzero_si256();
 }

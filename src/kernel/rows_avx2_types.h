@@ -29,35 +29,36 @@ AVX2 static inline uint64_t bits_of_quad_words(const __m256i masks[1]) {
     return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(masks[0]));
 }
 
-/* Whether a row of at least 32 bytes holds a NaN. Its last 32 are looked at whatever came before.
- */
-#define HOLDS_NAN_OF(name, element, vector, load, unordered, either, mask_of)                      \
+/* Whether a row of at least 32 bytes holds a NaN or an infinity, or values so far apart that their
+ * difference is one: times 0, they stay NaN. Its last 32 are looked at whatever came before. */
+#define HOLDS_ODD_OF(name, element, vector, suffix)                                                \
     AVX2 static inline int name(const void *row, size_t nbytes) {                                  \
         const uint8_t *bytes = row;                                                                \
-        vector last = load((const element *)(const void *)(bytes + nbytes - 32));                  \
-        vector found = unordered(last, last, _CMP_UNORD_Q);                                        \
+        const vector zero = _mm256_setzero_##suffix();                                             \
+        vector last = _mm256_loadu_##suffix((const element *)(const void *)(bytes + nbytes - 32)); \
+        vector found = _mm256_mul_##suffix(last, zero);                                            \
         for (size_t i = 0; i + 64 <= nbytes; i += 64) {                                            \
-            vector v = load((const element *)(const void *)(bytes + i));                           \
-            vector w = load((const element *)(const void *)(bytes + i + 32));                      \
-            found = either(found, unordered(v, w, _CMP_UNORD_Q));                                  \
+            vector v = _mm256_loadu_##suffix((const element *)(const void *)(bytes + i));          \
+            vector w = _mm256_loadu_##suffix((const element *)(const void *)(bytes + i + 32));     \
+            v = _mm256_mul_##suffix(_mm256_sub_##suffix(v, w), zero);                              \
+            found = _mm256_add_##suffix(found, v);                                                 \
         }                                                                                          \
         if (nbytes % 64 > 32) {                                                                    \
-            vector v = load((const element *)(const void *)(bytes + nbytes / 64 * 64));            \
-            found = either(found, unordered(v, v, _CMP_UNORD_Q));                                  \
+            const uint8_t *rest = bytes + nbytes / 64 * 64;                                        \
+            vector v = _mm256_loadu_##suffix((const element *)(const void *)rest);                 \
+            found = _mm256_add_##suffix(found, _mm256_mul_##suffix(v, zero));                      \
         }                                                                                          \
-        return mask_of(found) != 0;                                                                \
+        return _mm256_movemask_##suffix(_mm256_cmp_##suffix(found, found, _CMP_UNORD_Q)) != 0;     \
     }
-HOLDS_NAN_OF(f32_holds_nan, float, __m256, _mm256_loadu_ps, _mm256_cmp_ps, _mm256_or_ps,
-             _mm256_movemask_ps)
-HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm256_or_pd,
-             _mm256_movemask_pd)
+HOLDS_ODD_OF(f32_holds_odd, float, __m256, ps)
+HOLDS_ODD_OF(f64_holds_odd, double, __m256d, pd)
 
 #define ELEMENT int8_t
 #define NAME i8
 #define FIELD i
 #define LANES 32
 #define ALWAYS_CLEAN 1
-#define HOLDS_NAN(row, nbytes) 0
+#define HOLDS_ODD(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
@@ -88,7 +89,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -102,7 +103,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD u
 #define LANES 32
 #define ALWAYS_CLEAN 1
-#define HOLDS_NAN(row, nbytes) 0
+#define HOLDS_ODD(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_bytes
 #define VECTOR __m256i
@@ -133,7 +134,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -147,7 +148,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD i
 #define LANES 16
 #define ALWAYS_CLEAN 1
-#define HOLDS_NAN(row, nbytes) 0
+#define HOLDS_ODD(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_words
 #define VECTOR __m256i
@@ -178,7 +179,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -192,7 +193,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD u
 #define LANES 16
 #define ALWAYS_CLEAN 1
-#define HOLDS_NAN(row, nbytes) 0
+#define HOLDS_ODD(row, nbytes) 0
 #define GROUP 32
 #define LANE_BITS bits_of_words
 #define VECTOR __m256i
@@ -223,7 +224,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -237,7 +238,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD i
 #define LANES 8
 #define ALWAYS_CLEAN 1
-#define HOLDS_NAN(row, nbytes) 0
+#define HOLDS_ODD(row, nbytes) 0
 #define GROUP 8
 #define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
@@ -268,7 +269,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -282,7 +283,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD u
 #define LANES 8
 #define ALWAYS_CLEAN 1
-#define HOLDS_NAN(row, nbytes) 0
+#define HOLDS_ODD(row, nbytes) 0
 #define GROUP 8
 #define LANE_BITS bits_of_double_words
 #define VECTOR __m256i
@@ -313,7 +314,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -327,7 +328,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD f
 #define LANES 8
 #define ALWAYS_CLEAN 0
-#define HOLDS_NAN f32_holds_nan
+#define HOLDS_ODD f32_holds_odd
 #define GROUP 8
 #define LANE_BITS bits_of_double_words
 #define VECTOR __m256
@@ -358,7 +359,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR
@@ -372,7 +373,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #define FIELD f
 #define LANES 4
 #define ALWAYS_CLEAN 0
-#define HOLDS_NAN f64_holds_nan
+#define HOLDS_ODD f64_holds_odd
 #define GROUP 4
 #define LANE_BITS bits_of_quad_words
 #define VECTOR __m256d
@@ -403,7 +404,7 @@ HOLDS_NAN_OF(f64_holds_nan, double, __m256d, _mm256_loadu_pd, _mm256_cmp_pd, _mm
 #undef FIELD
 #undef LANES
 #undef ALWAYS_CLEAN
-#undef HOLDS_NAN
+#undef HOLDS_ODD
 #undef GROUP
 #undef LANE_BITS
 #undef VECTOR

@@ -16,12 +16,9 @@
 typedef ELEMENT UNALIGNED JOIN(NAME, _t);
 
 #if IS_FLOAT
-static inline void JOIN(NAME, _add_one)(ELEMENT value, ELEMENT air, double *lane, ELEMENT *lowest,
-                                        ELEMENT *highest, uint64_t *count) {
+static inline void JOIN(NAME, _add_one)(ELEMENT value, ELEMENT air, double *lane, uint64_t *count) {
     if (value != air && value > LOWEST && value < HIGHEST) {
         *lane += (double)value;
-        *lowest = LESSER(*lowest, value);
-        *highest = GREATER(*highest, value);
         *count += 1;
     }
 }
@@ -31,13 +28,12 @@ static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar backgro
     const JOIN(NAME, _t) *v = row;
     const ELEMENT air = (ELEMENT)background.FIELD;
     double lanes[MEDROI_SUM_LANES] = {0};
-    ELEMENT lowest = HIGHEST;
-    ELEMENT highest = LOWEST;
     uint64_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        JOIN(NAME, _add_one)(v[i], air, &lanes[i % MEDROI_SUM_LANES], &lowest, &highest, &count);
+        JOIN(NAME, _add_one)(v[i], air, &lanes[i % MEDROI_SUM_LANES], &count);
     }
-    medroi_close_run(sum, lanes, (double)lowest, (double)highest, count);
+    sum->real += medroi_sum_of_lanes(lanes);
+    sum->count += count;
 }
 #else
 static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,

@@ -63,6 +63,7 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
     header->miss_rate = region.miss_rate;
     header->side = region.side;
     header->side_nbytes = region.side_nbytes;
+    header->hull_map = region.hull_map;
     memcpy(header->affine, settings->affine, sizeof header->affine);
     header->inner_id = settings->inner_id;
     header->slice_axis = settings->slice_axis < 0 || layout->ndim == 1

@@ -183,6 +183,7 @@ static medroi_status read_fields(const uint8_t *src, medroi_header *header, medr
     header->payload_crc = medroi_load32(src + 104);
     header->inner_id = medroi_load16(src + 108);
     header->slice_axis = src[111];
+    header->hull_map = NULL;
     return MEDROI_OK;
 }
 

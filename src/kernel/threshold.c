@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SUM_SCALE 0x1p64
+#define VALUES_AT_ONCE 256
 
 static const struct {
     double lowest;
@@ -120,28 +121,77 @@ static medroi_tau integer_mean(medroi_element_type type, const medroi_sum *sum, 
     return tau;
 }
 
-static double clamp(double value, double low, double high) {
-    return value < low ? low : value > high ? high : value;
+typedef struct value_range {
+    double lowest;
+    double highest;
+} value_range;
+
+static int holds(const value_range *range, double value) {
+    return range->lowest <= value && value <= range->highest;
+}
+
+/* Take in what counts of a row, its values divided by `scale`, until the range holds `mean`. */
+static void widen_to_row(const medroi_search *search, const uint8_t *row, double mean, double scale,
+                         value_range *range) {
+    double values[VALUES_AT_ONCE];
+    for (int64_t start = 0; start < search->grid.length && !holds(range, mean);
+         start += VALUES_AT_ONCE) {
+        int64_t left = search->grid.length - start;
+        int64_t n = left < VALUES_AT_ONCE ? left : VALUES_AT_ONCE;
+        search->ops->widen(row + (size_t)start * search->source.nbytes, (size_t)n, values);
+        for (int64_t i = 0; i < n; i++) {
+            double value = values[i] / scale;
+            if (isfinite(values[i]) && values[i] != search->background.f) {
+                range->lowest = value < range->lowest ? value : range->lowest;
+                range->highest = value > range->highest ? value : range->highest;
+            }
+        }
+    }
+}
+
+/* Take in every row, or those alone whose peak reaches the mean, until the range holds it. */
+static void widen_to_rows(medroi_search *search, double mean, double scale, int all,
+                          value_range *range) {
+    const medroi_grid *grid = &search->grid;
+    medroi_scalar tau =
+        medroi_tau_from_number(search->type, mean * scale, search->options->dark).element;
+    int64_t n_rows = grid->n_z * grid->n_y;
+    for (int64_t k = 0; k < grid->n_repeats * n_rows && !holds(range, mean); k++) {
+        uint8_t reaches = 0;
+        const uint8_t *peak = search->row_peaks + (size_t)(k % n_rows) * search->source.nbytes;
+        search->ops->flag(peak, 1, tau, &reaches);
+        if (all || reaches) {
+            medroi_source_seek(&search->source, k / n_rows);
+            widen_to_row(
+                search,
+                medroi_source_single_row(&search->source, k % n_rows / grid->n_y, k % grid->n_y),
+                mean, scale, range);
+        }
+    }
+}
+
+/* Rounding must not carry a mean beyond what was counted. Seldom does it: two values on both sides
+ * of the mean are soon found, and only where they are not the whole range is. */
+static double clamp_to_counted(medroi_search *search, double mean, double scale) {
+    value_range range = {(double)INFINITY, -(double)INFINITY};
+    widen_to_rows(search, mean, scale, 0, &range);
+    widen_to_rows(search, mean, scale, 1, &range);
+    return mean < range.lowest ? range.lowest : mean > range.highest ? range.highest : mean;
 }
 
 static void add_scaled_run(const medroi_search *search, const uint8_t *run, int64_t n,
                            medroi_sum *sum) {
     double lanes[MEDROI_SUM_LANES] = {0};
-    double lowest = (double)INFINITY;
-    double highest = -(double)INFINITY;
-    uint64_t count = 0;
     for (int64_t i = 0; i < n; i++) {
         double value = 0;
         search->ops->widen(run + (size_t)i * search->source.nbytes, 1, &value);
         if (isfinite(value) && value != search->background.f) {
             value /= SUM_SCALE;
             lanes[i % MEDROI_SUM_LANES] += value;
-            lowest = value < lowest ? value : lowest;
-            highest = value > highest ? value : highest;
-            count++;
+            sum->count++;
         }
     }
-    medroi_close_run(sum, lanes, lowest, highest, count);
+    sum->real += medroi_sum_of_lanes(lanes);
 }
 
 static void add_scaled_plane(medroi_search *search, int64_t z, medroi_sum *sum) {
@@ -162,14 +212,14 @@ static void add_scaled_plane(medroi_search *search, int64_t z, medroi_sum *sum) 
 /* Where the float sum overflows: once more with every value divided by a power of two. */
 static double mean_of_huge_floats(medroi_search *search) {
     const medroi_grid *grid = &search->grid;
-    medroi_sum sum = medroi_empty_sum();
+    medroi_sum sum = {0};
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         medroi_source_seek(&search->source, repeat);
         for (int64_t z = 0; z < grid->n_z; z++) {
             add_scaled_plane(search, z, &sum);
         }
     }
-    return clamp(sum.real / (double)sum.count, sum.lowest, sum.highest) * SUM_SCALE;
+    return clamp_to_counted(search, sum.real / (double)sum.count, SUM_SCALE) * SUM_SCALE;
 }
 
 medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum) {
@@ -180,8 +230,7 @@ medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum) {
     if (!medroi_element_is_float(search->type)) {
         return integer_mean(search->type, sum, dark);
     }
-    double mean = isfinite(sum->real)
-                      ? clamp(sum->real / (double)sum->count, sum->lowest, sum->highest)
-                      : mean_of_huge_floats(search);
+    double mean = isfinite(sum->real) ? clamp_to_counted(search, sum->real / (double)sum->count, 1)
+                                      : mean_of_huge_floats(search);
     return medroi_tau_from_number(search->type, mean, dark);
 }

@@ -84,6 +84,8 @@ cdef extern from "medroi.h" nogil:
         uint64_t n_missed
         const uint8_t *side
         uint32_t side_nbytes
+        const void *hull_map
+        size_t hull_map_nbytes
     ctypedef struct medroi_hull_info:
         uint8_t is_hull
         double unopened_miss_rate
@@ -107,6 +109,7 @@ cdef extern from "medroi.h" nogil:
         uint32_t payload_crc
         const uint8_t *side
         uint32_t side_nbytes
+        const void *hull_map
         uint8_t extended
     ctypedef struct medroi_block:
         int32_t ndim
@@ -264,7 +267,7 @@ cdef tuple from_box(const medroi_box *box, int ndim):
 def find_region(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
                 bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background,
                 uint32_t threads=1, bint largest_only=False):
-    """(box, threshold, miss_rate, n_tissue, n_missed, side data) of one array."""
+    """(box, threshold, miss_rate, n_tissue, n_missed, side data, hull's map) of one array."""
     cdef medroi_region_options options
     cdef medroi_region region
     cdef medroi_error error
@@ -287,7 +290,8 @@ def find_region(Layout layout not None, const uint8_t[::1] data, int rule, doubl
         check(status, &error)
         return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
                 region.n_tissue, region.n_missed,
-                b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes])
+                b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
+                (<const char *>region.hull_map)[:region.hull_map_nbytes])
     finally:
         free(scratch)
 
@@ -340,7 +344,8 @@ cdef class Header:
 
     @staticmethod
     def make(Layout layout not None, box, uint64_t background, double threshold,
-             double miss_rate, affine, int inner_id, int slice_axis, bytes side=b""):
+             double miss_rate, affine, int inner_id, int slice_axis, bytes side=b"",
+             bytes hull_map=b""):
         cdef Header self = Header.__new__(Header)
         memset(&self.c, 0, sizeof(self.c))
         self.c.layout = layout.c
@@ -353,6 +358,9 @@ cdef class Header:
         self.c.inner_id = inner_id
         self.c.slice_axis = slice_axis
         self._keep(side)
+        if hull_map:  # the memory of bytes is aligned to 8
+            self.hull_map = hull_map
+            self.c.hull_map = PyBytes_AS_STRING(hull_map)
         return self
 
     @staticmethod

@@ -161,6 +161,7 @@ def _encode_dense(dense: Array, settings: Settings) -> bytes:
         inner_id=settings.inner.codec_id,
         slice_axis=_slice_axis(dense, settings.slice_axis, options.axes),
         side=region.side,
+        hull_map=region.hull_map,
     )
     codec = _with_spacing(settings, header)
     if isinstance(codec, NativeCodec) and codec.is_native():

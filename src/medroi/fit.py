@@ -154,6 +154,7 @@ def keep_region(
         inner_id=0,
         slice_axis=0,
         side=region.side,
+        hull_map=region.hull_map,
     )
     memory = arrays.memory_of(mask)
     _kernel.fill_outside(header.layout, memory, region.box, 0)

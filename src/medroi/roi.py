@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,8 @@ class Region:
         hull, opened tissue alone.
     side : bytes
         Sections for the side data of a stream: the hull, and what was left out.
+    hull_map : bytes
+        The hull's map of tiles, as decoding `side` would find it; empty for a box.
     """
 
     box: Box
@@ -98,6 +100,7 @@ class Region:
     n_tissue: int
     n_missed: int
     side: bytes = b""
+    hull_map: bytes = field(default=b"", repr=False)
 
 
 def _check_threshold(threshold: Any) -> None:
