@@ -134,9 +134,7 @@ def test_running_freely_gives_the_reference_symbols_and_rows(
 
 def likelihoods(case: str, symbols: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     """Probability of each symbol under its distribution around 0."""
-    upper, lower = (
-        (side - np.abs(symbols)) / np.maximum(deviations, 0.11) for side in (0.5, -0.5)
-    )
+    upper, lower = ((side - np.abs(symbols)) / np.maximum(deviations, 0.11) for side in (0.5, -0.5))
     if SETTINGS[case].likelihood == "logistic":
         return expit(upper) - expit(lower)
     return ndtr(upper) - ndtr(lower)

@@ -40,9 +40,7 @@ def test_an_imported_file_is_recognised_listed_found_and_verified(
     assert main(["weights", "verify"]) == 0
 
 
-def test_a_changed_store_is_found_out(
-    checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_changed_store_is_found_out(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "import", str(checkpoint), "--codec", "sirenmri"]) == 0
     (file,) = weights.store_folder().glob("*.npz")
     with np.load(file) as stored:

@@ -249,10 +249,7 @@ def _decode(codec: Hific, opened: part.Part, out: Array) -> None:
             "other probabilities than the writer's"
         )
     drawn = np.stack(
-        [
-            coding.draw(networks, latents, setting)[: shape[0], : shape[1]]
-            for _, latents in found
-        ]
+        [coding.draw(networks, latents, setting)[: shape[0], : shape[1]] for _, latents in found]
     )
     if out.dtype.kind == "f":
         drawn = np.rint(drawn * _FLOAT_LEVELS) / _FLOAT_LEVELS
