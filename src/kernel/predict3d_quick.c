@@ -31,7 +31,9 @@ p3_row p3_row_at(const p3_part *p, uint32_t *sizes, int64_t z, int64_t y) {
     return r;
 }
 
-P3_CLONES void p3_row_sums(const p3_row *r, int64_t row, int64_t width, int32_t *restrict sums) {
+/* A function of several clones is visible from outside whatever the flags say, unless static. */
+P3_CLONES static void row_sums(const p3_row *r, int64_t row, int64_t width,
+                               int32_t *restrict sums) {
     const int32_t *c = r->c, *n = r->n, *f = r->f, *w = r->w;
     for (int64_t x = 0; x < width; x++)
         sums[x] = w[1] * c[x - row] + w[2] * c[x - row - 1] + w[3] * c[x - row + 1] +
@@ -49,8 +51,12 @@ P3_CLONES void p3_row_sums(const p3_row *r, int64_t row, int64_t width, int32_t 
                    w[19] * f[x + row];
 }
 
-P3_CLONES void p3_row_around(const p3_row *r, int64_t row, int64_t width, uint32_t *restrict around,
-                             uint8_t *restrict flat) {
+void p3_row_sums(const p3_row *r, int64_t row, int64_t width, int32_t *restrict sums) {
+    row_sums(r, row, width, sums);
+}
+
+P3_CLONES static void row_around(const p3_row *r, int64_t row, int64_t width,
+                                 uint32_t *restrict around, uint8_t *restrict flat) {
     const int32_t *c = r->c, *n = r->n;
     const uint32_t *e = r->e, *en = r->en;
     for (int64_t x = 0; x < width; x++)
@@ -66,6 +72,11 @@ P3_CLONES void p3_row_around(const p3_row *r, int64_t row, int64_t width, uint32
         around[x] += 2 * en[x];
     for (int64_t x = 0; x < width; x++)
         flat[x] = (c[x - row] == c[x - row + 1]) & (c[x - row] == n[x]) & (c[x - row] == n[x + 1]);
+}
+
+void p3_row_around(const p3_row *r, int64_t row, int64_t width, uint32_t *restrict around,
+                   uint8_t *restrict flat) {
+    row_around(r, row, width, around, flat);
 }
 
 int64_t p3_wide_sum(const p3_row *r, int64_t row, int64_t x) {
