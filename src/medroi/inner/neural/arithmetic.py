@@ -1,4 +1,4 @@
-"""Other arithmetic for the same computation, to prove that a result does not depend on it."""
+"""What PyTorch computes with, which belongs to the process: threads and oneDNN."""
 
 from __future__ import annotations
 
@@ -8,8 +8,28 @@ from contextlib import contextmanager
 
 from medroi.inner.neural.torch_library import load_torch
 
-# The number of threads and the use of oneDNN belong to the process.
+# One for all: whoever changes a setting puts back what it found.
 _lock = threading.Lock()
+
+
+@contextmanager
+def torch_threads(codec: str, threads: int) -> Iterator[None]:
+    """Let torch use so many threads while a block runs; one block at a time.
+
+    Parameters
+    ----------
+    codec : str
+        Who asks, for messages.
+    threads : int
+    """
+    torch = load_torch(codec)
+    with _lock:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 @contextmanager

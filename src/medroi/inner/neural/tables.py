@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,18 +174,38 @@ def gaussian_tables() -> Tables:
     MedROIError
         Where this machine's mathematics library gives other integers than every other.
     """
+    return tables_around_mean(_normal_below, _REACH, _GAUSSIAN_CRC)
+
+
+def tables_around_mean(below: Callable[[float], float], reach: float, crc: int) -> Tables:
+    """Rows for integers around the mean of a distribution, one per scale of `scale_edges`.
+
+    Parameters
+    ----------
+    below : callable
+        Cumulative probability of the distribution with mean 0 and scale 1.
+    reach : float
+        Half width of a row in scales; what lies outside is escapes.
+    crc : int
+        CRC-32 that the tables have on every machine.
+
+    Raises
+    ------
+    MedROIError
+        Where this machine's mathematics library gives other integers than every other.
+    """
     rows, offsets = [], []
     for scale in scale_edges():
-        half = math.ceil(scale * _REACH)
-        start = _normal_below((-half - 0.5) / scale)
-        below = [_normal_below((k - 0.5) / scale) - start for k in range(-half, half + 2)]
-        rows.append(row_from_cumulative(below))
+        half = math.ceil(scale * reach)
+        start = below((-half - 0.5) / scale)
+        before = [below((k - 0.5) / scale) - start for k in range(-half, half + 2)]
+        rows.append(row_from_cumulative(before))
         offsets.append(-half)
     tables = stack_rows(rows, offsets)
-    if tables.crc != _GAUSSIAN_CRC:
+    if tables.crc != crc:
         raise MedROIError(
             f"this machine's mathematics library gives tables of CRC {tables.crc:08x}, expected "
-            f"{_GAUSSIAN_CRC:08x}: its streams could not be read elsewhere; please report it"
+            f"{crc:08x}: its streams could not be read elsewhere; please report it"
         )
     return tables
 

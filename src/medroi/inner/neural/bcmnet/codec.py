@@ -14,11 +14,11 @@ from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, check_number
 from medroi.inner.neural import part as neural_part
 from medroi.inner.neural import weights as neural_weights
+from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.bcmnet import base, indices, slices_coder
 from medroi.inner.neural.bcmnet.layers import Layers
 from medroi.inner.neural.bcmnet.manifest import shapes
 from medroi.inner.neural.bcmnet.order import GROUP
-from medroi.inner.neural.bcmnet.verify import other_threads
 from medroi.inner.neural.torch_library import load_torch
 from medroi.inner.neural.weights import Weights
 
@@ -148,7 +148,7 @@ class _Planned(InnerCodec):
     def _check(self, stored: bytes, part: Array) -> None:
         """Refuse bytes that do not come back when the network runs otherwise."""
         again = np.empty_like(part)
-        with other_threads(self.name):
+        with other_arithmetic(self.name):
             decode_part(neural_part.unpack(memoryview(stored)), self._weights, again)
         if again.tobytes() != part.tobytes():
             raise CorruptStream(

@@ -143,12 +143,13 @@ class Hific(InnerCodec):
 
     def _networks(self) -> Networks:
         load_torch(self.name)
+        from medroi.inner.neural import network_filled
         from medroi.inner.neural.hific.network import filled
 
         def load() -> weights.Weights:
             return weights.resolve(self.weights, LAYOUT)
 
-        return filled.networks(filled.Key(self._hash(), self.precision, self.device, load))
+        return filled.networks(network_filled.Key(self._hash(), self.precision, self.device, load))
 
     def _setting(self) -> Setting:
         from medroi.inner.neural.hific.network.coding import Setting

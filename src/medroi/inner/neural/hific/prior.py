@@ -9,8 +9,14 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import CorruptStream, MedROIError
-from medroi.inner.neural.tables import Tables, row_from_cumulative, scale_edges, sigmoid, stack_rows
+from medroi.errors import CorruptStream
+from medroi.inner.neural.tables import (
+    Tables,
+    row_from_cumulative,
+    sigmoid,
+    stack_rows,
+    tables_around_mean,
+)
 
 _LAYERS = 4
 _PREFIX = "Hyperprior.hyperlatent_likelihood."
@@ -73,20 +79,7 @@ def logistic_tables() -> Tables:
     MedROIError
         Where this machine's mathematics library gives other integers than every other.
     """
-    rows, offsets = [], []
-    for scale in scale_edges():
-        half = math.ceil(scale * _LOGISTIC_REACH)
-        points = (np.arange(-half, half + 2) - 0.5) / scale
-        below = np.array([_logistic_below(float(point)) for point in points])
-        rows.append(row_from_cumulative(below - below[0]))
-        offsets.append(-half)
-    tables = stack_rows(rows, offsets)
-    if tables.crc != _LOGISTIC_CRC:
-        raise MedROIError(
-            f"this machine's mathematics library gives tables of CRC {tables.crc:08x}, expected "
-            f"{_LOGISTIC_CRC:08x}: its streams could not be read elsewhere; please report it"
-        )
-    return tables
+    return tables_around_mean(_logistic_below, _LOGISTIC_REACH, _LOGISTIC_CRC)
 
 
 def _logistic_below(x: float) -> float:

@@ -13,10 +13,10 @@ import numpy as np
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.base import Array, Block, InnerCodec, check_number
 from medroi.inner.neural import images, weights
+from medroi.inner.neural.arithmetic import torch_threads
 from medroi.inner.neural.sirenmri import budget, evaluate, fit, levels, quantised, stored
 from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
 from medroi.inner.neural.sirenmri.pace import Pace
-from medroi.inner.neural.sirenmri.torch_threads import torch_threads
 from medroi.inner.neural.torch_library import device_of, load_torch
 
 _SETTINGS = ("fast", "faithful")
@@ -177,7 +177,7 @@ class SirenMRI(InnerCodec):
     ) -> Tensors | quantised.Quantised:
         features = fit.features_of(part, scale)
         with (
-            torch_threads(load_torch(self.name), int(self.threads)),
+            torch_threads(self.name, int(self.threads)),
             budget.bar(self.name, show=self.progress) as shown,
         ):
             default = None if self.seconds is not None else _STEPS[self.setting]

@@ -157,10 +157,11 @@ class Tcm(InnerCodec):
     def networks(self) -> Networks:
         """The networks of these settings, built when they are first needed."""
         load_torch(self.name)
+        from medroi.inner.neural import network_filled
         from medroi.inner.neural.tcm.network import filled
 
         return filled.networks(
-            filled.Key(
+            network_filled.Key(
                 self.weights_hash(),
                 self.precision,
                 self.device,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from medroi.inner.neural.hific.network.hyperprior import LatentModel
 from medroi.inner.neural.hific.network.transforms import Sizes, Transforms
 from medroi.inner.neural.hific.prior import hyper_tables
 from medroi.inner.neural.hific.sizes import sizes_of
+from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.tables import Tables
-from medroi.inner.neural.weights import Tensors, Weights
+from medroi.inner.neural.weights import Tensors
 
 
 @dataclass(frozen=True)
@@ -41,16 +39,6 @@ class Networks:
     sizes: Sizes
 
 
-@dataclass(frozen=True)
-class Key:
-    """What tells one set of networks from another."""
-
-    weights_hash: bytes
-    precision: str
-    device: str
-    load: Callable[[], Weights] = dataclasses.field(compare=False)
-
-
 _building = threading.Lock()
 
 
@@ -70,7 +58,7 @@ def build(tensors: Tensors, precision: str, device: str) -> Networks:
     """Networks for gray images from the weights of a network for colour ones."""
     folded = fold_gray(tensors)
     sizes = sizes_of(folded)
-    dtype = {"float64": torch.float64, "float32": torch.float32}[precision]
+    dtype = DTYPES[precision]
     return Networks(
         filled(Transforms, sizes, folded, dtype).to(device),
         filled(LatentModel, sizes, folded, torch.float64),
@@ -88,12 +76,3 @@ def fold_gray(tensors: Tensors) -> dict[str, Any]:
     for name in (f"{last}weight", f"{last}bias"):
         folded[name] = tensors[name][:1]
     return folded
-
-
-def filled(network: type[Any], sizes: Sizes, tensors: Any, dtype: torch.dtype) -> Any:
-    """A network with its tensors, ready to run forward."""
-    with torch.device("meta"):
-        made: nn.Module = network(sizes)
-    state = {name: torch.from_numpy(tensors[name]).to(dtype) for name in made.state_dict()}
-    made.load_state_dict(state, assign=True)
-    return made.eval().requires_grad_(False)

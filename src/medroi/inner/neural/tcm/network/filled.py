@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.tables import Tables, bottleneck_tables
 from medroi.inner.neural.tcm.folding import fold_gray
 from medroi.inner.neural.tcm.network.latents import LatentModel
@@ -53,27 +49,6 @@ class Networks:
     sizes: Sizes
 
 
-@dataclass(frozen=True)
-class Key:
-    """What tells one set of networks from another.
-
-    Attributes
-    ----------
-    weights_hash : bytes
-    precision : {"float64", "float32"}
-        Of the transforms.
-    device : str
-        Where the transforms run.
-    load : callable
-        Gives the weights where these networks are not yet there.
-    """
-
-    weights_hash: bytes
-    precision: str
-    device: str
-    load: Callable[[], Weights] = dataclasses.field(compare=False)
-
-
 _building = threading.Lock()
 
 
@@ -92,7 +67,7 @@ def build(weights: Weights, precision: str, device: str) -> Networks:
     """Networks for gray images from the weights of a network for colour ones."""
     tensors = fold_gray(weights.tensors)
     sizes = sizes_of({name: tensor.shape for name, tensor in tensors.items()})
-    dtype = {"float64": torch.float64, "float32": torch.float32}[precision]
+    dtype = DTYPES[precision]
     medians = torch.from_numpy(tensors[f"{_PRIOR}quantiles"][:, 0, 1].copy())
     return Networks(
         filled(Transforms, sizes, tensors, dtype).to(device),
@@ -101,20 +76,6 @@ def build(weights: Weights, precision: str, device: str) -> Networks:
         bottleneck_tables(weights.tensors, _PRIOR),
         sizes,
     )
-
-
-def filled(
-    network: type[Any],
-    sizes: Sizes,
-    tensors: Mapping[str, npt.NDArray[np.floating[Any]]],
-    dtype: torch.dtype,
-) -> Any:
-    """A network with its tensors, ready to run forward."""
-    with torch.device("meta"):
-        made: nn.Module = network(sizes)
-    state = {name: torch.from_numpy(tensors[name].copy()).to(dtype) for name in made.state_dict()}
-    made.load_state_dict(state, assign=True)
-    return made.eval().requires_grad_(False)
 
 
 def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
