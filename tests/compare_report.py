@@ -102,14 +102,14 @@ def matched(rows: list[ResultRow]) -> list[MatchedRow]:
 
 TESTS = (
     PairedTest(
-        "jpeg2000", "rate 20", "medroi", "compression_ratio", "full-box", 5,
+        "heads", "jpeg2000", "rate 20", "medroi", "compression_ratio", "full-box", 5,
         1.25, 1.21, 9.1, 0.0008, 0.0032, 4.07,
     ),
     PairedTest(
-        "jpeg2000", "rate 20", "medroi", "encode_s", "full-hull", 5,
+        "heads", "jpeg2000", "rate 20", "medroi", "encode_s", "full-hull", 5,
         -0.04, 0.9, -1.1, 0.33, 0.66, -0.49,
     ),
-    PairedTest("zstd", "lossless", "medroi", "decode_s", "box-hull", 1),
+    PairedTest("breasts", "zstd", "lossless", "medroi", "decode_s", "box-hull", 1),
 )  # fmt: skip
 FAILURES = (
     Failure("heads/notes.txt", "neither .nii nor DICOM"),

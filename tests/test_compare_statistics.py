@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medroi.compare.results import ResultRow
+from medroi.compare.results import MatchedRow, ResultRow
 from medroi.compare.statistics import holm, paired_t, paired_tests
 
 # Student's sleep data (Biometrika 6, 1908): hours gained under two drugs.
@@ -55,6 +55,29 @@ def test_pairs_are_regions_of_one_scan():
     assert (test.pair, test.quantity, test.n) == ("full-box", "compression_ratio", 10)
     assert test.mean_difference == pytest.approx(np.mean(np.subtract(SECOND, FIRST)))
     assert test.p == test.p_holm == pytest.approx(0.002832890197384273)
+
+
+def test_data_sets_are_tested_and_corrected_each_on_its_own():
+    rng = np.random.default_rng(3)
+    rows = []
+    for data_set in ("heads", "breasts"):
+        for i in range(5):
+            for region, shift in (("full", 0), ("box", 0.2), ("hull", 0.4)):
+                made = row(f"s{i}", region, 2 + shift + rng.random())
+                rows.append(dataclasses.replace(made, data_set=data_set))
+    tests = paired_tests(rows)
+    alone = paired_tests([r for r in rows if r.data_set == "breasts"])
+    assert [t.n for t in tests] == [5] * 6
+    assert [t for t in tests if t.data_set == "breasts"] == alone
+
+
+def test_files_of_one_quality_are_tested_as_such():
+    rows = [row(f"s{i}", "full", 1 + a) for i, a in enumerate(FIRST)]
+    rows += [row(f"s{i}", "box", 1 + b) for i, b in enumerate(SECOND)]
+    matched = [MatchedRow(**dataclasses.asdict(r), matched_psnr_db=40.0) for r in rows]
+    found = paired_tests([*rows, *matched])
+    assert [test.protocol for test in found] == ["medroi", "matched quality"]
+    assert found[0].p == found[1].p
 
 
 def test_p_is_corrected_over_all_tests():

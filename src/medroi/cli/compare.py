@@ -96,9 +96,9 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timed-scans",
         type=int,
-        default=5,
+        default=3,
         metavar="N",
-        help="scans of each data set that the timing pass takes (default: 5)",
+        help="scans of each data set that the timing pass takes (default: 3)",
     )
     parser.add_argument(
         "--processes",

@@ -17,7 +17,7 @@ from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import settings_text
 from medroi.compare.pool import run_all
 from medroi.compare.results import Failure, MatchedRow, ResultRow, row_from_json, row_to_json
-from medroi.compare.sources import fingerprint_of
+from medroi.compare.sources import Source, fingerprint_of
 from medroi.compare.state import State
 from medroi.compare.work import Done, Piece
 from medroi.scans import progress
@@ -64,6 +64,10 @@ class Book:
     def failures(self) -> list[Failure]:
         """Scans that could not be used, and pieces of work that ended their process."""
         return [Failure("/".join(name), why) for name, why in self._refused.items()]
+
+    def is_refused(self, source: Source) -> bool:
+        """Whether a scan is known not to be usable."""
+        return (source.data_set, source.scan) in self._refused
 
     def work(self, stage: Stage) -> None:
         """Take from the state what it has, do the rest, and keep it."""

@@ -27,11 +27,12 @@ in the encode time. MB is the most memory that encoding took, in any scan, beyon
 held before. A region's time says little where its quality is another than that of full."""
 
 TESTS = """\
-Paired two-sided t-tests over scans, p corrected by Holm's method over all tests of tests.csv
-together; ratio is the geometric mean of second / first, d the mean difference over the standard
-deviation of the differences. **At the codecs' settings, not at matched quality**; and scans of one
-scanner are alike: a small p says that a difference is no accident among scans like these, not that
-it holds elsewhere. Where all differences are equal there is no test."""
+Paired two-sided t-tests over the scans of this data set, p corrected by Holm's method over all of
+them together; ratio is the geometric mean of second / first, d the mean difference over the
+standard deviation of the differences. **Only rows of the protocol "matched quality" compare files
+of one quality**, and those of lossless codecs. Scans of one scanner are alike: a small p says that
+a difference is no accident among scans like these, not that it holds elsewhere. Where all
+differences are equal there is no test."""
 
 DEFINITIONS = """\
 ## Definitions

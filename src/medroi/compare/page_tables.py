@@ -37,6 +37,7 @@ _SUMMARY_COLUMNS = (
     Column("memory", "MB, most"),
 )
 _TEST_COLUMNS = (
+    Column("data set", numeric=False),
     Column("inner codec", numeric=False),
     Column("level", numeric=False),
     Column("protocol", numeric=False),
@@ -106,7 +107,14 @@ def tests_table(tests: Sequence[PairedTest]) -> Table:
     lines = []
     for test in tests:
         strong = test.p_holm is not None and test.p_holm < SIGNIFICANT
-        names = (test.inner, test.level, test.protocol, test.quantity, test.pair)
+        names = (
+            test.data_set,
+            test.inner,
+            test.level,
+            test.protocol,
+            test.quantity,
+            test.pair,
+        )
         lines.append(
             [
                 *(text(name) for name in names),
@@ -119,7 +127,9 @@ def tests_table(tests: Sequence[PairedTest]) -> Table:
                 number(test.cohen_d, 2),
             ]
         )
-    return Table(_TEST_COLUMNS, lines, breaks([line[0].text + line[1].text for line in lines]))
+    return Table(
+        _TEST_COLUMNS, lines, breaks(["".join(c.text for c in line[:3]) for line in lines])
+    )
 
 
 def missing_table(rows: Sequence[ResultRow | MatchedRow]) -> Table:

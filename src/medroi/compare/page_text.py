@@ -103,10 +103,10 @@ PUBLISHED = (
     "need."
 )
 TESTS = (
-    "Two-sided paired t-tests over the scans. A difference is second minus first; the ratio "
-    "is the geometric mean of second over first; Cohen's d is the mean difference over the "
-    "standard deviation of the differences. p is corrected by Holm over all rows of this "
-    "table; bold where it stays below 0.05. Few scans can hide a difference, a small p says "
+    "Two-sided paired t-tests over the scans of a data set. A difference is second minus first; "
+    "the ratio is the geometric mean of second over first; Cohen's d is the mean difference over "
+    "the standard deviation of the differences. p is corrected by Holm over all rows of its "
+    "data set; bold where it stays below 0.05. Few scans can hide a difference, a small p says "
     "nothing about its size (read d and the ratio), and scans of one scanner are alike: it "
     "need not hold elsewhere."
 )

@@ -23,7 +23,7 @@ from medroi.errors import InvalidArgument
 
 Array = npt.NDArray[Any]
 
-_WIDTH_IN, _HEAD_IN, _LABEL_IN, _GAP_IN, _BAR_IN = 12.0, 0.46, 1.05, 0.05, 0.75
+_WIDTH_IN, _HEAD_IN, _LABEL_IN, _GAP_IN, _BAR_IN = 12.0, 0.46, 1.25, 0.05, 0.75
 _ERROR_COLOURS = "RdBu_r"
 # Of the errors in the hull: a few extreme ones must not make all others white.
 _ERROR_PERCENTILE = 99.5

@@ -34,6 +34,8 @@ Box = tuple[slice, ...]
 
 PROTOCOL = "published"
 REGIONS = ("full", "box")
+# Coders of volumes; the others are of slices.
+WHOLE = (PEER, "sirenmri")
 PADDING = 3
 RECORD_NBYTES = 54
 PSNR_CAP_DB = 100.0
@@ -57,11 +59,11 @@ def _measure(row: ResultRow, subject: Subject, method: Method, published: Publis
     full = row.region == "full"
     box = tuple(slice(0, size) for size in voxels.shape) if full else find_box(voxels)
     stack = _stack(voxels[box])
-    scaled = to_bytes(stack, whole=method.inner == PEER)
+    scaled = to_bytes(stack, whole=method.inner in WHOLE)
     payload_nbytes, decoded = CODERS[published.coder](scaled, method)
     stored_nbytes = payload_nbytes + (0 if full else _record_nbytes(published, len(stack)))
     original_nbytes = _numerator(subject, published, full)
-    per_slice = method.inner != PEER
+    per_slice = method.inner not in WHOLE
     n_missed = np.count_nonzero(_outside(subject.outline, subject.order, box))
     return dataclasses.replace(
         row,
@@ -73,7 +75,8 @@ def _measure(row: ResultRow, subject: Subject, method: Method, published: Publis
         region_voxels=stack.size,
         peak=_PEAK,
         psnr_db=capped_psnr(scaled, decoded, per_slice=per_slice),
-        ssim=float(np.mean([_ssim(a, b) for a, b in zip(scaled, decoded, strict=True)])),
+        # Slices are of one size: the mean over their voxels is the mean of their means.
+        ssim=metrics.ssim(scaled, decoded, _PEAK),
         max_error=metrics.max_error(scaled, decoded),
         miss_rate=float(n_missed / np.count_nonzero(subject.outline)),
     )
@@ -126,10 +129,6 @@ def capped_psnr(original: Array, decoded: Array, *, per_slice: bool) -> float:
     """The mean over slices, or that of the whole, with 100 where nothing differs."""
     pairs = zip(original, decoded, strict=True) if per_slice else [(original, decoded)]
     return float(np.mean([min(PSNR_CAP_DB, metrics.psnr(a, b, _PEAK)) for a, b in pairs]))
-
-
-def _ssim(first: Array, second: Array) -> float:
-    return metrics.ssim(first, second, _PEAK)
 
 
 def _numerator(subject: Subject, published: Published, full: bool) -> int:

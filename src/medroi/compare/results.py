@@ -85,13 +85,14 @@ class MatchedRow(ResultRow):
 
 @dataclasses.dataclass(frozen=True)
 class PairedTest:
-    """A row of tests.csv: one quantity of one codec, between two regions, over the scans.
+    """A row of tests.csv: one quantity of one codec, between two regions, over a data set's scans.
 
     `mean_difference` is second - first, `mean_ratio` the geometric mean of second / first;
     `cohen_d` is the mean of the differences over their standard deviation. `p_holm` is `p`
-    corrected over all rows of the file.
+    corrected over all rows of the data set.
     """
 
+    data_set: str
     inner: str
     level: str
     protocol: str

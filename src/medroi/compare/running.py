@@ -46,7 +46,7 @@ class Plan:
     times: bool = True
     times_only: bool = False
     kept_only: bool = False
-    timed_scans: int = 5
+    timed_scans: int = 3
     processes: int = 0
     show_progress: bool = False
 
@@ -90,9 +90,12 @@ def compare(
         rows = [*book.rows("figures"), *_rows_of_missing(methods, plan.options)]
         matched = [row for row in book.rows("matched") if isinstance(row, MatchedRow)]
         found = Comparison(rows, matched, [], failures + book.failures, describe())
-        panel.assemble(book.slices, sources[0], target / "state", plan.options.background)
+        # In the order of the methods, whichever was done first.
+        places = {(method.inner, method.level): at for at, method in enumerate(ready)}
+        slices = dict(sorted(book.slices.items(), key=lambda found: places[found[0][:2]]))
+        panel.assemble(slices, sources[0], target / "state", plan.options.background)
     rows = [_timed(row, book.times()) for row in found.rows]
-    found = dataclasses.replace(found, rows=rows, tests=paired_tests(rows))
+    found = dataclasses.replace(found, rows=rows, tests=paired_tests([*rows, *found.matched]))
     write_comparison(found, target)
     return found
 
@@ -124,7 +127,8 @@ def _stages(
         ]
         yield Stage("matched", "matched quality", found, cores)
     if plan.times:
-        timed = _first_of_each(sources, plan.timed_scans)
+        readable = [source for source in sources if not book.is_refused(source)]
+        timed = _first_of_each(readable, plan.timed_scans)
         found = [dataclasses.replace(p, kind="times", shown=False) for p in figures]
         found = [p for p in found if p.source in timed]
         # Alone: whatever else ran beside it would be in the seconds.

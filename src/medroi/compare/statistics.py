@@ -1,8 +1,7 @@
-"""Paired tests between regions, over scans."""
+"""Paired tests between regions, over the scans of a data set."""
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -10,11 +9,15 @@ from itertools import combinations
 
 import numpy as np
 
-from medroi.compare.results import PairedTest, ResultRow
+from medroi.compare.results import MatchedRow, PairedTest, ResultRow
 from medroi.compare.subject import REGIONS
 from medroi.scans.scan import require
 
 QUANTITIES = ("compression_ratio", "encode_s", "decode_s")
+# What the protocol of a test is called that compares files of the same PSNR.
+MATCHED = "matched quality"
+
+_Scans = dict[tuple[str, str], dict[str, ResultRow]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,34 +67,38 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_tests(rows: Iterable[ResultRow]) -> list[PairedTest]:
-    """All tests of a comparison, their p corrected over all of them together.
+    """All tests of a comparison: of each data set on its own, p corrected over all of its tests.
+
+    Scans of different kinds are not thrown together: a mean over heads and breasts is of nothing.
 
     Parameters
     ----------
-    rows : iterable of ResultRow
+    rows : iterable of ResultRow or MatchedRow
         Only rows whose status is ok enter; a pair needs both regions of a scan.
     """
-    groups: dict[tuple[str, ...], dict[tuple[str, str], dict[str, ResultRow]]] = {}
+    groups: dict[tuple[str, str, str, str], _Scans] = {}
     for row in rows:
         if row.status == "ok":
-            group = groups.setdefault((row.inner, row.level, row.protocol), {})
-            group.setdefault((row.data_set, row.scan), collections.defaultdict())[row.region] = row
-    found = [
-        test
-        for (inner, level, protocol), scans in groups.items()
-        for quantity in QUANTITIES
-        for test in _tests_of(PairedTest(inner, level, protocol, quantity, "", 0), scans)
-    ]
-    tested = [i for i, test in enumerate(found) if test.p is not None]
-    corrected = holm([found[i].p or 0.0 for i in tested])
+            protocol = MATCHED if isinstance(row, MatchedRow) else row.protocol
+            group = groups.setdefault((row.data_set, row.inner, row.level, protocol), {})
+            group.setdefault((row.data_set, row.scan), {})[row.region] = row
+    found: dict[str, list[PairedTest]] = {}
+    for (data_set, inner, level, protocol), scans in groups.items():
+        for quantity in QUANTITIES:
+            empty = PairedTest(data_set, inner, level, protocol, quantity, "", 0)
+            found.setdefault(data_set, []).extend(_tests_of(empty, scans))
+    return [test for tests in found.values() for test in _corrected(tests)]
+
+
+def _corrected(tests: list[PairedTest]) -> list[PairedTest]:
+    tested = [i for i, test in enumerate(tests) if test.p is not None]
+    corrected = holm([tests[i].p or 0.0 for i in tested])
     for place, p_holm in zip(tested, corrected, strict=True):
-        found[place] = dataclasses.replace(found[place], p_holm=p_holm)
-    return found
+        tests[place] = dataclasses.replace(tests[place], p_holm=p_holm)
+    return tests
 
 
-def _tests_of(
-    empty: PairedTest, scans: dict[tuple[str, str], dict[str, ResultRow]]
-) -> list[PairedTest]:
+def _tests_of(empty: PairedTest, scans: _Scans) -> list[PairedTest]:
     found = []
     for first, second in combinations(REGIONS, 2):
         pairs = [

@@ -41,7 +41,7 @@ def summary_markdown(
         sections += _matched_section([row for row in matched if row.data_set == data_set])
         sections += _published_section(_grouped(own, "published"), _grouped(own, "medroi"))
         sections += _times_section(_grouped(own, "medroi"))
-    sections += _tests_section(tests)
+        sections += _tests_section([test for test in tests if test.data_set == data_set])
     sections += _without_section(rows, failures)
     sections.append(notes.DEFINITIONS)
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -216,7 +216,7 @@ def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
         ]
         for test in tested
     ]
-    return ["## Tests", cells.table(header, lines), notes.TESTS]
+    return ["### Paired tests", cells.table(header, lines), notes.TESTS]
 
 
 def _without_section(rows: Iterable[ResultRow], failures: Iterable[Failure]) -> list[str]:
