@@ -3,7 +3,7 @@
     python benchmarks/neural_lossless.py WEIGHTS BIT_DEPTH [SCAN.nii.gz] [-o OUTPUT.csv]
 
 WEIGHTS is a checkpoint of bcmnet that has not seen the scan, BIT_DEPTH what it was trained for
-(benchmarks/train_bcmnet.py prints it). Times are processor seconds of this process, one thread, of
+(benchmarks/train.py prints it). Times are processor seconds of this process, one thread, of
 whole `MedROI.encode` and `decode`, without bcmnet's own check of what it wrote. `bits` and `time`
 are ratios to predict3d: less is better in all columns.
 """

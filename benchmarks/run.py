@@ -66,6 +66,7 @@ BENCHMARKS = (
     Benchmark("hull_size", "hull_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
+    Benchmark("neural_exact", "neural_exact.py", (FOLDER, "-o", TABLE), ("torch", "nibabel")),
 )
 
 

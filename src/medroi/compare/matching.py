@@ -24,6 +24,7 @@ _LIMITS = {
     "quality": (0.0, 100.0),
     "psnr": (5.0, 140.0),
 }
+_OWN_LIMITS = {"neural2d": (1e-3, 1e3)}
 # Settings that cannot come as near as the tolerance, and how far apart two of them are.
 _GRIDS = {"quality": 1.0, "psnr": 0.5}
 
@@ -75,7 +76,8 @@ def _search(
         at_level = method.searched in method.config and known is not None
         if at_level and known is not None and known.psnr_db is not None:
             nearest.trials.append((start, known.psnr_db))
-        value = reach(nearest, start, wanted_db, _LIMITS[method.searched])
+        limits = _OWN_LIMITS.get(method.inner, _LIMITS[method.searched])
+        value = reach(nearest, start, wanted_db, limits)
         found = nearest.row(row, value)
         assert found.psnr_db is not None
         if not abs(found.psnr_db - wanted_db) <= TOLERANCE_DB:

@@ -14,6 +14,8 @@ from medroi.errors import InvalidArgument
 
 # Our rebuilding of the published "JPEG2000-3D", which is neither an inner codec nor JPEG 2000.
 PEER = "published-wavelet"
+# Settings that say how good a lossy codec is, one of which can be searched.
+QUALITIES = ("rate", "step", "quality", "psnr")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Method:
     def at(self, value: float) -> Method:
         """The same codec at another quality."""
         whole = self.searched == "quality"
-        config = {"id": self.config["id"], self.searched: int(value) if whole else float(value)}
+        # Other settings of quality would contradict this one.
+        kept = {key: set_to for key, set_to in self.config.items() if key not in QUALITIES}
+        config = {**kept, self.searched: int(value) if whole else float(value)}
         return dataclasses.replace(self, config=config)
 
 
@@ -127,8 +131,15 @@ METHODS = (
     _learned("bcmnet", Published("inner", bytes_per_voxel=(2, 4))),
     # Measuring stores nothing that could be taken for the scan; whoever gives weights knows.
     _learned("hific", None, acknowledge_generative=True),
-    Method("sirenmri", "trained on each scan", {"id": "sirenmri"}, on_request=True),
+    Method(
+        "sirenmri",
+        "trained on each scan",
+        {"id": "sirenmri"},
+        published=Published("inner", bytes_per_voxel=(8, 8)),
+        on_request=True,
+    ),
     _learned("compressai", None),
+    dataclasses.replace(_learned("neural2d", None, step=1.0), searched="step"),
 )
 
 
@@ -177,7 +188,7 @@ def _weighted(method: Method, weights: list[tuple[str, str]]) -> list[Method]:
         dataclasses.replace(
             method,
             level=Path(path).stem,
-            config={**method.config, "weights": str(Path(path).resolve())},
+            config={**method.config, "weights": Path(path).resolve()},
             needs_weights=False,
         )
         for path in paths
@@ -188,8 +199,10 @@ def _foreign(codec: str | Mapping[str, Any]) -> Method:
     """A method for a codec of the user's; its options are its level."""
     config = {"id": codec} if isinstance(codec, str) else dict(codec)
     options = [f"{key} {value}" for key, value in config.items() if key != "id"]
-    searched = next((name for name in ("rate", "step", "quality", "psnr") if name in config), "")
-    return Method(str(config["id"]), " ".join(options) or "default", config, searched)
+    searched = next((name for name in QUALITIES if name in config), "")
+    name = str(config["id"])
+    published = next((m.published for m in METHODS if m.on_request and m.inner == name), None)
+    return Method(name, " ".join(options) or "default", config, searched, published)
 
 
 def missing(method: Method) -> str:

@@ -183,6 +183,17 @@ TABLE = (
         dtypes="all numbers without NaN",
         dims="2-D",
     ),
+    Entry(
+        38,
+        "neural2d",
+        "lossy, as its weights and step",
+        "medroi.inner.neural.neural2d.codec",
+        "Neural2D",
+        needs="torch",
+        install="pip install medroi[neural]",
+        dtypes="all real numbers without NaN",
+        dims="2-D",
+    ),
 )
 
 

@@ -1,15 +1,7 @@
-"""Training of networks that inner codecs load; benchmarks/train_bcmnet.py is a face of it."""
+"""Training of networks that inner codecs load; benchmarks/train.py is a face of it."""
 
-from medroi.training.bcmnet import TrainSettings, train
-from medroi.training.bcmnet_start import first_tensors, read_tensors, write_checkpoint
-from medroi.training.slices import Slices, prepare
+from medroi.training import bcmnet, neural2d
+from medroi.training.checkpoints import read_tensors, write_checkpoint
+from medroi.training.loop import TrainSettings
 
-__all__ = [
-    "Slices",
-    "TrainSettings",
-    "first_tensors",
-    "prepare",
-    "read_tensors",
-    "train",
-    "write_checkpoint",
-]
+__all__ = ["TrainSettings", "bcmnet", "neural2d", "read_tensors", "write_checkpoint"]

@@ -1,20 +1,16 @@
-"""Tensors of BCM-Net to start training from, and the checkpoint that it ends with."""
+"""Tensors of BCM-Net to start training from."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from medroi.inner.neural import weights
-from medroi.inner.neural.bcmnet.codec import LAYOUT
 from medroi.inner.neural.bcmnet.manifest import shapes
 from medroi.inner.neural.bcmnet.model import COMPONENTS
-from medroi.inner.neural.torch_library import load_torch
+from medroi.training.loop import Tensors
 
-Tensors = dict[str, npt.NDArray[np.float32]]
 # The second convolution of a residual block starts small, so that a block starts as almost nothing.
 _RESIDUAL_START = 0.1
 
@@ -64,23 +60,3 @@ def _mixture_bias(deviation: float) -> npt.NDArray[np.float64]:
             np.linspace(-2, 0, COMPONENTS) + math.log(deviation),
         ]
     )
-
-
-def read_tensors(path: Path) -> Tensors:
-    """The tensors of a checkpoint, by the rules by which bcmnet loads it."""
-    return dict(weights.load(path, LAYOUT).tensors)
-
-
-def write_checkpoint(tensors: Tensors, path: Path) -> str:
-    """Write a checkpoint in the public layout; returns the hash by which streams name it.
-
-    Parameters
-    ----------
-    tensors : dict
-        By the names of the public checkpoints.
-    path : Path
-        With the ending .pth.
-    """
-    torch = load_torch("bcmnet")
-    torch.save({"network": {name: torch.from_numpy(a) for name, a in tensors.items()}}, path)
-    return weights.load(path, LAYOUT).name

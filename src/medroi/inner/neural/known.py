@@ -77,6 +77,7 @@ _MODULES = {
     "hific": "medroi.inner.neural.hific.codec",
     "bcmnet": "medroi.inner.neural.bcmnet.codec",
     "sirenmri": "medroi.inner.neural.sirenmri.codec",
+    "neural2d": "medroi.inner.neural.neural2d.codec",
     "compressai": "medroi.inner.neural.compressai_bridge.codec",
 }
 CODECS = tuple(_MODULES)

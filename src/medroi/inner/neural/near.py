@@ -65,6 +65,11 @@ class Near:
             raise CorruptStream("corrupt stream: near elements are not in order")
         return cls(positions, entries["place"].astype(np.int32)), coded[stop:]
 
+    def within(self, start: int, count: int) -> Near:
+        """What the record says of `count` elements from `start` on, counted from there."""
+        first, last = np.searchsorted(self.positions, (start, start + count))
+        return Near(self.positions[first:last] - start, self.places[first:last])
+
 
 def between(values: Reals, edges: Reals) -> Places:
     """The number of edges below each value.

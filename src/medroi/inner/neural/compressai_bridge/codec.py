@@ -22,6 +22,7 @@ from medroi.inner.neural import part as parts
 from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.compressai_bridge.library import load_compressai
 from medroi.inner.neural.images import Frame, Scale
+from medroi.inner.neural.scaled import Scaled
 
 # Padding that every model of the zoo divides by: four strides of the image, two of the latents.
 _MULTIPLE = 64
@@ -115,7 +116,8 @@ class CompressAI(InnerCodec):
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
-        return _Planned(self, images.scale_of(self.name, region))
+        scale = images.scale_of(self.name, region)
+        return Scaled(lambda block: self._encode(block, scale))
 
     def encode(self, part: Array) -> bytes:
         """See `InnerCodec.encode`."""
@@ -151,25 +153,6 @@ class CompressAI(InnerCodec):
         for number, section in enumerate(found.sections):
             decoded[number] = _decode_slice(model.network, memoryview(section), frame)
         images.put_slices(images.crop(decoded, frame), Scale(found.offset, found.span), out)
-
-
-class _Planned(InnerCodec):
-    """Parts of one region, all on one scale."""
-
-    codec_id = CompressAI.codec_id
-    name = CompressAI.name
-
-    def __init__(self, codec: CompressAI, scale: Scale) -> None:
-        self._codec, self._scale = codec, scale
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return self._codec._encode(part, self._scale)
-
-    @classmethod
-    def decode(cls, coded: memoryview, out: Array) -> None:
-        """See `InnerCodec.decode`."""
-        CompressAI.decode(coded, out)
 
 
 @dataclass(frozen=True)

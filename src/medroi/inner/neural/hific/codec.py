@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import zlib
@@ -18,6 +19,7 @@ from medroi.inner.base import Array, Block, InnerCodec
 from medroi.inner.neural import images, part, weights
 from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.hific.sizes import LAYOUT
+from medroi.inner.neural.scaled import Scaled
 from medroi.inner.neural.torch_library import device_of, load_torch
 
 if TYPE_CHECKING:
@@ -117,7 +119,10 @@ class Hific(InnerCodec):
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
-        return _Scaled(self, images.scale_of(self.name, region))
+        scale = images.scale_of(self.name, region)
+        # By its hash: a file that is replaced meanwhile does not get into half of a region.
+        named = dataclasses.replace(self, weights=self._hash().hex())
+        return Scaled(lambda block: _encode(named, scale, block))
 
     def encode(self, part: Array) -> bytes:
         """See `InnerCodec.encode`."""
@@ -155,22 +160,6 @@ class Hific(InnerCodec):
         from medroi.inner.neural.hific.network.coding import Setting
 
         return Setting(self.normalize, self.likelihood)
-
-
-class _Scaled(InnerCodec):
-    """The parts of one region, all on one scale."""
-
-    def __init__(self, codec: Hific, scale: images.Scale) -> None:
-        self._codec, self._scale = codec, scale
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return _encode(self._codec, self._scale, part)
-
-    @classmethod
-    def decode(cls, coded: memoryview, out: Array) -> None:
-        """See `InnerCodec.decode`."""
-        Hific.decode(coded, out)
 
 
 def _padding(shape: tuple[int, int]) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, check_number
 from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
+from medroi.inner.neural.scaled import Scaled
 from medroi.inner.neural.tcm.sizes import sizes_of
 from medroi.inner.neural.torch_library import device_of, load_torch
 from medroi.inner.neural.weights import Layout, Shapes, Tensors, hash_at, parse_name, resolve
@@ -104,7 +105,9 @@ class Tcm(InnerCodec):
         scale = images.scale_of(self.name, region)
         if region.min() == region.max():
             scale = images.Scale(scale.offset, 0.0)
-        return _Scaled(self, scale)
+        # By its hash: a file that is replaced meanwhile does not get into half of a region.
+        named = dataclasses.replace(self, weights=self.weights_hash().hex())
+        return Scaled(lambda block: _encode(named, scale, block))
 
     def encode(self, part: Array) -> bytes:
         """See `InnerCodec.encode`."""
@@ -197,22 +200,6 @@ def layout_of(name: str, auxiliary: bool) -> Layout:
         r"|.*\.(dwt\.w_..|idwt\.filters)"
     )
     return Layout(name, shapes, ignored)
-
-
-class _Scaled(InnerCodec):
-    """The parts of one region, all on one scale."""
-
-    def __init__(self, codec: Tcm, scale: images.Scale) -> None:
-        self._codec, self._scale = codec, scale
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return _encode(self._codec, self._scale, part)
-
-    @classmethod
-    def decode(cls, coded: memoryview, out: Array) -> None:
-        """Never asked for: streams name the codec itself."""
-        raise NotImplementedError
 
 
 def _encode(codec: Tcm, scale: images.Scale, block: Array) -> bytes:

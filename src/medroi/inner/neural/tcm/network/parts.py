@@ -130,7 +130,7 @@ def _read_symbols(
     found: list[SliceSymbols] = []
     latents: list[Tensor] = []
     for batch in _batches(len(pairs), frame):
-        within = symbols.near_within(record, len(found) * n_each, len(pairs[batch]) * n_each)
+        within = record.within(len(found) * n_each, len(pairs[batch]) * n_each)
         more, refined = symbols.read_latents(networks, pairs[batch], _padded(frame), within)
         found += more
         latents.append(refined)

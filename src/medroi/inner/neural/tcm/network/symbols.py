@@ -252,7 +252,7 @@ class _Decoder(_Groups):
         for number, each in enumerate(scales):
             start = self._start(number, group)
             places = near.between(each, self._edges)
-            rows[number] = near.believe(places, near_within(self._record, start, each.size))
+            rows[number] = near.believe(places, self._record.within(start, each.size))
         if rows.min() < 0 or rows.max() > self._edges.size:
             raise CorruptStream("corrupt stream: a recorded place is off the grid")
         self.placed[:, self._of(group)] = rows
@@ -269,9 +269,3 @@ class _Decoder(_Groups):
         """Refuse bytes behind the last symbol."""
         for reader in self._readers:
             reader.finish()
-
-
-def near_within(record: near.Near, start: int, count: int) -> near.Near:
-    """What a record says of `count` elements from `start` on."""
-    first, last = np.searchsorted(record.positions, (start, start + count))
-    return near.Near(record.positions[first:last] - start, record.places[first:last])

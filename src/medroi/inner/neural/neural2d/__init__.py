@@ -1,0 +1,1 @@
+"""Inner codec 38: a small network of this project's own."""
