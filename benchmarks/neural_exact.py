@@ -38,7 +38,7 @@ SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
 COLUMNS = ("codec", "scan", "dtype", "shape", "bytes", "bytes_agree", "voxels_agree", "exact")
 COLUMNS += ("status",)
 # Slices, height and width of a crop; bcmnet takes 0.3 ms a voxel each way.
-SHAPES = {"bcmnet": (9, 20, 20), "tcm": (1, 64, 64), "hific": (1, 64, 64), "neural2d": (9, 96, 96)}
+SHAPES = {"bcmnet": (9, 12, 12), "tcm": (1, 64, 64), "hific": (1, 64, 64), "neural2d": (9, 96, 96)}
 LOSSLESS = {"bcmnet"}
 SETTINGS: dict[str, dict[str, Any]] = {"hific": {"acknowledge_generative": True}}
 READER = """

@@ -13,7 +13,8 @@ MATCHED = """\
 Bytes of full / bytes of the region at the same PSNR over the same voxels: geometric mean (smallest
 to largest) over scans. **This is what a region saves; below 1 it costs.** A rate gives each slice
 of a full volume the same bytes, those of air too, so under a rate part of the gain is better
-rate control, which a codec driven by quality (a psnr, a step) does not show."""
+rate control, which a codec driven by quality (a psnr, a step) does not show. "Not reached": the
+region leaves out voxels of the outline, and no setting brings them back to the PSNR of full."""
 
 PUBLISHED = """\
 **Only columns of one protocol can be compared with each other.** The published ones scale each
@@ -28,11 +29,11 @@ held before. A region's time says little where its quality is another than that 
 
 TESTS = """\
 Paired two-sided t-tests over the scans of this data set, p corrected by Holm's method over all of
-them together; ratio is the geometric mean of second / first, d the mean difference over the
-standard deviation of the differences. **Only rows of the protocol "matched quality" compare files
-of one quality**, and those of lossless codecs. Scans of one scanner are alike: a small p says that
-a difference is no accident among scans like these, not that it holds elsewhere. Where all
-differences are equal there is no test."""
+them together (tests.csv has those of two scans too); ratio is the geometric mean of second / first,
+d the mean difference over the standard deviation of the differences. **Only rows of the protocol
+"matched quality" compare files of one quality**, and those of lossless codecs. Scans of one scanner
+are alike: a small p says that a difference is no accident among scans like these, not that it holds
+elsewhere. Where all differences are equal there is no test."""
 
 DEFINITIONS = """\
 ## Definitions

@@ -10,6 +10,8 @@ from medroi.compare import cells, notes
 from medroi.compare.results import Failure, MatchedRow, PairedTest, ResultRow
 from medroi.compare.subject import REGIONS
 
+# A test of two scans has one degree of freedom: it is in tests.csv, and tells nobody anything.
+_LEAST_PAIRS = 3
 _Groups = dict[tuple[str, str], dict[str, list[ResultRow]]]
 
 
@@ -186,7 +188,7 @@ def _times_section(groups: _Groups) -> list[str]:
 
 
 def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
-    tested = [test for test in tests if test.p is not None]
+    tested = [test for test in tests if test.p is not None and test.n >= _LEAST_PAIRS]
     if not tested:
         return []
     header = [

@@ -25,6 +25,7 @@ from medroi.errors import (
 )
 from medroi.inner.base import Block
 from medroi.inner.neural import near, part
+from medroi.inner.neural.neural2d import network_filled as filled
 from medroi.inner.neural.neural2d.codec import LAYOUT, Neural2D
 from medroi.zarr import MedROICodec
 
@@ -292,6 +293,18 @@ def test_wrong_weights_and_settings_are_refused(
     block[0, 20, 30] = np.nan
     with pytest.raises(InvalidArgument, match="lossless"):
         Neural2D(checkpoint).encode(block)
+
+
+def test_a_file_that_is_replaced_meanwhile_changes_no_region_halfway(tmp_path: Path) -> None:
+    path = write_weights(tmp_path, seed=3)
+    array = scan(shape=(4, 40, 40))
+    planned = Neural2D(path, part_slices=2).plan(array)
+    first = planned.encode(array[:2])
+    write_weights(tmp_path, seed=2).replace(path)
+    filled._networks.cache_clear()
+    with pytest.raises(InnerUnavailable):
+        planned.encode(array[2:])
+    assert Neural2D(path).config()["weights"] != part.unpack(memoryview(first)).weights_hash.hex()
 
 
 def test_imported_weights_are_recognised_and_read_a_stream(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from medroi.inner.neural.weights import Weights
+from medroi.errors import InvalidArgument
+from medroi.inner.neural.weights import Layout, Weights, hash_meant, resolve
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -36,6 +38,19 @@ class Key:
     precision: str
     device: str
     load: Callable[[], Weights] = dataclasses.field(compare=False)
+
+    @classmethod
+    def of(cls, weights: Path | str, layout: Layout, precision: str, device: str) -> Key:
+        """The key of a codec's settings."""
+        name = hash_meant(weights, layout)
+
+        def load() -> Weights:
+            found = resolve(weights, layout)
+            if found.hash != name:
+                raise InvalidArgument(f"{layout.codec}: {weights} changed while it was read: again")
+            return found
+
+        return cls(name, precision, device, load)
 
 
 def filled(

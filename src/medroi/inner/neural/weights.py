@@ -234,6 +234,18 @@ def hash_at(path: Path, layout: Layout) -> bytes:
     return known if known is not None else load(path, layout).hash
 
 
+def hash_meant(weights: Path | str, layout: Layout) -> bytes:
+    """The hash of the weights that a setting means: those of a file, or those it spells.
+
+    Raises
+    ------
+    InvalidArgument, InnerUnavailable
+    """
+    if isinstance(weights, os.PathLike):
+        return hash_at(Path(weights), layout)
+    return parse_name(layout.codec, weights)
+
+
 def store_folder() -> Path:
     """Where `medroi weights import` keeps files: below the user's data folder."""
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")

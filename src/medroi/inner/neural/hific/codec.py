@@ -142,19 +142,14 @@ class Hific(InnerCodec):
         _decode(own, opened, out)
 
     def _hash(self) -> bytes:
-        if isinstance(self.weights, os.PathLike):
-            return weights.hash_at(Path(self.weights), LAYOUT)
-        return weights.parse_name(self.name, self.weights)
+        return weights.hash_meant(self.weights, LAYOUT)
 
     def _networks(self) -> Networks:
         load_torch(self.name)
-        from medroi.inner.neural import network_filled
-        from medroi.inner.neural.hific.network import filled
+        from medroi.inner.neural.hific.network.filled import networks
+        from medroi.inner.neural.network_filled import Key
 
-        def load() -> weights.Weights:
-            return weights.resolve(self.weights, LAYOUT)
-
-        return filled.networks(network_filled.Key(self._hash(), self.precision, self.device, load))
+        return networks(Key.of(self.weights, LAYOUT, self.precision, self.device))
 
     def _setting(self) -> Setting:
         from medroi.inner.neural.hific.network.coding import Setting

@@ -140,19 +140,14 @@ class Neural2D(InnerCodec):
         _decode(own, opened, out)
 
     def _hash(self) -> bytes:
-        if isinstance(self.weights, os.PathLike):
-            return weights.hash_at(Path(self.weights), LAYOUT)
-        return weights.parse_name(self.name, self.weights)
+        return weights.hash_meant(self.weights, LAYOUT)
 
     def _networks(self) -> Networks:
         load_torch(self.name)
-        from medroi.inner.neural import network_filled as shared
-        from medroi.inner.neural.neural2d import network_filled
+        from medroi.inner.neural.network_filled import Key
+        from medroi.inner.neural.neural2d.network_filled import networks
 
-        def load() -> weights.Weights:
-            return weights.resolve(self.weights, LAYOUT)
-
-        return network_filled.networks(shared.Key(self._hash(), self.precision, self.device, load))
+        return networks(Key.of(self.weights, LAYOUT, self.precision, self.device))
 
 
 def padded_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.scaled import Scaled
 from medroi.inner.neural.tcm.sizes import sizes_of
 from medroi.inner.neural.torch_library import device_of, load_torch
-from medroi.inner.neural.weights import Layout, Shapes, Tensors, hash_at, parse_name, resolve
+from medroi.inner.neural.weights import Layout, Shapes, Tensors, hash_meant, parse_name
 
 if TYPE_CHECKING:
     from medroi.inner.neural.tcm.network.filled import Networks
@@ -153,24 +153,15 @@ class Tcm(InnerCodec):
 
     def weights_hash(self) -> bytes:
         """16 bytes that name the weights."""
-        if isinstance(self.weights, os.PathLike):
-            return hash_at(Path(self.weights), self._layout())
-        return parse_name(self.name, self.weights)
+        return hash_meant(self.weights, self._layout())
 
     def networks(self) -> Networks:
         """The networks of these settings, built when they are first needed."""
         load_torch(self.name)
-        from medroi.inner.neural import network_filled
-        from medroi.inner.neural.tcm.network import filled
+        from medroi.inner.neural.network_filled import Key
+        from medroi.inner.neural.tcm.network.filled import networks
 
-        return filled.networks(
-            network_filled.Key(
-                self.weights_hash(),
-                self.precision,
-                self.device,
-                lambda: resolve(self.weights, self._layout()),
-            )
-        )
+        return networks(Key.of(self.weights, self._layout(), self.precision, self.device))
 
 
 @dataclass(frozen=True)
