@@ -12,8 +12,8 @@ checkpoint is loaded by the rules for public ones, and named by the same hash:
 
 The bit depth that bcmnet's weights are for is printed, and has to be given.
 
-Time, honestly. neural2d: a step of 8 windows of 128 x 128 takes a core of a CPU about half a
-second; half an hour of two cores gives a codec, a day a good one. bcmnet: a window of 64 x 64
+Time, honestly. neural2d: a step of 8 windows of 128 x 128 takes two cores of a CPU a quarter of a
+second; docs/neural2d.md says what a quarter of an hour gives. bcmnet: a window of 64 x 64
 costs about 80 GFLOP per step, forward and backward; a core does a step of four windows in about
 6 s, so an hour is 600 steps and gives a sketch, and networks that win anything take tens of
 thousands of steps: use a GPU (`--device cuda`).

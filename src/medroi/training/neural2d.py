@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy.typing as npt
 
 from medroi.inner.base import block_of
 from medroi.inner.neural import images
-from medroi.inner.neural.neural2d.sizes import DEFAULT, Sizes, shapes_of, sizes_of
+from medroi.inner.neural.neural2d.sizes import DEFAULT, Sizes, sizes_of
 from medroi.inner.neural.tables import SMALLEST_SCALE
 from medroi.inner.neural.torch_library import load_torch
+from medroi.training import neural2d_start
 from medroi.training.loop import Progress, Tensors, TrainSettings, optimise
 
 __all__ = ["Quality", "Volume", "first_tensors", "prepare", "train"]
@@ -69,34 +71,8 @@ def prepare(volume: npt.NDArray[np.generic]) -> Volume:
 
 
 def first_tensors(quality: Quality, sizes: Sizes = DEFAULT, seed: int = 0) -> Tensors:
-    """Weights that know nothing but how fine latents have to be."""
-    random = np.random.default_rng(seed)
-    # A latent of one step more changes a voxel by this, as an orthonormal transform would.
-    gain = math.sqrt(12 * quality.error)
-    found = {
-        name: _first(name, shape, gain, random).astype(np.float32)
-        for name, shape in shapes_of(sizes).items()
-    }
-    found["context.conv0.weight"][:, sizes.hyper : -1] *= np.float32(gain)
-    return found
-
-
-def _first(
-    name: str, shape: tuple[int, ...], gain: float, random: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    if name.endswith("gamma"):
-        return 0.3 * np.eye(shape[0]) + 0.03
-    if name.endswith(("beta", "hyper_scale")):
-        return np.ones(shape)
-    if len(shape) == 1:
-        return np.zeros(shape)
-    values = random.standard_normal(shape) / math.sqrt(math.prod(shape[1:]))
-    if name == "analysis.conv2.weight":
-        return values / gain
-    # Latents are large numbers to whatever reads them.
-    if name == "hyper_analysis.conv0.weight" or name == "synthesis.conv0.weight":
-        return values * gain
-    return values
+    """Weights to start from: those of a plain transform codec of this quality."""
+    return neural2d_start.first_tensors(quality.error, sizes, seed)
 
 
 def train(
@@ -117,6 +93,7 @@ def train(
     side = max(_MULTIPLE, settings.side - settings.side % _MULTIPLE)
     limits = math.log(quality.lowest_step), math.log(quality.highest_step)
     sizes = sizes_of(tensors)
+    scaled = neural2d_start.units(quality.error, sizes)
 
     def loss_of(
         learned: dict[str, Any], random: np.random.Generator, device: Any
@@ -128,11 +105,21 @@ def train(
         ]
         pairs = torch.from_numpy(np.stack(drawn)).to(device)
         knows = torch.from_numpy(random.random(settings.batch) >= _FIRST_SHARE).to(device)
-        bits, error = costs(learned, sizes, pairs, knows, step)
+        whole = {
+            name: values * torch.from_numpy(scaled[name]).to(device) if name in scaled else values
+            for name, values in learned.items()
+        }
+        bits, error = costs(whole, sizes, pairs, knows, step)
         shown = {"bits/voxel": float(bits.detach()), "dB": -10 * math.log10(float(error.detach()))}
         return bits + quality.price(step) * error, shown
 
-    return optimise("neural2d", tensors, settings, loss_of)
+    start = {name: values / scaled.get(name, np.float32(1)) for name, values in tensors.items()}
+    for shown, current in optimise("neural2d", start, settings, loss_of):
+        yield shown, functools.partial(_in_ones, current, scaled)
+
+
+def _in_ones(current: Callable[[], Tensors], scaled: Tensors) -> Tensors:
+    return {name: values * scaled.get(name, np.float32(1)) for name, values in current().items()}
 
 
 def draw(volume: Volume, side: int, random: np.random.Generator) -> Volume:

@@ -138,6 +138,17 @@ def small() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return start, after_it()
 
 
+@pytest.mark.parametrize("psnr_db", [36.0, 48.0])
+def test_neural2d_starts_as_a_transform_codec_of_the_quality_asked_for(tmp_path, psnr_db):
+    tensors = training.neural2d.first_tensors(Quality(psnr_db))
+    training.write_checkpoint("neural2d", tensors, tmp_path / "start.pth")
+    array = np.random.default_rng(5).integers(0, 4096, (2, 64, 64)).astype(np.uint16)
+    out = np.empty_like(array)
+    Neural2D.decode(memoryview(Neural2D(tmp_path / "start.pth").encode(array)), out)
+    error = (out.astype(float) - array) / np.ptp(array)
+    assert -10 * np.log10(np.mean(error**2)) == pytest.approx(psnr_db, abs=1.5)
+
+
 def test_neural2d_learns_to_cost_less_at_every_step(small):
     quality, volume = Quality(), training.neural2d.prepare(scan(0, (16, 40, 40)))
     random = np.random.default_rng(7)
