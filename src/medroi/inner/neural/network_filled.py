@@ -47,7 +47,9 @@ class Key:
         def load() -> Weights:
             found = resolve(weights, layout)
             if found.hash != name:
-                raise InvalidArgument(f"{layout.codec}: {weights} changed while it was read: again")
+                raise InvalidArgument(
+                    f"{layout.codec}: {weights} changed while it was read: try again"
+                )
             return found
 
         return cls(name, precision, device, load)
