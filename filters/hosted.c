@@ -21,9 +21,9 @@ static const char *name_of(uint16_t id) {
     static const struct {
         uint16_t id;
         const char *name;
-    } names[] = {{1, "deflate"},    {2, "zstd"},   {3, "jpeg2000"},   {4, "wavelet3d"},
-                 {5, "predict3d"},  {16, "heif"},  {17, "numcodecs"}, {32, "tcm"},
-                 {33, "tcm_auxt"},  {34, "hific"}, {35, "bcmnet"},    {36, "sirenmri"},
+    } names[] = {{1, "deflate"},     {2, "zstd"},     {3, "jpeg2000"},   {4, "wavelet3d"},
+                 {5, "predict3d"},   {16, "heif"},    {17, "numcodecs"}, {32, "tcm"},
+                 {33, "tcm_auxt"},   {34, "hific"},   {35, "bcmnet"},    {36, "sirenmri"},
                  {37, "compressai"}, {38, "neural2d"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].id == id) {
