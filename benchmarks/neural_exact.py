@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from neural import ALWAYS_VERIFIED, SETTINGS, recipe_weights
 
 from medroi import MedROI
 from medroi.errors import MedROIError
 from medroi.scans import read_scan
-from medroi.training import neural2d
 
 HERE = Path(__file__).parent
 SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
@@ -40,7 +40,6 @@ COLUMNS += ("status",)
 # Slices, height and width of a crop; bcmnet takes 0.3 ms a voxel each way.
 SHAPES = {"bcmnet": (9, 12, 12), "tcm": (1, 64, 64), "hific": (1, 64, 64), "neural2d": (9, 96, 96)}
 LOSSLESS = {"bcmnet"}
-SETTINGS: dict[str, dict[str, Any]] = {"hific": {"acknowledge_generative": True}}
 READER = """
 import sys, numpy as np, torch, medroi
 torch.set_num_threads(int(sys.argv[1]))
@@ -63,17 +62,7 @@ def crops(folder: Path, shape: tuple[int, int, int]) -> Iterator[tuple[str, np.n
 
 def weights_of(codec: str, given: dict[str, Path], folder: Path) -> Path:
     """A file of weights."""
-    if codec in given:
-        return given[codec]
-    path = folder / f"{codec}.npz"
-    if codec == "neural2d":
-        np.savez(path, **neural2d.first_tensors(neural2d.Quality()))
-    else:
-        sys.path.insert(0, str(HERE.parent / "tests"))
-        from parity_recipe import recipe_tensors
-
-        np.savez(path, **recipe_tensors(codec))
-    return path
+    return given[codec] if codec in given else recipe_weights(codec, str(folder))
 
 
 def set_arithmetic(threads: int, onednn: bool) -> None:
@@ -84,9 +73,9 @@ def set_arithmetic(threads: int, onednn: bool) -> None:
 
 def measure(codec: str, weights: Path, crop: np.ndarray, folder: Path) -> dict[str, Any]:
     """Encode twice, decode elsewhere."""
-    inner = {"id": codec, "weights": weights, "verify": False, **SETTINGS.get(codec, {})}
-    if codec == "hific":
-        del inner["verify"]
+    inner = {"id": codec, "weights": weights, **SETTINGS.get(codec, {})}
+    if codec not in ALWAYS_VERIFIED:
+        inner["verify"] = False
     made = MedROI.lossless(inner=inner) if codec in LOSSLESS else MedROI(inner, threshold=None)
     streams = []
     for threads, onednn in ((1, True), (2, False)):

@@ -71,7 +71,8 @@ def write(networks: Networks, slices: Reals, step: float) -> Coded:
     symbols, places = (np.empty(latents.shape, np.int32) for _ in range(2))
 
     def settle(number: int, means: Reals, scales: Reals) -> tuple[Integers, Integers]:
-        _check_usable(means, scales)
+        if not _are_usable(means, scales):
+            raise InvalidArgument("neural2d: these weights give no probabilities for this region")
         places[number], close_means = near.settle_whole(means)
         rows[number], close_rows = near.settle_between(scales, scale_edges()[:-1])
         records[0].append(close_means)
@@ -116,7 +117,7 @@ def read(networks: Networks, coded: Coded, shape: tuple[int, int, int], step: fl
         raise CorruptStream("corrupt stream: a near element behind the last latent")
 
     def settle(number: int, means: Reals, scales: Reals) -> tuple[Integers, Integers]:
-        if not (np.abs(means) < _MAX_SYMBOL).all() or not np.isfinite(scales).all():
+        if not _are_usable(means, scales):
             raise CorruptStream("corrupt stream: neural2d's latents give no probabilities")
         own = [near.whole(means), near.between(scales, scale_edges()[:-1])]
         start = number * means.size
@@ -218,9 +219,8 @@ def _whole(values: Reals) -> Integers:
     return near.whole(values)
 
 
-def _check_usable(means: Reals, scales: Reals) -> None:
-    if not (np.abs(means) < _MAX_SYMBOL).all() or not np.isfinite(scales).all():
-        raise InvalidArgument("neural2d: these weights give no probabilities for this region")
+def _are_usable(means: Reals, scales: Reals) -> bool:
+    return bool((np.abs(means) < _MAX_SYMBOL).all() and np.isfinite(scales).all())
 
 
 def _check_symbols(symbols: Integers) -> None:
