@@ -52,10 +52,8 @@ static void clear_labels(const medroi_grid *grid, const medroi_bits *tissue,
     }
 }
 
-/* Take the voxels of all other components from the tissue, and what lies in the labels around
- * them, none of which can be the largest component's. */
-static void clear_others(const medroi_grid *grid, const medroi_components *c,
-                         const medroi_bits *tissue) {
+void medroi_clear_other_components(const medroi_grid *grid, const medroi_components *c,
+                                   const medroi_bits *tissue) {
     const int64_t e = MEDROI_LABEL_EDGE;
     for (int64_t k = 0; k < c->labels.n_z * c->labels.n_y; k++) {
         for (int64_t i = c->row_runs[k]; i < c->row_runs[k + 1]; i++) {
@@ -122,7 +120,7 @@ medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_compon
                                       const medroi_tissue_bits *bits, medroi_counts *counts) {
     const medroi_grid *grid = &search->grid;
     medroi_drop_components(components, &bits->opened);
-    clear_others(grid, components, &bits->tissue);
+    medroi_clear_other_components(grid, components, &bits->tissue);
     medroi_grid_box box = box_of_bits(&bits->opened);
     box.z = widen(box.z, grid->n_z, search->options->padding);
     box.y = widen(box.y, grid->n_y, search->options->padding);

@@ -10,7 +10,7 @@ from medroi.inner.base import InnerCodec
 
 _VERSION = 1
 _HAS_KEY = 1 << 31
-_RULES = {None: 0, "mean": 2, "otsu": 3, "noise": 4}
+_RULES = {None: 0, "mean": 2, "otsu": 3, "noise": 4, "auto": 5}
 _RULE_NUMBER = 1
 _REGIONS = {"box": 0, "hull": 1}
 _FLOAT, _AUTO, _INT, _UINT = 0, 1, 2, 3

@@ -109,7 +109,7 @@ def pack(
         chunks=layout.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format if place is None else None,
-        threshold_rule=rule_of(region.get("threshold", "mean"), codec.get_config()["roi"]),
+        threshold_rule=rule_of(region.get("threshold", "auto"), codec.get_config()["roi"]),
         **_facts(scan, measured, codec.get_config()),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
@@ -173,10 +173,10 @@ def fitted_codec(
     fit: Callable[..., Any] = medroi.MedROI.fit
     try:
         codec = fit(scan.voxels, chunks=chunks, **options)
-        return codec, _note_of_lowering(scan, options.get("threshold", "mean"), codec.get_config())
+        return codec, _note_of_lowering(scan, options.get("threshold", "auto"), codec.get_config())
     except InvalidArgument:
         # Without a threshold any background is right: it only decides how much can be cut off.
-        if options["background"] != "auto" or options.get("threshold", "mean") is not None:
+        if options["background"] != "auto" or options.get("threshold", "auto") is not None:
             raise
     options["background"] = 0
     note = "the scan has no recognisable background; 0 is taken, which loses nothing here"

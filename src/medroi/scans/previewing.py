@@ -73,11 +73,11 @@ def preview_scan(
         axis_names=scan.axis_names,
         chunks=cut,
         settings=config,
-        threshold_rule=rule_of(region.get("threshold", "mean"), config["roi"]),
+        threshold_rule=rule_of(region.get("threshold", "auto"), config["roi"]),
         shown=_shown(scan, config, _middle(voxels, config)),
         notes=scan.notes + notes,
     )
-    enclosed = enclosed_mask(voxels, config, region.get("threshold", "mean"))
+    enclosed = enclosed_mask(voxels, config, region.get("threshold", "auto"))
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
         chunk = padded(original, cut, background)
