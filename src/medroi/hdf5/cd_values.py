@@ -87,9 +87,10 @@ def _threshold(threshold: str | float | None) -> tuple[int, float]:
     return _RULE_NUMBER, float(threshold)
 
 
-def _background(value: float | str) -> tuple[int, bytes]:
+def _background(value: float | str | None) -> tuple[int, bytes]:
     if value == "auto":
         return _AUTO, bytes(8)
+    value = 0 if value is None else value
     if isinstance(value, float):
         return _FLOAT, struct.pack("<d", value)
     if -(2**63) <= int(value) < 2**63:
