@@ -224,7 +224,8 @@ def _put(form, offset, *values):
     [
         (_put("<8h", 40, 3, 30000, 30000, 30000, 1, 1, 1, 1), "announces 54000000000000 bytes"),
         (_put("<8h", 40, 3, -4, 34, 26, 1, 1, 1, 1), "sizes start at 1"),
-        (_put("<f", 108, 1e9), "announces .* header extensions"),
+        (_put("<f", 108, 1e9), "begin at byte 1e.09; expected .* to 67108864"),
+        (_put("<f", 108, 1e6), "announces .* header extensions"),
         (_put("<f", 108, 16.0), "begin at byte 16"),
         (_put("<f", 108, float("nan")), "begin at byte nan"),
         (_put("<h", 70, 77), "unusable NIfTI header"),

@@ -15,9 +15,35 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InvalidArgument
+from medroi.errors import InvalidArgument, MedROIError
 
 _BLOCK_NBYTES = 1 << 24
+# Bytes behind the voxels that a file may have: tags, not further voxels of a header that lies.
+_MAX_FOOTER_NBYTES = 1 << 24
+
+
+@contextlib.contextmanager
+def readable(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a library raises over damaged bytes into one error that names the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it then is: "a damaged Zarr array".
+    """
+    try:
+        yield
+    except MedROIError:
+        raise
+    except RecursionError as error:
+        raise InvalidArgument(f"{path}: {what} (nested too deeply)") from error
+    except MemoryError as error:
+        raise InvalidArgument(f"{path}: {what}, or larger than the memory") from error
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise InvalidArgument(f"{path}: {what} ({why or type(error).__name__})") from error
 
 
 @contextlib.contextmanager
@@ -30,12 +56,25 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             with gzip.open(file, "rb") if is_gzip else contextlib.nullcontext(file) as stream:
                 yield stream  # type: ignore[misc]
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidArgument(f"{path}: damaged gzip data ({error})") from error
+            raise InvalidArgument(
+                f"{path}: damaged gzip data ({error}); get the file again, or unpack it with gzip "
+                "and see what is missing"
+            ) from error
 
 
 def read_exactly(file: IO[bytes], nbytes: int, path: Path, what: str) -> bytearray:
     """Read `nbytes`, growing with what is really there, never with what a header claims."""
     data = bytearray()
+    try:
+        _read_into(data, file, nbytes, path, what)
+    except MemoryError as error:
+        raise InvalidArgument(
+            f"{path}: the header announces {nbytes} bytes of {what}, more than the memory holds"
+        ) from error
+    return data
+
+
+def _read_into(data: bytearray, file: IO[bytes], nbytes: int, path: Path, what: str) -> None:
     while len(data) < nbytes:
         block = file.read(min(_BLOCK_NBYTES, nbytes - len(data)))
         if not block:
@@ -44,7 +83,17 @@ def read_exactly(file: IO[bytes], nbytes: int, path: Path, what: str) -> bytearr
                 f"{len(data)}; it is truncated or its header is wrong"
             )
         data += block
-    return data
+
+
+def read_footer(file: IO[bytes], path: Path) -> bytes:
+    """Read what stands behind the voxels, which is little unless the header lies."""
+    footer = file.read(_MAX_FOOTER_NBYTES + 1)
+    if len(footer) > _MAX_FOOTER_NBYTES:
+        raise InvalidArgument(
+            f"{path}: more than {_MAX_FOOTER_NBYTES} bytes stand behind the voxels that the header "
+            "declares; its sizes are wrong"
+        )
+    return footer
 
 
 def read_voxels(
@@ -79,6 +128,23 @@ def created(path: Path, compress: bool) -> Iterator[IO[bytes]]:
             return
         with gzip.GzipFile("", "wb", 6, fileobj=file, mtime=0) as stream:
             yield stream  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def made_parent(target: Path) -> Iterator[None]:
+    """Make the folders above `target`; where the body fails, those made here go again."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InvalidArgument(f"{target}: {target.parent} cannot be a folder: {error}") from error
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 @contextlib.contextmanager
