@@ -43,6 +43,11 @@ def add_parser(commands: Any) -> None:
         help="of DICOM, also keep UIDs, dates, descriptions and what names the patient",
     )
     parser.add_argument(
+        "--incomplete",
+        action="store_true",
+        help="of DICOM, pack a series of which slices are missing at the ends, and say so",
+    )
+    parser.add_argument(
         "--verify",
         action="store_true",
         default=argparse.SUPPRESS,
@@ -140,6 +145,7 @@ def run(args: argparse.Namespace) -> None:
         zarr_format=args.zarr_format,
         force=args.force,
         keep_identifiers=args.keep_identifiers,
+        incomplete=args.incomplete,
         progress=True,
         **settings_of(args),
     )

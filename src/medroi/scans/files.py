@@ -131,23 +131,6 @@ def created(path: Path, compress: bool) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def made_parent(target: Path) -> Iterator[None]:
-    """Make the folders above `target`; where the body fails, those made here go again."""
-    missing = [folder for folder in target.parents if not folder.exists()]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InvalidArgument(f"{target}: {target.parent} cannot be a folder: {error}") from error
-    try:
-        yield
-    except BaseException:
-        for folder in missing:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
-
-
-@contextlib.contextmanager
 def staged(target: Path, *, force: bool, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
     """Give a path beside `target` to write to, and rename it to `target` at the end.
 

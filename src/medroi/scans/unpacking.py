@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.files import staged
+from medroi.scans.folders import made_parent
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
@@ -73,7 +74,10 @@ def unpack(
     kind = scan_of(empty, attributes, source).kind if packed_by_us else "array"
     suffix = check_target(kind, target)
     check_complete(source, array)
-    with staged(target, force=force, may_replace=Path.is_file) as fresh:
+    with (
+        made_parent(target),
+        staged(target, force=force, may_replace=Path.is_file) as fresh,
+    ):
         with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
             voxels = _read(array, advance)
         scan = scan_of(voxels, attributes, source) if packed_by_us else foreign_scan(voxels, config)
