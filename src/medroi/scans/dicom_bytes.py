@@ -20,6 +20,7 @@ from medroi.scans.scan import require
 _HEADER_NBYTES = 1 << 26
 _PREAMBLE_NBYTES = 128
 _MAGIC = b"DICM"
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # The group length, which a meta header begins with, gives the size of what follows it.
 _META_PREFIX_NBYTES = 12
@@ -81,6 +82,8 @@ def read_dataset(path: Path, pixels_nbytes: int | None = None) -> Any:
             raise InvalidArgument(f"{path}: needs more memory than there is") from error
         except Exception as error:  # pydicom raises whatever a damaged file provokes
             raise InvalidArgument(f"{path}: damaged DICOM file: {error}") from error
+        if "Rows" not in dataset:
+            _check_whole(dataset, content, path)
     dataset.buffer = None
     _complete_meta(dataset)
     return dataset
@@ -148,6 +151,22 @@ def _check_deflated(
         raise InvalidArgument(
             f"{path}: unpacks to more than {limit} bytes, more than one image has"
         )
+
+
+def _check_whole(dataset: Any, content: io.BufferedIOBase, path: Path) -> None:
+    """Refuse an object that is no image and ends within an element; an image lacks its pixels."""
+    elements = list(dataset.values())
+    length = getattr(elements[-1], "length", _UNDEFINED_LENGTH) if elements else 0
+    if (
+        length == _UNDEFINED_LENGTH
+        or dataset.file_meta.get("TransferSyntaxUID", "") == _DEFLATED.decode()
+    ):
+        return
+    end = elements[-1].value_tell + length if elements else 0
+    nbytes = content.seek(0, io.SEEK_END)
+    content.seek(min(end, nbytes))
+    if end > nbytes or any(content.read()):
+        raise InvalidArgument(f"{path}: a DICOM file that is cut off")
 
 
 def _complete_meta(dataset: Any) -> None:

@@ -99,15 +99,20 @@ def _stored_slice(path: Path, dtype: np.dtype[Any], header: Any) -> tuple[npt.ND
             f"{path}: unreadable pixel data: {pixels.shape} pixels, its header says {shape}"
         )
     unused = dtype.itemsize * 8 - int(dataset.BitsStored)
-    raw = np.array(pixels, dtype=dtype.newbyteorder("="), copy=True)
+    values = np.array(pixels, dtype=dtype.newbyteorder("="), copy=True)
     # Bits above the stored ones may carry an overlay: they are no part of the value.
-    values = np.asarray(np.right_shift(np.left_shift(raw, unused), unused))
-    if not unused:
-        return values, False
-    above = np.unique(np.right_shift(raw.view(f"u{dtype.itemsize}"), dtype.itemsize * 8 - unused))
-    # Copies of the sign are no overlay.
-    allowed = {0, (1 << unused) - 1} if dtype.kind == "i" else {0}
-    return values, not {int(value) for value in above} <= allowed
+    values = np.asarray(np.right_shift(np.left_shift(values, unused), unused))
+    return values, _has_overlay(dataset, dtype, nbytes, unused)
+
+
+def _has_overlay(dataset: Any, dtype: np.dtype[Any], nbytes: int, unused: int) -> bool:
+    """Whether the bits above the stored ones hold something else than copies of the sign."""
+    if not unused or _is_encapsulated(dataset):
+        return False
+    order = "<" if dataset.original_encoding[1] else ">"
+    raw = np.frombuffer(dataset.PixelData[:nbytes], f"{order}u{dtype.itemsize}")
+    above = {int(value) for value in np.unique(raw >> (dtype.itemsize * 8 - unused))}
+    return not above <= ({0, (1 << unused) - 1} if dtype.kind == "i" else {0})
 
 
 def _check_length(path: Path, dataset: Any, nbytes: int, row_nbytes: int) -> None:
