@@ -142,7 +142,12 @@ def test_every_chunking_gives_the_same_voxels(tmp_path, chunks, zarr_format):
     voxels = make_scans.head(dtype=np.uint8)
     source = make_scans.nifti(tmp_path / "in.nii", voxels)
     report, _ = round_trip(
-        source, tmp_path / "out.nii", chunks=chunks, zarr_format=zarr_format, padding=0
+        source,
+        tmp_path / "out.nii",
+        chunks=chunks,
+        zarr_format=zarr_format,
+        padding=0,
+        threshold="mean",
     )
     decoded = read_scan(tmp_path / "out.nii").voxels
     lost = decoded != voxels
@@ -260,6 +265,14 @@ def test_colour_and_complex_voxels_are_refused(tmp_path):
     source = make_scans.nifti(tmp_path / "c.nii", np.zeros((4, 5, 6), np.complex64))
     with pytest.raises(InvalidArgument, match="complex"):
         read_scan(source)
+
+
+@pytest.mark.parametrize(("code", "name"), [(1536, "float128"), (2048, "complex256")])
+def test_a_type_that_this_machine_lacks_is_not_called_colour(tmp_path, code, name):
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head(), edit=_put("<h", 70, code))
+    with pytest.raises(InvalidArgument, match=name) as refused:
+        read_scan(source)
+    assert "RGB" not in str(refused.value)
 
 
 def test_pairs_and_unknown_names_are_refused(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medroi.compare.results import Failure
 from medroi.errors import MedROIError
+from medroi.scans.names import printable
 from medroi.scans.scan import require
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
@@ -146,11 +147,6 @@ def _series_of(files: list[Path], root: Path, failures: list[Failure]) -> Iterat
 def _shown(file: Path, root: Path) -> str:
     """A path as a report may show it: without what lies above what was given."""
     return printable(file.name if file == root else str(Path(root.name) / file.relative_to(root)))
-
-
-def printable(name: str) -> str:
-    """A name of a file with what is no text in it as escapes, so that a report can hold it."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _once(sources: list[Source]) -> list[Source]:

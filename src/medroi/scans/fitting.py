@@ -30,10 +30,10 @@ def fitted_codec(
     codec = medroi.MedROI.fit(scan.voxels, chunks=chunks, **options)
     if codec.note:
         return codec, (f"{codec.note}: every voxel that is not background is kept",)
-    return codec, _note_of_lowering(scan, chunks, options["threshold"], codec.get_config())
+    return codec, note_of_lowering(scan, chunks, options["threshold"], codec.get_config())
 
 
-def _note_of_lowering(
+def note_of_lowering(
     scan: Scan, chunks: tuple[int, ...], asked: str | float | None, config: dict[str, Any]
 ) -> tuple[str, ...]:
     """Say so where fitting took another threshold than that of the whole scan."""

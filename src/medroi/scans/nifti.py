@@ -113,10 +113,7 @@ def _meaning(header: Any) -> str:
     code = int(header["intent_code"])
     if code in _INTENTS_OF_INTENSITIES:
         return ""
-    try:
-        return str(header.get_intent()[0])
-    except Exception:  # a code that nibabel does not know
-        return f"intent {code}"
+    return str(header.get_value_label("intent_code"))
 
 
 def _header_class(nibabel: Any, prefix: bytes | bytearray, path: Path) -> Any:

@@ -17,6 +17,7 @@ from medroi.scans.files import staged
 from medroi.scans.fitting import check_not_empty, fitted_codec, rule_of
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan, suffix_of
+from medroi.scans.names import printable
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
@@ -78,6 +79,8 @@ def pack(
     if place is None and suffix is None:
         known = " or ".join((*WRITERS, *hdf5_store.SUFFIXES))
         raise InvalidArgument(f"{target}: expected a name that ends with {known}")
+    if place is not None and printable(place.name) != place.name:
+        raise InvalidArgument(f"{target}: names in HDF5 are UTF-8 text; give the dataset another")
     if zarr_format not in (2, 3):
         raise InvalidArgument(f"zarr_format is {zarr_format!r}; expected 3 or 2")
     if lossless:

@@ -15,6 +15,7 @@ from medroi.errors import InvalidArgument
 from medroi.scans.chunking import padded, selections
 from medroi.scans.fitting import fitted_codec, rule_of
 from medroi.scans.measures import enclosed_mask, kept_by_other
+from medroi.scans.names import printable
 from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape
 from medroi.scans.preview import Preview, Shown
@@ -121,7 +122,7 @@ def preview_store(path: Path) -> Preview:
     else:
         scan = foreign_scan(empty, config)
     found = Preview(
-        name=path.name,
+        name=printable(path.name),
         shape=array.shape,
         dtype=str(array.dtype),
         axis_names=scan.axis_names,

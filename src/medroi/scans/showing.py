@@ -12,6 +12,7 @@ from medroi.scans.drawing import FORMATS, check_matplotlib, draw
 from medroi.scans.files import readable, staged
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan
+from medroi.scans.names import printable
 from medroi.scans.preview import Preview
 from medroi.scans.previewing import preview_scan, preview_store
 from medroi.scans.sheet import sheet_of
@@ -94,6 +95,6 @@ def _of_scan(source: Path, asked: list[Mapping[str, Any]]) -> list[Preview]:
     scan = read_scan(source, incomplete=True)
     compare = len(asked) == 1  # several settings have a row of the picture each
     return [
-        preview_scan(scan, source.name, compare=compare, **{**asked[0], **changed})
+        preview_scan(scan, printable(source.name), compare=compare, **{**asked[0], **changed})
         for changed in asked
     ]
