@@ -23,8 +23,10 @@ _MAX_FOOTER_NBYTES = 1 << 24
 
 
 @contextlib.contextmanager
-def readable(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a library raises over damaged bytes into one error that names the file.
+def readable(
+    path: Path, what: str, *, keep: tuple[type[Exception], ...] = (), target: Path | None = None
+) -> Iterator[None]:
+    """Turn whatever is raised over damaged bytes into one error that names the file.
 
     Parameters
     ----------
@@ -32,16 +34,26 @@ def readable(path: Path, what: str) -> Iterator[None]:
         The file.
     what : str
         What it then is: "a damaged Zarr array".
+    keep : tuple of exceptions
+        These are left as they are: they may come from writing.
+    target : Path, optional
+        Errors that name what is written are about that.
     """
     try:
         yield
-    except MedROIError:
-        raise
+    except MedROIError as error:
+        names = [path.name] + ([] if target is None else [target.name])
+        if any(name in str(error) for name in names):
+            raise
+        raise type(error)(f"{path}: {error}") from error
     except RecursionError as error:
         raise InvalidArgument(f"{path}: {what} (nested too deeply)") from error
-    except MemoryError as error:
-        raise InvalidArgument(f"{path}: {what}, or larger than the memory") from error
     except Exception as error:
+        # An error of HDF5's is an OSError too, without a number of the system's.
+        if isinstance(error, keep) and getattr(error, "errno", 0) is not None:
+            raise
+        if isinstance(error, MemoryError):
+            raise InvalidArgument(f"{path}: {what}, or larger than the memory") from error
         why = " ".join(str(error).split())[:200]
         raise InvalidArgument(f"{path}: {what} ({why or type(error).__name__})") from error
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans.files import staged
+from medroi.scans.files import readable, staged
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.progress import bar
@@ -61,6 +61,11 @@ def unpack(
     NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine.
     """
     source, target = Path(source), Path(target)
+    with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
+        return _unpack(source, target, force=force, progress=progress)
+
+
+def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> UnpackReport:
     began = time.monotonic()
     array = open_array(source)
     if array.ndim == 0:
