@@ -22,7 +22,7 @@ from medroi.errors import MedROIError
 from medroi.scans import pack, read_scan
 
 SHAPE = (7, 6, 5)
-N_FLIPS = 60
+N_FLIPS = 30
 
 
 def damaged(data: bytes, seed: int, n_head: int) -> Iterator[bytes]:
