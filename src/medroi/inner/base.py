@@ -168,7 +168,7 @@ def native_block(region: Block) -> _kernel.Block:
 
 
 def short_part_extent(region: Block) -> int:
-    """Slices per part for codecs that gain nothing from longer parts: about 1 MiB."""
+    """Slices per part for codecs that gain nothing from longer parts: about 512 KiB."""
     slice_nbytes = int(np.prod(region.shape[1:], dtype=np.int64)) * region.dtype.itemsize
     return min(region.shape[0], max(1, (1 << 19) // slice_nbytes))
 
