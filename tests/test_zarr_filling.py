@@ -46,9 +46,11 @@ def orders(shape: tuple[int, ...]) -> Iterator[tuple[str, list[Region]]]:
         yield f"axis {axis} shuffled", shuffled(slices(shape, axis), axis)
     yield "every other slice first", slices(shape, 0)[::2] + slices(shape, 0)[1::2]
     yield "thick slabs", blocks(shape, (7, *shape[1:]))
-    yield "blocks", blocks(shape, (16, 25, 40))
-    yield "blocks shuffled", shuffled(blocks(shape, (16, 25, 40)), 3)
-    yield "rows of blocks", shuffled(blocks(shape, (11, 9, shape[2])), 4)
+
+
+def block_edges(layout: str) -> tuple[int, ...]:
+    """Blocks that fill whole chunks, or of a chunk of the whole scan, an eighth."""
+    return (24, 40, 24) if layout == "chunks" else (20, 32, 32)
 
 
 ORDERS = [name for name, _ in orders((40, 64, 64))]
@@ -82,6 +84,20 @@ def test_a_scan_filled_in_any_order_equals_one_write(
         filled[region] = head[region]
     assert np.array_equal(filled[...], once[...])
     assert np.array_equal(once[...][head > 100], head[head > 100])
+
+
+@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("layout", ["format 2", "format 3", "chunks", "shards"])
+def test_a_scan_filled_block_by_block_equals_one_write(
+    layout: str, seed: int, roi: str, head: np.ndarray
+) -> None:
+    once = create(layout, head.shape, head.dtype, {"roi": roi})
+    once[...] = head
+    filled = create(layout, head.shape, head.dtype, {"roi": roi})
+    for region in shuffled(blocks(head.shape, block_edges(layout)), seed):
+        filled[region] = head[region]
+    assert np.array_equal(filled[...], once[...])
 
 
 @pytest.mark.parametrize("layout", ["format 2", "format 3", "chunks", "shards"])

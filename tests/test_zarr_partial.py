@@ -185,9 +185,11 @@ def test_shards_read_only_the_chunks_that_are_touched() -> None:
 @pytest.mark.parametrize("content", ["nothing", "a voxel", "a block", "everything"])
 def test_no_range_ends_beyond_the_end_of_a_chunk(content: str, roi: str) -> None:
     array = np.zeros((8, 64, 64), "<i2")
-    array[{"nothing": np.s_[:0], "a voxel": (4, 5, 6), "a block": np.s_[3:5, 20:30, 20:30]}.get(
-        content, np.s_[:]
-    )] = 300
+    array[
+        {"nothing": np.s_[:0], "a voxel": (4, 5, 6), "a block": np.s_[3:5, 20:30, 20:30]}.get(
+            content, np.s_[:]
+        )
+    ] = 300
     store = StrictStore()
     codec = MedROICodec(roi=roi)
     made = create(store, array, codec, config={"write_empty_chunks": True})
