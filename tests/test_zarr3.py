@@ -337,7 +337,7 @@ def test_groups_hold_arrays_of_every_kind(store: str, tmp_path: Path) -> None:
     again = zarr.open_group(root.store, mode="r")
     assert np.array_equal(again["head/kept"][...], VOLUME)
     assert again["head/tissue"][20, 18, 17] == VOLUME[20, 18, 17]
-    assert again["head/tissue"].serializer == MedROICodec("deflate", background=0)
+    assert again["head/tissue"].serializer == MedROICodec("deflate")
 
 
 def test_threads_read_and_write_one_array() -> None:
