@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -61,21 +62,24 @@ def write(array: Any, data: Any, *, selection: Any = (), threads: int | None = N
         _store_dask(array, values, bounds, block_shape, threads)
         return
 
+    has_failed = Event()
+
     def write_block(place: Block) -> None:
+        if has_failed.is_set():
+            return
         source = tuple(
             slice(part.start - low, part.stop - low)
             for part, (low, _) in zip(place, bounds, strict=True)
         )
-        array[place] = np.asarray(values[source])
+        try:
+            array[place] = np.asarray(values[source])
+        except BaseException:
+            has_failed.set()
+            raise
 
     with ThreadPoolExecutor(threads or _n_cores(), thread_name_prefix="medroi") as pool:
-        jobs = [pool.submit(write_block, place) for place in _blocks(bounds, block_shape)]
-        try:
-            for job in jobs:
-                job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for _ in pool.map(write_block, _blocks(bounds, block_shape)):
+            pass
 
 
 def _n_cores() -> int:
