@@ -19,7 +19,8 @@ A loss is *silent* where
 - more bright voxels were dropped than max_miss_rate, 0.002, of all bright ones;
 - the number of dropped bright voxels is not what the streams say (`inspect(stream).miss_rate`);
 - an array written in several goes is not that written in one;
-- a value of a label map is gone altogether;
+- a value of a label map (whole numbers, one value at the faces of the volume, at most 64 values or
+  mostly equal neighbours) is gone altogether;
 - a NaN came back as a number.
 
 `group_voxels` is the largest connected group (26 neighbours) of dropped bright voxels,

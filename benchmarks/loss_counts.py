@@ -16,6 +16,7 @@ import medroi
 MAX_MISS_RATE = 0.002
 LARGE_GROUP = 8
 MAX_LABELS = 64
+MIN_AIR_SHARE = 0.9
 FIGURES = (
     *("voxels", "non_background", "dropped", "brightest_dropped", "bright", "bright_dropped"),
     *("bright_dropped_stated", "group_voxels", "group_mm3", "group_place", "groups_above_8"),
@@ -65,14 +66,21 @@ def told_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool =
 
 
 def is_label_map(voxels: Array) -> bool:
-    """Whole numbers, and few of them, or neighbours that are mostly equal where not 0."""
-    if voxels.dtype.kind not in "biu":
+    """Whole numbers around which all is one value; few of them, or mostly equal neighbours."""
+    if voxels.dtype.kind not in "biu" or air_share(voxels) < MIN_AIR_SHARE:
         return False
-    if np.unique(voxels[::2]).size > MAX_LABELS and voxels.shape[0] > 1:
-        used = (voxels[1:] != 0) & (voxels[:-1] != 0)
-        equal = used & (voxels[1:] == voxels[:-1])
-        return bool(np.count_nonzero(equal) > np.count_nonzero(used) / 2)
-    return np.unique(voxels).size <= MAX_LABELS
+    if np.unique(voxels).size <= MAX_LABELS:
+        return True
+    used = (voxels[1:] != 0) & (voxels[:-1] != 0)
+    equal = used & (voxels[1:] == voxels[:-1])
+    return bool(np.count_nonzero(equal) > np.count_nonzero(used) / 2)
+
+
+def air_share(voxels: Array) -> float:
+    """Share of the most frequent value at the faces of the volume."""
+    faces = [voxels.take(end, axis) for axis in range(min(3, voxels.ndim)) for end in (0, -1)]
+    border = np.concatenate([face.ravel() for face in faces])
+    return float(np.unique(border, return_counts=True)[1].max() / border.size)
 
 
 def groups_of(mask: Array, n_axes: int) -> tuple[int, int, tuple[int, ...] | None]:
