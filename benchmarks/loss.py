@@ -1,7 +1,7 @@
 """What does not come back of scans, under every setting, chunking, face and way of writing.
 
     python benchmarks/loss.py FOLDER -o benchmarks/loss.csv
-    python benchmarks/loss.py --short                 generated scans alone, one small chunking
+    python benchmarks/loss.py                         generated scans alone, printed
 
 Below FOLDER every NIfTI, FreeSurfer and PNG file is a scan; generated ones of every kind that has
 once lost voxels are added. The status is 1 where a loss is silent, or an array is refused.
@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import Any
 
 from loss_counts import FIGURES, figures
-from loss_scans import GENERATORS, Scan, generated, paths_in, read
+from loss_scans import GENERATORS, Scan, generated, n_voxels_of, paths_in, read
 from loss_stores import FACES, Fill, at_once, block_by_block, slice_by_slice
 
 from medroi import MedROI
@@ -145,11 +145,14 @@ def axes_of(scan: Scan) -> dict[str, Any]:
 
 def rows_of(work: Work) -> list[dict[str, Any]]:
     """All rows of one scan."""
-    if isinstance(work.source, Path):
-        scan = read(work.source)
-    else:
-        scan = list(generated())[work.source]
     rows = []
+    try:
+        scan = (
+            read(work.source) if isinstance(work.source, Path) else list(generated())[work.source]
+        )
+    except Exception as error:  # of any library
+        name = getattr(work.source, "name", "")
+        return [{"data_set": work.data_set, "scan": name, "refused": str(error) or repr(error)}]
     for plan in work.plans:
         given = scan.thinned(WRITING_VOXELS) if plan == "writing" else scan
         try:
@@ -198,14 +201,20 @@ def key_of(work: Work, scan: Scan, case: Case) -> dict[str, Any]:
 def work_in(folder: Path | None) -> list[Work]:
     """The scans of a folder, and the generated ones."""
     found = [Work(number, "generated", tuple(PLANS)) for number in range(len(GENERATORS))]
-    seen = set()
+    seen: set[Path] = set()
     for path in paths_in(folder) if folder else []:
         first = path.parent not in seen
         seen.add(path.parent)
-        few = read(path).voxels.size <= MORE_VOXELS
+        few = n_voxels_of(path) <= MORE_VOXELS
         plans = ("main", *(("more",) if few or first else ()), *(("writing",) if first else ()))
         found.append(Work(path, path.parent.name, plans))
     return found
+
+
+def run(work: list[Work], jobs: int) -> list[dict[str, Any]]:
+    """All rows, in the order of the scans."""
+    with ProcessPoolExecutor(jobs) as pool:
+        return [row for found in pool.map(rows_of, work) for row in found]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -216,8 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     args = parser.parse_args(arguments)
     work = work_in(args.folder)
-    with ProcessPoolExecutor(args.jobs) as pool:
-        rows = [row for found in pool.map(rows_of, work) for row in found]
+    rows = run(work, args.jobs)
     with args.output.open("w", newline="") if args.output else sys.stdout as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -225,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     bad = [row for row in rows if row.get("silent") or row.get("refused")]
     for row in bad:
         why = row.get("silent") or f"refused: {row['refused']}"
-        print("LOST", *(row[name] for name in KEY), why, sep=" | ", file=sys.stderr)
+        print("LOST", *(row.get(name, "") for name in KEY), why, sep=" | ", file=sys.stderr)
     print(f"{len(work)} scans, {len(rows)} rows, {len(bad)} silent losses", file=sys.stderr)
     return 1 if bad else 0
 

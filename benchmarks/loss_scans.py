@@ -80,6 +80,18 @@ def read(path: Path) -> Scan:
     return Scan(path.name, np.asarray(image.dataobj.get_unscaled()), spacing_mm, path=path)
 
 
+def n_voxels_of(path: Path) -> int:
+    """Voxels of the scan in a file, from its header; 0 where it cannot be read."""
+    try:
+        if path.suffix == ".png":
+            with Image.open(path) as picture:
+                return picture.width * picture.height
+        image: Any = nibabel.load(path)
+        return int(np.prod(image.shape))
+    except Exception:  # of any library: whoever reads the voxels says why
+        return 0
+
+
 def paths_in(folder: Path) -> list[Path]:
     """Every file of a known kind below a folder."""
     return sorted(p for p in folder.rglob("*") if p.name.lower().endswith(SUFFIXES))

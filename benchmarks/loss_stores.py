@@ -66,9 +66,7 @@ def places(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[sl
     """Where the chunks lie; those at the end are cut off."""
     starts = [range(0, n, size) for n, size in zip(shape, chunks, strict=True)]
     for corner in product(*starts):
-        yield tuple(
-            slice(s, min(s + c, n)) for s, c, n in zip(corner, chunks, shape, strict=True)
-        )
+        yield tuple(slice(s, min(s + c, n)) for s, c, n in zip(corner, chunks, shape, strict=True))
 
 
 def padded(scan: Scan, place: tuple[slice, ...], chunks: tuple[int, ...]) -> Array:
