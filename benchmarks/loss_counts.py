@@ -36,8 +36,7 @@ class Told:
 
 def bits_of(voxels: Array) -> Array:
     """The elements as whole numbers, so that NaN and -0 are told apart as they are stored."""
-    dense = np.ascontiguousarray(voxels)
-    return dense.view(f"u{dense.dtype.itemsize}")
+    return voxels.view(f"u{voxels.dtype.itemsize}")
 
 
 def told_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool = False) -> Told:
@@ -78,7 +77,11 @@ def is_label_map(voxels: Array) -> bool:
 
 def air_share(voxels: Array) -> float:
     """Share of the most frequent value at the faces of the volume."""
-    faces = [voxels.take(end, axis) for axis in range(min(3, voxels.ndim)) for end in (0, -1)]
+    faces = [
+        voxels[(slice(None),) * axis + (end,)]
+        for axis in range(min(3, voxels.ndim))
+        for end in (0, -1)
+    ]
     border = np.concatenate([face.ravel() for face in faces])
     return float(np.unique(border, return_counts=True)[1].max() / border.size)
 
@@ -128,8 +131,9 @@ def figures(
     size, n_large, first = groups_of(bright_dropped, len(scan.axes))
     brightest = voxels[dropped & (voxels == voxels)]
     nan_lost = np.count_nonzero((voxels != voxels) & (decoded == decoded))
-    labels = is_label_map(voxels)
-    lost = sorted(set(np.unique(voxels)) - set(np.unique(decoded))) if labels else []
+    lost = []
+    if dropped.any() and is_label_map(voxels):
+        lost = sorted(set(np.unique(voxels)) - set(np.unique(decoded)))
     reasons = {
         "exactness was promised": np.any(dropped & told.exact) or (lossless and dropped.any()),
         "more than max_miss_rate": n_dropped > MAX_MISS_RATE * n_bright,
