@@ -1,5 +1,8 @@
 #include "element.h"
 
+#include "cd_values.h"
+
+#include <inttypes.h>
 #include <string.h>
 
 static medroi_status refuse(medroi_error *error, const char *what) {
@@ -109,4 +112,24 @@ medroi_status medroi_h5_element(const medroi_hdf5_api *hdf5, medroi_hid type, me
         status = refuse(error, "a compound, array, reference, complex or other class");
     }
     return status == MEDROI_OK ? read_order(hdf5, type, layout, error) : status;
+}
+
+medroi_status medroi_h5_read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl,
+                                   medroi_layout *layout, medroi_error *error) {
+    uint64_t sizes[32] = {0};
+    int ndim = hdf5->get_chunk(dcpl, 32, sizes);
+    if (ndim < 1 || ndim > MEDROI_H5_MAX_NDIM) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "found a chunk of %d axes, expected 1 to %d", ndim, MEDROI_H5_MAX_NDIM);
+    }
+    layout->ndim = ndim;
+    for (int i = 0; i < ndim; i++) {
+        if (sizes[i] < 1 || sizes[i] > UINT32_MAX) {
+            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                               "axis %d of the chunk has %" PRIu64 " voxels, expected at most %u",
+                               i, sizes[i], UINT32_MAX);
+        }
+        layout->shape[i] = (int64_t)sizes[i];
+    }
+    return MEDROI_OK;
 }
