@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from medroi.errors import InvalidArgument
+from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.hdf5.filter import FILTER_ID
 from medroi.plugins.interface import load_installed
 
@@ -48,14 +50,44 @@ class Chunked:
     def read_stream(self, offset: tuple[int, ...]) -> bytes | None:
         """The bytes of the chunk that begins here; None where it was never written."""
         identifier = self.dataset.id
-        if identifier.get_chunk_info_by_coord(offset).byte_offset is None:
-            return None
-        mask, stream = identifier.read_direct_chunk(offset)
+        with self.errors():
+            info = identifier.get_chunk_info_by_coord(offset)
+            if info.byte_offset is None:
+                return None
+            self._check_inside_file(info)
+            mask, stream = identifier.read_direct_chunk(offset)
         if mask != 0:
             raise InvalidArgument(
                 f"the chunk at {offset} was stored without its filter; use dataset[...]"
             )
         return bytes(stream)
+
+    def _check_inside_file(self, info: Any) -> None:
+        """A damaged index can name more bytes than there is memory."""
+        file = self.dataset.file
+        n_bytes = file.id.get_filesize()
+        if info.byte_offset + info.size > n_bytes:
+            raise CorruptStream(
+                f"{file.filename}: {self.dataset.name}: the chunk at {info.chunk_offset} has "
+                f"{info.size} bytes from {info.byte_offset} on, the file {n_bytes}: it is cut or "
+                "damaged"
+            )
+
+    def errors(self) -> AbstractContextManager[None]:
+        """What HDF5 cannot do with a damaged file, said as an error of ours."""
+        return _errors_of(self.dataset)
+
+
+@contextmanager
+def _errors_of(dataset: Any) -> Iterator[None]:
+    try:
+        yield
+    except (MedROIError, MemoryError):
+        raise
+    except Exception as error:  # h5py has one for each of HDF5's error classes
+        name = getattr(dataset, "name", None) or "the dataset"
+        file = getattr(getattr(dataset, "file", None), "filename", "")
+        raise CorruptStream(f"{file}: {name}: HDF5 cannot handle it: {error}") from error
 
 
 def open_chunked(dataset: Any) -> Chunked:
@@ -65,7 +97,14 @@ def open_chunked(dataset: Any) -> Chunked:
     ------
     InvalidArgument
         Where this filter is not its only one, or its chunks cannot be handled directly.
+    CorruptStream
+        Where the file is damaged.
     """
+    with _errors_of(dataset):
+        return _described(dataset)
+
+
+def _described(dataset: Any) -> Chunked:
     creation = dataset.id.get_create_plist()
     filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     if dataset.chunks is None or filters != [FILTER_ID]:

@@ -1,4 +1,4 @@
-"""The plugin's folder, and how every libhdf5 of this process and of those it starts gets the plugin.
+"""The plugin's folder, and how every libhdf5 of this process and of its children gets the plugin.
 
 Light on purpose: `import medroi` runs this, and most programs that do have no HDF5 loaded.
 """
