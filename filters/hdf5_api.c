@@ -55,6 +55,8 @@ static int resolve(void *handle, medroi_hdf5_api *api) {
         {"H5Tget_super", &api->get_super},
         {"H5Tget_nmembers", &api->get_nmembers},
         {"H5Tget_member_name", &api->get_member_name},
+        {"H5Tget_member_type", &api->get_member_type},
+        {"H5Tget_member_offset", &api->get_member_offset},
         {"H5Tis_variable_str", &api->is_variable_str},
         {"H5Tclose", &api->close_type},
         {"H5Fget_obj_count", &api->get_obj_count},

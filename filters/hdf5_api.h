@@ -16,7 +16,9 @@ enum {
     H5_CLASS_FLOAT = 1,
     H5_CLASS_STRING = 3,
     H5_CLASS_OPAQUE = 5,
-    H5_CLASS_ENUM = 8
+    H5_CLASS_COMPOUND = 6,
+    H5_CLASS_ENUM = 8,
+    H5_CLASS_COMPLEX = 11
 };
 enum { H5_ORDER_LE = 0, H5_ORDER_BE = 1 };
 enum { H5_FILL_UNDEFINED = 0, H5_FILL_DEFAULT = 1 };
@@ -47,6 +49,8 @@ typedef struct medroi_hdf5_api {
     medroi_hid (*get_super)(medroi_hid);
     int (*get_nmembers)(medroi_hid);
     char *(*get_member_name)(medroi_hid, unsigned);
+    medroi_hid (*get_member_type)(medroi_hid, unsigned);
+    size_t (*get_member_offset)(medroi_hid, unsigned);
     int (*is_variable_str)(medroi_hid);
     int (*close_type)(medroi_hid);
     intptr_t (*get_obj_count)(medroi_hid, unsigned);

@@ -87,21 +87,6 @@ with h5py.File(sys.argv[1]) as file:
     assert int(found) == int(blob(SHAPE).astype(int).sum())
 
 
-def test_register_reaches_a_library_that_is_loaded_later(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
-    script = """
-import sys, medroi, h5py
-from medroi import plugins
-assert not h5py.h5z.filter_avail(33054)
-paths = plugins.register()
-assert len(paths) >= 1, paths
-assert h5py.h5z.filter_avail(33054)
-h5py.File(sys.argv[1])["scan"][...]
-"""
-    run_python(script, tmp_path / "a.h5")
-
-
 def test_importing_medroi_loads_nothing_of_hdf5():
     script = """
 import sys, medroi
