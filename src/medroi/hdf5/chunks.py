@@ -152,7 +152,8 @@ def _read_part(
 
 
 def _decode_whole(chunked: Chunked, stream: bytes, chunk: Array) -> None:
-    plugin.decode(chunked.interface, chunked.words, stream, chunk.reshape(-1).view(np.uint8))
+    memory = chunk.reshape(-1).view(np.uint8)
+    plugin.decode(chunked.interface, chunked.words_to_read, stream, memory)
 
 
 def _whole_chunks(chunked: Chunked, selection: Any) -> Bounds:

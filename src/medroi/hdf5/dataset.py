@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from medroi import arrays
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.hdf5.filter import FILTER_ID
 from medroi.plugins.interface import load_installed
@@ -30,7 +31,9 @@ class Chunked:
     dtype : dtype
         Of the stored elements.
     words : ctypes array of uint
-        The filter's complete cd_values.
+        The filter's cd_values as they are stored.
+    words_to_read : ctypes array of uint
+        The same with the dataset's own chunk in them, which a stream has to be.
     interface : Interface
         The plugin.
     fill_value : scalar
@@ -43,6 +46,7 @@ class Chunked:
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
     words: Any
+    words_to_read: Any
     interface: Any
     fill_value: Any
     padding: Any
@@ -115,15 +119,35 @@ def _described(dataset: Any) -> Chunked:
     if _chunk_options(creation.id) & _UNFILTERED_EDGES:
         raise InvalidArgument(f"{dataset.name}: edge chunks are not filtered; use dataset[...]")
     fill_value = dataset.fillvalue
+    words = _words(creation.id)
     return Chunked(
         dataset=dataset,
         chunks=tuple(dataset.chunks),
         dtype=dataset.dtype,
-        words=_words(creation.id),
+        words=words,
+        words_to_read=_with_chunk(dataset, list(words)),
         interface=load_installed(),
         fill_value=fill_value,
         padding=_padding(creation, fill_value, dataset.dtype),
     )
+
+
+def _with_chunk(dataset: Any, words: list[int]) -> Any:
+    """cd_values whose local part is that of the dataset; one that is there has to be it already."""
+    n_words = words[0] >> 8 & 255 if words else 0
+    user, local = words[: n_words or None] or [1], words[n_words:] if n_words else []
+    dtype = dataset.dtype
+    element = len(dataset.chunks) | ord(dtype.kind) << 8 | dtype.itemsize << 16
+    if arrays.is_big_endian(dtype):
+        element |= 1 << 4
+    expected = [element, *dataset.chunks]
+    if local and local != expected:
+        raise CorruptStream(
+            f"{dataset.file.filename}: {dataset.name}: the filter's parameters {local} are not of "
+            f"its chunks {dataset.chunks} of {dtype}: the file is damaged or made up"
+        )
+    full = [user[0] & ~0xFF00 | len(user) << 8, *user[1:], *expected]
+    return (ctypes.c_uint * len(full))(*full)
 
 
 def _padding(creation: Any, fill_value: Any, dtype: np.dtype[Any]) -> Any:
