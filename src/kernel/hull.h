@@ -19,8 +19,8 @@
  *     island, where it holds 3 voxels of tissue or more: what is thin, as a nodule of two slices or
  *     skin in the first slice, is no speck of noise. If still more than max_miss_rate of all tissue
  *     is outside, tiles with 2, and then with 1, join too. Where only the largest component is
- *     wanted, tissue of the others does not count. A tile with a missing value (NaN, an infinity)
- *     always joins.
+ *     wanted, tissue counts in its labels and in those that touch them. A tile with a missing value
+ * (NaN, an infinity) always joins.
  */
 #ifndef MEDROI_HULL_H
 #define MEDROI_HULL_H
@@ -95,10 +95,10 @@ void medroi_add_islands(const medroi_grid *grid, const medroi_bits *tissue, doub
                         uint64_t n_tissue, const medroi_bits *tiles, uint8_t *counts);
 
 /* --- hull_largest.c --- */
-/* Take the voxels of all components but the largest from the tissue, and what lies in the labels
- * around them, none of which can be the largest component's. */
-void medroi_clear_other_components(const medroi_grid *grid, const medroi_components *components,
-                                   const medroi_bits *tissue);
+/* Clear all tissue but that in the labels of the largest component and in those that touch them.
+ * `scratch` holds the bits of the labels. */
+void medroi_keep_near_largest(const medroi_grid *grid, const medroi_components *components,
+                              const medroi_bits *tissue, uint8_t *scratch);
 /* The padded box of the kept component, grown until it holds the guarantee for all tissue that no
  * other component holds. The bits are used up. */
 medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_components *components,

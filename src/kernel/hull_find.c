@@ -147,8 +147,8 @@ static medroi_counts find_tiles(outline *o) {
     const medroi_search *search = o->search;
     const medroi_region_options *options = search->options;
     medroi_drop_components(&o->components, &o->bits.opened);
-    if (options->largest_only && o->components.n_found > 1) {
-        medroi_clear_other_components(&search->grid, &o->components, &o->bits.tissue);
+    if (options->largest_only) {
+        medroi_keep_near_largest(&search->grid, &o->components, &o->bits.tissue, o->scratch);
     }
     o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
     o->scratch += align(medroi_hull_tiles_nbytes(&search->grid));
@@ -222,7 +222,8 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, cons
     }
     o.side_capacity = side_capacity(grid);
     scratch += align(o.side_capacity);
-    o.bits = medroi_find_tissue_bits(search, scratch);
+    uint8_t *bits = scratch;
+    o.bits = medroi_find_tissue_bits(search, bits);
     scratch += align(medroi_tissue_bits_nbytes(grid));
     o.components = medroi_find_components(&o.bits.opened, scratch);
     o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
@@ -230,6 +231,11 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, cons
     if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, region)) {
         return 1;
     }
-    return search->options->largest_only && o.components.n_found > 1 &&
-           find_largest_box(&o, region);
+    if (!search->options->largest_only || o.components.n_found < 2) {
+        return 0;
+    }
+    if (search->options->roi == MEDROI_ROI_HULL) { /* the hull took tissue away */
+        o.bits = medroi_find_tissue_bits(search, bits);
+    }
+    return find_largest_box(&o, region);
 }

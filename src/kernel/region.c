@@ -287,15 +287,16 @@ static void keep_all(const medroi_search *search, const medroi_layout *layout, c
     medroi_set_box(layout, &search->grid, &box, region);
 }
 
-/* Element bits as they lie in the array, and as a load of its bytes finds them. */
-static uint64_t stored_bits(const medroi_layout *layout, uint64_t bits) {
-    uint8_t bytes[8] = {0};
-    size_t nbytes = layout->itemsize;
-    for (size_t i = 0; i < nbytes; i++) {
-        bytes[layout->big_endian ? nbytes - 1 - i : i] = (uint8_t)(bits >> 8 * i);
+/* Element bits in native byte order as a native load of the array's bytes finds them. */
+static uint64_t stored_bits(const medroi_search *search, uint64_t bits) {
+    uint64_t turned = 0;
+    if (!search->source.swap) {
+        return bits;
     }
-    memcpy(&bits, bytes, sizeof bits);
-    return bits;
+    for (size_t i = 0; i < search->source.stored_nbytes; i++) {
+        turned = turned << 8 | (bits >> 8 * i & 255);
+    }
+    return turned;
 }
 
 /* With "auto", a region that drops what is not shown to be air gives way to one that drops
@@ -305,8 +306,8 @@ static void judge_region(medroi_search *search, const medroi_layout *layout, con
     double air_share = 1;
     region->reason = medroi_judge_air(search, region, search->air, &air_share);
     if (region->reason == MEDROI_REASON_NOISY_AIR && !search->options->complete &&
-        medroi_is_being_filled(layout, &search->grid, data,
-                               stored_bits(layout, search->options->background), air_share)) {
+        medroi_is_being_filled(layout, search, data,
+                               stored_bits(search, search->options->background), air_share)) {
         region->reason = MEDROI_REASON_FILLING;
     }
     if (region->reason != MEDROI_REASON_NOISY_AIR) {

@@ -1,6 +1,6 @@
 /* Whether what a region leaves out is shown to be air.
  *
- * A threshold may discard only noise. About 2^15 voxels outside the region are sampled, in pairs of
+ * A threshold may discard only noise. About 2^13 voxels outside the region are sampled, in pairs of
  * neighbours, and have to look like the noise of air:
  *
  *   - they are not one constant value: then nothing needs to be lost;
@@ -13,15 +13,17 @@
  * `spread` is the distance from the median down to the 16th percentile, which neither ghosts nor
  * dim tissue above it disturb. Values are negated for dark tissue. */
 #include "region_auto.h"
+#include "select.h"
 
 #include <math.h>
 #include <string.h>
 
-#define N_SAMPLES 32768
+#define N_SAMPLES 8192
 #define MIN_SAMPLES 64
 #define MIN_FACE_SAMPLES 256
 #define N_FACES 6
-#define CONSTANT_SHARE 0.75
+#define CONSTANT_SHARE 0.75      /* of a whole scan */
+#define CONSTANT_CHUNK_SHARE 0.4 /* more, and a block not yet written would not stand out */
 #define LEVEL 12
 #define UPPER_WIDTHS 2 /* what is further above the median is no noise of this air */
 #define LOWER_WIDTHS 6
@@ -34,9 +36,9 @@
 
 typedef struct air_samples {
     double *values;
-    double *next;  /* the neighbour along x, NaN where that is inside the region */
-    double *below; /* the neighbour along y (z where there is no y) */
-    double *sorted;
+    double *next;   /* the neighbour along x, NaN where that is inside the region */
+    double *below;  /* the neighbour along y (z where there is no y) */
+    double *others; /* room for a selection */
     uint8_t *face;
     size_t n;
     double labels[MAX_LABELS + 1];
@@ -133,15 +135,16 @@ typedef struct stretch {
 static void take_stretch(const medroi_search *search, const place_test *test, const stretch *from,
                          air_samples *found) {
     const medroi_grid *grid = &search->grid;
-    double background = medroi_scalar_to_double(search->type, search->background);
+    double sign = search->options->dark ? -1 : 1;
+    double background = sign * medroi_scalar_to_double(search->type, search->background);
+    double tau = sign * search->tau.value;
     int64_t flat = 0;
-    background = search->options->dark ? -background : background;
     for (int64_t i = 0; i < from->n && found->n < N_SAMPLES; i++) {
         double value = from->values[i];
         int64_t x = (from->start + i) / grid->inner;
         note_label(found, value);
-        if (is_inside(test, from->z, from->y, x)) {
-            flat = 0;
+        if (value >= tau || is_inside(test, from->z, from->y, x)) {
+            flat = 0; /* tissue outside is counted elsewhere */
             continue;
         }
         int64_t k = i + grid->inner;
@@ -209,34 +212,6 @@ static void take_samples(medroi_search *search, const place_test *test, air_samp
     }
 }
 
-/* Sort by merging runs: in place of qsort, whose order of equal doubles (0, -0) is the library's.
- */
-static void sift_down(double *values, size_t root, size_t n) {
-    while (2 * root + 1 < n) {
-        size_t child = 2 * root + 1;
-        child += child + 1 < n && values[child] < values[child + 1];
-        if (values[root] >= values[child]) {
-            return;
-        }
-        double held = values[root];
-        values[root] = values[child];
-        values[child] = held;
-        root = child;
-    }
-}
-
-static void sort_doubles(double *values, size_t n) {
-    for (size_t i = n / 2; i-- > 0;) {
-        sift_down(values, i, n);
-    }
-    for (size_t end = n; end-- > 1;) {
-        double held = values[0];
-        values[0] = values[end];
-        values[end] = held;
-        sift_down(values, 0, end);
-    }
-}
-
 /* What one face (or all, with N_FACES) holds. */
 typedef struct air_levels {
     size_t n;        /* samples */
@@ -251,14 +226,14 @@ static air_levels measure(const air_samples *found, uint8_t face, double backgro
         if (face == N_FACES || found->face[i] == face) {
             levels.n++;
             if (found->values[i] != background) {
-                found->sorted[levels.n_others++] = found->values[i];
+                found->others[levels.n_others++] = found->values[i];
             }
         }
     }
     if (levels.n_others > 0) {
-        sort_doubles(found->sorted, levels.n_others);
-        levels.median = found->sorted[levels.n_others / 2];
-        levels.spread = levels.median - found->sorted[levels.n_others * 16 / 100];
+        size_t n = levels.n_others;
+        levels.median = medroi_select(found->others, n, n / 2);
+        levels.spread = levels.median - medroi_select(found->others, n, n * 16 / 100);
         levels.spread = levels.spread > unit ? levels.spread : unit;
     }
     return levels;
@@ -295,12 +270,15 @@ static int is_level(const air_levels *levels, double background, double tau) {
 }
 
 static int all_faces_hold(const air_samples *found, const air_levels *all, double background,
-                          double unit, double tau) {
+                          double unit, double tau, double constant) {
     for (uint8_t face = 0; face < N_FACES; face++) {
         air_levels here = measure(found, face, background, unit);
-        if (here.n < MIN_FACE_SAMPLES ||
-            (double)here.n_others < (1 - CONSTANT_SHARE) * (double)here.n) {
+        int is_constant = (double)here.n_others < (1 - constant) * (double)here.n;
+        if (here.n < MIN_FACE_SAMPLES || (is_constant && constant == CONSTANT_SHARE)) {
             continue; /* nothing, or background, is dropped here */
+        }
+        if (is_constant) {
+            return 0; /* it may not be written yet */
         }
         here.spread = here.spread < all->spread ? here.spread : all->spread;
         if (!is_level(&here, background, tau)) {
@@ -311,7 +289,7 @@ static int all_faces_hold(const air_samples *found, const air_levels *all, doubl
 }
 
 static int is_noise(const air_samples *found, const air_levels *all, double background, double unit,
-                    double tau) {
+                    double tau, double constant) {
     double upper = all->median + UPPER_WIDTHS * all->spread;
     double lower = all->median - LOWER_WIDTHS * all->spread;
     size_t n_upper = 0, n_lower = 0;
@@ -325,7 +303,7 @@ static int is_noise(const air_samples *found, const air_levels *all, double back
            (double)n_upper <= MAX_UPPER_SHARE * (double)all->n_others &&
            (double)n_lower <= MAX_LOWER_SHARE * (double)all->n_others &&
            (along_x < MAX_CORRELATION || along_y < MAX_CORRELATION) &&
-           all_faces_hold(found, all, background, unit, tau);
+           all_faces_hold(found, all, background, unit, tau, constant);
 }
 
 medroi_reason medroi_judge_air(medroi_search *search, const medroi_region *region, void *scratch,
@@ -333,24 +311,28 @@ medroi_reason medroi_judge_air(medroi_search *search, const medroi_region *regio
     air_samples found = {.values = scratch};
     found.next = found.values + N_SAMPLES;
     found.below = found.next + N_SAMPLES;
-    found.sorted = found.below + N_SAMPLES;
-    found.face = (uint8_t *)(found.sorted + N_SAMPLES);
+    found.others = found.below + N_SAMPLES;
+    found.face = (uint8_t *)(found.others + N_SAMPLES);
     place_test test = make_test(&search->grid, region);
     int is_float = medroi_element_is_float(search->type);
     double sign = search->options->dark ? -1 : 1;
     double background = sign * medroi_scalar_to_double(search->type, search->background);
     take_samples(search, &test, &found);
+    *air_share = 1;
+    if (found.not_finite || !isfinite(background)) {
+        return MEDROI_REASON_NOT_SHOWN;
+    }
     if (!is_float && found.n_labels <= MAX_LABELS) {
         return MEDROI_REASON_LABELS;
     }
     air_levels all = measure(&found, N_FACES, background, is_float ? 0 : 1);
     *air_share = all.n ? (double)all.n_others / (double)all.n : 1;
-    if ((double)all.n_others < (1 - CONSTANT_SHARE) * (double)all.n) {
+    double constant = search->options->complete ? CONSTANT_SHARE : CONSTANT_CHUNK_SHARE;
+    if ((double)all.n_others < (1 - constant) * (double)all.n) {
         return MEDROI_REASON_CONSTANT_AIR;
     }
-    if (found.n < MIN_SAMPLES || found.flat || found.not_finite || !(all.spread > 0) ||
-        !isfinite(background) ||
-        !is_noise(&found, &all, background, is_float ? 0 : 1, sign * search->tau.value)) {
+    if (found.n < MIN_SAMPLES || found.flat || !(all.spread > 0) ||
+        !is_noise(&found, &all, background, is_float ? 0 : 1, sign * search->tau.value, constant)) {
         return MEDROI_REASON_NOT_SHOWN;
     }
     return MEDROI_REASON_NOISY_AIR;

@@ -9,16 +9,16 @@
 
 /* --- region_auto.c --- */
 size_t medroi_air_scratch_nbytes(void);
-/* Whether what lies outside `region` is noisy air; reads some 2^17 elements. `air_share` is set to
+/* Whether what lies outside `region` is noisy air; reads some 2^15 elements. `air_share` is set to
  * the share of it that is not background. */
 medroi_reason medroi_judge_air(medroi_search *search, const medroi_region *region, void *scratch,
                                double *air_share);
 
 /* --- region_filling.c --- */
 /* Whether the array looks as if parts of it were not written yet: a plane along any axis, or a
- * block of 8 voxels or more along every axis, holds one value alone. `background` is the element's
- * bits in the array's byte order. */
-int medroi_is_being_filled(const medroi_layout *layout, const medroi_grid *grid, const void *data,
-                           uint64_t background, double air_share);
+ * block with square corners, holds one value alone. `background` is what a native load of the
+ * element finds in the array. */
+int medroi_is_being_filled(const medroi_layout *layout, const medroi_search *search,
+                           const void *data, uint64_t background, double air_share);
 
 #endif

@@ -143,7 +143,8 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
         Where the array's dtype cannot hold the background, or "auto" cannot tell what it is.
     """
     if options.background != "auto":
-        return arrays.bits_of(0 if options.background is None else options.background, array.dtype)
+        given = 0 if options.background is None else options.background
+        return arrays.bits_of(given, array.dtype)
     if array.dtype.kind not in arrays.NUMBER_KINDS + "b" or array.size == 0:
         return 0
     layout = arrays.layout_of(array, options.axes)
