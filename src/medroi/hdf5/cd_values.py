@@ -89,16 +89,10 @@ def _threshold(threshold: str | float | None) -> tuple[int, float]:
 
 
 def _background(value: float | str | None) -> tuple[int, bytes]:
-<<<<<<< HEAD
     if value is None:
         return _NO_BACKGROUND, bytes(8)
     if value == "auto":
         return _AUTO << 6, bytes(8)
-=======
-    if value == "auto":
-        return _AUTO, bytes(8)
-    value = 0 if value is None else value
->>>>>>> main
     if isinstance(value, float):
         return _FLOAT << 6, struct.pack("<d", value)
     if -(2**63) <= int(value) < 2**63:
