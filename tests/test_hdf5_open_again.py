@@ -155,21 +155,3 @@ def test_a_chunk_that_is_filled_slice_by_slice_is_that_of_one_write(
             made[slab] = array[slab]
         file.flush()
         assert (made[...] == whole[...]).all()
-
-
-# Complex numbers.
-
-
-def test_complex_numbers_of_hdf5_2_are_stored(tmp_path):
-    rng = np.random.default_rng(5)
-    array = (rng.normal(size=(6, 7, 8)) + 1j * rng.normal(size=(6, 7, 8))).astype("<c8")
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        creation.set_chunk(array.shape)
-        options = MedROIFilter()
-        creation.set_filter(options.filter_id, 0, options.filter_options)
-        space = h5py.h5s.create_simple(array.shape)
-        made = h5py.h5d.create(file.id, b"scan", h5py.h5t.COMPLEX_IEEE_F32LE, space, creation)
-        made.write(h5py.h5s.ALL, h5py.h5s.ALL, array)
-    with h5py.File(tmp_path / "a.h5") as file:
-        assert file["scan"][...].tobytes() == array.tobytes()
