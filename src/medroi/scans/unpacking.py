@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans.files import staged
+from medroi.scans.files import readable, staged
+from medroi.scans.folders import made_parent
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
@@ -60,6 +61,11 @@ def unpack(
     NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine.
     """
     source, target = Path(source), Path(target)
+    with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
+        return _unpack(source, target, force=force, progress=progress)
+
+
+def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> UnpackReport:
     began = time.monotonic()
     array = open_array(source)
     if array.ndim == 0:
@@ -73,7 +79,10 @@ def unpack(
     kind = scan_of(empty, attributes, source).kind if packed_by_us else "array"
     suffix = check_target(kind, target)
     check_complete(source, array)
-    with staged(target, force=force, may_replace=Path.is_file) as fresh:
+    with (
+        made_parent(target),
+        staged(target, force=force, may_replace=Path.is_file) as fresh,
+    ):
         with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
             voxels = _read(array, advance)
         scan = scan_of(voxels, attributes, source) if packed_by_us else foreign_scan(voxels, config)
