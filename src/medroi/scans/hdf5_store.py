@@ -3,14 +3,17 @@
 A scan is named ``FILE.h5/NAME``, as HDF5's own tools do; without a name it is ``scan``. The dataset
 has the axes of the scan's file (x, y, z and, where there is one, t last) and chunks coded slice by
 slice along z. What the voxels do not say lies in the attributes: ``medroi`` holds the same JSON as
-the Zarr layout, ``affine`` the 4x4 for programs that want nothing else.
+the Zarr layout, ``medroi_digests`` what it has to hold (`digests`), ``affine`` the 4x4 for programs
+that want nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-import shutil
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.scans.hdf5_lock import Patience, make_readable
 from medroi.scans.scan import Scan
 
 SUFFIXES = (".h5", ".hdf5")
+# The oldest library that has to read what is written. From this one on all of HDF5's own
+# structures have checksums, so that a changed bit in them is found.
+OLDEST = ("v110", "latest")
 _ATTRIBUTE = "medroi"
+_DIGESTS = "medroi_digests"
 _DEFAULT_NAME = "scan"
 
 
@@ -56,16 +64,18 @@ def split_source(path: Path) -> Place | None:
     for candidate in (path, *path.parents):
         if candidate.is_file():
             name = "/".join(path.parts[len(candidate.parts) :])
-            return Place(candidate, name) if _is_hdf5(candidate) else None
+            return Place(candidate, name) if is_hdf5(candidate) else None
     return None
 
 
-def _is_hdf5(path: Path) -> bool:
+def is_hdf5(path: Path) -> bool:
+    """Tell by the first bytes."""
     with path.open("rb") as file:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
-def _h5py() -> Any:
+def h5py_module() -> Any:
+    """Import h5py, or say how to install it."""
     try:
         import h5py
     except ImportError as error:
@@ -75,27 +85,37 @@ def _h5py() -> Any:
     return h5py
 
 
-def prepare(place: Place, fresh: Path, *, force: bool) -> None:
-    """Copy the file that gets one more dataset, without the dataset that is replaced.
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Any]:
+    """Open a file for reading; what the library says of damaged ones gets the file's name.
 
     Raises
     ------
     InvalidArgument
-        Where there is a dataset of that name already, or something else than an HDF5 file.
+        Where another program keeps it open for writing.
+    CorruptStream
+        Where it cannot be read.
     """
-    if not place.file.exists():
-        return
-    if not _is_hdf5(place.file):
-        raise InvalidArgument(f"{place.file} exists and is no HDF5 file; remove it yourself")
-    shutil.copyfile(place.file, fresh)
-    with _h5py().File(fresh, "r+") as file:
-        if place.name in file:
-            if not force:
-                raise InvalidArgument(
-                    f"{place.file}/{place.name} exists; --force (force=True) replaces it, or name "
-                    f"another: {place.file}/NAME"
-                )
-            del file[place.name]
+    h5py = h5py_module()
+    make_readable(path)
+    patience = Patience(path)
+    try:
+        while True:
+            try:
+                file = h5py.File(path, "r")
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+                with path.open("rb"):
+                    # Who may not read it at all waits for nothing.
+                    patience.wait()
+        with file:
+            yield file
+    except (MedROIError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        raise CorruptStream(f"{path}: cannot be read as HDF5: {error}") from error
 
 
 def write(
@@ -106,12 +126,12 @@ def write(
     attributes: dict[str, Any],
     advance: Callable[[int], None],
 ) -> None:
-    """Write a scan as one more dataset of a file.
+    """Write a scan as the dataset of a new file.
 
     Parameters
     ----------
     place : Place
-        The file may exist; the dataset must not.
+        The file must not exist.
     scan : Scan
         What is written.
     config : dict
@@ -123,7 +143,7 @@ def write(
     advance : callable
         Hears of the chunks written.
     """
-    h5py = _h5py()
+    h5py = h5py_module()
     import medroi.hdf5
 
     background = config["background"]
@@ -131,7 +151,7 @@ def write(
     options = {**config, "affine": None}
     if options["slice_axis"] is None:
         options["slice_axis"] = min(2, ndim - 1)
-    with h5py.File(place.file, "a") as file:
+    with h5py.File(place.file, "x", libver=OLDEST) as file:
         dataset = file.create_dataset(
             place.name,
             shape=scan.voxels.shape,
@@ -146,6 +166,32 @@ def write(
         advance(dataset.id.get_num_chunks())
 
 
+def add_digests(place: Place, digests: dict[str, Any]) -> None:
+    """Write down what a dataset has to hold."""
+    with h5py_module().File(place.file, "r+", libver=OLDEST) as file:
+        file[place.name].attrs[_DIGESTS] = json.dumps(digests)
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of the datasets of a file that have the filter."""
+    with reading(path) as file:
+        return _names(file)
+
+
+def _names(file: Any) -> list[str]:
+    h5py = h5py_module()
+    from medroi.hdf5 import FILTER_ID
+
+    names: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and str(FILTER_ID) in item._filters:
+            names.append(name)
+
+    file.visititems(visit)
+    return names
+
+
 class Hdf5Array:
     """One dataset under the names of a Zarr array; its file is open only while it is read."""
 
@@ -153,28 +199,40 @@ class Hdf5Array:
 
     def __init__(self, place: Place) -> None:
         self._place = _found(place)
-        with self._opened() as dataset:
+        self._dataset: Any = None
+        self._stored: set[tuple[int, ...]] | None = None
+        with self.opened() as dataset:
             self.shape = tuple(dataset.shape)
             self.ndim = len(self.shape)
             self.dtype = dataset.dtype
             self.chunks = tuple(dataset.chunks or dataset.shape)
             self.nchunks_initialized = dataset.id.get_num_chunks() if dataset.chunks else 1
             self.stored_nbytes = dataset.id.get_storage_size()
-            text = dataset.attrs.get(_ATTRIBUTE)
             self.filters = list(dataset._filters)
+            self.creation = [[name, list(words)] for name, words in dataset._filters.items()]
+            self.attrs = _Attributes(dataset)
         self.cdata_shape = tuple(
             -(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True)
         )
-        self.nchunks = int(np.prod(self.cdata_shape))
-        self.attrs = _Attributes(text)
+        self.nchunks = math.prod(self.cdata_shape)
 
-    def _opened(self) -> Any:
-        return _Opened(self._place)
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Give the dataset; inside, every other access uses the same open file."""
+        if self._dataset is not None:
+            yield self._dataset
+            return
+        with reading(self._place.file) as file:
+            self._dataset = file[self._place.name]
+            try:
+                yield self._dataset
+            finally:
+                self._dataset = self._stored = None
 
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
         import medroi.hdf5
 
-        with self._opened() as dataset:
+        with self.opened() as dataset:
             if self.is_medroi and self.filters == [str(medroi.hdf5.FILTER_ID)]:
                 return medroi.hdf5.read(dataset, selection)
             values: npt.NDArray[Any] = dataset[selection]
@@ -187,65 +245,61 @@ class Hdf5Array:
 
         return str(FILTER_ID) in self.filters
 
+    def positions(self) -> Iterator[tuple[int, ...]]:
+        """The grid positions of the chunks that are stored."""
+        with self.opened() as dataset:
+            for offset in self._offsets(dataset):
+                yield tuple(at // size for at, size in zip(offset, self.chunks, strict=True))
+
     def stream(self, position: tuple[int, ...]) -> bytes | None:
         """The bytes of one chunk's stream; None where it was never written."""
         offset = tuple(at * size for at, size in zip(position, self.chunks, strict=True))
-        with self._opened() as dataset:
-            if dataset.id.get_chunk_info_by_coord(offset).byte_offset is None:
+        with self.opened() as dataset:
+            if offset not in self._offsets(dataset):
                 return None
             return bytes(dataset.id.read_direct_chunk(offset)[1])
+
+    def _offsets(self, dataset: Any) -> set[tuple[int, ...]]:
+        """Where the stored chunks begin. Asking for each of them would go through all of them."""
+        if self._stored is None:
+            stored: set[tuple[int, ...]] = set()
+            if hasattr(dataset.id, "chunk_iter"):
+                dataset.id.chunk_iter(lambda info: stored.add(tuple(info.chunk_offset)) and None)
+            else:
+                for index in range(dataset.id.get_num_chunks()):
+                    stored.add(tuple(dataset.id.get_chunk_info(index).chunk_offset))
+            self._stored = stored
+        return self._stored
 
 
 class _Attributes(dict[str, Any]):
     """The attributes of a dataset as those of a Zarr array."""
 
-    def __init__(self, text: Any) -> None:
+    def __init__(self, dataset: Any) -> None:
         super().__init__()
-        if isinstance(text, str):
-            try:
-                self[_ATTRIBUTE] = json.loads(text)
-            except ValueError:
-                self[_ATTRIBUTE] = {}
+        for name in (_ATTRIBUTE, _DIGESTS):
+            if name in dataset.attrs:
+                try:
+                    self[name] = json.loads(dataset.attrs[name])
+                except (TypeError, ValueError, RecursionError):
+                    self[name] = None
 
     def asdict(self) -> dict[str, Any]:
         """Return them all."""
         return dict(self)
 
 
-class _Opened:
-    """A dataset while it is read."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-
-    def __enter__(self) -> Any:
-        self._file = _h5py().File(self._place.file, "r")
-        return self._file[self._place.name]
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
 def _found(place: Place) -> Place:
     """Complete a place that has no name, or say which there are."""
-    h5py = _h5py()
-    import medroi.hdf5
-
-    with h5py.File(place.file, "r") as file:
-        names: list[str] = []
-
-        def visit(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset) and str(medroi.hdf5.FILTER_ID) in item._filters:
-                names.append(name)
-
-        if place.name:
-            if isinstance(file.get(place.name), h5py.Dataset):
-                return place
-            file.visititems(visit)
-            missing = f"{place.file} has no dataset {place.name}"
-        else:
-            file.visititems(visit)
-            if len(names) == 1:
-                return Place(place.file, names[0])
-            missing = f"{place.file}: name one of its datasets, as in {place.file}/NAME"
+    h5py = h5py_module()
+    with reading(place.file) as file:
+        if place.name and isinstance(file.get(place.name), h5py.Dataset):
+            return place
+        names = _names(file)
+    if place.name:
+        missing = f"{place.file} has no dataset {place.name}"
+    elif len(names) == 1:
+        return Place(place.file, names[0])
+    else:
+        missing = f"{place.file}: name one of its datasets, as in {place.file}/NAME"
     raise InvalidArgument(f"{missing}; those with MedROI are: {', '.join(names) or 'none'}")

@@ -19,10 +19,10 @@ from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
 from medroi.scans.preview import Preview, Shown
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
-    ATTRIBUTE,
     check_complete,
     chunk_selections,
     chunk_stream,
+    facts_of,
     medroi_config,
     open_array,
     scan_of,
@@ -111,9 +111,9 @@ def preview_store(path: Path) -> Preview:
     if config is None or array.ndim == 0:
         raise InvalidArgument(f"{path}: a Zarr array without MedROI")
     check_complete(path, array)
-    attributes = array.attrs.asdict().get(ATTRIBUTE)
+    attributes = facts_of(path, array)
     empty = np.empty((0,) * array.ndim, dtype=array.dtype)
-    if isinstance(attributes, dict):
+    if attributes is not None:
         scan = scan_of(empty, attributes, path)
     else:
         scan = foreign_scan(empty, config)

@@ -6,14 +6,18 @@ one, t last). Chunks are handed to the codec in Fortran order, the order of the 
 payload is cut into axial slices; format 2 says so in its metadata, format 3 has no such field and
 the stream itself records it. What the voxels do not say lies in the attribute ``medroi``.
 
-Every chunk is written, empty ones too: a missing file is a loss, and `unpack` refuses it.
+Every chunk is written, empty ones too: a missing file is a loss, and `unpack` refuses it. What the
+store has to hold is written down beside it (`digests`).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import importlib
+import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -24,11 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
-from medroi.scans import hdf5_store
+from medroi.scans import digests, hdf5_store
 from medroi.scans.scan import Scan, require
 
 ATTRIBUTE = "medroi"
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
+# Nobody leaves so many chunks out: a shape that says so is damaged.
+_MAX_UNWRITTEN = 1 << 20
 
 Advance = Callable[[int], None]
 Selection = tuple[slice, ...]
@@ -89,6 +95,25 @@ def zarr_3() -> Any:
     return zarr
 
 
+@contextlib.contextmanager
+def reading(path: Path, array: Any = None) -> Iterator[None]:
+    """Give errors of other libraries about a damaged store its name, and our family.
+
+    Where it is an HDF5 file, it stays open inside.
+    """
+    try:
+        if isinstance(array, hdf5_store.Hdf5Array):
+            with array.opened():
+                yield
+        else:
+            yield
+    except (MedROIError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise CorruptStream(f"{path}: damaged, or not written by pack: {what}") from error
+
+
 def open_array(path: Path) -> Any:
     """Open a Zarr array of any of the formats, or a dataset of an HDF5 file, for reading."""
     place = hdf5_store.split_source(path)
@@ -100,15 +125,17 @@ def open_array(path: Path) -> Any:
         raise InvalidArgument(f"{path} {what}; expected a Zarr array or an HDF5 file")
     try:
         opened = zarr.open(str(path), mode="r")
-    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, MedROIError):
-            raise
-        raise InvalidArgument(f"{path}: not a Zarr array ({error})") from error
-    if not isinstance(opened, zarr.Array):
-        raise InvalidArgument(
-            f"{path}: a Zarr group; name one of its arrays: {', '.join(opened.array_keys())}"
-        )
-    return opened
+        if isinstance(opened, zarr.Array):
+            # A damaged chunk grid is found out only here.
+            _ = (opened.chunks, opened.cdata_shape, opened.nchunks, opened.dtype)
+            return opened
+        names = ", ".join(opened.array_keys())
+    except (MedROIError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise InvalidArgument(f"{path}: not a Zarr array, or a damaged one ({what})") from error
+    raise InvalidArgument(f"{path}: a Zarr group; name one of its arrays: {names}")
 
 
 def is_store(path: Path) -> bool:
@@ -116,9 +143,56 @@ def is_store(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
 
 
+def may_replace(path: Path) -> bool:
+    """Whether a folder is one Zarr array with nothing else in it.
+
+    Raises
+    ------
+    InvalidArgument
+        Where it is a group, or holds files that belong to no array.
+    """
+    if (path / "zarr.json").is_file():
+        own, is_array = {"zarr.json"}, _node_type(path / "zarr.json") == "array"
+    else:
+        own, is_array = {".zarray", ".zattrs"}, (path / ".zarray").is_file()
+    if not is_array:
+        return False
+    for folder, names, files in os.walk(path):
+        inside = Path(folder).relative_to(path)
+        # Chunks are numbers: 0.0.0, 0/0/0 or c/0/0/0.
+        others = [
+            str(inside / name)
+            for name in (*names, *files)
+            if not (name.replace(".", "").isdecimal() or name == "c")
+            and not (folder == str(path) and name in own)
+        ]
+        if others:
+            raise InvalidArgument(
+                f"{path} holds {others[0]}, which is no part of its array; nothing is replaced. "
+                "Remove it yourself"
+            )
+    return True
+
+
+def _node_type(path: Path) -> object:
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return found.get("node_type") if isinstance(found, dict) else None
+
+
 def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
-    """Give every chunk's grid position and the part of the array that it holds."""
-    for position in product(*(range(count) for count in array.cdata_shape)):
+    """Give every chunk's grid position and the part of the array that it holds.
+
+    The last axis is outermost, as in the scan's file: chunks of one slab follow each other.
+    """
+    if not array.cdata_shape:
+        yield (), ()
+        return
+    *counts, n_slabs = array.cdata_shape
+    for slab, *others in product(range(n_slabs), *map(range, counts)):
+        position = (*others, slab)
         yield (
             position,
             tuple(
@@ -147,12 +221,98 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
 
 
 def check_complete(path: Path, array: Any) -> None:
-    """Refuse a packed scan of which a chunk is missing, instead of taking it for background."""
-    n_missing = array.nchunks - array.nchunks_initialized
-    if n_missing and ATTRIBUTE in array.attrs:
+    """Refuse a packed scan of which a chunk is missing, instead of taking it for background.
+
+    So is a shape that announces far more chunks than there are: it would be read for hours.
+    """
+    n_missing = array.nchunks - _n_stored(path, array)
+    if n_missing and is_packed(array):
         raise CorruptStream(
             f"{path}: {n_missing} of {array.nchunks} chunks are missing; a packed scan has them all"
         )
+    if n_missing > _MAX_UNWRITTEN:
+        raise CorruptStream(
+            f"{path}: its shape, {array.shape}, has {array.nchunks} chunks, of which only "
+            f"{array.nchunks - n_missing} are there; is it damaged? Parts can be read with zarr"
+        )
+
+
+def _n_stored(path: Path, array: Any) -> int:
+    """The number of chunks that are stored; takes time for these alone, whatever the shape is."""
+    if isinstance(array, hdf5_store.Hdf5Array):
+        return int(array.nchunks_initialized)
+    if getattr(array, "shards", None) is not None:
+        return _n_stored_in_shards(array)
+    files = {
+        Path(folder, name).relative_to(path).as_posix()
+        for folder, _, names in os.walk(path)
+        for name in names
+    }
+    if array.nchunks > len(files) + (0 if is_packed(array) else 2 * _MAX_UNWRITTEN):
+        # More than these can not be there, which is answer enough.
+        return len(files)
+    key = array.metadata.encode_chunk_key
+    return sum(key(position) in files for position, _ in chunk_selections(array))
+
+
+def _n_stored_in_shards(array: Any) -> int:
+    if array.nchunks > _MAX_UNWRITTEN:
+        n_shards = 1
+        for size, shard in zip(array.shape, array.shards, strict=True):
+            n_shards *= -(-size // shard)
+        if n_shards > _MAX_UNWRITTEN:
+            return 0
+    return int(array.nchunks_initialized)
+
+
+def is_packed(array: Any) -> bool:
+    """Whether `pack` wrote an array, as far as that can still be seen."""
+    return ATTRIBUTE in array.attrs or digests.ATTRIBUTE in array.attrs
+
+
+def facts_of(path: Path, array: Any) -> dict[str, Any] | None:
+    """What `pack` wrote down beside the voxels; None where it did not write the array.
+
+    Raises
+    ------
+    CorruptStream
+        Where it is not what was written.
+    """
+    if not is_packed(array):
+        return None
+    facts = array.attrs.get(ATTRIBUTE)
+    version = facts.get("layout_version") if isinstance(facts, dict) else _LAYOUT_VERSION
+    if version != _LAYOUT_VERSION:
+        raise InvalidArgument(
+            f"{path}: packed with layout version {version!r}; this release reads {_LAYOUT_VERSION}"
+        )
+    written = array.attrs.get(digests.ATTRIBUTE)
+    if not digests.is_complete(written):
+        raise CorruptStream(f"{path}: the attribute {digests.ATTRIBUTE!r} is damaged or missing")
+    if digests.facts_digest(facts, array.shape, array.dtype) != written["facts"]:
+        raise CorruptStream(
+            f"{path}: the attribute {ATTRIBUTE!r}, the shape or the element type is damaged or was "
+            "changed after packing; read the voxels themselves with zarr or h5py"
+        )
+    return dict(facts)
+
+
+def metadata_digest(path: Path, array: Any) -> str:
+    """Digest of how an array is coded."""
+    if isinstance(array, hdf5_store.Hdf5Array):
+        return digests.json_digest([list(array.chunks), array.creation])
+    name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
+    found = json.loads((path / name).read_bytes())
+    return digests.json_digest({key: found[key] for key in found if key != "attributes"})
+
+
+def add_digests(path: Path, found: dict[str, Any]) -> None:
+    """Write the digests of a new store into it."""
+    place = hdf5_store.split_source(path)
+    if place is not None:
+        hdf5_store.add_digests(place, found)
+    else:
+        zarr_3().open_array(str(path), mode="r+").update_attributes({digests.ATTRIBUTE: found})
 
 
 def attributes_of(scan: Scan) -> dict[str, Any]:
@@ -174,11 +334,6 @@ def attributes_of(scan: Scan) -> dict[str, Any]:
 
 def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) -> Scan:
     """Join voxels and attributes into the scan that was packed."""
-    version = attributes.get("layout_version")
-    if version != _LAYOUT_VERSION:
-        raise InvalidArgument(
-            f"{path}: packed with layout version {version!r}; this release reads {_LAYOUT_VERSION}"
-        )
     try:
         affine = np.asarray(attributes["affine"], dtype=np.float64)
         if affine.shape != (4, 4):
