@@ -12,18 +12,13 @@ import medroi
 from medroi.errors import CorruptStream
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest
-from medroi.scans.hdf5_store import Hdf5Array, split_source
+from medroi.scans.hdf5_array import Hdf5Array
+from medroi.scans.hdf5_store import split_source
 from medroi.scans.kept import kept_mask
 from medroi.scans.report import box_text
-from medroi.scans.store import (
-    check_complete,
-    chunk_selections,
-    chunk_stream,
-    facts_of,
-    open_array,
-    reading,
-)
+from medroi.scans.store import chunk_selections, chunk_stream, open_array, reading
 from medroi.scans.verify import clipped
+from medroi.scans.wholeness import check_complete, facts_of
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8

@@ -1,7 +1,7 @@
-"""What a packed scan has to hold: SHA-256 digests that `pack` takes from the store it has read back.
+"""What a packed scan has to hold: digests (SHA-256) that `pack` takes from the store it read back.
 
-They stand in the attribute ``medroi_digests``, beside ``medroi``, so that the loss of one of the two
-is seen by the other:
+They stand in the attribute ``medroi_digests``, beside ``medroi``, so that the loss of one of the
+two is seen by the other:
 
 - ``facts``: the attribute ``medroi`` with the array's shape and dtype;
 - ``voxels``: what the array decodes to, little-endian, in the order of the scan's file;
@@ -102,7 +102,7 @@ class VoxelsDigest:
     def add_slab(self, slab: npt.NDArray[Any]) -> None:
         """Take in all of the array between two places along its last axis."""
         ordered = np.asfortranarray(slab, dtype=self._dtype)
-        self._hash.update(ordered.T.reshape(-1).view(np.uint8))
+        self._hash.update(ordered.T.reshape(-1).view(np.uint8).data)
 
     def hexdigest(self) -> str:
         """Return the digest."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans.durable import rename_new, sync, sync_tree
-from medroi.scans.hdf5_journal import Addition
+from medroi.scans.hdf5_addition import Addition
 from medroi.scans.hdf5_lock import exclusive
 from medroi.scans.hdf5_store import OLDEST, Place, h5py_module, is_hdf5, reading
 

@@ -1,16 +1,7 @@
-"""Changes at the end of an HDF5 file that happen whole or not at all.
+"""The journal of a change to an HDF5 file: what its changed blocks were, and what they become.
 
-HDF5 1.14 keeps no journal: a process that dies while the library writes leaves a file that nobody
-can open. So the library is given this file object instead of the file. What it adds behind the
-end of the file goes there at once, where nothing refers to it yet. What it changes of the bytes
-before that (a few blocks: the superblock, the group that gets a new link) waits in memory. `commit`
-waits until the addition is on the disk, writes the old and the new form of those blocks behind it
-as a journal, waits for that, and only then changes the blocks. The journal lies behind the end that
-the superblock names, where HDF5 neither reads nor keeps anything, and is cut off at the end.
-
-A kill before the first block is changed leaves the file as it was, with bytes behind its end that
-every reader ignores. After the last one it leaves the new file. In between `recover` restores the
-old blocks.
+It lies behind the end of the file that the superblock names, where HDF5 neither reads nor keeps
+anything, and at the very end of what the disk holds.
 """
 
 from __future__ import annotations
@@ -21,153 +12,14 @@ import os
 import struct
 from typing import Any
 
-from medroi.errors import MedROIError
-
 # A disk writes a block of this size whole or not at all, as far as anybody promises that.
 _SECTOR_NBYTES = 512
-_BLOCK_NBYTES = 4096
-# Blocks this near to each other are changed by one write.
-_JOINED_NBYTES = 1 << 20
 _MAGIC = b"MROI-JNL"
 # End of the file before and after, length of the journal, and the hash of its blocks.
 _TRAILER = struct.Struct("<8sQQQ32s")
 _ENTRY = struct.Struct("<QQ")
 
 Block = tuple[int, bytes, bytes]
-
-
-class Addition:
-    """The file object for h5py's driver ``fileobj``.
-
-    Parameters
-    ----------
-    descriptor : int
-        Of the file, open for reading and writing, and locked.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._physical_nbytes = os.fstat(descriptor).st_size
-        self._old_nbytes = min(self._physical_nbytes, _named_nbytes(descriptor))
-        self._nbytes = self._old_nbytes
-        self._position = 0
-        self._blocks: dict[int, tuple[bytes, bytearray]] = {}
-        self._journalled = False
-        # What went wrong under the library, which may turn it into an error of its own.
-        self.error: BaseException | None = None
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move, as files do."""
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._nbytes}[whence]
-        self._position = origin + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def read(self, nbytes: int = -1) -> bytes:
-        """Read what the file will hold."""
-        stop = self._nbytes if nbytes < 0 else min(self._nbytes, self._position + nbytes)
-        data = bytearray(max(0, stop - self._position))
-        return bytes(data[: self.readinto(data)])
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what the file will hold into a buffer."""
-        view = memoryview(buffer).cast("B")
-        start = self._position
-        count = max(0, min(len(view), self._nbytes - start))
-        data = bytearray(_read(self._descriptor, count, start))
-        data += bytes(count - len(data))
-        for index, (_, block) in self._blocks.items():
-            first, last = index * _BLOCK_NBYTES, index * _BLOCK_NBYTES + len(block)
-            low, high = max(first, start), min(last, start + count)
-            if low < high:
-                data[low - start : high - start] = block[low - first : high - first]
-        view[:count] = data
-        self._position += count
-        return count
-
-    def write(self, data: Any) -> int:
-        """Write behind the old end of the file; keep what lies before it for `commit`."""
-        try:
-            view = memoryview(data).cast("B")
-            inside = max(0, min(len(view), self._old_nbytes - self._position))
-            if inside:
-                self._change(self._position, view[:inside])
-            if inside < len(view):
-                _write(self._descriptor, view[inside:], self._position + inside)
-        except BaseException as error:
-            self.error = self.error or error
-            raise
-        self._position += len(view)
-        self._nbytes = max(self._nbytes, self._position)
-        return len(view)
-
-    def truncate(self, nbytes: int | None = None) -> int:
-        """Set the size that the file will have."""
-        self._nbytes = self._position if nbytes is None else nbytes
-        return self._nbytes
-
-    def flush(self) -> None:
-        """Do nothing: `commit` waits for the disk."""
-
-    def commit(self) -> None:
-        """Make the addition part of the file.
-
-        Raises
-        ------
-        MedROIError
-            Where another program changed the file meanwhile; it is left as that one wrote it.
-        OSError
-            For a full disk; the file is as it was.
-        """
-        if self.error is not None:
-            raise self.error
-        changed = [
-            (index * _BLOCK_NBYTES, old, bytes(new))
-            for index, (old, new) in sorted(self._blocks.items())
-            if old != new
-        ]
-        os.fsync(self._descriptor)
-        for offset, old, _ in changed:
-            if _read(self._descriptor, len(old), offset) != old:
-                raise MedROIError(
-                    "another program changed it meanwhile, without a lock; nothing was added. Try "
-                    "again"
-                )
-        _append_journal(self._descriptor, self._old_nbytes, self._nbytes, changed)
-        self._journalled = True
-        try:
-            for offset, data in _joined(self._descriptor, changed):
-                _write(self._descriptor, data, offset)
-            os.fsync(self._descriptor)
-            os.ftruncate(self._descriptor, self._nbytes)
-            os.fsync(self._descriptor)
-        except BaseException:
-            recover(self._descriptor)
-            raise
-
-    def discard(self) -> None:
-        """Take the addition back, if `commit` did not begin to change the file."""
-        if not self._journalled:
-            os.ftruncate(self._descriptor, self._old_nbytes)
-
-    def close(self) -> None:
-        """Let go of the file, even if the library does not."""
-        self._descriptor = -1
-
-    def _change(self, start: int, view: memoryview) -> None:
-        stop = start + len(view)
-        for index in range(start // _BLOCK_NBYTES, -(-stop // _BLOCK_NBYTES)):
-            first = index * _BLOCK_NBYTES
-            if index not in self._blocks:
-                nbytes = min(_BLOCK_NBYTES, self._old_nbytes - first)
-                old = _read(self._descriptor, nbytes, first)
-                self._blocks[index] = (old, bytearray(old))
-            block = self._blocks[index][1]
-            low, high = max(first, start), min(first + len(block), stop)
-            block[low - first : high - first] = view[low - start : high - start]
 
 
 def recover(descriptor: int) -> None:
@@ -179,12 +31,12 @@ def recover(descriptor: int) -> None:
     if trailer is None:
         return
     old_nbytes, new_nbytes, blocks = trailer
-    found = [_read(descriptor, len(old), offset) for offset, old, _ in blocks]
+    found = [read_at(descriptor, len(old), offset) for offset, old, _ in blocks]
     if all(data == new for data, (_, _, new) in zip(found, blocks, strict=True)):
         os.ftruncate(descriptor, new_nbytes)
     elif all(_mixed(data, block) for data, block in zip(found, blocks, strict=True)):
         for offset, old, _ in blocks:
-            _write(descriptor, old, offset)
+            write_at(descriptor, old, offset)
         os.fsync(descriptor)
         os.ftruncate(descriptor, old_nbytes)
     os.fsync(descriptor)
@@ -196,7 +48,7 @@ def is_torn(descriptor: int) -> bool:
     if trailer is None:
         return False
     blocks = trailer[2]
-    found = [_read(descriptor, len(old), offset) for offset, old, _ in blocks]
+    found = [read_at(descriptor, len(old), offset) for offset, old, _ in blocks]
     return not any(
         all(data == block[form] for data, block in zip(found, blocks, strict=True))
         for form in (1, 2)
@@ -206,33 +58,30 @@ def is_torn(descriptor: int) -> bool:
 def _mixed(data: bytes, block: Block) -> bool:
     """Whether every sector of a block is the old or the new one."""
     _, old, new = block
-    sectors = (
-        slice(at, at + _SECTOR_NBYTES) for at in range(0, max(1, len(old)), _SECTOR_NBYTES)
-    )
+    sectors = (slice(at, at + _SECTOR_NBYTES) for at in range(0, max(1, len(old)), _SECTOR_NBYTES))
     return len(data) == len(old) and all(data[at] in (old[at], new[at]) for at in sectors)
 
 
-def _joined(descriptor: int, changed: list[Block]) -> list[tuple[int, bytes]]:
-    """What to write where: near blocks as one, with the unchanged bytes between them."""
-    runs: list[tuple[int, bytearray]] = []
-    for offset, _, new in changed:
-        if runs:
-            start, data = runs[-1]
-            gap = offset - start - len(data)
-            if offset + len(new) - start <= _JOINED_NBYTES:
-                data += _read(descriptor, gap, start + len(data)) + new
-                continue
-        runs.append((offset, bytearray(new)))
-    return [(start, bytes(data)) for start, data in runs]
+def append_journal(descriptor: int, old_nbytes: int, new_nbytes: int, blocks: list[Block]) -> None:
+    """Write a journal, and wait until it is on the disk.
 
-
-def _append_journal(descriptor: int, old_nbytes: int, new_nbytes: int, blocks: list[Block]) -> None:
+    Parameters
+    ----------
+    descriptor : int
+        Of the file.
+    old_nbytes, new_nbytes : int
+        Its size before and after the change.
+    blocks : list
+        Of what is changed before `old_nbytes`: offset, old bytes and new bytes.
+    """
     body = b"".join(_ENTRY.pack(offset, len(old)) + old + new for offset, old, new in blocks)
     digest = hashlib.sha256(struct.pack("<QQ", old_nbytes, new_nbytes) + body).digest()
     at = max(old_nbytes, new_nbytes)
     # Nothing may follow the trailer, which is looked for at the end of the file.
     os.ftruncate(descriptor, at)
-    _write(descriptor, body + _TRAILER.pack(_MAGIC, old_nbytes, new_nbytes, len(body), digest), at)
+    write_at(
+        descriptor, body + _TRAILER.pack(_MAGIC, old_nbytes, new_nbytes, len(body), digest), at
+    )
     os.fsync(descriptor)
 
 
@@ -242,11 +91,11 @@ def _trailer(descriptor: int) -> tuple[int, int, list[Block]] | None:
     if end < 0:
         return None
     magic, old_nbytes, new_nbytes, nbytes, digest = _TRAILER.unpack(
-        _read(descriptor, _TRAILER.size, end)
+        read_at(descriptor, _TRAILER.size, end)
     )
     if magic != _MAGIC or max(old_nbytes, new_nbytes) + nbytes != end:
         return None
-    body = _read(descriptor, nbytes, end - nbytes)
+    body = read_at(descriptor, nbytes, end - nbytes)
     if hashlib.sha256(struct.pack("<QQ", old_nbytes, new_nbytes) + body).digest() != digest:
         return None
     blocks, at = [], 0
@@ -257,17 +106,8 @@ def _trailer(descriptor: int) -> tuple[int, int, list[Block]] | None:
     return old_nbytes, new_nbytes, blocks
 
 
-def _named_nbytes(descriptor: int) -> int:
-    """The end of the file that its superblock names; what lies behind it is no part of it."""
-    head = _read(descriptor, 64, 0)
-    if len(head) < 64 or head[8] > 3:
-        return os.fstat(descriptor).st_size
-    start, size = {0: (24, head[13]), 1: (28, head[13])}.get(head[8], (12, head[9]))
-    # The base address, an address that does not matter here, the end.
-    return int.from_bytes(head[start + 2 * size : start + 3 * size], "little")
-
-
-def _read(descriptor: int, nbytes: int, offset: int) -> bytes:
+def read_at(descriptor: int, nbytes: int, offset: int) -> bytes:
+    """Read as much as there is."""
     data = bytearray()
     while len(data) < nbytes:
         part = os.pread(descriptor, nbytes - len(data), offset + len(data))
@@ -277,7 +117,8 @@ def _read(descriptor: int, nbytes: int, offset: int) -> bytes:
     return bytes(data)
 
 
-def _write(descriptor: int, data: Any, offset: int) -> None:
+def write_at(descriptor: int, data: Any, offset: int) -> None:
+    """Write all of it."""
     view = memoryview(data)
     while view:
         written = os.pwrite(descriptor, view, offset)

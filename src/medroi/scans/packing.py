@@ -21,16 +21,9 @@ from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan, slice_axis_of
 from medroi.scans.staging import staged, workspace
-from medroi.scans.store import (
-    WRITERS,
-    Layout,
-    add_digests,
-    attributes_of,
-    may_replace,
-    metadata_digest,
-    open_array,
-)
+from medroi.scans.store import WRITERS, Layout, attributes_of, may_replace, open_array
 from medroi.scans.verify import Measured, measure, number
+from medroi.scans.wholeness import add_digests, metadata_digest
 
 # A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
 _LARGE_NBYTES = 1 << 30

@@ -18,15 +18,7 @@ from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
 from medroi.scans.preview import Preview, Shown
 from medroi.scans.scan import Scan
-from medroi.scans.store import (
-    check_complete,
-    chunk_selections,
-    chunk_stream,
-    facts_of,
-    medroi_config,
-    open_array,
-    scan_of,
-)
+from medroi.scans.store import chunk_selections, chunk_stream, medroi_config, open_array, scan_of
 from medroi.scans.tally import (
     add_bright_tissue,
     add_dropped,
@@ -36,6 +28,7 @@ from medroi.scans.tally import (
 )
 from medroi.scans.unpacking import foreign_scan
 from medroi.scans.verify import number, tissue_mask
+from medroi.scans.wholeness import check_complete, facts_of
 
 
 def preview_scan(

@@ -28,13 +28,12 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
-from medroi.scans import digests, hdf5_store
+from medroi.scans import hdf5_store
+from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.scan import Scan, require
 
 ATTRIBUTE = "medroi"
-_LAYOUT_VERSION = 2
-# Nobody leaves so many chunks out: a shape that says so is damaged.
-_MAX_UNWRITTEN = 1 << 20
+LAYOUT_VERSION = 2
 
 Advance = Callable[[int], None]
 Selection = tuple[slice, ...]
@@ -102,7 +101,7 @@ def reading(path: Path, array: Any = None) -> Iterator[None]:
     Where it is an HDF5 file, it stays open inside.
     """
     try:
-        if isinstance(array, hdf5_store.Hdf5Array):
+        if isinstance(array, Hdf5Array):
             with array.opened():
                 yield
         else:
@@ -118,7 +117,7 @@ def open_array(path: Path) -> Any:
     """Open a Zarr array of any of the formats, or a dataset of an HDF5 file, for reading."""
     place = hdf5_store.split_source(path)
     if place is not None:
-        return hdf5_store.Hdf5Array(place)
+        return Hdf5Array(place)
     zarr = zarr_3()
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
@@ -207,7 +206,7 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
 
     Others leave chunks out that hold nothing but the fill value. `pack` does not.
     """
-    if isinstance(array, hdf5_store.Hdf5Array):
+    if isinstance(array, Hdf5Array):
         return array.stream(position)
     if getattr(array, "shards", None) is not None:
         raise InvalidArgument(
@@ -220,105 +219,10 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
         return None
 
 
-def check_complete(path: Path, array: Any) -> None:
-    """Refuse a packed scan of which a chunk is missing, instead of taking it for background.
-
-    So is a shape that announces far more chunks than there are: it would be read for hours.
-    """
-    n_missing = array.nchunks - _n_stored(path, array)
-    if n_missing and is_packed(array):
-        raise CorruptStream(
-            f"{path}: {n_missing} of {array.nchunks} chunks are missing; a packed scan has them all"
-        )
-    if n_missing > _MAX_UNWRITTEN:
-        raise CorruptStream(
-            f"{path}: its shape, {array.shape}, has {array.nchunks} chunks, of which only "
-            f"{array.nchunks - n_missing} are there; is it damaged? Parts can be read with zarr"
-        )
-
-
-def _n_stored(path: Path, array: Any) -> int:
-    """The number of chunks that are stored; takes time for these alone, whatever the shape is."""
-    if isinstance(array, hdf5_store.Hdf5Array):
-        return int(array.nchunks_initialized)
-    if getattr(array, "shards", None) is not None:
-        return _n_stored_in_shards(array)
-    files = {
-        Path(folder, name).relative_to(path).as_posix()
-        for folder, _, names in os.walk(path)
-        for name in names
-    }
-    if array.nchunks > len(files) + (0 if is_packed(array) else 2 * _MAX_UNWRITTEN):
-        # More than these can not be there, which is answer enough.
-        return len(files)
-    key = array.metadata.encode_chunk_key
-    return sum(key(position) in files for position, _ in chunk_selections(array))
-
-
-def _n_stored_in_shards(array: Any) -> int:
-    if array.nchunks > _MAX_UNWRITTEN:
-        n_shards = 1
-        for size, shard in zip(array.shape, array.shards, strict=True):
-            n_shards *= -(-size // shard)
-        if n_shards > _MAX_UNWRITTEN:
-            return 0
-    return int(array.nchunks_initialized)
-
-
-def is_packed(array: Any) -> bool:
-    """Whether `pack` wrote an array, as far as that can still be seen."""
-    return ATTRIBUTE in array.attrs or digests.ATTRIBUTE in array.attrs
-
-
-def facts_of(path: Path, array: Any) -> dict[str, Any] | None:
-    """What `pack` wrote down beside the voxels; None where it did not write the array.
-
-    Raises
-    ------
-    CorruptStream
-        Where it is not what was written.
-    """
-    if not is_packed(array):
-        return None
-    facts = array.attrs.get(ATTRIBUTE)
-    version = facts.get("layout_version") if isinstance(facts, dict) else _LAYOUT_VERSION
-    if version != _LAYOUT_VERSION:
-        raise InvalidArgument(
-            f"{path}: packed with layout version {version!r}; this release reads {_LAYOUT_VERSION}"
-        )
-    written = array.attrs.get(digests.ATTRIBUTE)
-    if not digests.is_complete(written):
-        raise CorruptStream(f"{path}: the attribute {digests.ATTRIBUTE!r} is damaged or missing")
-    if digests.facts_digest(facts, array.shape, array.dtype) != written["facts"]:
-        raise CorruptStream(
-            f"{path}: the attribute {ATTRIBUTE!r}, the shape or the element type is damaged or was "
-            "changed after packing; read the voxels themselves with zarr or h5py"
-        )
-    return dict(facts)
-
-
-def metadata_digest(path: Path, array: Any) -> str:
-    """Digest of how an array is coded."""
-    if isinstance(array, hdf5_store.Hdf5Array):
-        return digests.json_digest([list(array.chunks), array.creation])
-    name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
-    found = json.loads((path / name).read_bytes())
-    return digests.json_digest({key: found[key] for key in found if key != "attributes"})
-
-
-def add_digests(path: Path, found: dict[str, Any]) -> None:
-    """Write the digests of a new store into it."""
-    place = hdf5_store.split_source(path)
-    if place is not None:
-        hdf5_store.add_digests(place, found)
-    else:
-        zarr_3().open_array(str(path), mode="r+").update_attributes({digests.ATTRIBUTE: found})
-
-
 def attributes_of(scan: Scan) -> dict[str, Any]:
     """Put into JSON what the voxels do not say."""
     return {
-        "layout_version": _LAYOUT_VERSION,
+        "layout_version": LAYOUT_VERSION,
         "kind": scan.kind,
         "affine": scan.affine.tolist(),
         "spacing_mm": list(scan.spacing_mm),
@@ -361,7 +265,7 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
 
 def medroi_config(array: Any) -> dict[str, Any] | None:
     """Configuration of the MedROI codec of an array, wherever it stands; None without one."""
-    if isinstance(array, hdf5_store.Hdf5Array):
+    if isinstance(array, Hdf5Array):
         return {"affine": None} if array.is_medroi else None
     from medroi import MedROI
     from medroi.zarr import MedROICodec

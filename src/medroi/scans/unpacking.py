@@ -20,16 +20,14 @@ from medroi.scans.scan import Scan
 from medroi.scans.staging import staged
 from medroi.scans.store import (
     Advance,
-    check_complete,
     chunk_selections,
     chunk_stream,
-    facts_of,
     medroi_config,
-    metadata_digest,
     open_array,
     reading,
     scan_of,
 )
+from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 
 @dataclass(frozen=True)
@@ -121,15 +119,17 @@ def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:
         streams.add(position, chunk_stream(path, array, position) or b"")
     as_packed = (streams.hexdigest(), metadata_digest(path, array))
     if written["lossless"] or as_packed != (written["streams"], written["metadata"]):
-        raise CorruptStream(f"{path}: the voxels are not those that were packed; nothing is written")
+        raise CorruptStream(
+            f"{path}: the voxels are not those that were packed; nothing is written"
+        )
     return (
-        "the stored bytes are those that were packed, but this machine's version of the lossy inner "
-        "codec decodes them to slightly other values",
+        "the stored bytes are those that were packed, but the version of the lossy inner codec "
+        "here decodes them to slightly other values",
     )
 
 
 def _read(array: Any, advance: Advance) -> tuple[npt.NDArray[Any], str]:
-    """Read the whole array in the order of the file, one slab of chunks at a time, and its digest."""
+    """Read the whole array slab by slab, in the order of the file; and its digest."""
     voxels = np.empty(array.shape, dtype=array.dtype.newbyteorder("="), order="F")
     digest = VoxelsDigest(array.shape, array.dtype)
     step = array.chunks[-1]

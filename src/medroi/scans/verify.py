@@ -14,14 +14,8 @@ import medroi
 from medroi.errors import MedROIError
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.kept import kept_mask
-from medroi.scans.store import (
-    Advance,
-    check_complete,
-    chunk_selections,
-    chunk_stream,
-    open_array,
-    reading,
-)
+from medroi.scans.store import Advance, chunk_selections, chunk_stream, open_array, reading
+from medroi.scans.wholeness import check_complete
 
 
 @dataclass
