@@ -133,7 +133,6 @@ class Addition:
                 write_at(self._descriptor, data, offset)
             os.fsync(self._descriptor)
             os.ftruncate(self._descriptor, self._nbytes)
-            os.fsync(self._descriptor)
         except BaseException:
             recover(self._descriptor)
             raise

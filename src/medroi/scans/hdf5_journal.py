@@ -35,8 +35,9 @@ def recover(descriptor: int) -> None:
     if all(data == new for data, (_, _, new) in zip(found, blocks, strict=True)):
         os.ftruncate(descriptor, new_nbytes)
     elif all(_mixed(data, block) for data, block in zip(found, blocks, strict=True)):
-        for offset, old, _ in blocks:
-            write_at(descriptor, old, offset)
+        for data, (offset, old, _) in zip(found, blocks, strict=True):
+            if data != old:
+                write_at(descriptor, old, offset)
         os.fsync(descriptor)
         os.ftruncate(descriptor, old_nbytes)
     os.fsync(descriptor)

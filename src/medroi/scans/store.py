@@ -31,6 +31,7 @@ from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedR
 from medroi.scans import hdf5_store
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.scan import Scan, require
+from medroi.scans.staging import recover
 
 ATTRIBUTE = "medroi"
 LAYOUT_VERSION = 2
@@ -119,6 +120,9 @@ def open_array(path: Path) -> Any:
     if place is not None:
         return Hdf5Array(place)
     zarr = zarr_3()
+    if not path.exists():
+        # A kill may have left it where only its successor was to be.
+        recover(Path(os.path.realpath(path)))
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise InvalidArgument(f"{path} {what}; expected a Zarr array or an HDF5 file")
