@@ -12,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +116,26 @@ def reading(path: Path) -> Iterator[Any]:
         raise CorruptStream(f"{path}: cannot be read as HDF5: {error}") from error
 
 
+@contextlib.contextmanager
+def _writing(path: Path, mode: str) -> Iterator[Any]:
+    """Open a file of our own for writing; what goes wrong first is what is said."""
+    try:
+        with h5py_module().File(path, mode, libver=OLDEST) as file:
+            yield file
+    except Exception as error:
+        first: BaseException = error
+        while first.__context__ is not None and not isinstance(first, MedROIError):
+            first = first.__context__
+        if isinstance(first, MedROIError):
+            raise first from error
+        # On a full disk the library gives the number at times, and at times only says it.
+        said = re.search(r"errno = (\d+)", f"{first} {error}")
+        number = getattr(first, "errno", None) or (int(said[1]) if said else 0)
+        if number:
+            raise OSError(number, os.strerror(number), str(path)) from error
+        raise MedROIError(f"{path}: cannot be written: {first}") from error
+
+
 def write(
     place: Place,
     scan: Scan,
@@ -139,7 +161,6 @@ def write(
     advance : callable
         Hears of the chunks written.
     """
-    h5py = h5py_module()
     import medroi.hdf5
 
     background = config["background"]
@@ -147,7 +168,7 @@ def write(
     options = {**config, "affine": None}
     if options["slice_axis"] is None:
         options["slice_axis"] = min(2, ndim - 1)
-    with h5py.File(place.file, "x", libver=OLDEST) as file:
+    with _writing(place.file, "x") as file:
         dataset = file.create_dataset(
             place.name,
             shape=scan.voxels.shape,
@@ -164,5 +185,5 @@ def write(
 
 def add_digests(place: Place, digests: dict[str, Any]) -> None:
     """Write down what a dataset has to hold."""
-    with h5py_module().File(place.file, "r+", libver=OLDEST) as file:
+    with _writing(place.file, "r+") as file:
         file[place.name].attrs[DIGESTS] = json.dumps(digests)
