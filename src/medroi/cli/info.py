@@ -18,7 +18,7 @@ from medroi.scans.kept import kept_mask
 from medroi.scans.report import box_text
 from medroi.scans.store import chunk_selections, chunk_stream, open_array, reading
 from medroi.scans.verify import clipped
-from medroi.scans.wholeness import check_complete, facts_of
+from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8
@@ -85,6 +85,10 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             if written is not None and name in written:
                 facts[name] = written[name]
         streams = _streams(path, array, is_packed=written is not None)
+        if written is not None and metadata_digest(path, array) != array.attrs[DIGESTS]["metadata"]:
+            facts["changed"] = (
+                "its metadata, after packing; `medroi check` says whether it is whole"
+            )
     facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize

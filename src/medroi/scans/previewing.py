@@ -18,7 +18,14 @@ from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
 from medroi.scans.preview import Preview, Shown
 from medroi.scans.scan import Scan
-from medroi.scans.store import chunk_selections, chunk_stream, medroi_config, open_array, scan_of
+from medroi.scans.store import (
+    chunk_selections,
+    chunk_stream,
+    medroi_config,
+    open_array,
+    reading,
+    scan_of,
+)
 from medroi.scans.tally import (
     add_bright_tissue,
     add_dropped,
@@ -100,6 +107,11 @@ def preview_store(path: Path) -> Preview:
         Written by `pack` or by any program that uses MedROI in Zarr.
     """
     array = open_array(path)
+    with reading(path, array):
+        return _preview_array(path, array)
+
+
+def _preview_array(path: Path, array: Any) -> Preview:
     config = medroi_config(array)
     if config is None or array.ndim == 0:
         raise InvalidArgument(f"{path}: a Zarr array without MedROI")

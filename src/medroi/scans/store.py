@@ -107,7 +107,11 @@ def reading(path: Path, array: Any = None) -> Iterator[None]:
                 yield
         else:
             yield
-    except (MedROIError, OSError, MemoryError):
+    except MedROIError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+    except (OSError, MemoryError):
         raise
     except Exception as error:
         what = str(error) or type(error).__name__
@@ -129,12 +133,15 @@ def open_array(path: Path) -> Any:
     try:
         opened = zarr.open(str(path), mode="r")
         if isinstance(opened, zarr.Array):
-            # A damaged chunk grid is found out only here.
+            # A damaged chunk grid, and damaged attributes, are found out only here.
             _ = (opened.chunks, opened.cdata_shape, opened.nchunks, opened.dtype)
+            _ = dict(opened.attrs)
             return opened
         names = ", ".join(opened.array_keys())
-    except (MedROIError, PermissionError, MemoryError):
+    except (PermissionError, MemoryError):
         raise
+    except MedROIError as error:
+        raise type(error)(f"{path}: {error}") from error
     except Exception as error:
         what = str(error) or type(error).__name__
         raise InvalidArgument(f"{path}: not a Zarr array, or a damaged one ({what})") from error
