@@ -86,9 +86,7 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 facts[name] = written[name]
         streams = _streams(path, array, is_packed=written is not None)
         if written is not None and metadata_digest(path, array) != array.attrs[DIGESTS]["metadata"]:
-            facts["changed"] = (
-                "its metadata, after packing; `medroi check` says whether it is whole"
-            )
+            facts["changed"] = "its metadata, after packing; ask `medroi check`"
     facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
