@@ -77,7 +77,7 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     medroi_region_options *region = &config->settings.region;
     unsigned word = words[WORD_REGION], rule = word & 7, roi = word >> 4 & 3;
     unsigned slice_axis = word >> 17 & 31;
-    if (rule > MEDROI_THRESHOLD_NOISE) {
+    if (rule > MEDROI_THRESHOLD_AUTO) {
         return wrong(error, "threshold rule", rule);
     }
     if (roi > MEDROI_ROI_HULL) {

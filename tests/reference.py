@@ -87,6 +87,20 @@ def bounding_box(mask: npt.NDArray[np.bool_], axes: tuple[int, ...]) -> Box | No
     return tuple(box)
 
 
+def missing_box(array: Array, axes: tuple[int, ...]) -> Box | None:
+    """The box of all NaN and infinities: no threshold tells whether they are air."""
+    return bounding_box(~np.isfinite(array), axes) if array.dtype.kind == "f" else None
+
+
+def union(box: Box, other: Box | None) -> Box:
+    """The smallest box around two; an empty one, or None, adds nothing."""
+    if other is None or any(start == stop for start, stop in other):
+        return box
+    if any(start == stop for start, stop in box):
+        return other
+    return tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(box, other, strict=True))
+
+
 def padded(box: Box, shape: tuple[int, ...], axes: tuple[int, ...], padding: int) -> Box:
     """The box with a margin on the volume axes, clipped to the array."""
     return tuple(

@@ -17,7 +17,7 @@ class Expected(NamedTuple):
 
     hull: Mask
     left_out: list[tuple[int, tuple[tuple[int, int], ...]]]  # largest first
-    n_counted: int
+    n_counted: int  # tissue as it was before the opening
     n_missed: int
 
 
@@ -63,6 +63,27 @@ def hull_of(body: Mask) -> Mask:
     return voxels(inner, TILE, body.shape)
 
 
+def near(labels: npt.NDArray[np.int_], component: int, shape: tuple[int, ...]) -> Mask:
+    """The voxels of the blocks of a component and of those that touch them."""
+    found = ndimage.binary_dilation(labels == component, np.ones((3, 3, 3)))
+    return voxels(found, LABEL, shape)
+
+
+def with_islands(hull: Mask, counted: npt.NDArray[np.int_], max_miss_rate: float) -> Mask:
+    """A hull and the tiles outside it that hold 3 voxels of tissue; fewer, where that is not enough.
+
+    `counted` is the number of tissue voxels at each place of the volume.
+    """
+    outside = np.where(hull, 0, counted)
+    padded = np.pad(outside, [(0, -n % TILE) for n in outside.shape])
+    split = [size for n in padded.shape for size in (n // TILE, TILE)]
+    counts = padded.reshape(split).sum(axis=(1, 3, 5))
+    fewest = 3
+    while fewest > 1 and counts[counts < fewest].sum() > max_miss_rate * counted.sum():
+        fewest -= 1
+    return hull | voxels(counts >= fewest, TILE, hull.shape)
+
+
 def expected_hull(
     tissue: Mask, axes: tuple[int, ...], max_miss_rate: float, largest: bool
 ) -> Expected:
@@ -84,13 +105,17 @@ def expected_hull(
             break
         dropped = [smallest, *dropped]
     body = solid & ~np.isin(where, [i + 1 for i in dropped])
-    hull = hull_of(body)
+    seen = tissue
+    if largest:
+        around = near(labels, order[0] + 1, solid.shape) if n else np.zeros_like(solid)
+        seen = tissue & np.expand_dims(around.reshape(union.shape), others)
+    counted = seen.sum(axis=others).reshape(solid.shape)
+    hull = with_islands(hull_of(body), counted, max_miss_rate)
     left_out = []
     for i in sorted(dropped, key=lambda i: -sizes[i]):
         component = voxels(labels == i + 1, LABEL, solid.shape)
         if (component & ~hull).any():
             bounds = [(int(found.min()), int(found.max()) + 1) for found in np.nonzero(component)]
             left_out.append((int(sizes[i]), tuple(bounds[: union.ndim])))
-    counted = int(sizes[order[0]] if largest and n else sizes.sum())
-    missed = 0 if largest else sum(size for size, _ in left_out)
-    return Expected(hull.reshape(union.shape), left_out, counted, missed)
+    missed = int(counted[~hull].sum())
+    return Expected(hull.reshape(union.shape), left_out, int(counted.sum()), missed)

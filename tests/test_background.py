@@ -107,8 +107,19 @@ def refused_arrays() -> dict[str, Any]:
         "float noise around zero": rng.normal(0, 30, SHAPE),
         "dim float air that can be negative": body_in(rng.normal(0, 2, SHAPE), 80, 200),
         "uniform noise": rng.integers(0, 256, SHAPE).astype("u1"),
-        "nothing finite": np.full(SHAPE, math.nan),
     }
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8"])
+def test_a_border_of_nan_makes_nan_the_background(dtype: str) -> None:
+    masked = np.full(SHAPE, math.nan, dtype)
+    assert math.isnan(find_background(masked))
+    masked[8:-8, 8:-8, 8:-8] = 100
+    assert math.isnan(find_background(masked))
+    masked[0], masked[-1] = math.inf, math.inf
+    masked[:, 0], masked[:, -1] = math.inf, math.inf
+    with pytest.raises(InvalidArgument, match="not finite"):
+        find_background(masked)
 
 
 @pytest.mark.parametrize("name", list(refused_arrays()))

@@ -104,7 +104,7 @@ def test_wrong_usage_exits_with_2(argv, capsys):
     [
         (["pack", "{tmp}/absent.nii", "{tmp}/s.zarr"], "absent.nii does not exist"),
         (["pack", "{scan}", "{tmp}/s.h6"], "ends with .zarr"),
-        (["pack", "{scan}", "{tmp}/no/s.zarr"], "does not exist"),
+        (["pack", "{scan}", "{scan}/s.zarr"], "cannot be a folder"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--threshold", "tissue"], "threshold"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--roi", "sphere"], "roi"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--inner", "nope"], "nope"),

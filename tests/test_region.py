@@ -101,9 +101,10 @@ def assert_region_is_right(case: Case, found: Region, threshold: Any) -> None:
     expected = reference.expected_region(
         array, threshold, polarity=case.polarity, padding=case.padding, axes=case.axes
     )
+    missing = reference.missing_box(array, case.axes)
     nothing = ((0, 0),) * array.ndim
     if expected.n_tissue == 0:
-        assert found.box == nothing
+        assert found.box == (missing or nothing)
         assert (found.miss_rate, found.n_tissue, found.n_missed) == (0.0, 0, 0)
         return
     mask = reference.tissue_mask(array, threshold, case.polarity)
@@ -112,9 +113,9 @@ def assert_region_is_right(case: Case, found: Region, threshold: Any) -> None:
     assert found.miss_rate == found.n_missed / expected.n_tissue
     assert found.miss_rate <= case.max_miss_rate
     if expected.n_missed / expected.n_tissue <= case.max_miss_rate:
-        assert found.box == expected.box
+        assert found.box == reference.union(expected.box, missing)
         return
-    outer = expected.tissue_box
+    outer = reference.union(expected.tissue_box, missing)
     for axis, (start, stop) in enumerate(found.box):
         low, high = outer[axis]
         if expected.box != nothing:
@@ -249,10 +250,10 @@ def test_a_speck_outside_is_missed_when_that_is_allowed_and_kept_when_not() -> N
     array = np.zeros((40, 40, 40), "u2")
     array[15:25, 15:25, 15:25] = 100
     array[0, 1, 2] = 100
-    loose = find_region(array, padding=2)
+    loose = find_region(array, padding=2, threshold="mean")
     assert loose.box == ((13, 27),) * 3
     assert (loose.n_missed, loose.n_tissue) == (1, 1001)
-    strict = find_region(array, padding=2, max_miss_rate=0)
+    strict = find_region(array, padding=2, max_miss_rate=0, threshold="mean")
     assert strict.box == ((0, 27), (1, 27), (2, 27))
     assert strict.n_missed == 0
 
@@ -270,25 +271,31 @@ def test_sums_of_64_bit_integers_do_not_overflow() -> None:
     high = np.iinfo("i8").max
     array = np.full((40000,), high, "i8")
     array[::2] = high - 4
-    assert find_region(array, max_miss_rate=0).box == ((1, 40000),)
+    assert find_region(array, max_miss_rate=0, threshold="mean").box == ((1, 40000),)
     array[:] = np.iinfo("i8").min
     array[10:30] = 7
-    assert find_region(array, background=7).box == ((0, 40000),)
+    assert find_region(array, background=7, threshold="mean").box == ((0, 40000),)
     unsigned = np.full((40000,), np.iinfo("u8").max, "u8")
     unsigned[5:40] -= np.uint64(1)
-    found = find_region(unsigned, polarity="dark", padding=0)
+    found = find_region(unsigned, polarity="dark", padding=0, threshold="mean")
     assert found.box == ((5, 40),)
 
 
-def test_infinities_do_not_move_the_mean() -> None:
+def test_missing_values_do_not_move_the_mean_and_are_content() -> None:
     array = np.zeros((10, 10, 10), "f4")
     array[3:7, 3:7, 3:7] = 10
     array[5, 5, 5] = np.inf
-    array[0, 0, 0] = -np.inf
-    array[9, 9, 9] = np.nan
-    found = find_region(array, padding=0)
+    assert find_region(array, padding=0, threshold="mean").box == ((3, 7),) * 3
+    array[1, 4, 4] = -np.inf
+    array[8, 4, 9] = np.nan
+    for roi in ("box", "hull"):
+        found = find_region(array, padding=0, threshold="mean", roi=roi)
+        assert all(low <= 3 and high >= 7 for low, high in found.box)
+        assert found.box[0][0] <= 1
+        assert (found.box[0][1], found.box[2][1]) >= (9, 10)
+    found = find_region(array, padding=0, threshold="mean")
     assert found.threshold == 10.0
-    assert found.box == ((3, 7),) * 3
+    assert found.box == ((1, 9), (3, 7), (3, 10))
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -304,7 +311,7 @@ def test_rounding_never_carries_the_mean_beyond_the_tissue(dtype: str, polarity:
 def test_finite_values_near_the_end_of_float64_have_a_mean() -> None:
     array = np.zeros((9, 9, 9))
     array[2:7, 2:7, 2:7] = 1.5e308
-    found = find_region(array, padding=0)
+    found = find_region(array, padding=0, threshold="mean")
     assert found.box == ((2, 7),) * 3
     assert found.threshold == pytest.approx(1.5e308, rel=1e-12)
 
@@ -324,7 +331,7 @@ def test_float_sum_follows_the_documented_order() -> None:
                     count += value != 0
                 plane_sum += sum(lanes[1:], lanes[0])
         total += plane_sum
-    assert find_region(array).threshold == total / count
+    assert find_region(array, threshold="mean").threshold == total / count
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0, 4), (2, 3, 0, 1)])
@@ -381,7 +388,7 @@ def test_the_number_of_threads_changes_nothing(
     inside = tuple(slice(size // 3, 2 * size // 3) for size in shape[-3:])
     array[(..., *inside)] += 20
     array = array if polarity == "bright" else (120 - array).astype(dtype)
-    options = {"polarity": polarity, "max_miss_rate": 0.5, "padding": 0}
+    options = {"polarity": polarity, "max_miss_rate": 0.5, "padding": 0, "threshold": "mean"}
     alone = find_region(array, threads=1, **options)
     assert alone.n_tissue > alone.n_missed > 0
     for threads in (2, 3, 7):

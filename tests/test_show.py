@@ -65,8 +65,8 @@ def test_the_preview_says_what_pack_then_does(tmp_path, specked, chunks, thresho
 
 
 def test_the_mask_is_what_comes_back(tmp_path, specked):
-    (preview,) = show(specked, chunks=(11,))
-    pack(specked, tmp_path / "s.zarr", chunks=(11,))
+    (preview,) = show(specked, chunks=(11,), threshold="mean")
+    pack(specked, tmp_path / "s.zarr", chunks=(11,), threshold="mean")
     voxels, shown = read_scan(specked).voxels, preview.shown
     back = np.where(shown.kept, voxels, preview.settings["background"])
     np.testing.assert_array_equal(zarr.open(tmp_path / "s.zarr", mode="r")[:], back)
@@ -135,7 +135,7 @@ def test_letters_are_written_only_where_the_file_knows_them(tmp_path, scan):
 
 
 def test_planes_carry_the_masks_of_their_cut(specked):
-    (preview,) = show(specked, max_miss_rate=0.01)
+    (preview,) = show(specked, threshold="mean", max_miss_rate=0.01)
     shown = dataclasses.replace(preview.shown, directions=None, y_up=False)
     for axis, plane in enumerate(planes_at(shown, (0, 0, 0))):
         np.testing.assert_array_equal(plane.kept, shown.kept.take(0, axis))
@@ -146,7 +146,7 @@ def test_planes_carry_the_masks_of_their_cut(specked):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_look_through_shows_the_strongest_dropped_voxel(specked, dark):
-    (preview,) = show(specked, max_miss_rate=0.01)
+    (preview,) = show(specked, threshold="mean", max_miss_rate=0.01)
     shown = dataclasses.replace(preview.shown, directions=None, y_up=False)
     voxels = shown.voxels.astype(np.float64)
     dropped = np.ma.masked_array(voxels, shown.kept)
@@ -199,12 +199,12 @@ def test_one_missed_voxel_of_a_large_image_can_be_seen():
 
 
 def test_grey_scales_run_from_the_air_to_the_tissue(tmp_path, scan):
-    (bright,) = show(scan)
+    (bright,) = show(scan, threshold="mean")
     tissue, low = windows_of(bright)
     assert tissue[0] == low[0] == 0
     assert 0 < low[1] < bright.settings["threshold"] < tissue[1]
     inverted = make_scans.nifti(tmp_path / "dark.nii", 500 - make_scans.head())
-    (dark,) = show(inverted, polarity="dark", background=500)
+    (dark,) = show(inverted, threshold="mean", polarity="dark", background=500)
     assert windows_of(dark)[0] == (500, 500 - tissue[1])
     np.testing.assert_array_equal(dark.shown.kept, bright.shown.kept)
 
@@ -266,9 +266,9 @@ def test_settings_beside_each_other_get_a_row_each(tmp_path, scan, capsys):
 
 
 def test_the_numbers_are_printed_with_the_kept_range_of_every_axis(scan, capsys):
-    assert main(["show", str(scan), "--padding", "0"]) == 0
+    assert main(["show", str(scan), "--padding", "0", "--threshold", "mean"]) == 0
     printed = capsys.readouterr().out
-    (preview,) = show(scan, padding=0)
+    (preview,) = show(scan, padding=0, threshold="mean")
     for (start, stop), size in zip(preview.box, preview.shape):
         assert f"| {start}:{stop} of {size}" in printed
     for word in ("kept", "dropped", "background 0", "(mean)", "less than"):
@@ -281,7 +281,7 @@ def test_an_array_that_others_wrote_is_shown_as_it_lies(tmp_path):
         tmp_path / "others.zarr",
         data=voxels,
         chunks=(12, 20, 22),
-        serializer=MedROICodec(),
+        serializer=MedROICodec(threshold="mean"),
         compressors=None,
     )
     (preview,) = show(tmp_path / "others.zarr", tmp_path / "p.svg")

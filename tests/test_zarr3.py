@@ -154,7 +154,7 @@ def test_fit_fixes_the_numbers_of_the_whole_array() -> None:
 @pytest.mark.parametrize(
     ("codec", "options", "message"),
     [
-        (MedROICodec(), {"fill_value": 3}, "fill_value=0.*background=3"),
+        (MedROICodec(background=0), {"fill_value": 3}, "fill_value=0.*background=3"),
         (MedROICodec(background=-1024), {"fill_value": 0}, "fill_value=-1024"),
         (MedROICodec(background="auto"), {}, "fit"),
         (MedROICodec(background=0.5), {}, "background"),
@@ -188,16 +188,16 @@ def test_a_lossless_codec_takes_any_fill_value() -> None:
     assert np.array_equal(stored[...], VOLUME)
 
 
-def test_nan_is_a_fill_value_that_is_never_tissue() -> None:
+def test_a_fill_value_of_nan_beside_another_background_is_content() -> None:
     volume = VOLUME.astype("<f4")
-    stores = CountingStore(), CountingStore()
-    for store, fill_value in zip(stores, (0, np.nan), strict=True):
-        create(store, volume, MedROICodec(), chunks=(24, 24, 24), fill_value=fill_value)
-    boxes = [medroi.inspect(store.chunk("c/1/1/1")).box for store in stores]
-    assert boxes[0] == boxes[1]
-    assert boxes[0] != ((0, 24), (0, 24), (0, 24))
+    store = CountingStore()
+    codec = MedROICodec(background=0, threshold="mean")
+    create(store, volume, codec, chunks=(24, 24, 24), fill_value=np.nan)
+    padded = medroi.MedROI().decode(store.chunk("c/1/1/1"))
+    assert np.isnan(padded[16:]).all()
+    assert not np.isnan(padded[:16, :12, :10]).any()
     with pytest.raises(errors.InvalidArgument, match="fill_value"):
-        create(CountingStore(), volume, MedROICodec(), fill_value=np.inf)
+        create(CountingStore(), volume, codec, fill_value=np.inf)
 
 
 @pytest.mark.parametrize("shards", [None, (32, 32, 32)])
@@ -403,7 +403,7 @@ def test_groups_hold_arrays_of_every_kind(store: str, tmp_path: Path) -> None:
     again = zarr.open_group(root.store, mode="r")
     assert np.array_equal(again["head/kept"][...], VOLUME)
     assert again["head/tissue"][20, 18, 17] == VOLUME[20, 18, 17]
-    assert again["head/tissue"].serializer == MedROICodec("deflate")
+    assert again["head/tissue"].serializer == MedROICodec("deflate", background=0)
 
 
 def test_threads_read_and_write_one_array() -> None:

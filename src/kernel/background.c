@@ -7,6 +7,8 @@
  *    most frequent value in the window, unless it is a float that hardly occurs twice.
  * 3. Else refuse.
  *
+ * Of floats, a border that is mostly NaN makes NaN the background.
+ *
  * Dark tissue on a bright ground is the same with every value negated. */
 #include "background_internal.h"
 
@@ -37,6 +39,11 @@ static uint64_t half_bits(double value) { /* of a value that is a float16 */
 
 static uint64_t bits_of_value(const medroi_layout *layout, double value) {
     uint64_t bits = 0;
+    if (isnan(value)) { /* the positive quiet NaN without payload, as numpy.nan */
+        return layout->itemsize == 2   ? 0x7e00
+               : layout->itemsize == 4 ? 0x7fc00000
+                                       : UINT64_C(0x7ff8000000000000);
+    }
     if (layout->kind == 'f') {
         float single = (float)value;
         uint32_t single_bits;
@@ -73,6 +80,14 @@ static medroi_status refuse(const evidence *known, const char *reason, medroi_er
         "cannot tell the background: %s (most frequent on the border: %.10g, %.1f %% "
         "of it); give background=VALUE or use threshold=None",
         reason, known->look.sign * known->mode, 100 * known->mode_share);
+}
+
+/* Whether most of the border is NaN. */
+static int border_is_missing(medroi_survey *look) {
+    look->low = -(double)INFINITY;
+    look->high = (double)INFINITY;
+    medroi_survey_border(look);
+    return 2 * look->n_found < look->n_seen;
 }
 
 /* Whether the mode lies at the bright end of all voxels that differ from it. */
@@ -138,6 +153,10 @@ static medroi_status decide(evidence *known, int is_float, double *background,
     medroi_survey_border(look);
     known->n_border = look->n_found;
     if (2 * known->n_border <= look->n_seen) {
+        if (border_is_missing(look)) {
+            *background = (double)NAN;
+            return MEDROI_OK;
+        }
         known->mode = (double)NAN;
         known->mode_share = 1 - (double)known->n_border / (double)look->n_seen;
         return refuse(known, "the border of the volume is not finite", error);
@@ -208,7 +227,7 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
     double value = 0;
     status = decide(&known, medroi_element_is_float(type), &value, error);
     if (status == MEDROI_OK) {
-        *background = bits_of_value(layout, known.look.sign * value + 0.0);
+        *background = bits_of_value(layout, isnan(value) ? value : known.look.sign * value + 0.0);
     }
     return status;
 }

@@ -15,6 +15,12 @@
  *  4. The map is closed by three dilations and three erosions by the cross, as if the volume went
  *     on around it.
  *  5. A tile belongs to the hull that lies between set tiles along at least two of the three axes.
+ *  6. Tissue is then counted as it was before the opening. A tile outside the hull joins it, as an
+ *     island, where it holds 3 voxels of tissue or more: what is thin, as a nodule of two slices or
+ *     skin in the first slice, is no speck of noise. If still more than max_miss_rate of all tissue
+ *     is outside, tiles with 2, and then with 1, join too. Where only the largest component is
+ *     wanted, tissue counts in its labels and in those that touch them. A tile with a missing value
+ * (NaN, an infinity) always joins.
  */
 #ifndef MEDROI_HULL_H
 #define MEDROI_HULL_H
@@ -24,8 +30,9 @@
 #include "region_internal.h"
 
 #define MEDROI_HULL_EDGE 2
-#define MEDROI_HULL_CLOSING 3 /* dilations, in tiles */
-#define MEDROI_LABEL_EDGE 4   /* a multiple of the hull's */
+#define MEDROI_HULL_CLOSING 3  /* dilations, in tiles */
+#define MEDROI_LABEL_EDGE 4    /* a multiple of the hull's */
+#define MEDROI_ISLAND_TISSUE 3 /* voxels of a tile */
 
 #define MEDROI_HULL_HEAD_NBYTES 10
 
@@ -78,10 +85,20 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
 size_t medroi_outline_scratch_nbytes(const medroi_search *search);
 /* Find a hull, or the box of the largest component. Returns 0, with the region untouched, where
  * the box of all tissue serves as well. */
-int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
-                        medroi_region *region);
+int medroi_find_outline(medroi_search *search, const medroi_layout *layout, const void *data,
+                        uint8_t *scratch, medroi_region *region);
+
+/* --- hull_islands.c --- */
+/* Add islands (step 6) until at most `max_miss_rate` of the tissue lies outside the tiles. `counts`
+ * holds a byte for each tile of a row. */
+void medroi_add_islands(const medroi_grid *grid, const medroi_bits *tissue, double max_miss_rate,
+                        uint64_t n_tissue, const medroi_bits *tiles, uint8_t *counts);
 
 /* --- hull_largest.c --- */
+/* Clear all tissue but that in the labels of the largest component and in those that touch them.
+ * `scratch` holds the bits of the labels. */
+void medroi_keep_near_largest(const medroi_grid *grid, const medroi_components *components,
+                              const medroi_bits *tissue, uint8_t *scratch);
 /* The padded box of the kept component, grown until it holds the guarantee for all tissue that no
  * other component holds. The bits are used up. */
 medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_components *components,

@@ -1,5 +1,6 @@
 /* The outline of the tissue: a hull, or the box of its largest component. */
 #include "hull.h"
+#include "region_missing.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 typedef struct outline {
     medroi_search *search;
     const medroi_layout *layout;
+    const void *data;
     medroi_tissue_bits bits;
     medroi_components components;
     medroi_bits tiles; /* of the whole volume */
@@ -46,7 +48,8 @@ size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
     medroi_bits boxed = medroi_make_bits(n[0], n[1], n[2]);
     return align(side_capacity(grid)) + align(medroi_tissue_bits_nbytes(grid)) +
            align(medroi_components_scratch_nbytes(grid)) + align(medroi_hull_tiles_nbytes(grid)) +
-           align(medroi_bits_nbytes(&boxed)) + align(medroi_tile_encoder_nbytes(n));
+           align(medroi_bits_nbytes(&boxed)) + align(medroi_tile_encoder_nbytes(n)) +
+           align((size_t)n[2]);
 }
 
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -103,7 +106,7 @@ static void leave_out(outline *o, const medroi_component *component) {
 /* --- both ----------------------------------------------------------------------------------- */
 
 /* The sections; 0 where a hull would not make the stream smaller. */
-static size_t write_side(outline *o, double unopened_miss_rate) {
+static size_t write_side(outline *o, double miss_rate) {
     uint8_t *side = o->side;
     size_t capacity = o->side_capacity - MEDROI_LEFT_OUT_NBYTES - SIDE_HEAD_NBYTES;
     size_t coded = 0;
@@ -116,7 +119,7 @@ static size_t write_side(outline *o, double unopened_miss_rate) {
             return 0;
         }
     }
-    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), unopened_miss_rate, side);
+    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), miss_rate, side);
     nbytes = SIDE_HEAD_NBYTES + coded;
     if (o->info.n_left_out) {
         nbytes += medroi_write_left_out(o->layout, &o->info, side + nbytes);
@@ -133,10 +136,34 @@ static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box 
     return voxels;
 }
 
-static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
+static void join_missing(void *context, int64_t z, int64_t y, int64_t x) {
+    const medroi_bits *tiles = context;
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
+}
+
+/* The tiles of the whole volume. Returns the tissue that counts, in all and outside them. */
+static medroi_counts find_tiles(outline *o) {
+    const medroi_search *search = o->search;
+    const medroi_region_options *options = search->options;
     medroi_drop_components(&o->components, &o->bits.opened);
+    if (options->largest_only) {
+        medroi_keep_near_largest(&search->grid, &o->components, &o->bits.tissue, o->scratch);
+    }
     o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
-    o->scratch += align(medroi_hull_tiles_nbytes(&o->search->grid));
+    o->scratch += align(medroi_hull_tiles_nbytes(&search->grid));
+    medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    if (counts.n_missed > 0) {
+        medroi_add_islands(&search->grid, &o->bits.tissue, options->max_miss_rate, counts.n_tissue,
+                           &o->tiles, o->scratch);
+    }
+    medroi_visit_missing(o->layout, &search->grid, o->data, options->background, NULL, join_missing,
+                         &o->tiles);
+    return medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+}
+
+static int find_hull(outline *o, medroi_region *region) {
+    medroi_counts counts = find_tiles(o);
     o->boxed = o->tiles;
     o->boxed.words = (uint64_t *)(void *)o->scratch;
     o->scratch += align(medroi_bits_nbytes(&o->boxed));
@@ -150,16 +177,15 @@ static int find_hull(outline *o, uint64_t n_counted, medroi_region *region) {
             leave_out(o, component);
         }
     }
-    medroi_counts all = medroi_count_outside(&o->search->grid, &o->bits.tissue, &o->tiles);
-    double unopened = all.n_tissue ? (double)all.n_missed / (double)all.n_tissue : 0.0;
-    size_t nbytes = write_side(o, unopened);
+    double miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    size_t nbytes = write_side(o, miss_rate);
     if (nbytes == 0) {
         return 0;
     }
     region->box = array_box(o, &o->box);
-    region->n_tissue = n_counted;
-    region->n_missed = o->search->options->largest_only ? 0 : o->info.n_left_out_voxels;
-    region->miss_rate = region->n_missed ? (double)region->n_missed / (double)n_counted : 0.0;
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate = miss_rate;
     region->side = o->side;
     region->side_nbytes = (uint32_t)nbytes;
     region->hull_map = o->boxed.words;
@@ -176,6 +202,8 @@ static int find_largest_box(outline *o, medroi_region *region) {
     }
     medroi_counts counts = {0, 0};
     medroi_grid_box box = medroi_box_of_largest(o->search, &o->components, &o->bits, &counts);
+    (void)medroi_include_missing(o->layout, &o->search->grid, o->data,
+                                 o->search->options->background, &box);
     medroi_set_box(o->layout, &o->search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
@@ -185,23 +213,29 @@ static int find_largest_box(outline *o, medroi_region *region) {
     return 1;
 }
 
-int medroi_find_outline(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
-                        medroi_region *region) {
+int medroi_find_outline(medroi_search *search, const medroi_layout *layout, const void *data,
+                        uint8_t *scratch, medroi_region *region) {
     const medroi_grid *grid = &search->grid;
-    outline o = {.search = search, .layout = layout, .side = scratch};
+    outline o = {.search = search, .layout = layout, .data = data, .side = scratch};
     if (grid->n_z == 1 || search->tau.tissue != MEDROI_TISSUE_SOME) {
         return 0;
     }
     o.side_capacity = side_capacity(grid);
     scratch += align(o.side_capacity);
-    o.bits = medroi_find_tissue_bits(search, scratch);
+    uint8_t *bits = scratch;
+    o.bits = medroi_find_tissue_bits(search, bits);
     scratch += align(medroi_tissue_bits_nbytes(grid));
     o.components = medroi_find_components(&o.bits.opened, scratch);
     o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
-    uint64_t n_counted = medroi_choose_components(&o.components, search->options);
-    if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, n_counted, region)) {
+    medroi_choose_components(&o.components, search->options);
+    if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, region)) {
         return 1;
     }
-    return search->options->largest_only && o.components.n_found > 1 &&
-           find_largest_box(&o, region);
+    if (!search->options->largest_only || o.components.n_found < 2) {
+        return 0;
+    }
+    if (search->options->roi == MEDROI_ROI_HULL) { /* the hull took tissue away */
+        o.bits = medroi_find_tissue_bits(search, bits);
+    }
+    return find_largest_box(&o, region);
 }

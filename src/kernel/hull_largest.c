@@ -52,8 +52,8 @@ static void clear_labels(const medroi_grid *grid, const medroi_bits *tissue,
     }
 }
 
-/* Take the voxels of all other components from the tissue, and what lies in the labels around
- * them, none of which can be the largest component's. */
+/* Take the voxels of all components but the largest from the tissue, and what lies in the labels
+ * around them, none of which can be the largest component's. */
 static void clear_others(const medroi_grid *grid, const medroi_components *c,
                          const medroi_bits *tissue) {
     const int64_t e = MEDROI_LABEL_EDGE;
@@ -73,6 +73,51 @@ static void clear_others(const medroi_grid *grid, const medroi_components *c,
                                    {y.start * e, lesser(y.stop * e, grid->n_y)},
                                    {x.start * e, lesser(x.stop * e, grid->n_x)}};
             clear_labels(grid, tissue, &box);
+        }
+    }
+}
+
+/* The labels of the largest component and those that touch them. */
+static medroi_bits near_largest(const medroi_components *c, uint8_t *scratch) {
+    medroi_bits near = c->labels;
+    near.words = (uint64_t *)(void *)scratch;
+    medroi_clear_bits(&near);
+    for (int64_t k = 0; c->n_found && k < near.n_z * near.n_y; k++) {
+        for (int64_t i = c->row_runs[k]; i < c->row_runs[k + 1]; i++) {
+            if (c->runs[i].root != c->found[0].root) {
+                continue;
+            }
+            medroi_span z = {k / near.n_y, k / near.n_y + 1};
+            medroi_span y = {k % near.n_y, k % near.n_y + 1};
+            medroi_span x = {c->runs[i].start, c->runs[i].stop};
+            z = widen(z, near.n_z, 1);
+            y = widen(y, near.n_y, 1);
+            x = widen(x, near.n_x, 1);
+            for (int64_t j = z.start; j < z.stop; j++) {
+                for (int64_t m = y.start; m < y.stop; m++) {
+                    medroi_set_run(medroi_bit_row(&near, j, m), x.start, x.stop);
+                }
+            }
+        }
+    }
+    return near;
+}
+
+void medroi_keep_near_largest(const medroi_grid *grid, const medroi_components *components,
+                              const medroi_bits *tissue, uint8_t *scratch) {
+    const int64_t e = MEDROI_LABEL_EDGE;
+    medroi_bits near = near_largest(components, scratch);
+    for (int64_t k = 0; k < tissue->n_z; k++) {
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            const uint64_t *labels = medroi_bit_row(&near, k % grid->n_z / e, y / e);
+            uint64_t *row = medroi_bit_row(tissue, k, y);
+            int64_t start = medroi_next_clear(&near, labels, 0);
+            while (start < near.n_x) {
+                int64_t stop = medroi_next_set(&near, labels, start);
+                medroi_clear_run(row, start * e * grid->inner,
+                                 lesser(stop * e * grid->inner, grid->length));
+                start = medroi_next_clear(&near, labels, stop);
+            }
         }
     }
 }

@@ -62,8 +62,22 @@ typedef enum medroi_threshold {
     MEDROI_THRESHOLD_NUMBER = 1,
     MEDROI_THRESHOLD_MEAN = 2,
     MEDROI_THRESHOLD_OTSU = 3,
-    MEDROI_THRESHOLD_NOISE = 4
+    MEDROI_THRESHOLD_NOISE = 4,
+    /* Noisy air: the mean for a box, the noise for a hull. Anything that is not shown to be noisy
+     * air, or is not completely written: none. */
+    MEDROI_THRESHOLD_AUTO = 5
 } medroi_threshold;
+
+/* Why "auto" took a threshold or none. */
+typedef enum medroi_reason {
+    MEDROI_REASON_ASKED = 0, /* it was not asked */
+    MEDROI_REASON_NOISY_AIR = 1,
+    MEDROI_REASON_CONSTANT_AIR = 2, /* from here on, everything that is not background is kept */
+    MEDROI_REASON_LABELS = 3,       /* few distinct integers */
+    MEDROI_REASON_NOT_SHOWN = 4,    /* what would be dropped is not shown to be air */
+    MEDROI_REASON_FILLING = 5,      /* parts of the array hold one value: not written yet? */
+    MEDROI_REASON_NO_BACKGROUND = 6 /* the value of the air cannot be told */
+} medroi_reason;
 
 typedef enum medroi_roi { MEDROI_ROI_BOX = 0, MEDROI_ROI_HULL = 1 } medroi_roi;
 
@@ -77,16 +91,18 @@ typedef struct medroi_region_options {
     uint64_t background;  /* bits of one element in native byte order, zero-extended */
     uint32_t n_threads;   /* 0 and 1: this one alone; the region is the same for any number */
     uint8_t largest_only; /* 1: the largest connected component of the tissue alone counts */
+    uint8_t complete;     /* 1: the array is known to be completely written, as a whole scan is */
 } medroi_region_options;
 
-/* What a search found. An empty region has start == stop == 0 on every axis. Of a hull, only
- * opened tissue counts, and the box is that of the hull. */
+/* What a search found. An empty region has start == stop == 0 on every axis. The box of a hull is
+ * that of its tiles. Missing values (NaN, infinities) that are not background are always inside. */
 typedef struct medroi_region {
     medroi_box box;
-    double threshold;     /* tau in stored units; NaN where there is none */
-    double miss_rate;     /* share of tissue voxels outside the region */
-    uint64_t n_tissue;    /* voxels >= tau before the opening; 0 where nothing had to be counted */
-    uint64_t n_missed;    /* of these, outside the region */
+    double threshold;  /* tau in stored units; NaN where there is none */
+    double miss_rate;  /* share of tissue voxels outside the region */
+    uint64_t n_tissue; /* voxels >= tau before the opening; 0 where nothing had to be counted */
+    uint64_t n_missed; /* of these, outside the region */
+    medroi_reason reason;
     const uint8_t *side;  /* sections for the stream's side data, in the caller's scratch */
     uint32_t side_nbytes; /* 0 for a plain box */
     const void *hull_map; /* of a hull what medroi_read_hull_map() finds in `side`; same memory */

@@ -1,7 +1,9 @@
 /* Finding the region of one array: options, working memory, and the order of the steps. */
 #include "hull.h"
 #include "layout.h"
+#include "region_auto.h"
 #include "region_internal.h"
+#include "region_missing.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,18 +51,19 @@ static medroi_status check_options(const medroi_layout *layout,
     case MEDROI_THRESHOLD_NUMBER:
         if (isnan(options->threshold)) {
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "the threshold is NaN; give a number, \"mean\", \"otsu\", \"noise\" "
-                               "or None");
+                               "the threshold is NaN; give a number, \"auto\", \"mean\", \"otsu\", "
+                               "\"noise\" or None");
         }
         break;
     case MEDROI_THRESHOLD_MEAN:
     case MEDROI_THRESHOLD_OTSU:
     case MEDROI_THRESHOLD_NOISE:
+    case MEDROI_THRESHOLD_AUTO:
         break;
     default:
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "threshold rule %d is not known; use \"mean\", \"otsu\", \"noise\", a "
-                           "number or None",
+                           "threshold rule %d is not known; use \"auto\", \"mean\", \"otsu\", "
+                           "\"noise\", a number or None",
                            (int)options->threshold_rule);
     }
     if (!medroi_kind_is_number(layout->kind)) {
@@ -105,8 +108,12 @@ static void place_workers(medroi_search *search, uint8_t *scratch) {
 /* A hull at the mean would lose dim tissue: its outline wants all that is above the noise. */
 static medroi_threshold rule_of(const medroi_region_options *options) {
     medroi_threshold rule = options->threshold_rule;
+    int hull = options->roi == MEDROI_ROI_HULL;
+    if (rule == MEDROI_THRESHOLD_AUTO) {
+        return hull ? MEDROI_THRESHOLD_NOISE : MEDROI_THRESHOLD_MEAN;
+    }
     int varies = rule == MEDROI_THRESHOLD_MEAN || rule == MEDROI_THRESHOLD_OTSU;
-    return options->roi == MEDROI_ROI_HULL && varies ? MEDROI_THRESHOLD_NOISE : rule;
+    return hull && varies ? MEDROI_THRESHOLD_NOISE : rule;
 }
 
 /* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
@@ -119,6 +126,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
     int noise = rule_of(search->options) == MEDROI_THRESHOLD_NOISE;
     int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
+    int air = search->options->threshold_rule == MEDROI_THRESHOLD_AUTO;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     const struct {
         void **pointer;
@@ -139,6 +147,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
         {(void **)&search->samples, noise ? medroi_noise_scratch_nbytes() : 0},
         {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
+        {(void **)&search->air, air ? medroi_air_scratch_nbytes() : 0},
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
@@ -231,7 +240,15 @@ static int find_tau(medroi_search *search) {
     }
 }
 
-static void find_thresholded(medroi_search *search, const medroi_layout *layout,
+static void set_region(medroi_search *search, const medroi_layout *layout,
+                       const medroi_grid_box *box, medroi_counts counts, medroi_region *region) {
+    medroi_set_box(layout, &search->grid, box, region);
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+}
+
+static void find_thresholded(medroi_search *search, const medroi_layout *layout, const void *data,
                              medroi_region *region) {
     const medroi_region_options *options = search->options;
     const medroi_grid *grid = &search->grid;
@@ -239,23 +256,63 @@ static void find_thresholded(medroi_search *search, const medroi_layout *layout,
     medroi_counts counts = {0, 0};
     int swept = find_tau(search);
     region->threshold = search->tau.value;
-    if (search->tau.tissue == MEDROI_TISSUE_NONE) {
-        return;
-    }
     int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
-    if (outline && medroi_find_outline(search, layout, search->outline, region)) {
+    if (search->tau.tissue != MEDROI_TISSUE_NONE && outline &&
+        medroi_find_outline(search, layout, data, search->outline, region)) {
         return;
     }
-    if (search->tau.tissue == MEDROI_TISSUE_SOME) {
+    if (search->tau.tissue == MEDROI_TISSUE_NONE) {
+        memset(&box, 0, sizeof box);
+    } else if (search->tau.tissue == MEDROI_TISSUE_SOME) {
         if (!swept) {
             (void)medroi_sweep_array(search);
         }
         box = medroi_find_box(search, &counts);
     }
+    if (medroi_include_missing(layout, grid, data, options->background, &box) &&
+        search->tau.tissue == MEDROI_TISSUE_SOME) {
+        counts = medroi_count_tissue(search, &box);
+    }
+    set_region(search, layout, &box, counts, region);
+}
+
+static void keep_all(const medroi_search *search, const medroi_layout *layout, const void *data,
+                     medroi_region *region) {
+    medroi_reason reason = region->reason;
+    memset(region, 0, sizeof *region);
+    region->reason = reason;
+    region->threshold = (double)NAN;
+    medroi_grid_box box =
+        medroi_box_of_differing(layout, &search->grid, data, search->options->background);
     medroi_set_box(layout, &search->grid, &box, region);
-    region->n_tissue = counts.n_tissue;
-    region->n_missed = counts.n_missed;
-    region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+}
+
+/* Element bits in native byte order as a native load of the array's bytes finds them. */
+static uint64_t stored_bits(const medroi_search *search, uint64_t bits) {
+    uint64_t turned = 0;
+    if (!search->source.swap) {
+        return bits;
+    }
+    for (size_t i = 0; i < search->source.stored_nbytes; i++) {
+        turned = turned << 8 | (bits >> 8 * i & 255);
+    }
+    return turned;
+}
+
+/* With "auto", a region that drops what is not shown to be air gives way to one that drops
+ * nothing. */
+static void judge_region(medroi_search *search, const medroi_layout *layout, const void *data,
+                         medroi_region *region) {
+    double air_share = 1;
+    region->reason = medroi_judge_air(search, region, search->air, &air_share);
+    if (region->reason == MEDROI_REASON_NOISY_AIR && !search->options->complete &&
+        medroi_is_being_filled(layout, search, data,
+                               stored_bits(search, search->options->background), air_share)) {
+        region->reason = MEDROI_REASON_FILLING;
+    }
+    if (region->reason != MEDROI_REASON_NOISY_AIR) {
+        keep_all(search, layout, data, region);
+    }
 }
 
 medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
@@ -277,14 +334,15 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     medroi_search search = make_search(layout, data, options);
     search.source.grid = &search.grid;
     if (options->threshold_rule == MEDROI_THRESHOLD_NONE) {
-        medroi_grid_box box =
-            medroi_box_of_differing(layout, &search.grid, data, options->background);
-        medroi_set_box(layout, &search.grid, &box, region);
+        keep_all(&search, layout, data, region);
         return MEDROI_OK;
     }
     search.n_workers = medroi_count_workers(&search);
     place_arrays(&search, medroi_align_scratch(scratch));
-    find_thresholded(&search, layout, region);
+    find_thresholded(&search, layout, data, region);
+    if (options->threshold_rule == MEDROI_THRESHOLD_AUTO) {
+        judge_region(&search, layout, data, region);
+    }
     return MEDROI_OK;
 }
 

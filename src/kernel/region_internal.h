@@ -70,6 +70,7 @@ typedef struct medroi_search {
     double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
     uint8_t *samples;   /* for the noise rule */
     uint8_t *outline;   /* for a hull, or the largest component; NULL where neither is wanted */
+    uint8_t *air;       /* for the judgement of "auto" */
 } medroi_search;
 
 /* --- threshold.c --- */

@@ -80,7 +80,9 @@ static medroi_status sweep_slab(void *context, uint64_t task, uint32_t number,
     const medroi_grid *grid = &search->grid;
     medroi_worker *worker = &search->workers[number];
     medroi_span slab = medroi_slab(search, task);
-    int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN;
+    int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN ||
+               (search->options->threshold_rule == MEDROI_THRESHOLD_AUTO &&
+                search->options->roi == MEDROI_ROI_BOX);
     (void)error;
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         int clean = 0;

@@ -44,9 +44,11 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
     }
     if (status == MEDROI_OK && settings->auto_background) {
         options.background = 0;
-        if (has_findable_background(layout)) {
-            status = medroi_find_background(layout, data, options.dark, scratch,
-                                            &options.background, error);
+        if (has_findable_background(layout) &&
+            medroi_find_background(layout, data, options.dark, scratch, &options.background,
+                                   NULL) != MEDROI_OK) {
+            options.background = 0; /* nothing is known to be air: everything is kept */
+            options.threshold_rule = MEDROI_THRESHOLD_NONE;
         }
     }
     if (status == MEDROI_OK) {

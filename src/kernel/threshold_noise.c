@@ -12,6 +12,7 @@
  * where `low` is further above the background than the mode is above `low`: then tau is just above
  * a constant air, or below everything. */
 #include "region_internal.h"
+#include "select.h"
 
 #include <math.h>
 #include <string.h>
@@ -112,50 +113,19 @@ static void take_samples(medroi_search *search, samples *found) {
     }
 }
 
-/* The k-th smallest of n values, which are reordered. */
-static double select_among(double *values, size_t n, size_t k) {
-    size_t low = 0;
-    size_t high = n - 1;
-    while (low < high) {
-        double pivot = values[low + (high - low) / 2];
-        size_t i = low;
-        size_t j = high;
-        for (;;) {
-            while (values[i] < pivot) {
-                i++;
-            }
-            while (values[j] > pivot) {
-                j--;
-            }
-            if (i >= j) {
-                break;
-            }
-            double held = values[i];
-            values[i++] = values[j];
-            values[j--] = held;
-        }
-        if (k <= j) {
-            high = j;
-        } else {
-            low = j + 1;
-        }
-    }
-    return values[low];
-}
-
 /* The same for a k near n. A value somewhat below the one wanted is guessed from a few, and all
  * that reach it are moved to the front: one pass in which a branch is seldom taken. */
 static double select_high(double *values, size_t n, size_t k) {
     double few[N_GUESSED];
     size_t n_high = 0;
     if (n < N_GUESSED * N_GUESSED) {
-        return select_among(values, n, k);
+        return medroi_select(values, n, k);
     }
     for (size_t i = 0; i < N_GUESSED; i++) {
         few[i] = values[i * (n / N_GUESSED)];
     }
     size_t rank = (size_t)((double)k / (double)n * N_GUESSED);
-    double guess = select_among(few, N_GUESSED, rank > GUESS_BELOW ? rank - GUESS_BELOW : 0);
+    double guess = medroi_select(few, N_GUESSED, rank > GUESS_BELOW ? rank - GUESS_BELOW : 0);
     for (size_t i = 0; i < n; i++) {
         if (values[i] >= guess) {
             double held = values[i];
@@ -164,7 +134,7 @@ static double select_high(double *values, size_t n, size_t k) {
         }
     }
     size_t n_low = n - n_high;
-    return k >= n_low ? select_among(values, n_high, k - n_low) : select_among(values, n, k);
+    return k >= n_low ? medroi_select(values, n_high, k - n_low) : medroi_select(values, n, k);
 }
 
 /* Counts of the shell's values above `low` in bins of `width`; those beyond the bins are left out.

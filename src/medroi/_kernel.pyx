@@ -76,12 +76,14 @@ cdef extern from "medroi.h" nogil:
         uint64_t background
         uint32_t n_threads
         uint8_t largest_only
+        uint8_t complete
     ctypedef struct medroi_region:
         medroi_box box
         double threshold
         double miss_rate
         uint64_t n_tissue
         uint64_t n_missed
+        int reason
         const uint8_t *side
         uint32_t side_nbytes
         const void *hull_map
@@ -266,8 +268,8 @@ cdef tuple from_box(const medroi_box *box, int ndim):
 
 def find_region(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
                 bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background,
-                uint32_t threads=1, bint largest_only=False):
-    """(box, threshold, miss_rate, n_tissue, n_missed, side data, hull's map) of one array."""
+                uint32_t threads=1, bint largest_only=False, bint complete=False):
+    """(box, threshold, miss_rate, n_tissue, n_missed, reason, side data, hull's map)."""
     cdef medroi_region_options options
     cdef medroi_region region
     cdef medroi_error error
@@ -283,13 +285,14 @@ def find_region(Layout layout not None, const uint8_t[::1] data, int rule, doubl
     options.background = background
     options.n_threads = threads
     options.largest_only = largest_only
+    options.complete = complete
     scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &options))
     with nogil:
         status = medroi_find_region(&layout.c, start, &options, scratch, &region, &error)
     try:
         check(status, &error)
         return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
-                region.n_tissue, region.n_missed,
+                region.n_tissue, region.n_missed, region.reason,
                 b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
                 (<const char *>region.hull_map)[:region.hull_map_nbytes])
     finally:

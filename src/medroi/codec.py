@@ -53,11 +53,11 @@ class StreamInfo:
     threshold : float
         Tissue threshold in stored units; NaN where none was used.
     miss_rate : float
-        Share of tissue voxels outside the region; of a hull, of opened tissue.
+        Share of all voxels at or above the threshold (dark: at or below) outside the region.
     roi : {"box", "hull"}
         Shape of the region. Where a hull would not be smaller, the stream is a box.
     unopened_miss_rate : float
-        Share of all voxels at or above the threshold outside the region.
+        The same; of hulls written by earlier builds, whose `miss_rate` counts opened tissue only.
     hull_nbytes : int
         Bytes of the hull; 0 for a box.
     n_left_out, n_left_out_voxels : int
@@ -100,7 +100,10 @@ class StreamInfo:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the bytes of a stream but the array, and how many threads work."""
+    """Everything that decides the bytes of a stream but the array, and how many threads work.
+
+    `note` is what a fit has to say: why it kept every voxel.
+    """
 
     inner: InnerCodec
     region: roi.RegionOptions = field(default_factory=roi.RegionOptions)
@@ -108,6 +111,7 @@ class Settings:
     affine: tuple[float, ...] = stream.IDENTITY
     threads: int = 1
     verify: bool = False
+    note: str = field(default="", compare=False)
 
 
 def encode(array: Array, settings: Settings) -> bytes:
@@ -147,8 +151,8 @@ def encode(array: Array, settings: Settings) -> bytes:
 
 
 def _encode_dense(dense: Array, settings: Settings) -> bytes:
-    options = _options_for(dense, settings.region)
-    background = roi.background_bits(dense, options)
+    asked = _options_for(dense, settings.region)
+    options, background, _ = roi.resolve(dense, asked)
     region = roi.search(dense, options, background, settings.threads)
     header = stream.make_header(
         dense,
@@ -197,7 +201,7 @@ def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
     if ndim > 1:
         arrays.normalize_axes(settings.region.axes, ndim)
         _check_slice_axis(settings.slice_axis, ndim)
-    if settings.region.background != "auto":
+    if settings.region.background not in ("auto", None):
         arrays.bits_of(settings.region.background, dtype)
 
 

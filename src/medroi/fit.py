@@ -21,20 +21,21 @@ _N_BISECTIONS = 8
 
 def fit_region(
     array: arrays.Array, chunks: Sequence[int] | None, asked: roi.RegionOptions
-) -> roi.RegionOptions:
-    """Options with a number for the background and for the threshold.
+) -> tuple[roi.RegionOptions, str]:
+    """Options with a number for the background and for the threshold, and a note.
 
     The threshold is that of the whole array, lowered (dark tissue: raised) until no more than half
     of `max_miss_rate` of the array's tissue outline is lost when each chunk is coded alone. The
     outline is all that the opened tissue above the air's noise, closed and filled, encloses, dark
     ventricles included; where a number is asked for, that number takes the noise's place. A voxel
     is lost if it differs from the background and comes back as background. Where no threshold
-    keeps enough, there is none: every voxel that differs from the background is kept.
+    keeps enough, there is none: every voxel that differs from the background is kept. The same
+    holds where "auto" finds no air; the note says why.
 
     Parameters
     ----------
     array : ndarray
-        C or F contiguous.
+        C or F contiguous; completely written.
     chunks : sequence of int or None
         Chunk shape; edge chunks arrive filled up with the background. None is the whole array.
     asked : RegionOptions
@@ -43,17 +44,17 @@ def fit_region(
     Raises
     ------
     InvalidArgument
-        Where background="auto" cannot tell, or the chunk shape does not suit the array.
+        Where the chunk shape does not suit the array, or its dtype cannot hold the background.
     """
     shape = _chunk_shape(array, chunks)
-    background = roi.background_bits(array, asked)
+    asked, background, note = roi.resolve(array, asked)
     fixed = dataclasses.replace(asked, background=arrays.value_of(background, array.dtype))
     if asked.threshold is None or array.dtype.kind not in arrays.NUMBER_KINDS or array.ndim < 2:
-        return fixed
-    found = roi.search(array, fixed, background).threshold
-    if math.isnan(found) or array.size == 0:
-        return dataclasses.replace(fixed, threshold=None)
-    return _Trial(array, shape, fixed, background).lowered(found)
+        return dataclasses.replace(fixed, threshold=None), note
+    found = roi.search(array, fixed, background, complete=True)
+    if math.isnan(found.threshold) or array.size == 0:
+        return dataclasses.replace(fixed, threshold=None), found.note
+    return _Trial(array, shape, fixed, background).lowered(found.threshold), ""
 
 
 def _chunk_shape(array: arrays.Array, chunks: Sequence[int] | None) -> tuple[int, ...]:

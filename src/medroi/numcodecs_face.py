@@ -13,28 +13,31 @@ from medroi.inner.base import InnerCodec
 
 
 class MedROI(Codec):
-    """Keep the tissue, discard the rest, and hand the tissue to an inner codec.
+    """Keep the tissue, discard noisy air, and hand the tissue to an inner codec.
 
-    `MedROI()` sets voxels outside the region to `background`; `MedROI.lossless()` keeps all.
+    `MedROI()` sets voxels outside the region to `background` where they are shown to be noisy air,
+    and keeps all others; `MedROI.lossless()` keeps all.
 
     Parameters
     ----------
     inner : str, mapping or InnerCodec
         What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold : {"mean", "otsu", "noise"}, float or None
+    threshold : {"auto", "mean", "otsu", "noise"}, float or None
         Which voxels are tissue, in stored units; the mean is that of the voxels that are not
         background, the noise that of the air. None keeps every voxel that differs bitwise from
-        the background. A hull takes "noise" for "mean" and "otsu", so as to lose no dim tissue.
+        the background; "auto" does so too, unless what the mean would drop is noisy air and the
+        array is completely written. A hull takes "noise" for "mean" and "otsu".
     polarity : {"bright", "dark"}
         Whether tissue is brighter or darker than the threshold.
     roi : {"box", "hull"}
         Shape of the region: the bounding box of the tissue, or its outline.
-    background : int, float or "auto"
-        Value of the air, in stored units; "auto" finds it in each array or refuses.
+    background : int, float, "auto" or None
+        Value of the air, in stored units; "auto" finds it in each array, and keeps everything
+        where it cannot be told. None is the array's fill value, where it is known, else 0.
     padding : int
         Voxels added on every side of the box.
     max_miss_rate : float
-        Largest share of tissue voxels outside the region; it holds for every array encoded.
+        Largest share of voxels at the threshold outside the region; for every array encoded.
     axes : sequence of int, optional
         Array axes of the volume; None is the last three. The others share one region.
     components : {"all", "largest"}
@@ -62,10 +65,10 @@ class MedROI(Codec):
         self,
         inner: str | Mapping[str, Any] | InnerCodec = "zstd",
         *,
-        threshold: str | float | None = "mean",
+        threshold: str | float | None = "auto",
         polarity: str = "bright",
         roi: str = "box",
-        background: float | str = 0,
+        background: float | str | None = None,
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,
@@ -110,6 +113,8 @@ class MedROI(Codec):
     def fit(cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any) -> MedROI:
         """A codec whose threshold and background are numbers, found in the whole array.
 
+        Where no air is found there is no threshold: everything is kept, and `note` says why.
+
         Parameters
         ----------
         array : array_like
@@ -122,10 +127,16 @@ class MedROI(Codec):
         Raises
         ------
         InvalidArgument
-            As `MedROI`, and where background="auto" cannot tell.
+            As `MedROI`, and for a chunk shape that does not suit the array.
         """
-        fitted = settings.fit(array, chunks, cls(**options)._settings)
-        return cls(**settings.config_of(fitted), threads=fitted.threads)
+        made = cls(**options)
+        made._settings = settings.fit(array, chunks, made._settings)
+        return made
+
+    @property
+    def note(self) -> str:
+        """Why `fit` kept every voxel; empty where it found air to drop."""
+        return self._settings.note
 
     def encode(self, buf: Any) -> bytes:
         """Encode an array or a buffer of bytes to one stream.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,20 @@ from medroi.errors import InvalidArgument
 Box = tuple[tuple[int, int], ...]
 Mask = npt.NDArray[np.bool_]
 
-_THRESHOLD_RULES = {"mean": 2, "otsu": 3, "noise": 4}
+_THRESHOLD_RULES = {"mean": 2, "otsu": 3, "noise": 4, "auto": 5}
 _THRESHOLD_NONE, _THRESHOLD_NUMBER = 0, 1
 _POLARITIES = ("bright", "dark")
 _REGIONS = {"box": 0, "hull": 1}
 _COMPONENTS = ("all", "largest")
+# Of the kernel's medroi_reason, those with which "auto" keeps every voxel.
+_KEPT_ALL = {
+    2: "the air is one constant value",
+    3: "the array holds few distinct integers, as a label map does",
+    4: "what would be dropped is not shown to be the noise of air",
+    5: "parts of the array hold one value, as if they were not written yet",
+    6: "the value of the air cannot be told",
+}
+_NO_BACKGROUND = 6
 
 
 @dataclass(frozen=True)
@@ -29,15 +39,18 @@ class RegionOptions:
 
     Attributes
     ----------
-    threshold : {"mean", "otsu", "noise"}, float or None
+    threshold : {"auto", "mean", "otsu", "noise"}, float or None
         Which voxels are tissue, in stored units. None: every voxel that differs bitwise from
-        `background`; nothing is lost. A hull takes "noise" for "mean" and "otsu".
+        `background`; nothing is lost. "auto": as "mean" where what is dropped is shown to be noisy
+        air, else as None. A hull takes "noise" for "mean" and "otsu".
     polarity : {"bright", "dark"}
         Whether tissue is brighter or darker than the threshold.
     roi : {"box", "hull"}
         Shape of the region: the bounding box of the tissue, or its outline.
-    background : int, float or "auto"
-        Value of the air, and of every voxel outside the region once decoded.
+    background : int, float, "auto" or None
+        Value of the air, and of every voxel outside the region once decoded. "auto" finds it, and
+        keeps everything where it cannot be told. None: the array's fill value where the face knows
+        one, else 0.
     padding : int
         Voxels added on every side of the box.
     max_miss_rate : float
@@ -48,10 +61,10 @@ class RegionOptions:
         Which connected components of the tissue count; "largest" leaves out tables and labels.
     """
 
-    threshold: str | float | None = "mean"
+    threshold: str | float | None = "auto"
     polarity: str = "bright"
     roi: str = "box"
-    background: float | str = 0
+    background: float | str | None = None
     padding: int = 3
     max_miss_rate: float = 0.002
     axes: tuple[int, ...] | None = None
@@ -65,7 +78,8 @@ class RegionOptions:
         _check_choice("components", self.components, _COMPONENTS)
         if isinstance(self.background, str) and self.background != "auto":
             raise InvalidArgument(
-                f"background={self.background!r}: expected a number in stored units, or 'auto'"
+                f"background={self.background!r}: expected a number in stored units, 'auto', or "
+                "None for the array's fill value"
             )
         if not isinstance(self.padding, int) or not 0 <= self.padding < 2**31:
             raise InvalidArgument(f"padding={self.padding!r}: expected a whole number of voxels")
@@ -86,8 +100,9 @@ class Region:
     miss_rate : float
         Share of tissue voxels, counted before the opening, outside the region.
     n_tissue, n_missed : int
-        Tissue voxels in all and outside the region; both 0 where nothing had to be counted. Of a
-        hull, opened tissue alone.
+        Tissue voxels in all and outside the region; both 0 where nothing had to be counted.
+    note : str
+        Why threshold="auto" or background="auto" kept every voxel; empty where they did not.
     side : bytes
         Sections for the side data of a stream: the hull, and what was left out.
     hull_map : bytes
@@ -99,6 +114,7 @@ class Region:
     miss_rate: float
     n_tissue: int
     n_missed: int
+    note: str = ""
     side: bytes = b""
     hull_map: bytes = field(default=b"", repr=False)
 
@@ -127,12 +143,32 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
         Where the array's dtype cannot hold the background, or "auto" cannot tell what it is.
     """
     if options.background != "auto":
-        return arrays.bits_of(options.background, array.dtype)
+        given = 0 if options.background is None else options.background
+        return arrays.bits_of(given, array.dtype)
     if array.dtype.kind not in arrays.NUMBER_KINDS + "b" or array.size == 0:
         return 0
     layout = arrays.layout_of(array, options.axes)
     bits: int = _kernel.find_background(layout, arrays.memory_of(array), options.polarity == "dark")
     return bits
+
+
+def resolve(array: arrays.Array, options: RegionOptions) -> tuple[RegionOptions, int, str]:
+    """Options, background bits and a note for one array, whatever is known of its air.
+
+    Where background="auto" cannot tell, every voxel that is not 0 is kept, and the note says so.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the array's dtype cannot hold the background.
+    """
+    if options.background != "auto":
+        return options, background_bits(array, options), ""
+    try:
+        return options, background_bits(array, options), ""
+    except InvalidArgument:
+        kept = dataclasses.replace(options, threshold=None)
+        return kept, 0, _KEPT_ALL[_NO_BACKGROUND]
 
 
 def _rule_of(options: RegionOptions) -> tuple[int, float]:
@@ -144,7 +180,12 @@ def _rule_of(options: RegionOptions) -> tuple[int, float]:
 
 
 def search(
-    array: arrays.Array, options: RegionOptions, background: int, threads: int = 1
+    array: arrays.Array,
+    options: RegionOptions,
+    background: int,
+    threads: int = 1,
+    *,
+    complete: bool = False,
 ) -> Region:
     """Find the region of one dense array.
 
@@ -158,6 +199,9 @@ def search(
         Bits of the background element, as `background_bits` gives them.
     threads : int
         Threads that look at large arrays; the region is the same for any number.
+    complete : bool
+        Whether the array is known to be completely written, as a whole scan is. If not, "auto"
+        keeps all of an array that looks as if it were being filled.
     """
     rule, number = _rule_of(options)
     found = _kernel.find_region(
@@ -172,8 +216,11 @@ def search(
         background,
         threads,
         options.components == "largest",
+        complete,
     )
-    return Region(*found)
+    box, threshold, miss_rate, n_tissue, n_missed, reason, side, hull_map = found
+    note = _KEPT_ALL.get(reason, "")
+    return Region(box, threshold, miss_rate, n_tissue, n_missed, note, side, hull_map)
 
 
 def outline(array: arrays.Array, options: RegionOptions, background: int) -> Mask:
@@ -246,8 +293,9 @@ def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Reg
         For options or arrays that cannot be served.
     """
     dense = arrays.as_dense(array)
-    asked = RegionOptions(**options)
-    return search(dense, asked, background_bits(dense, asked), threads)
+    asked, background, note = resolve(dense, RegionOptions(**options))
+    found = search(dense, asked, background, threads)
+    return dataclasses.replace(found, note=found.note or note)
 
 
 def find_background(

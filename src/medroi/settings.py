@@ -181,7 +181,29 @@ def fit(array: Any, chunks: Sequence[int] | None, settings: Settings) -> Setting
     Raises
     ------
     InvalidArgument
-        Where background="auto" cannot tell.
+        Where the chunk shape does not suit the array.
     """
     whole = arrays.as_dense(np.asarray(array))
-    return dataclasses.replace(settings, region=fit_region(whole, chunks, settings.region))
+    region, note = fit_region(whole, chunks, settings.region)
+    return dataclasses.replace(settings, region=region, note=note)
+
+
+def with_fill_value(settings: Settings, fill_value: Any, dtype: np.dtype[Any]) -> Settings:
+    """Settings for an array with this fill value: it is the background where none was given.
+
+    Parameters
+    ----------
+    settings : Settings
+        What is asked for.
+    fill_value : scalar or None
+        Of the array, in stored units; None is 0.
+    dtype : dtype
+        Of the array.
+    """
+    if settings.region.background is not None:
+        return settings
+    value: Any = 0
+    if fill_value is not None and dtype.kind in arrays.NUMBER_KINDS:
+        value = np.asarray(fill_value, dtype=dtype).item()
+    region = dataclasses.replace(settings.region, background=value)
+    return dataclasses.replace(settings, region=region)

@@ -69,10 +69,10 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         self,
         inner: str | Mapping[str, Any] | InnerCodec = "zstd",
         *,
-        threshold: str | float | None = "mean",
+        threshold: str | float | None = "auto",
         polarity: str = "bright",
         roi: str = "box",
-        background: float | str = 0,
+        background: float | str | None = None,
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,
@@ -130,10 +130,14 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         Raises
         ------
         InvalidArgument
-            As `MedROICodec`, and where background="auto" cannot tell.
+            As `MedROICodec`, and for a chunk shape that does not suit the array.
         """
-        fitted = settings.fit(array, chunks, cls(**options)._settings)
-        return cls(**settings.config_of(fitted), threads=fitted.threads)
+        return _codec_with(settings.fit(array, chunks, cls(**options)._settings))
+
+    @property
+    def note(self) -> str:
+        """Why `fit` kept every voxel; empty where it found air to drop."""
+        return self._settings.note
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MedROICodec:
@@ -175,10 +179,11 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             Naming what was found and what to pass.
         """
         dtype = _dtype_of(array_spec)
-        codec.check_array(len(array_spec.shape), dtype, self._settings)
-        if not codec.keeps_every_voxel(len(array_spec.shape), dtype, self._settings):
-            _check_fill_value(self._settings, array_spec.fill_value, dtype)
-        return self
+        made = settings.with_fill_value(self._settings, array_spec.fill_value, dtype)
+        codec.check_array(len(array_spec.shape), dtype, made)
+        if not codec.keeps_every_voxel(len(array_spec.shape), dtype, made):
+            _check_fill_value(made, array_spec.fill_value, dtype)
+        return self if made is self._settings else _codec_with(made)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Not known before a chunk is encoded."""
@@ -194,7 +199,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
     def _is_fill(self, coded: bytes, chunk_spec: ArraySpec) -> bool:
         background, dtype = self._settings.region.background, _dtype_of(chunk_spec)
-        if background == "auto" or dtype.kind not in arrays.NUMBER_KINDS:
+        if background in ("auto", None) or dtype.kind not in arrays.NUMBER_KINDS:
             return False
         if codec.inspect(coded).n_parts > 0:
             return False
@@ -238,6 +243,12 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             wanted, block = await asyncio.to_thread(_advance, reading, data)
         assert block is not None
         return _as_buffer(block[inside], chunk_spec)
+
+
+def _codec_with(made: codec.Settings) -> MedROICodec:
+    found = MedROICodec()
+    object.__setattr__(found, "_settings", made)
+    return found
 
 
 def _dtype_of(spec: ArraySpec) -> np.dtype[Any]:

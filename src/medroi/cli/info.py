@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import medroi
-from medroi.errors import CorruptStream
+from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest
+from medroi.scans.files import readable
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.hdf5_store import split_source
 from medroi.scans.kept import kept_mask
@@ -44,8 +45,11 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Inspect every stream and print it."""
     path = Path(args.path)
-    is_array = path.is_dir() or split_source(path) is not None
-    facts, streams = _array(path) if is_array else _file(path)
+    if not path.exists() and split_source(path) is None:
+        raise InvalidArgument(f"{path} does not exist")
+    with readable(path, "a damaged store or stream"):
+        is_array = path.is_dir() or split_source(path) is not None
+        facts, streams = _array(path) if is_array else _file(path)
     if args.json:
         print(json.dumps({**facts, "streams": streams}, allow_nan=False))
         return

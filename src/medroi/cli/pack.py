@@ -43,6 +43,11 @@ def add_parser(commands: Any) -> None:
         help="of DICOM, also keep UIDs, dates, descriptions and what names the patient",
     )
     parser.add_argument(
+        "--incomplete",
+        action="store_true",
+        help="of DICOM, pack a series of which slices are missing at the ends, and say so",
+    )
+    parser.add_argument(
         "--verify",
         action="store_true",
         default=argparse.SUPPRESS,
@@ -71,8 +76,9 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         **unset,
         type=threshold_argument,
-        metavar="mean|otsu|noise|none|NUMBER",
-        help="what counts as tissue, in stored units (default: mean)",
+        metavar="auto|mean|otsu|noise|none|NUMBER",
+        help="what counts as tissue, in stored units (default: auto: a threshold only where the "
+        "air is shown to be noise, else every voxel that is not background is kept)",
     )
     rule.add_argument(
         "--lossless",
@@ -102,7 +108,8 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         **unset,
         type=background_argument,
         metavar="auto|VALUE",
-        help="value of the air, in stored units (default: auto: found, or refused)",
+        help="value of the air, in stored units (default: auto: found; where it cannot be told, "
+        "every voxel is kept)",
     )
     parser.add_argument(
         "--padding", **unset, type=int, metavar="N", help="voxels around the tissue (default: 3)"
@@ -140,6 +147,7 @@ def run(args: argparse.Namespace) -> None:
         zarr_format=args.zarr_format,
         force=args.force,
         keep_identifiers=args.keep_identifiers,
+        incomplete=args.incomplete,
         progress=True,
         **settings_of(args),
     )

@@ -14,7 +14,7 @@ from medroi.compare.results import (
     PairedTest,
     ResultRow,
     read_results,
-    row_from_json,
+    row_from_csv,
 )
 
 
@@ -79,4 +79,4 @@ def _read(path: Path, kind: type) -> list[Any]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [row_from_json(line, kind) for line in csv.DictReader(file)]
+        return [row_from_csv(line, kind) for line in csv.DictReader(file)]

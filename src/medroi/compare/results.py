@@ -11,6 +11,10 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 
+# A spreadsheet runs a cell that begins so as a formula: a quotation mark makes it text, also where
+# there is one already, so that the text can be had back.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
 
 @dataclasses.dataclass(frozen=True)
 class ResultRow:
@@ -154,7 +158,7 @@ def read_rows(path: Path, kind: type) -> list[Any]:
         expected = [field.name for field in dataclasses.fields(kind)]
         if found != expected:
             raise InvalidArgument(f"{path}: columns {found}, expected {expected}")
-        return [row_from_json(line, kind) for line in lines]
+        return [row_from_csv(line, kind) for line in lines]
 
 
 def write_results(rows: Iterable[Any], path: str | Path, kind: type = ResultRow) -> None:
@@ -177,6 +181,11 @@ def write_results(rows: Iterable[Any], path: str | Path, kind: type = ResultRow)
         for row in rows:
             writer.writerow(_cell(value) for value in dataclasses.astuple(row))
     half.replace(target)
+
+
+def row_from_csv(line: dict[str, str], kind: type = ResultRow) -> Any:
+    """A row of the cells that `write_results` wrote."""
+    return row_from_json({name: _text_of(cell) for name, cell in line.items()}, kind)
 
 
 def row_from_json(values: dict[str, Any], kind: type = ResultRow) -> Any:
@@ -203,4 +212,11 @@ def row_to_json(row: Any) -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
     return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+def _text_of(cell: str | None) -> str | None:
+    """Undo what `_cell` does to text."""
+    return cell[1:] if cell and cell.startswith("'") else cell

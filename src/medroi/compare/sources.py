@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medroi.compare.results import Failure
 from medroi.errors import MedROIError
+from medroi.scans.names import printable
 from medroi.scans.scan import require
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
@@ -68,11 +69,11 @@ def find_sources(paths: Iterable[str | Path]) -> tuple[list[Source], list[Failur
     failures: list[Failure] = []
     for path in map(Path, paths):
         if not path.exists():
-            failures.append(Failure(path.name, "does not exist"))
+            failures.append(Failure(printable(path.name), "does not exist"))
             continue
         files = sorted(_files_of(path)) if path.is_dir() else [path]
         if not files:
-            failures.append(Failure(path.name, "an empty folder"))
+            failures.append(Failure(printable(path.name), "an empty folder"))
         _sort_out(files, path, sources, failures)
     return _told_apart(_once(sources)), failures
 
@@ -104,7 +105,7 @@ def _sort_out(
     try:
         sources.extend(_series_of(dicoms, root, failures))
     except MedROIError as error:
-        failures.append(Failure(root.name, str(error)))
+        failures.append(Failure(printable(root.name), printable(str(error))))
 
 
 def _one(file: Path, kind: str) -> Source:
@@ -113,7 +114,8 @@ def _one(file: Path, kind: str) -> Source:
         if stem.lower().endswith(suffix):
             stem = stem[: -len(suffix)]
             break
-    return Source(file.resolve().parent.name, stem, kind, (str(file.resolve()),))
+    folder = printable(file.resolve().parent.name)
+    return Source(folder, printable(stem), kind, (str(file.resolve()),))
 
 
 def _is_dicom(file: Path) -> bool:
@@ -139,12 +141,12 @@ def _series_of(files: list[Path], root: Path, failures: list[Failure]) -> Iterat
         else:
             folder = first.parent
             paths = tuple(str(member.resolve()) for member in members)
-            yield Source(folder.parent.name, folder.name, "dicom", paths)
+            yield Source(printable(folder.parent.name), printable(folder.name), "dicom", paths)
 
 
 def _shown(file: Path, root: Path) -> str:
     """A path as a report may show it: without what lies above what was given."""
-    return file.name if file == root else str(Path(root.name) / file.relative_to(root))
+    return printable(file.name if file == root else str(Path(root.name) / file.relative_to(root)))
 
 
 def _once(sources: list[Source]) -> list[Source]:

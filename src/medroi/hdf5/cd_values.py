@@ -10,7 +10,7 @@ from medroi.inner.base import InnerCodec
 
 _VERSION = 1
 _HAS_KEY = 1 << 31
-_RULES = {None: 0, "mean": 2, "otsu": 3, "noise": 4}
+_RULES = {None: 0, "mean": 2, "otsu": 3, "noise": 4, "auto": 5}
 _RULE_NUMBER = 1
 _REGIONS = {"box": 0, "hull": 1}
 _FLOAT, _AUTO, _INT, _UINT = 0, 1, 2, 3
@@ -87,9 +87,10 @@ def _threshold(threshold: str | float | None) -> tuple[int, float]:
     return _RULE_NUMBER, float(threshold)
 
 
-def _background(value: float | str) -> tuple[int, bytes]:
+def _background(value: float | str | None) -> tuple[int, bytes]:
     if value == "auto":
         return _AUTO, bytes(8)
+    value = 0 if value is None else value
     if isinstance(value, float):
         return _FLOAT, struct.pack("<d", value)
     if -(2**63) <= int(value) < 2**63:

@@ -110,7 +110,7 @@ def check(
                 f"{path}: no digests to compare with; `medroi pack` did not write this array"
             )
         check_complete(path, array)
-        scan = None if against is None else read_scan(against)
+        scan = None if against is None else read_scan(against, incomplete=True)
         if scan is not None:
             _compare_facts(path, array, facts, scan, Path(str(against)))
         with bar(array.nchunks, f"check {path.name}", show=progress) as advance:

@@ -31,3 +31,11 @@ def padded(
     chunk = np.full(cut, background, dtype=voxels.dtype, order="F")
     chunk[tuple(slice(size) for size in voxels.shape)] = voxels
     return chunk
+
+
+def count_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
+    """How many chunks an array is cut into."""
+    count = 1
+    for size, chunk in zip(shape, chunks, strict=True):
+        count *= -(-size // chunk)
+    return count

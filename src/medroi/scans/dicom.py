@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.errors import InvalidArgument
 from medroi.scans.dicom_geometry import number
+from medroi.scans.dicom_pixels import read_stack
 from medroi.scans.dicom_series import Series, find_series
+from medroi.scans.files import readable
 from medroi.scans.scan import Scan
 
 _TECHNICAL_TAGS = (
@@ -68,7 +70,7 @@ _IDENTIFYING_TAGS = (
 )
 
 
-def read(folder: Path, *, keep_identifiers: bool = False) -> Scan:
+def read(folder: Path, *, keep_identifiers: bool = False, incomplete: bool = False) -> Scan:
     """Read the one series of a folder.
 
     Parameters
@@ -77,27 +79,23 @@ def read(folder: Path, *, keep_identifiers: bool = False) -> Scan:
         Holds the files of one series, in any order and under any names, at any depth.
     keep_identifiers : bool
         Also keep UIDs, dates, descriptions and what names the patient.
+    incomplete : bool
+        Take a series of which slices are missing at the ends, with a note.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), readable(folder, "a damaged DICOM series"):
         # pydicom warns of elements that break the standard; those that matter are checked here.
         warnings.simplefilter("ignore")
-        return _assembled(find_series(folder), keep_identifiers)
+        return _assembled(find_series(folder, incomplete=incomplete), keep_identifiers)
 
 
 def _assembled(series: Series, keep_identifiers: bool) -> Scan:
     first = series.datasets[0]
-    dtype = _stored_dtype(series.paths[0], first)
-    # Only a slice that was really read proves that the header's size may be allocated.
-    pixels = _stored_slice(series.paths[0], dtype)
-    stack = np.empty((len(series.paths), *pixels.shape), dtype=dtype)
-    stack[0] = pixels
-    for index, path in enumerate(series.paths[1:], start=1):
-        stack[index] = _stored_slice(path, dtype)
+    stack, pixel_notes = read_stack(series.paths, first)
 
     rescale = [_rescale(path, ds) for path, ds in zip(series.paths, series.datasets, strict=True)]
     tags = _TECHNICAL_TAGS + (_IDENTIFYING_TAGS if keep_identifiers else ())
     details: dict[str, Any] = {"tags": _tags(first, tags)}
-    notes = list(series.notes)
+    notes = [*series.notes, *pixel_notes]
     slope, intercept = rescale[0]
     if len(set(rescale)) > 1:
         slope, intercept = 1.0, 0.0
@@ -138,45 +136,6 @@ def rescaled(scan: Scan) -> npt.NDArray[Any]:
     return narrow if np.array_equal(narrow.astype(np.float64), values) else values
 
 
-def _stored_dtype(path: Path, dataset: Any) -> np.dtype[Any]:
-    allocated, stored = dataset.get("BitsAllocated"), dataset.get("BitsStored")
-    if allocated not in (8, 16, 32) or not stored or not 1 <= stored <= allocated:
-        raise InvalidArgument(
-            f"{path}: {stored} bits stored in {allocated}; expected 8, 16 or 32 bits allocated"
-        )
-    if dataset.get("HighBit", stored - 1) != stored - 1:
-        raise InvalidArgument(
-            f"{path}: the high bit is {dataset.HighBit}; expected {stored - 1} for {stored} bits"
-        )
-    kind = "i" if dataset.get("PixelRepresentation", 0) else "u"
-    return np.dtype(f"{kind}{allocated // 8}")
-
-
-def _stored_slice(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    import pydicom
-
-    try:
-        dataset = pydicom.dcmread(path)
-        if "PixelData" not in dataset:
-            raise InvalidArgument(f"{path}: an image without pixel data")
-        pixels = dataset.pixel_array
-    except (RuntimeError, NotImplementedError) as error:
-        syntax = dataset.file_meta.get("TransferSyntaxUID")
-        name = getattr(syntax, "name", "unknown")
-        raise InnerUnavailable(
-            f"{path}: pixels compressed as {name}, which needs a decoder: pip install pylibjpeg "
-            f"pylibjpeg-libjpeg pylibjpeg-openjpeg ({' '.join(str(error).split())[:160]})"
-        ) from error
-    except (ValueError, AttributeError, EOFError, TypeError) as error:
-        if isinstance(error, InvalidArgument):
-            raise
-        raise InvalidArgument(f"{path}: unreadable pixel data: {error}") from error
-    unused = dtype.itemsize * 8 - int(dataset.BitsStored)
-    # Bits above the stored ones may carry an overlay: they are no part of the value.
-    values = np.array(pixels, dtype=dtype.newbyteorder("="), copy=True)
-    return np.asarray(np.right_shift(np.left_shift(values, unused), unused))
-
-
 def _rescale(path: Path, dataset: Any) -> tuple[float, float]:
     # Dose images have a name of their own for it.
     slope = number(path, dataset, "RescaleSlope", number(path, dataset, "DoseGridScaling", 1.0))
@@ -188,8 +147,8 @@ def _rescale(path: Path, dataset: Any) -> tuple[float, float]:
 def _tags(dataset: Any, names: tuple[str, ...]) -> dict[str, Any]:
     found = {}
     for name in names:
-        # A damaged description is no reason to refuse the voxels.
-        with contextlib.suppress(ValueError, TypeError, NotImplementedError):
+        # A damaged description is no reason to refuse the voxels, whatever pydicom says of it.
+        with contextlib.suppress(Exception):
             value = dataset.get(name)
             if value is not None:
                 found[name] = _plain(value)

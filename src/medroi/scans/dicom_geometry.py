@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
+from medroi.scans.dicom_files import Images
 
 # Slices may leave the straight, evenly spaced line by this share of the spacing. Positions are
 # decimal strings, which some scanners round to 0.01 mm.
 _TOLERANCE = 0.02
 _TOLERANCE_MM = 0.011
-
-
-Images = list[tuple[Path, Any]]
 
 
 def number(path: Path, dataset: Any, keyword: str, default: float) -> float:
@@ -46,8 +44,11 @@ def _numbers(path: Path, dataset: Any, keyword: str, count: int) -> npt.NDArray[
 
 def sorted_in_space(
     datasets: Images,
-) -> tuple[Images, npt.NDArray[np.float64]]:
-    """Sort by position along the normal and build the affine, or name what does not fit."""
+) -> tuple[Images, npt.NDArray[np.float64], list[str]]:
+    """Sort by position along the normal and build the affine, or name what does not fit.
+
+    The third value is what a user should know of it.
+    """
     first_path, first = datasets[0]
     cosines = _numbers(first_path, first, "ImageOrientationPatient", 6)
     spacing_mm = _numbers(first_path, first, "PixelSpacing", 2)
@@ -73,7 +74,7 @@ def sorted_in_space(
     corners = np.array([_numbers(p, d, "ImagePositionPatient", 3) for p, d in datasets])
     order = np.argsort(corners @ normal, kind="stable")
     datasets, corners = [datasets[index] for index in order], corners[order]
-    step = _slice_step(datasets, corners, normal)
+    step, notes = _slice_step(datasets, corners, normal)
 
     lps = np.eye(4)
     # PixelSpacing is (between rows, between columns); the first array axis runs along a row.
@@ -82,19 +83,21 @@ def sorted_in_space(
     lps[:3, 2] = step
     lps[:3, 3] = corners[0]
     # DICOM's axes point to the left, posterior and superior; NIfTI's to the right and anterior.
-    return datasets, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps
+    return datasets, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps, notes
 
 
 def _slice_step(
     datasets: Images,
     corners: npt.NDArray[np.float64],
     normal: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64], list[str]]:
     """Vector from one slice to the next. A tilted gantry's is not parallel to the normal."""
     if len(datasets) == 1:
         path, dataset = datasets[0]
-        thickness = number(path, dataset, "SliceThickness", 1.0)
-        return normal * (abs(number(path, dataset, "SpacingBetweenSlices", thickness)) or 1.0)
+        thickness = number(path, dataset, "SliceThickness", 0.0)
+        step_mm = abs(number(path, dataset, "SpacingBetweenSlices", thickness))
+        note = "the image has no slice thickness; 1 mm is stored, which may be wrong"
+        return normal * (step_mm or 1.0), [] if step_mm else [note]
     heights = corners @ normal
     gaps = np.diff(heights)
     # Of many files for one position, time points or echoes are the usual reason.
@@ -104,7 +107,7 @@ def _slice_step(
         raise InvalidArgument(
             f"{datasets[index][0].name} and {datasets[index + 1][0].name} lie at the same position "
             f"({heights[index]:.3f} mm along the normal; {len(repeated)} such pairs): time points, "
-            "echoes or copies; pack one volume at a time"
+            "echoes or copies; put one volume into a folder of its own and pack that"
         )
     usual = float(np.median(gaps))
     tolerance = _TOLERANCE * usual + _TOLERANCE_MM
@@ -121,7 +124,8 @@ def _slice_step(
         raise InvalidArgument(
             f"{what} between {datasets[index][0].name} (at {heights[index]:.3f} mm) and "
             f"{datasets[index + 1][0].name} (at {heights[index + 1]:.3f} mm): {gaps[index]:.3f} mm "
-            f"apart where the others are {usual:.3f} mm"
+            f"apart where the others are {usual:.3f} mm; get the missing files, or move what does "
+            "not belong to the volume out of the folder"
         )
     step = (corners[-1] - corners[0]) / (len(corners) - 1)
     straight = corners[0] + np.arange(len(corners))[:, None] * step
@@ -131,11 +135,20 @@ def _slice_step(
             f"{datasets[int(off.argmax())][0].name} lies {off.max():.3f} mm beside the line of the "
             "other slices; a volume needs slices on one straight line"
         )
-    return np.asarray(step, dtype=np.float64)
+    return np.asarray(step, dtype=np.float64), []
 
 
-def flat_affine(path: Path, dataset: Any) -> npt.NDArray[np.float64]:
-    """Make the affine of one image without a position, from its pixel spacing alone."""
+def flat_affine(path: Path, dataset: Any) -> tuple[npt.NDArray[np.float64], str]:
+    """Make the affine of one image without a position, from its pixel spacing alone.
+
+    The second value is what a user should know of it.
+    """
     keywords = [name for name in ("PixelSpacing", "ImagerPixelSpacing") if dataset.get(name)]
-    spacing_mm = _numbers(path, dataset, keywords[0], 2) if keywords else np.ones(2)
-    return np.diag([-spacing_mm[1], -spacing_mm[0], 1.0, 1.0])
+    if keywords:
+        spacing_mm = _numbers(path, dataset, keywords[0], 2)
+        note = "its affine holds the pixel spacing and a slice of 1 mm only"
+    else:
+        spacing_mm = np.ones(2)
+        note = "nor a pixel spacing; 1 mm is stored for all axes, which may be wrong"
+    affine = np.diag([-spacing_mm[1], -spacing_mm[0], 1.0, 1.0])
+    return affine, f"the image has no position or orientation; {note}"

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans.dicom_geometry import Images, flat_affine, number, sorted_in_space
-from medroi.scans.scan import require
+from medroi.scans.dicom_files import Images, find_images, listed
+from medroi.scans.dicom_geometry import flat_affine, number, sorted_in_space
+from medroi.scans.dicom_mosaic import check_no_mosaic
+from medroi.scans.dicom_numbering import missing_at_ends
 
 _SAME_IN_ALL = (
     "Rows",
@@ -21,7 +23,13 @@ _SAME_IN_ALL = (
     "HighBit",
     "PixelRepresentation",
     "PhotometricInterpretation",
+    "Modality",
+    "FrameOfReferenceUID",
+    "RescaleType",
+    "Units",
 )
+# These may differ, but a slice without them among slices with them has lost its own.
+_IN_ALL_OR_NONE = ("RescaleSlope", "RescaleIntercept", "DoseGridScaling")
 
 
 @dataclass(frozen=True)
@@ -34,45 +42,52 @@ class Series:
     notes: tuple[str, ...]
 
 
-def find_series(folder: Path) -> Series:
-    """Find the one image series of a folder and its subfolders."""
-    datasets, n_skipped = _image_datasets(folder)
+def find_series(folder: Path, *, incomplete: bool = False) -> Series:
+    """Find the one image series of a folder and its subfolders.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the files.
+    incomplete : bool
+        Take a series of which slices are missing at the ends, with a note.
+
+    Raises
+    ------
+    InvalidArgument
+        Where a file cannot be read, images do not fit together, or slices are missing.
+    """
+    found = find_images(folder)
+    datasets, notes = found.images, []
+    if found.passed_over:
+        names = listed(list(found.passed_over))
+        notes.append(
+            f"files passed over that hold no DICOM image: {len(found.passed_over)} ({names})"
+        )
     _check_one_series(folder, datasets)
+    check_no_mosaic(datasets)
     for path, dataset in datasets:
         _check_supported(path, dataset)
     _check_same(datasets)
-    notes = [f"files passed over that hold no DICOM image: {n_skipped}"] if n_skipped else []
     if len(datasets) == 1 and "ImagePositionPatient" not in datasets[0][1]:
-        notes.append("the image has no position or orientation; its affine holds the spacing only")
-        affine = flat_affine(*datasets[0])
+        affine, note = flat_affine(*datasets[0])
+        notes.append(note)
     else:
-        datasets, affine = sorted_in_space(datasets)
+        datasets, affine, more = sorted_in_space(datasets)
+        notes += more
+    missing, note = missing_at_ends(tuple(dataset for _, dataset in datasets))
+    if missing and not incomplete:
+        raise InvalidArgument(
+            f"{folder}: slices are missing at the ends of the series: {missing}; get them, or pack "
+            "what is there with --incomplete (incomplete=True)"
+        )
+    missing = f"slices are missing at the ends of the series: {missing}" if missing else ""
     return Series(
         paths=tuple(path for path, _ in datasets),
         datasets=tuple(dataset for _, dataset in datasets),
         affine=affine,
-        notes=tuple(notes),
+        notes=(*notes, *(text for text in (missing, note) if text)),
     )
-
-
-def _image_datasets(folder: Path) -> tuple[Images, int]:
-    pydicom = require("pydicom", "reading DICOM")
-    found, n_skipped = [], 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        except pydicom.errors.InvalidDicomError:
-            n_skipped += 1
-            continue
-        except (EOFError, ValueError, AttributeError, NotImplementedError, KeyError) as error:
-            raise InvalidArgument(f"{path}: damaged DICOM file: {error}") from error
-        if "Rows" in dataset and "Columns" in dataset:
-            found.append((path, dataset))
-        else:
-            n_skipped += 1
-    if not found:
-        raise InvalidArgument(f"{folder}: no DICOM images among its {n_skipped} files")
-    return found, n_skipped
 
 
 def _check_one_series(folder: Path, datasets: Images) -> None:
@@ -95,6 +110,9 @@ def _check_one_series(folder: Path, datasets: Images) -> None:
 
 
 def _check_supported(path: Path, dataset: Any) -> None:
+    for keyword in ("Rows", "Columns"):
+        if number(path, dataset, keyword, 0) < 1:
+            raise InvalidArgument(f"{path}: {keyword} is {dataset.get(keyword)}; sizes start at 1")
     if (
         number(path, dataset, "NumberOfFrames", 1) > 1
         or "PerFrameFunctionalGroupsSequence" in dataset
@@ -125,5 +143,14 @@ def _check_same(datasets: Images) -> None:
             if dataset.get(keyword) != first.get(keyword):
                 raise InvalidArgument(
                     f"{path}: {keyword} is {dataset.get(keyword)}, in {first_path.name} it is "
-                    f"{first.get(keyword)}; the images of a volume must agree"
+                    f"{first.get(keyword)}; the images of a volume must agree: move "
+                    "those of others out of the folder"
                 )
+    for keyword in _IN_ALL_OR_NONE:
+        having = [path for path, dataset in datasets if dataset.get(keyword) not in (None, "")]
+        lacking = [path for path, _ in datasets if path not in set(having)]
+        if having and lacking:
+            raise InvalidArgument(
+                f"{lacking[0]}: no {keyword}, which {len(having)} of the {len(datasets)} images "
+                f"have ({having[0].name}); its values would mean something else than theirs"
+            )

@@ -101,6 +101,8 @@ class _Writer:
 
     def text(self, x_in: float, y_in: float, words: str, **style: Any) -> None:
         style = {"size": 8.5, "va": "baseline", **style}
+        # A dollar in a name is no formula.
+        style["parse_math"] = False
         self._figure.text(x_in / _WIDTH_IN, y_in / self._height_in, words, **style)
 
     def axes(self, x_in: float, y_in: float, width_in: float, height_in: float) -> Any:

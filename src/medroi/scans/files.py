@@ -12,9 +12,47 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InvalidArgument
+from medroi.errors import InvalidArgument, MedROIError
 
 _BLOCK_NBYTES = 1 << 24
+# Bytes behind the voxels that a file may have: tags, not further voxels of a header that lies.
+_MAX_FOOTER_NBYTES = 1 << 24
+
+
+@contextlib.contextmanager
+def readable(
+    path: Path, what: str, *, keep: tuple[type[Exception], ...] = (), target: Path | None = None
+) -> Iterator[None]:
+    """Turn whatever is raised over damaged bytes into one error that names the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it then is: "a damaged Zarr array".
+    keep : tuple of exceptions
+        These are left as they are: they may come from writing.
+    target : Path, optional
+        Errors that name what is written are about that.
+    """
+    try:
+        yield
+    except MedROIError as error:
+        names = [path.name] + ([] if target is None else [target.name])
+        if any(name in str(error) for name in names):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise InvalidArgument(f"{path}: {what} (nested too deeply)") from error
+    except Exception as error:
+        # An error of HDF5's is an OSError too, without a number of the system's.
+        if isinstance(error, keep) and getattr(error, "errno", 0) is not None:
+            raise
+        if isinstance(error, MemoryError):
+            raise InvalidArgument(f"{path}: {what}, or larger than the memory") from error
+        why = " ".join(str(error).split())[:200]
+        raise InvalidArgument(f"{path}: {what} ({why or type(error).__name__})") from error
 
 
 @contextlib.contextmanager
@@ -27,12 +65,25 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             with gzip.open(file, "rb") if is_gzip else contextlib.nullcontext(file) as stream:
                 yield stream  # type: ignore[misc]
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidArgument(f"{path}: damaged gzip data ({error})") from error
+            raise InvalidArgument(
+                f"{path}: damaged gzip data ({error}); get the file again, or unpack it with gzip "
+                "and see what is missing"
+            ) from error
 
 
 def read_exactly(file: IO[bytes], nbytes: int, path: Path, what: str) -> bytearray:
     """Read `nbytes`, growing with what is really there, never with what a header claims."""
     data = bytearray()
+    try:
+        _read_into(data, file, nbytes, path, what)
+    except MemoryError as error:
+        raise InvalidArgument(
+            f"{path}: the header announces {nbytes} bytes of {what}, more than the memory holds"
+        ) from error
+    return data
+
+
+def _read_into(data: bytearray, file: IO[bytes], nbytes: int, path: Path, what: str) -> None:
     while len(data) < nbytes:
         block = file.read(min(_BLOCK_NBYTES, nbytes - len(data)))
         if not block:
@@ -41,7 +92,17 @@ def read_exactly(file: IO[bytes], nbytes: int, path: Path, what: str) -> bytearr
                 f"{len(data)}; it is truncated or its header is wrong"
             )
         data += block
-    return data
+
+
+def read_footer(file: IO[bytes], path: Path) -> bytes:
+    """Read what stands behind the voxels, which is little unless the header lies."""
+    footer = file.read(_MAX_FOOTER_NBYTES + 1)
+    if len(footer) > _MAX_FOOTER_NBYTES:
+        raise InvalidArgument(
+            f"{path}: more than {_MAX_FOOTER_NBYTES} bytes stand behind the voxels that the header "
+            "declares; its sizes are wrong"
+        )
+    return footer
 
 
 def read_voxels(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom, mgz, nifti
+from medroi.scans.files import readable
 from medroi.scans.scan import Scan
 
 READERS = {".nii": nifti.read, ".nii.gz": nifti.read, ".mgz": mgz.read, ".mgh": mgz.read}
@@ -29,7 +30,9 @@ def suffix_of(path: Path, known: Iterable[str]) -> str | None:
     return max(matches, key=len, default=None)
 
 
-def read_scan(path: str | Path, *, keep_identifiers: bool = False) -> Scan:
+def read_scan(
+    path: str | Path, *, keep_identifiers: bool = False, incomplete: bool = False
+) -> Scan:
     """Read a NIfTI file, a FreeSurfer volume or a folder with one DICOM series.
 
     Parameters
@@ -38,6 +41,8 @@ def read_scan(path: str | Path, *, keep_identifiers: bool = False) -> Scan:
         The file or folder.
     keep_identifiers : bool
         Of DICOM, keep UIDs, dates and what names the patient too.
+    incomplete : bool
+        Of DICOM, take a series of which slices are missing at the ends, with a note.
 
     Raises
     ------
@@ -48,9 +53,11 @@ def read_scan(path: str | Path, *, keep_identifiers: bool = False) -> Scan:
     """
     path = Path(path)
     if path.is_dir():
-        return dicom.read(path, keep_identifiers=keep_identifiers)
+        return dicom.read(path, keep_identifiers=keep_identifiers, incomplete=incomplete)
     if not path.exists():
         raise InvalidArgument(f"{path} does not exist")
+    if not path.is_file():
+        raise InvalidArgument(f"{path}: neither a file nor a folder")
     if path.suffix.lower() in (".hdr", ".img"):
         raise InvalidArgument(
             f"{path}: one half of a .hdr/.img pair; make it one file (nib-convert x.img x.nii)"
@@ -60,7 +67,8 @@ def read_scan(path: str | Path, *, keep_identifiers: bool = False) -> Scan:
         raise InvalidArgument(
             f"{path}: expected {', '.join(READERS)} or a folder with one DICOM series"
         )
-    return READERS[suffix](path)
+    with readable(path, "a damaged scan"):
+        return READERS[suffix](path)
 
 
 def check_target(scan_kind: str, path: Path) -> str:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import medroi
 from medroi import arrays, roi
 from medroi.scans.chunking import padded, selections
+from medroi.scans.fitting import fitted_codec
 from medroi.scans.kept import kept_mask
-from medroi.scans.packing import fitted_codec
 from medroi.scans.scan import Scan
 from medroi.scans.verify import number
 

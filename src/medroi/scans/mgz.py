@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import InvalidArgument
-from medroi.scans.files import created, opened, read_exactly, read_voxels, write_voxels
+from medroi.scans.files import (
+    created,
+    opened,
+    read_exactly,
+    read_footer,
+    read_voxels,
+    write_voxels,
+)
 from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
 
 SUFFIXES = (".mgz", ".mgh")
@@ -16,6 +23,8 @@ SUFFIXES = (".mgz", ".mgh")
 _HEADER_NBYTES = 284
 # Dimensions, voxel type, spacing, cosines and centre; the rest of the header is unused space.
 _USED_NBYTES = 90
+# Where the header says whether spacing, cosines and centre mean anything.
+_GOOD_RAS_OFFSET = 28
 
 
 def read(path: Path) -> Scan:
@@ -24,8 +33,12 @@ def read(path: Path) -> Scan:
         prefix = bytes(read_exactly(file, _HEADER_NBYTES, path, "MGH header"))
         shape, dtype, affine = _parsed(prefix, path)
         voxels = read_voxels(file, shape, dtype, path)
-        footer = file.read()
+        footer = read_footer(file, path)
     affine, notes = usable_affine(affine)
+    if not int.from_bytes(prefix[_GOOD_RAS_OFFSET : _GOOD_RAS_OFFSET + 2], "big"):
+        notes += (
+            "the header gives no voxel size; 1 mm is stored for all axes, which may be wrong",
+        )
     return Scan(
         voxels=voxels,
         kind="mgz",
@@ -54,11 +67,16 @@ def _parsed(prefix: bytes, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], 
         raise InvalidArgument(f"{path}: not an MGH file (its version is not 1)")
     header_class = nibabel.freesurfer.mghformat.MGHHeader
     nbytes = header_class.template_dtype.itemsize
-    header = header_class(prefix[:_USED_NBYTES].ljust(nbytes, b"\0"), check=False)
     try:
+        header = header_class(prefix[:_USED_NBYTES].ljust(nbytes, b"\0"), check=False)
         dtype = checked_dtype(np.dtype(header.get_data_dtype()), path).newbyteorder(">")
+        affine = header.get_affine()
     except KeyError as error:
         raise InvalidArgument(f"{path}: MGH voxel type {error} is not supported") from error
+    except (ValueError, nibabel.freesurfer.mghformat.MGHError) as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        raise InvalidArgument(f"{path}: unusable MGH header: {error}") from error
     # FreeSurfer's dimensions are always four; a single frame is no axis of its own.
     sizes = tuple(int(size) for size in header["dims"])
-    return sizes[:3] if sizes[3] == 1 else sizes, dtype, header.get_affine()
+    return sizes[:3] if sizes[3] == 1 else sizes, dtype, affine

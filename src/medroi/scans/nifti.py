@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans.files import created, opened, read_exactly, read_voxels, write_voxels
+from medroi.scans.files import (
+    created,
+    opened,
+    read_exactly,
+    read_footer,
+    read_voxels,
+    write_voxels,
+)
 from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -17,6 +24,9 @@ SUFFIXES = (".nii", ".nii.gz")
 _NIFTI1_MAGIC, _NIFTI1_PAIR = b"n+1\0", b"ni1\0"
 _NIFTI2_MAGIC, _NIFTI2_PAIR = b"n+2\0", b"ni2\0"
 _MAX_NIFTI1_SIZE = 32767
+_MAX_OFFSET = 1 << 26
+# Intents of values that are intensities all the same: none is given, and a time series.
+_INTENTS_OF_INTENSITIES = (0, 2001)
 
 
 def read(path: Path) -> Scan:
@@ -30,9 +40,10 @@ def read(path: Path) -> Scan:
         offset = _voxel_offset(header_class, prefix, path)
         prefix += read_exactly(file, offset - len(prefix), path, "header extensions")
         header = _parsed(nibabel, header_class, prefix, path)
-        dtype = checked_dtype(header.get_data_dtype(), path)
+        type_name = str(header.get_value_label("datatype"))
+        dtype = checked_dtype(header.get_data_dtype(), path, type_name)
         voxels = read_voxels(file, tuple(header.get_data_shape()), dtype, path)
-        footer = file.read()
+        footer = read_footer(file, path)
     slope, intercept = header.get_slope_inter()
     affine, notes = usable_affine(header.get_best_affine())
     return Scan(
@@ -44,6 +55,7 @@ def read(path: Path) -> Scan:
         byte_order=header.endianness,
         slope=1.0 if slope is None else float(slope),
         intercept=0.0 if intercept is None else float(intercept),
+        meaning=_meaning(header),
         notes=notes,
     )
 
@@ -96,6 +108,14 @@ def header_for(
     return bytes(header.binaryblock).ljust(offset, b"\0")
 
 
+def _meaning(header: Any) -> str:
+    """What the header says that the values are, where they are no intensities."""
+    code = int(header["intent_code"])
+    if code in _INTENTS_OF_INTENSITIES:
+        return ""
+    return str(header.get_value_label("intent_code"))
+
+
 def _header_class(nibabel: Any, prefix: bytes | bytearray, path: Path) -> Any:
     """Return the class of the NIfTI version, or say what the file is instead."""
     first, second = bytes(prefix[344:348]), bytes(prefix[4:8])
@@ -113,10 +133,10 @@ def _header_class(nibabel: Any, prefix: bytes | bytearray, path: Path) -> Any:
 def _voxel_offset(header_class: Any, prefix: bytearray, path: Path) -> int:
     raw = header_class(bytes(prefix), check=False)
     offset = float(raw["vox_offset"])
-    if not (len(prefix) <= offset < 2**31 and offset == int(offset)):
+    if not (len(prefix) <= offset <= _MAX_OFFSET and offset == int(offset)):
         raise InvalidArgument(
-            f"{path}: voxels are said to begin at byte {offset:g}; expected a whole number of at "
-            f"least {len(prefix)}"
+            f"{path}: voxels are said to begin at byte {offset:g}; expected a whole number from "
+            f"{len(prefix)} to {_MAX_OFFSET}"
         )
     return int(offset)
 
@@ -126,7 +146,7 @@ def _parsed(nibabel: Any, header_class: Any, prefix: bytes | bytearray, path: Pa
         header = header_class(bytes(prefix[: header_class.template_dtype.itemsize]), check=False)
         header.get_data_dtype(), header.get_best_affine(), header.get_slope_inter()
         shape = header.get_data_shape()
-    except (nibabel.spatialimages.HeaderDataError, ValueError, KeyError) as error:
+    except Exception as error:  # nibabel raises whatever a damaged header provokes
         raise InvalidArgument(f"{path}: unusable NIfTI header: {error}") from error
     if not 1 <= len(shape) <= 7:
         raise InvalidArgument(f"{path}: the header gives {len(shape)} axes; expected 1 to 7")

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
-from medroi.roi import find_region
 from medroi.scans import hdf5_append, hdf5_store
+from medroi.scans.chunking import count_chunks
 from medroi.scans.digests import facts_digest
+from medroi.scans.fitting import check_not_empty, fitted_codec, rule_of
+from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan, suffix_of
+from medroi.scans.names import printable
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
-from medroi.scans.scan import Scan, slice_axis_of
+from medroi.scans.scan import Scan
 from medroi.scans.staging import staged, workspace
 from medroi.scans.store import WRITERS, Layout, attributes_of, may_replace, open_array
+from medroi.scans.thresholding import with_threshold
 from medroi.scans.verify import Measured, measure, number
 from medroi.scans.wholeness import add_digests, metadata_digest
 
@@ -39,6 +42,7 @@ def pack(
     zarr_format: int = 3,
     force: bool = False,
     keep_identifiers: bool = False,
+    incomplete: bool = False,
     progress: bool = False,
     **region: Any,
 ) -> PackReport:
@@ -64,6 +68,8 @@ def pack(
         Replace an existing Zarr array, with nothing else in its folder, or a dataset.
     keep_identifiers : bool
         Of DICOM, keep UIDs, dates and what names the patient too.
+    incomplete : bool
+        Of DICOM, pack a series of which slices are missing at the ends, with a note.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
     **region
@@ -76,6 +82,8 @@ def pack(
     if place is None and suffix is None:
         known = " or ".join((*WRITERS, *hdf5_store.SUFFIXES))
         raise InvalidArgument(f"{target}: expected a name that ends with {known}")
+    if place is not None and printable(place.name) != place.name:
+        raise InvalidArgument(f"{target}: names in HDF5 are UTF-8 text; give the dataset another")
     if zarr_format not in (2, 3):
         raise InvalidArgument(f"zarr_format is {zarr_format!r}; expected 3 or 2")
     if lossless:
@@ -83,8 +91,10 @@ def pack(
         medroi.MedROI.lossless(inner, **region)
         region["threshold"] = None
     began = time.monotonic()
-    with _staged(target, place, force=force) as fresh:
-        scan = read_scan(source, keep_identifiers=keep_identifiers)
+    file = target if place is None else place.file
+    with made_parent(file), _staged(target, place, force=force) as fresh:
+        scan = read_scan(source, keep_identifiers=keep_identifiers, incomplete=incomplete)
+        region, reasons = with_threshold(scan, region)
         # In the C order of HDF5 a chunk with the whole of time would have time innermost.
         each_volume = place is not None and chunks == "volume"
         layout = Layout(
@@ -94,7 +104,7 @@ def pack(
             zarr_format,
         )
         codec, notes = fitted_codec(scan, layout.chunks, inner, region)
-        n_chunks = _n_chunks(scan.voxels.shape, layout.chunks)
+        n_chunks = count_chunks(scan.voxels.shape, layout.chunks)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             if place is None:
                 WRITERS[str(suffix)](fresh, scan, codec, layout, advance)
@@ -105,6 +115,7 @@ def pack(
             stored = fresh if place is None else fresh / place.name
             measured = measure(stored, scan.voxels, codec.get_config(), advance)
         _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
+        check_not_empty(source, scan.voxels, measured, codec.get_config())
         _write_digests(stored, scan, measured, codec.get_config()["inner"])
         stored_nbytes = _nbytes_of(fresh)
     return PackReport(
@@ -113,11 +124,11 @@ def pack(
         chunks=layout.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format if place is None else None,
-        threshold_rule=rule_of(region.get("threshold", "mean"), codec.get_config()["roi"]),
+        threshold_rule=rule_of(region["threshold"], codec.get_config()["roi"]),
         **_facts(scan, measured, codec.get_config()),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
-        notes=scan.notes + notes,
+        notes=scan.notes + reasons + notes,
     )
 
 
@@ -180,54 +191,6 @@ def chunk_shape(
     return tuple(min(a, b) for a, b in zip(sizes, shape)) + shape[len(sizes) :]  # noqa: B905
 
 
-def fitted_codec(
-    scan: Scan, chunks: tuple[int, ...], inner: Any, region: dict[str, Any]
-) -> tuple[Any, tuple[str, ...]]:
-    """Fit the codec's numbers on the whole scan."""
-    options = {"polarity": scan.polarity, "background": "auto", **region}
-    options["inner"] = inner
-    options["affine"] = scan.affine
-    options["slice_axis"] = slice_axis_of(scan)
-    if scan.voxels.ndim > 3:
-        options["axes"] = (0, 1, 2)
-    fit: Callable[..., Any] = medroi.MedROI.fit
-    try:
-        codec = fit(scan.voxels, chunks=chunks, **options)
-        return codec, _note_of_lowering(scan, options.get("threshold", "mean"), codec.get_config())
-    except InvalidArgument:
-        # Without a threshold any background is right: it only decides how much can be cut off.
-        if options["background"] != "auto" or options.get("threshold", "mean") is not None:
-            raise
-    options["background"] = 0
-    note = "the scan has no recognisable background; 0 is taken, which loses nothing here"
-    return fit(scan.voxels, chunks=chunks, **options), (note,)
-
-
-def _note_of_lowering(
-    scan: Scan, asked: str | float | None, config: dict[str, Any]
-) -> tuple[str, ...]:
-    """Say so where fitting took another threshold than that of the whole scan."""
-    fitted = number(config["threshold"])
-    if asked is None or not scan.voxels.size:
-        return ()
-    rule = "noise" if isinstance(asked, str) and config["roi"] == "hull" else asked
-    of_scan = find_region(
-        scan.voxels,
-        threshold=rule,
-        polarity=config["polarity"],
-        background=number(config["background"]),
-        axes=None if config["axes"] is None else tuple(config["axes"]),
-    ).threshold
-    if fitted == of_scan or math.isnan(of_scan):
-        return ()
-    taken = "every voxel that is not background is kept" if fitted is None else f"{fitted:.6g}"
-    return (
-        f"the threshold of the whole scan is {of_scan:.6g}; with it more of what the tissue "
-        f"encloses would be dropped, dark voxels at the edges of chunks above all, than "
-        f"max_miss_rate allows: {taken} instead. Larger chunks need less of this",
-    )
-
-
 def _check_promise(source: Path, measured: Measured, inner: Any, *, lossless: bool) -> None:
     changed = measured.n_changed and medroi.inner.make(inner).lossless
     if changed or (lossless and measured.n_missed):
@@ -255,19 +218,3 @@ def _facts(scan: Scan, measured: Measured, config: dict[str, Any]) -> dict[str, 
         "max_abs_error": measured.max_abs_error,
         "array_nbytes": scan.voxels.nbytes,
     }
-
-
-def _n_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
-    count = 1
-    for size, chunk in zip(shape, chunks, strict=True):
-        count *= -(-size // chunk)
-    return count
-
-
-def rule_of(threshold: object, roi: str) -> str:
-    """Name where a threshold comes from; a hull at another rule's would lose dim tissue."""
-    if isinstance(threshold, str) and roi == "hull":
-        return "noise"
-    if threshold is None:
-        return "none"
-    return threshold if isinstance(threshold, str) else "number"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.codec import LeftOut
-from medroi.scans.report import axis_bars, megabytes, threshold_text
+from medroi.scans.report import axis_bars, megabytes, percent, threshold_text
 from medroi.scans.verify import number
 
 Mask = npt.NDArray[np.bool_]
@@ -192,11 +192,11 @@ class Preview:
         if self.from_store:
             return (
                 "no longer in the store; when it was packed, "
-                f"{100 * self.promised_miss_rate:.2g} % of the tissue lay outside the region"
+                f"{percent(self.promised_miss_rate)} of the tissue lay outside the region"
             )
         text = (
             f"{self.n_missed} of {self.n_tissue} voxels that reach the threshold "
-            f"({100 * self.miss_rate:.2g} %)"
+            f"({percent(self.miss_rate)})"
         )
         if self.extreme_dropped is None or self.bright_tissue is None:
             return text
@@ -211,17 +211,15 @@ class Preview:
     def _left_out(self) -> list[str]:
         lines = []
         if self.n_enclosed:
-            share = 100 * self.n_enclosed_dropped / self.n_enclosed
+            share = self.n_enclosed_dropped / self.n_enclosed
             lines.append(
                 f"{self.n_enclosed_dropped} of {self.n_enclosed} voxels that the outline of the "
-                f"tissue encloses, dark ones too ({share:.2g} %)"
+                f"tissue encloses, dark ones too ({percent(share)})"
             )
         if self.settings["roi"] == "hull" and not self.from_store:
-            rate = 100 * self.promised_miss_rate
+            rate = percent(self.promised_miss_rate)
             where = " of any chunk" if self.n_chunks > 1 else ""
-            lines.append(
-                f"without specks, which are mostly noise: {rate:.2g} % of the tissue{where}"
-            )
+            lines.append(f"without specks, which are mostly noise: {rate} of the tissue{where}")
         if self.n_left_out:
             pieces = ", ".join(self._piece_text(piece) for piece in self.left_out)
             more = "the largest " if self.n_left_out > len(self.left_out) else ""

@@ -13,9 +13,11 @@ import numpy.typing as npt
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.scans.chunking import padded, selections
+from medroi.scans.fitting import fitted_codec, rule_of
 from medroi.scans.measures import enclosed_mask, kept_by_other
+from medroi.scans.names import printable
 from medroi.scans.orientation import directions_of
-from medroi.scans.packing import chunk_shape, fitted_codec, rule_of
+from medroi.scans.packing import chunk_shape
 from medroi.scans.preview import Preview, Shown
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
@@ -33,6 +35,7 @@ from medroi.scans.tally import (
     add_stream,
     place,
 )
+from medroi.scans.thresholding import with_threshold
 from medroi.scans.unpacking import foreign_scan
 from medroi.scans.verify import number, tissue_mask
 from medroi.scans.wholeness import check_complete, facts_of
@@ -61,6 +64,7 @@ def preview_scan(
         Find out, too, what the other kind of region would keep: the hull, or the box.
     """
     voxels = scan.voxels
+    region, reasons = with_threshold(scan, region)
     cut = chunk_shape(voxels.shape, voxels.nbytes, chunks)
     codec, notes = fitted_codec(scan, cut, inner, region)
     config = codec.get_config()
@@ -73,11 +77,11 @@ def preview_scan(
         axis_names=scan.axis_names,
         chunks=cut,
         settings=config,
-        threshold_rule=rule_of(region.get("threshold", "mean"), config["roi"]),
+        threshold_rule=rule_of(region["threshold"], config["roi"]),
         shown=_shown(scan, config, _middle(voxels, config)),
-        notes=scan.notes + notes,
+        notes=scan.notes + reasons + notes,
     )
-    enclosed = enclosed_mask(voxels, config, region.get("threshold", "mean"))
+    enclosed = enclosed_mask(voxels, config, region["threshold"])
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
         chunk = padded(original, cut, background)
@@ -123,7 +127,7 @@ def _preview_array(path: Path, array: Any) -> Preview:
     else:
         scan = foreign_scan(empty, config)
     found = Preview(
-        name=path.name,
+        name=printable(path.name),
         shape=array.shape,
         dtype=str(array.dtype),
         axis_names=scan.axis_names,

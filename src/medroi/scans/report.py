@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from medroi.inner import TABLE
 
 _BAR_CELLS = 40
@@ -116,7 +118,7 @@ class PackReport:
             return f"{fidelity}, none outside the region"
         return (
             f"{fidelity}; {self.n_missed} of {self.n_tissue} tissue voxels "
-            f"({100 * self.miss_rate:.2g} %) lie outside the region"
+            f"({percent(self.miss_rate)}) lie outside the region"
         )
 
 
@@ -143,6 +145,15 @@ def axis_bars(
         bar = "." * first + "#" * (last - first) + "." * (_BAR_CELLS - last)
         lines.append(f"{name} |{bar}| {start}:{stop} of {size}")
     return lines
+
+
+def percent(share: float) -> str:
+    """Write a share for a person: two digits that count, never a power of ten."""
+    value = 100 * share
+    if value >= 10:
+        # Not all is never written as all.
+        return f"{min(value, 99.9) if share < 1 else value:.1f} %"
+    return f"{np.format_float_positional(value, 2, fractional=False, trim='-')} %"
 
 
 def megabytes(nbytes: int) -> str:

@@ -14,6 +14,8 @@ from medroi.errors import InnerUnavailable, InvalidArgument
 
 # The names NIfTI gives its seven dimensions.
 AXIS_NAMES = ("x", "y", "z", "t", "u", "v", "w")
+# No scan is a thousand kilometres long; larger numbers are damage, and overflow in float32.
+_MAX_MM = 1e9
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Scan:
         Stored value to unit of measure. Where they vary, `details` holds a table instead.
     polarity : str
         ``"dark"`` where the format says that air is bright (DICOM's MONOCHROME1).
+    meaning : str
+        What the format says that the values are, where they are no intensities: ``"label"``, a
+        statistic, a vector.
     details : dict
         JSON-able facts of the source that no other field holds.
     notes : tuple of str
@@ -52,6 +57,7 @@ class Scan:
     slope: float = 1.0
     intercept: float = 0.0
     polarity: str = "bright"
+    meaning: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -77,15 +83,16 @@ def require(package: str, purpose: str, extra: str = "scans") -> Any:
         ) from error
 
 
-def checked_dtype(dtype: np.dtype[Any], path: Path) -> np.dtype[Any]:
-    """Refuse the voxel types that MedROI has no region for."""
+def checked_dtype(dtype: np.dtype[Any], path: Path, name: str = "") -> np.dtype[Any]:
+    """Refuse the voxel types that MedROI has no region for; `name` is the file's own for it."""
     if dtype.kind == "c":
         raise InvalidArgument(
             f"{path}: complex voxels ({dtype}) have no threshold; store magnitude and phase as two "
             "real scans"
         )
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        what = "colour (RGB) voxels" if dtype.kind == "V" else f"{dtype} voxels"
+        # A type that numpy has not on this machine is a block of bytes without fields.
+        what = "colour (RGB) voxels" if dtype.names else f"{name or dtype} voxels"
         raise InvalidArgument(
             f"{path}: {what} are not supported; expected integers of 8 to 64 bits or floats of 32 "
             "or 64 bits, one number per voxel"
@@ -110,9 +117,12 @@ def usable_affine(
 ) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
     """Return a 4x4 of finite numbers, and a note where the file had none."""
     affine = np.asarray(affine, dtype=np.float64)
-    if affine.shape == (4, 4) and np.isfinite(affine).all():
-        return affine, ()
-    return np.eye(4), ("the header has no usable affine; the identity is stored beside it",)
+    # Comparing is false for NaN as well.
+    if affine.shape != (4, 4) or not (np.abs(affine) < _MAX_MM).all():
+        return np.eye(4), ("the header has no usable affine; the identity is stored beside it",)
+    if not np.linalg.norm(affine[:3, :3], axis=0).all():
+        return affine, ("the header gives a voxel size of 0 mm along an axis",)
+    return affine, ()
 
 
 def check_layout(scan: Scan, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.scans.drawing import FORMATS, check_matplotlib, draw
+from medroi.scans.files import readable
+from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan
+from medroi.scans.names import printable
 from medroi.scans.preview import Preview
 from medroi.scans.previewing import preview_scan, preview_store
 from medroi.scans.sheet import sheet_of
@@ -65,12 +68,16 @@ def show(
     if is_store(source):
         if settings or lossless or beside:
             raise InvalidArgument(f"{source} is packed: its settings are its own; give none")
-        previews = [preview_store(source)]
+        with readable(source, "a damaged store"):
+            previews = [preview_store(source)]
     else:
         previews = _of_scan(source, [_checked(settings, lossless), *beside])
     if target is not None:
         sheet = sheet_of(previews, None if at is None else tuple(at))
-        with staged(target, force=True, may_replace=Path.is_file) as fresh:
+        with (
+            made_parent(target),
+            staged(target, force=True, may_replace=Path.is_file) as fresh,
+        ):
             draw(sheet, fresh, target.suffix.lower()[1:])
     return previews
 
@@ -85,9 +92,10 @@ def _checked(settings: dict[str, Any], lossless: bool) -> dict[str, Any]:
 
 
 def _of_scan(source: Path, asked: list[Mapping[str, Any]]) -> list[Preview]:
-    scan = read_scan(source)
+    # What is only looked at may lack slices: it says so.
+    scan = read_scan(source, incomplete=True)
     compare = len(asked) == 1  # several settings have a row of the picture each
     return [
-        preview_scan(scan, source.name, compare=compare, **{**asked[0], **changed})
+        preview_scan(scan, printable(source.name), compare=compare, **{**asked[0], **changed})
         for changed in asked
     ]

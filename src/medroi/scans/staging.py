@@ -11,6 +11,7 @@ be told from what another is writing.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -108,6 +109,22 @@ def workspace(target: Path) -> Iterator[Path]:
     What a killed process left there for the same target goes too.
     """
     recover(target)
+    folder, lock = None, None
+    try:
+        folder, lock = _made(target)
+        yield folder
+    except BaseException:
+        # Threads of libraries may still be writing there, until the process ends.
+        atexit.register(recover, target)
+        raise
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        _unlock(lock)
+
+
+def _made(target: Path) -> tuple[Path, int | None]:
+    """Make a private folder and lock it, where the file system has locks."""
     while True:
         folder = Path(
             tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
@@ -115,17 +132,11 @@ def workspace(target: Path) -> Iterator[Path]:
         try:
             lock = _locked(folder)
         except OSError:
-            # No locks on this file system: nothing is ever taken for left behind either.
-            lock = None
-            break
+            # Without locks nothing is ever taken for left behind either.
+            return folder, None
         # Between its making and its lock another process may have taken it for left behind.
         if lock is not None and folder.is_dir():
-            break
-        _unlock(lock)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            return folder, lock
         _unlock(lock)
 
 

@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans import hdf5_store
+from medroi.scans.files import readable
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.scan import Scan, require
 from medroi.scans.staging import recover
@@ -101,21 +102,12 @@ def reading(path: Path, array: Any = None) -> Iterator[None]:
 
     Where it is an HDF5 file, it stays open inside.
     """
-    try:
+    with readable(path, "damaged, or not written by pack", keep=(OSError, MemoryError)):
         if isinstance(array, Hdf5Array):
             with array.opened():
                 yield
         else:
             yield
-    except MedROIError as error:
-        if str(path) in str(error):
-            raise
-        raise type(error)(f"{path}: {error}") from error
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        what = str(error) or type(error).__name__
-        raise CorruptStream(f"{path}: damaged, or not written by pack: {what}") from error
 
 
 def open_array(path: Path) -> Any:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.files import readable
+from medroi.scans.folders import made_parent
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
@@ -72,6 +74,11 @@ def unpack(
         Where header or voxels are not those that were packed.
     """
     source, target = Path(source), Path(target)
+    with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
+        return _unpack(source, target, force=force, progress=progress)
+
+
+def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> UnpackReport:
     began = time.monotonic()
     array = open_array(source)
     if array.ndim == 0:
@@ -83,10 +90,13 @@ def unpack(
             raise InvalidArgument(f"{source}: an array without MedROI; nothing to unpack")
         empty = np.empty((0,), dtype=array.dtype)
         kind = "array" if facts is None else scan_of(empty, facts, source).kind
-        suffix = check_target(kind, target)
         check_complete(source, array)
+    suffix = check_target(kind, target)
     notes: tuple[str, ...] = ()
-    with staged(target, force=force, may_replace=Path.is_file) as fresh:
+    with (
+        made_parent(target),
+        staged(target, force=force, may_replace=Path.is_file) as fresh,
+    ):
         with (
             bar(array.nchunks, f"unpack {source.name}", show=progress) as advance,
             reading(source, array),

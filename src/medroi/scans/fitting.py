@@ -1,0 +1,90 @@
+"""The codec's numbers, found once on a whole scan, and what they would keep of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+from medroi.errors import InvalidArgument
+from medroi.roi import find_region
+from medroi.scans.chunking import count_chunks
+from medroi.scans.scan import Scan, slice_axis_of
+from medroi.scans.verify import Measured, number, same_bits
+
+
+def fitted_codec(
+    scan: Scan, chunks: tuple[int, ...], inner: Any, region: dict[str, Any]
+) -> tuple[Any, tuple[str, ...]]:
+    """Fit the codec's numbers on the whole scan; `region` has a threshold."""
+    options = {"polarity": scan.polarity, "background": "auto", **region}
+    options["inner"] = inner
+    options["affine"] = scan.affine
+    options["slice_axis"] = slice_axis_of(scan)
+    if scan.voxels.ndim > 3:
+        options["axes"] = (0, 1, 2)
+    codec = medroi.MedROI.fit(scan.voxels, chunks=chunks, **options)
+    if codec.note:
+        return codec, (f"{codec.note}: every voxel that is not background is kept",)
+    return codec, note_of_lowering(scan, chunks, options["threshold"], codec.get_config())
+
+
+def note_of_lowering(
+    scan: Scan, chunks: tuple[int, ...], asked: str | float | None, config: dict[str, Any]
+) -> tuple[str, ...]:
+    """Say so where fitting took another threshold than that of the whole scan."""
+    fitted = number(config["threshold"])
+    if asked is None or not scan.voxels.size:
+        return ()
+    rule = "noise" if isinstance(asked, str) and config["roi"] == "hull" else asked
+    of_scan = find_region(
+        scan.voxels,
+        threshold=rule,
+        polarity=config["polarity"],
+        background=number(config["background"]),
+        axes=None if config["axes"] is None else tuple(config["axes"]),
+    ).threshold
+    if fitted == of_scan or math.isnan(of_scan):
+        return ()
+    taken = "every voxel that is not background is kept" if fitted is None else f"{fitted:.6g}"
+    is_cut = count_chunks(scan.voxels.shape, chunks) > 1
+    dark = ", dark voxels at the edges of chunks above all," if is_cut else ""
+    return (
+        f"the threshold of the whole scan is {of_scan:.6g}; with it more of what the tissue "
+        f"encloses would be dropped{dark} than max_miss_rate allows: {taken} instead"
+        + (". Larger chunks need less of this" if is_cut else ""),
+    )
+
+
+def check_not_empty(
+    source: Path, voxels: npt.NDArray[Any], measured: Measured, config: dict[str, Any]
+) -> None:
+    """Refuse a pack that would keep nothing of a scan that holds something."""
+    if measured.n_kept or not voxels.size:
+        return
+    background = np.asarray(number(config["background"]), dtype=voxels.dtype)
+    content = voxels[~same_bits(voxels, background)]
+    if not content.size:
+        return
+    finite = content[np.isfinite(content)]
+    dark = config["polarity"] == "dark"
+    extreme = "no number" if not finite.size else f"{finite.min() if dark else finite.max():g}"
+    raise InvalidArgument(
+        f"{source}: nothing would be kept: {content.size} voxels are not background, and none "
+        f"reaches the threshold {number(config['threshold'])} (the "
+        f"{'darkest' if dark else 'brightest'} is {extreme}); give another --threshold "
+        "(threshold=), or keep everything with --lossless (lossless=True)"
+    )
+
+
+def rule_of(threshold: object, roi: str) -> str:
+    """Name where a threshold comes from; a hull at another rule's would lose dim tissue."""
+    if isinstance(threshold, str) and roi == "hull":
+        return "noise"
+    if threshold is None:
+        return "none"
+    return threshold if isinstance(threshold, str) else "number"

@@ -1,0 +1,26 @@
+"""The folder that a target lies in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from medroi.errors import InvalidArgument
+
+
+@contextlib.contextmanager
+def made_parent(target: Path) -> Iterator[None]:
+    """Make the folders above `target`; where the body fails, those made here go again."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InvalidArgument(f"{target}: {target.parent} cannot be a folder: {error}") from error
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
