@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -341,6 +342,36 @@ def test_every_chunk_is_looked_for_once(tmp_path):
         (folder / "c" / "7").rename(folder / "c" / "7x")
         with pytest.raises(CorruptStream, match=f"1 of {n_chunks} chunks are missing"):
             wholeness.check_complete(folder, array)
+
+
+def test_a_chunk_of_an_hdf5_file_is_read_without_a_search_for_it(tmp_path):
+    from medroi.hdf5 import MedROIFilter
+    from medroi.hdf5.dataset import open_chunked
+
+    class Counting:
+        """The dataset's identifier; counts what takes HDF5 through all chunks."""
+
+        n_searches = 0
+
+        def __init__(self, identifier):
+            self.read_direct_chunk = identifier.read_direct_chunk
+            self._search = identifier.get_chunk_info_by_coord
+
+        def get_chunk_info_by_coord(self, offset):
+            self.n_searches += 1
+            return self._search(offset)
+
+    class Dataset:
+        def __init__(self, dataset):
+            self.id = Counting(dataset.id)
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        made = file.create_dataset("x", (8, 4), "i2", chunks=(1, 4), **MedROIFilter.lossless())
+        made[:4] = 5
+        chunked = dataclasses.replace(open_chunked(made), dataset=Dataset(made))
+        assert all(chunked.read_stream((row, 0)) is not None for row in range(4))
+        assert chunked.dataset.id.n_searches == 0
+        assert chunked.read_stream((6, 0)) is None
 
 
 @pytest.mark.parametrize("attrs", [{"medroi": {}}, {}], ids=["packed", "of others"])

@@ -48,9 +48,13 @@ class Chunked:
     def read_stream(self, offset: tuple[int, ...]) -> bytes | None:
         """The bytes of the chunk that begins here; None where it was never written."""
         identifier = self.dataset.id
-        if identifier.get_chunk_info_by_coord(offset).byte_offset is None:
-            return None
-        mask, stream = identifier.read_direct_chunk(offset)
+        try:
+            mask, stream = identifier.read_direct_chunk(offset)
+        except (RuntimeError, OSError, ValueError, MemoryError):
+            # Asked only now, because HDF5 goes through all chunks to answer this.
+            if identifier.get_chunk_info_by_coord(offset).byte_offset is None:
+                return None
+            raise
         if mask != 0:
             raise InvalidArgument(
                 f"the chunk at {offset} was stored without its filter; use dataset[...]"
