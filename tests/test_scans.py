@@ -18,6 +18,7 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 import medroi
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans import nifti, pack, packing, read_scan, store, unpack
+from medroi.scans.digests import facts_digest
 from medroi.scans.packing import chunk_shape
 from medroi.scans.scan import slice_axis_of
 from medroi.zarr import MedROICodec
@@ -29,6 +30,15 @@ def round_trip(source: Path, target: Path, **options):
     report = pack(source, store, force=True, **options)
     unpack(store, target)
     return report, store
+
+
+def signed(metadata):
+    """Metadata in which the digest fits what somebody changed deliberately."""
+    attributes = metadata["attributes"]
+    attributes["medroi_digests"]["facts"] = facts_digest(
+        attributes["medroi"], metadata["shape"], np.dtype(metadata["data_type"])
+    )
+    return metadata
 
 
 def region_of(report, shape):
@@ -711,8 +721,11 @@ def test_a_header_of_another_array_is_never_written(tmp_path, suffix):
         source = make(tmp_path / f"{name}{suffix}", make_scans.head(dtype=dtype))
         pack(source, tmp_path / f"{name}.zarr")
         packed.append(json.loads((tmp_path / f"{name}.zarr" / "zarr.json").read_text()))
-    packed[0]["attributes"] = packed[1]["attributes"]
+    packed[0]["attributes"]["medroi"] = packed[1]["attributes"]["medroi"]
     (tmp_path / "a.zarr" / "zarr.json").write_text(json.dumps(packed[0]))
+    with pytest.raises(InvalidArgument, match="damaged"):
+        unpack(tmp_path / "a.zarr", tmp_path / f"out{suffix}")
+    (tmp_path / "a.zarr" / "zarr.json").write_text(json.dumps(signed(packed[0])))
     with pytest.raises(InvalidArgument, match=r"describes .* float32 voxels, the array holds"):
         unpack(tmp_path / "a.zarr", tmp_path / f"out{suffix}")
 
@@ -723,7 +736,7 @@ def test_a_damaged_table_of_slopes_is_refused(tmp_path, table):
     pack(folder, tmp_path / "s.zarr")
     metadata = json.loads((tmp_path / "s.zarr" / "zarr.json").read_text())
     metadata["attributes"]["medroi"]["details"]["rescale_per_slice"] = table
-    (tmp_path / "s.zarr" / "zarr.json").write_text(json.dumps(metadata))
+    (tmp_path / "s.zarr" / "zarr.json").write_text(json.dumps(signed(metadata)))
     with pytest.raises(InvalidArgument, match="slopes"):
         unpack(tmp_path / "s.zarr", tmp_path / "out.nii")
 

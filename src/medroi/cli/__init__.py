@@ -1,4 +1,4 @@
-"""The command line: ``medroi pack``, ``unpack``, ``show``, ``compare``, ``info`` and the rest.
+"""The command line: ``medroi pack``, ``unpack``, ``check``, ``show``, ``compare`` and the rest.
 
 One file per command; each adds its parser and runs. Exit codes: 0 done, 1 an error that the
 message on stderr names in one line, 2 wrong usage.
@@ -7,14 +7,23 @@ message on stderr names in one line, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
-from medroi.cli import codecs, compare, info, pack, plugin_path, show, unpack, weights
+from medroi.cli import check, codecs, compare, info, pack, plugin_path, show, unpack, weights
 from medroi.errors import MedROIError
+
+# Told to stop: what was begun is cleared away first, as after Ctrl-C.
+_STOPS = ("SIGTERM", "SIGHUP")
+
+
+class _Stopped(BaseException):
+    """The signal that told this process to stop."""
 
 
 class _Version(argparse.Action):
@@ -33,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (pack, unpack, show, compare, info, codecs, weights, plugin_path):
+    for module in (pack, unpack, check, show, compare, info, codecs, weights, plugin_path):
         module.add_parser(commands)
     return parser
 
@@ -46,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        args.run(args)
+        with _stoppable():
+            args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away: no error of ours, and nothing left to flush.
@@ -58,4 +68,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("medroi: interrupted", file=sys.stderr)
         return 130
+    except _Stopped as stopped:
+        print("medroi: stopped by a signal", file=sys.stderr)
+        return 128 + int(stopped.args[0])
     return 0
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn the signals that end a process into an exception, where nobody else handles them."""
+
+    def stop(number: int, _: object) -> None:
+        # A second one must not end the clearing away.
+        signal.signal(number, signal.SIG_IGN)
+        raise _Stopped(number)
+
+    numbers = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+    previous = {}
+    try:
+        for number in numbers:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                previous[number] = signal.signal(number, stop)
+    except ValueError:
+        # Not the main thread: its signals are not ours.
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

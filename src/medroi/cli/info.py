@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import medroi
-from medroi.errors import InvalidArgument
+from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scans.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.digests import StreamsDigest
 from medroi.scans.files import readable
-from medroi.scans.hdf5_store import Hdf5Array, split_source
+from medroi.scans.hdf5_array import Hdf5Array
+from medroi.scans.hdf5_store import split_source
 from medroi.scans.kept import kept_mask
 from medroi.scans.report import box_text
-from medroi.scans.store import (
-    ATTRIBUTE,
-    check_complete,
-    chunk_selections,
-    chunk_stream,
-    open_array,
-)
+from medroi.scans.store import chunk_selections, chunk_stream, open_array, reading
 from medroi.scans.verify import clipped
+from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8
@@ -75,28 +73,24 @@ def _file(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     array = open_array(path)
-    check_complete(path, array)
-    attributes = array.attrs.asdict().get(ATTRIBUTE) or {}
-    facts: dict[str, Any] = {
-        "path": path.name,
-        "shape": list(array.shape),
-        "dtype": str(array.dtype),
-        "chunks": list(array.chunks),
-        "n_chunks": array.nchunks,
-    }
-    if not isinstance(array, Hdf5Array):
-        facts["zarr_format"] = array.metadata.zarr_format
-    for name in ("kind", "spacing_mm", "slope", "intercept"):
-        if name in attributes:
-            facts[name] = attributes[name]
-    streams = []
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(path, array, position)
-        if stream is None:
-            continue
-        info = medroi.inspect(stream)
-        shape = tuple(part.stop - part.start for part in selection)
-        streams.append({"chunk": list(position), **_described(stream, info, shape)})
+    with reading(path, array):
+        check_complete(path, array)
+        written = facts_of(path, array)
+        facts: dict[str, Any] = {
+            "path": path.name,
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "chunks": list(array.chunks),
+            "n_chunks": array.nchunks,
+        }
+        if not isinstance(array, Hdf5Array):
+            facts["zarr_format"] = array.metadata.zarr_format
+        for name in ("kind", "spacing_mm", "slope", "intercept"):
+            if written is not None and name in written:
+                facts[name] = written[name]
+        streams = _streams(path, array, is_packed=written is not None)
+        if written is not None and metadata_digest(path, array) != array.attrs[DIGESTS]["metadata"]:
+            facts["changed"] = "its metadata, after packing; ask `medroi check`"
     facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
@@ -107,6 +101,22 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         facts["stored_nbytes"] = sum(file.stat().st_size for file in files)
     facts["ratio"] = facts["array_nbytes"] / facts["stored_nbytes"]
     return facts, streams
+
+
+def _streams(path: Path, array: Any, *, is_packed: bool) -> list[dict[str, Any]]:
+    """Describe every stream; refuse those of a packed scan that are not its own."""
+    streams, digest = [], StreamsDigest()
+    for position, selection in chunk_selections(array):
+        stream = chunk_stream(path, array, position)
+        if stream is None:
+            continue
+        digest.add(position, stream)
+        info = medroi.inspect(stream)
+        shape = tuple(part.stop - part.start for part in selection)
+        streams.append({"chunk": list(position), **_described(stream, info, shape)})
+    if is_packed and digest.hexdigest() != array.attrs[DIGESTS]["streams"]:
+        raise CorruptStream(f"{path}: damaged: its chunks are not those that were packed")
+    return streams
 
 
 def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -55,11 +55,15 @@ class Chunked:
         """The bytes of the chunk that begins here; None where it was never written."""
         identifier = self.dataset.id
         with self.errors():
-            info = identifier.get_chunk_info_by_coord(offset)
-            if info.byte_offset is None:
-                return None
-            self._check_inside_file(info)
-            mask, stream = identifier.read_direct_chunk(offset)
+            try:
+                mask, stream = identifier.read_direct_chunk(offset)
+            except (RuntimeError, OSError, ValueError, MemoryError):
+                # Asked only now, because HDF5 goes through all chunks to answer this.
+                info = identifier.get_chunk_info_by_coord(offset)
+                if info.byte_offset is None:
+                    return None
+                self._check_inside_file(info)
+                raise
         if mask != 0:
             raise InvalidArgument(
                 f"the chunk at {offset} was stored without its filter; use dataset[...]"

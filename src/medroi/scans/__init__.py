@@ -1,9 +1,11 @@
 """Scans as files: NIfTI, FreeSurfer volumes and DICOM series in, and back out again.
 
-`pack` writes one scan into a Zarr array and `unpack` gives the file back; `medroi.cli` is a thin
-face of both. One file per format; `store` knows the Zarr layout, `formats` which suffix is what.
+`pack` writes one scan into a Zarr array, `unpack` gives the file back and `check` tells whether the
+array is still what was packed; `medroi.cli` is a thin face of them. One file per format; `store`
+knows the Zarr layout, `formats` which suffix is what.
 """
 
+from medroi.scans.checking import CheckReport, check
 from medroi.scans.formats import read_scan, write_scan
 from medroi.scans.packing import pack
 from medroi.scans.preview import Preview
@@ -13,10 +15,12 @@ from medroi.scans.showing import show
 from medroi.scans.unpacking import UnpackReport, unpack
 
 __all__ = [
+    "CheckReport",
     "PackReport",
     "Preview",
     "Scan",
     "UnpackReport",
+    "check",
     "pack",
     "read_scan",
     "show",

@@ -1,14 +1,11 @@
-"""Reading hostile files with bounds, and putting finished files in place."""
+"""Reading hostile files with bounds, and writing files that others read."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import os
-import shutil
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -140,38 +137,3 @@ def created(path: Path, compress: bool) -> Iterator[IO[bytes]]:
             return
         with gzip.GzipFile("", "wb", 6, fileobj=file, mtime=0) as stream:
             yield stream  # type: ignore[misc]
-
-
-@contextlib.contextmanager
-def staged(target: Path, *, force: bool, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give a path beside `target` to write to, and rename it to `target` at the end.
-
-    Nothing is left when the body fails, and an existing target stays as it was until then.
-    """
-    if not target.parent.is_dir():
-        raise InvalidArgument(f"{target}: the folder {target.parent} does not exist")
-    if target.exists() or target.is_symlink():
-        if not force:
-            raise InvalidArgument(f"{target} exists; --force (force=True) replaces it")
-        if not may_replace(target):
-            raise InvalidArgument(
-                f"{target} exists and is not something this command writes; remove it yourself"
-            )
-    workspace = Path(
-        tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    )
-    try:
-        # A name of its own inside the private folder, so that the result gets ordinary permissions.
-        fresh, old = workspace / "new", workspace / "old"
-        yield fresh
-        if force and (target.exists() or target.is_symlink()):
-            target.rename(old)
-        elif target.exists():
-            raise InvalidArgument(f"{target} was made by something else meanwhile; it is kept")
-        os.rename(fresh, target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)

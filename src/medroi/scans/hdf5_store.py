@@ -3,26 +3,32 @@
 A scan is named ``FILE.h5/NAME``, as HDF5's own tools do; without a name it is ``scan``. The dataset
 has the axes of the scan's file (x, y, z and, where there is one, t last) and chunks coded slice by
 slice along z. What the voxels do not say lies in the attributes: ``medroi`` holds the same JSON as
-the Zarr layout, ``affine`` the 4x4 for programs that want nothing else.
+the Zarr layout, ``medroi_digests`` what it has to hold (`digests`), ``affine`` the 4x4 for programs
+that want nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
-import shutil
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.errors import CorruptStream, InnerUnavailable, MedROIError
+from medroi.scans.hdf5_lock import Patience, make_readable
 from medroi.scans.scan import Scan
 
 SUFFIXES = (".h5", ".hdf5")
-_ATTRIBUTE = "medroi"
+# The oldest library that has to read what is written. From this one on all of HDF5's own
+# structures have checksums, so that a changed bit in them is found.
+OLDEST = ("v110", "latest")
+ATTRIBUTE = "medroi"
+DIGESTS = "medroi_digests"
 _DEFAULT_NAME = "scan"
 
 
@@ -56,16 +62,18 @@ def split_source(path: Path) -> Place | None:
     for candidate in (path, *path.parents):
         if candidate.is_file():
             name = "/".join(path.parts[len(candidate.parts) :])
-            return Place(candidate, name) if _is_hdf5(candidate) else None
+            return Place(candidate, name) if is_hdf5(candidate) else None
     return None
 
 
-def _is_hdf5(path: Path) -> bool:
+def is_hdf5(path: Path) -> bool:
+    """Tell by the first bytes."""
     with path.open("rb") as file:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
-def _h5py() -> Any:
+def h5py_module() -> Any:
+    """Import h5py, or say how to install it."""
     try:
         import h5py
     except ImportError as error:
@@ -75,27 +83,57 @@ def _h5py() -> Any:
     return h5py
 
 
-def prepare(place: Place, fresh: Path, *, force: bool) -> None:
-    """Copy the file that gets one more dataset, without the dataset that is replaced.
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Any]:
+    """Open a file for reading; what the library says of damaged ones gets the file's name.
 
     Raises
     ------
     InvalidArgument
-        Where there is a dataset of that name already, or something else than an HDF5 file.
+        Where another program keeps it open for writing.
+    CorruptStream
+        Where it cannot be read.
     """
-    if not place.file.exists():
-        return
-    if not _is_hdf5(place.file):
-        raise InvalidArgument(f"{place.file} exists and is no HDF5 file; remove it yourself")
-    shutil.copyfile(place.file, fresh)
-    with _h5py().File(fresh, "r+") as file:
-        if place.name in file:
-            if not force:
-                raise InvalidArgument(
-                    f"{place.file}/{place.name} exists; --force (force=True) replaces it, or name "
-                    f"another: {place.file}/NAME"
-                )
-            del file[place.name]
+    h5py = h5py_module()
+    make_readable(path)
+    patience = Patience(path)
+    try:
+        while True:
+            try:
+                file = h5py.File(path, "r")
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+                with path.open("rb"):
+                    # Who may not read it at all waits for nothing.
+                    patience.wait()
+        with file:
+            yield file
+    except (MedROIError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        raise CorruptStream(f"{path}: cannot be read as HDF5: {error}") from error
+
+
+@contextlib.contextmanager
+def _writing(path: Path, mode: str) -> Iterator[Any]:
+    """Open a file of our own for writing; what goes wrong first is what is said."""
+    try:
+        with h5py_module().File(path, mode, libver=OLDEST) as file:
+            yield file
+    except Exception as error:
+        first: BaseException = error
+        while first.__context__ is not None and not isinstance(first, MedROIError):
+            first = first.__context__
+        if isinstance(first, MedROIError):
+            raise first from error
+        # On a full disk the library gives the number at times, and at times only says it.
+        said = re.search(r"errno = (\d+)", f"{first} {error}")
+        number = getattr(first, "errno", None) or (int(said[1]) if said else 0)
+        if number:
+            raise OSError(number, os.strerror(number), str(path)) from error
+        raise MedROIError(f"{path}: cannot be written: {first}") from error
 
 
 def write(
@@ -106,12 +144,12 @@ def write(
     attributes: dict[str, Any],
     advance: Callable[[int], None],
 ) -> None:
-    """Write a scan as one more dataset of a file.
+    """Write a scan as the dataset of a new file.
 
     Parameters
     ----------
     place : Place
-        The file may exist; the dataset must not.
+        The file must not exist.
     scan : Scan
         What is written.
     config : dict
@@ -123,7 +161,6 @@ def write(
     advance : callable
         Hears of the chunks written.
     """
-    h5py = _h5py()
     import medroi.hdf5
 
     background = config["background"]
@@ -131,7 +168,7 @@ def write(
     options = {**config, "affine": None}
     if options["slice_axis"] is None:
         options["slice_axis"] = min(2, ndim - 1)
-    with h5py.File(place.file, "a") as file:
+    with _writing(place.file, "x") as file:
         dataset = file.create_dataset(
             place.name,
             shape=scan.voxels.shape,
@@ -140,112 +177,13 @@ def write(
             fillvalue=float(background) if isinstance(background, str) else background,
             **medroi.hdf5.MedROIFilter.from_config(options),
         )
-        dataset.attrs[_ATTRIBUTE] = json.dumps(attributes)
+        dataset.attrs[ATTRIBUTE] = json.dumps(attributes)
         dataset.attrs["affine"] = scan.affine
         medroi.hdf5.write(dataset, scan.voxels)
         advance(dataset.id.get_num_chunks())
 
 
-class Hdf5Array:
-    """One dataset under the names of a Zarr array; its file is open only while it is read."""
-
-    shards = None
-
-    def __init__(self, place: Place) -> None:
-        self._place = _found(place)
-        with self._opened() as dataset:
-            self.shape = tuple(dataset.shape)
-            self.ndim = len(self.shape)
-            self.dtype = dataset.dtype
-            self.chunks = tuple(dataset.chunks or dataset.shape)
-            self.nchunks_initialized = dataset.id.get_num_chunks() if dataset.chunks else 1
-            self.stored_nbytes = dataset.id.get_storage_size()
-            text = dataset.attrs.get(_ATTRIBUTE)
-            self.filters = list(dataset._filters)
-        self.cdata_shape = tuple(
-            -(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True)
-        )
-        self.nchunks = int(np.prod(self.cdata_shape))
-        self.attrs = _Attributes(text)
-
-    def _opened(self) -> Any:
-        return _Opened(self._place)
-
-    def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
-        import medroi.hdf5
-
-        with self._opened() as dataset:
-            if self.is_medroi and self.filters == [str(medroi.hdf5.FILTER_ID)]:
-                return medroi.hdf5.read(dataset, selection)
-            values: npt.NDArray[Any] = dataset[selection]
-            return values
-
-    @property
-    def is_medroi(self) -> bool:
-        """Whether the chunks are streams."""
-        from medroi.hdf5 import FILTER_ID
-
-        return str(FILTER_ID) in self.filters
-
-    def stream(self, position: tuple[int, ...]) -> bytes | None:
-        """The bytes of one chunk's stream; None where it was never written."""
-        offset = tuple(at * size for at, size in zip(position, self.chunks, strict=True))
-        with self._opened() as dataset:
-            if dataset.id.get_chunk_info_by_coord(offset).byte_offset is None:
-                return None
-            return bytes(dataset.id.read_direct_chunk(offset)[1])
-
-
-class _Attributes(dict[str, Any]):
-    """The attributes of a dataset as those of a Zarr array."""
-
-    def __init__(self, text: Any) -> None:
-        super().__init__()
-        if isinstance(text, str):
-            try:
-                self[_ATTRIBUTE] = json.loads(text)
-            except ValueError:
-                self[_ATTRIBUTE] = {}
-
-    def asdict(self) -> dict[str, Any]:
-        """Return them all."""
-        return dict(self)
-
-
-class _Opened:
-    """A dataset while it is read."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-
-    def __enter__(self) -> Any:
-        self._file = _h5py().File(self._place.file, "r")
-        return self._file[self._place.name]
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
-def _found(place: Place) -> Place:
-    """Complete a place that has no name, or say which there are."""
-    h5py = _h5py()
-    import medroi.hdf5
-
-    with h5py.File(place.file, "r") as file:
-        names: list[str] = []
-
-        def visit(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset) and str(medroi.hdf5.FILTER_ID) in item._filters:
-                names.append(name)
-
-        if place.name:
-            if isinstance(file.get(place.name), h5py.Dataset):
-                return place
-            file.visititems(visit)
-            missing = f"{place.file} has no dataset {place.name}"
-        else:
-            file.visititems(visit)
-            if len(names) == 1:
-                return Place(place.file, names[0])
-            missing = f"{place.file}: name one of its datasets, as in {place.file}/NAME"
-    raise InvalidArgument(f"{missing}; those with MedROI are: {', '.join(names) or 'none'}")
+def add_digests(place: Place, digests: dict[str, Any]) -> None:
+    """Write down what a dataset has to hold."""
+    with _writing(place.file, "r+") as file:
+        file[place.name].attrs[DIGESTS] = json.dumps(digests)

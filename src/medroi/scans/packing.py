@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
-from medroi.scans import hdf5_store
+from medroi.scans import hdf5_append, hdf5_store
 from medroi.scans.chunking import count_chunks
-from medroi.scans.files import staged
+from medroi.scans.digests import facts_digest
 from medroi.scans.fitting import check_not_empty, fitted_codec, rule_of
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan, suffix_of
@@ -21,9 +22,11 @@ from medroi.scans.names import printable
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
-from medroi.scans.store import WRITERS, Layout, attributes_of, is_store
+from medroi.scans.staging import staged, workspace
+from medroi.scans.store import WRITERS, Layout, attributes_of, may_replace, open_array
 from medroi.scans.thresholding import with_threshold
 from medroi.scans.verify import Measured, measure, number
+from medroi.scans.wholeness import add_digests, metadata_digest
 
 # A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
 _LARGE_NBYTES = 1 << 30
@@ -62,7 +65,7 @@ def pack(
     zarr_format : int
         3 or 2.
     force : bool
-        Replace an existing Zarr store.
+        Replace an existing Zarr array, with nothing else in its folder, or a dataset.
     keep_identifiers : bool
         Of DICOM, keep UIDs, dates and what names the patient too.
     incomplete : bool
@@ -113,7 +116,8 @@ def pack(
             measured = measure(stored, scan.voxels, codec.get_config(), advance)
         _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
         check_not_empty(source, scan.voxels, measured, codec.get_config())
-        stored_nbytes = _nbytes_of(fresh) - (0 if place is None else _nbytes_of(place.file))
+        _write_digests(stored, scan, measured, codec.get_config()["inner"])
+        stored_nbytes = _nbytes_of(fresh)
     return PackReport(
         source=source.name,
         target=target.name,
@@ -132,17 +136,33 @@ def _staged(
     target: Path, place: hdf5_store.Place | None, *, force: bool
 ) -> contextlib.AbstractContextManager[Path]:
     if place is None:
-        return staged(target, force=force, may_replace=is_store)
+        return staged(target, force=force, may_replace=may_replace)
     return _joined(place, force=force)
 
 
 @contextlib.contextmanager
 def _joined(place: hdf5_store.Place, *, force: bool) -> Iterator[Path]:
-    """Give a copy of the HDF5 file that gets one more dataset; it takes the file's place."""
-    joins = place.file.exists()
-    with staged(place.file, force=joins, may_replace=Path.is_file) as fresh:
-        hdf5_store.prepare(place, fresh, force=force)
-        yield fresh
+    """Give a name for a file with one dataset, which is added to the file of the target."""
+    file = Path(os.path.realpath(place.file))
+    if not file.parent.is_dir():
+        raise InvalidArgument(f"{file}: the folder {file.parent} does not exist")
+    place = hdf5_store.Place(file, place.name)
+    hdf5_append.check_target(place, force=force)
+    with workspace(file) as folder:
+        yield folder / "new"
+        hdf5_append.add(folder / "new", place, force=force)
+
+
+def _write_digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> None:
+    array = open_array(stored)
+    found = {
+        "facts": facts_digest(attributes_of(scan), array.shape, array.dtype),
+        "voxels": measured.voxels_digest,
+        "streams": measured.streams_digest,
+        "metadata": metadata_digest(stored, array),
+        "lossless": bool(medroi.inner.make(inner).lossless),
+    }
+    add_digests(stored, found)
 
 
 def _nbytes_of(path: Path) -> int:

@@ -21,12 +21,11 @@ from medroi.scans.packing import chunk_shape
 from medroi.scans.preview import Preview, Shown
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
-    ATTRIBUTE,
-    check_complete,
     chunk_selections,
     chunk_stream,
     medroi_config,
     open_array,
+    reading,
     scan_of,
 )
 from medroi.scans.tally import (
@@ -39,6 +38,7 @@ from medroi.scans.tally import (
 from medroi.scans.thresholding import with_threshold
 from medroi.scans.unpacking import foreign_scan
 from medroi.scans.verify import number, tissue_mask
+from medroi.scans.wholeness import check_complete, facts_of
 
 
 def preview_scan(
@@ -111,13 +111,18 @@ def preview_store(path: Path) -> Preview:
         Written by `pack` or by any program that uses MedROI in Zarr.
     """
     array = open_array(path)
+    with reading(path, array):
+        return _preview_array(path, array)
+
+
+def _preview_array(path: Path, array: Any) -> Preview:
     config = medroi_config(array)
     if config is None or array.ndim == 0:
         raise InvalidArgument(f"{path}: a Zarr array without MedROI")
     check_complete(path, array)
-    attributes = array.attrs.asdict().get(ATTRIBUTE)
+    attributes = facts_of(path, array)
     empty = np.empty((0,) * array.ndim, dtype=array.dtype)
-    if isinstance(attributes, dict):
+    if attributes is not None:
         scan = scan_of(empty, attributes, path)
     else:
         scan = foreign_scan(empty, config)

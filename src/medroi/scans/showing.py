@@ -9,13 +9,14 @@ from typing import Any
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.scans.drawing import FORMATS, check_matplotlib, draw
-from medroi.scans.files import readable, staged
+from medroi.scans.files import readable
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan
 from medroi.scans.names import printable
 from medroi.scans.preview import Preview
 from medroi.scans.previewing import preview_scan, preview_store
 from medroi.scans.sheet import sheet_of
+from medroi.scans.staging import staged
 from medroi.scans.store import is_store
 
 

@@ -6,14 +6,18 @@ one, t last). Chunks are handed to the codec in Fortran order, the order of the 
 payload is cut into axial slices; format 2 says so in its metadata, format 3 has no such field and
 the stream itself records it. What the voxels do not say lies in the attribute ``medroi``.
 
-Every chunk is written, empty ones too: a missing file is a loss, and `unpack` refuses it.
+Every chunk is written, empty ones too: a missing file is a loss, and `unpack` refuses it. What the
+store has to hold is written down beside it (`digests`).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import importlib
+import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -23,12 +27,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
+from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans import hdf5_store
+from medroi.scans.files import readable
+from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.scan import Scan, require
+from medroi.scans.staging import recover
 
 ATTRIBUTE = "medroi"
-_LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 Advance = Callable[[int], None]
 Selection = tuple[slice, ...]
@@ -89,26 +96,48 @@ def zarr_3() -> Any:
     return zarr
 
 
+@contextlib.contextmanager
+def reading(path: Path, array: Any = None) -> Iterator[None]:
+    """Give errors of other libraries about a damaged store its name, and our family.
+
+    Where it is an HDF5 file, it stays open inside.
+    """
+    with readable(path, "damaged, or not written by pack", keep=(OSError, MemoryError)):
+        if isinstance(array, Hdf5Array):
+            with array.opened():
+                yield
+        else:
+            yield
+
+
 def open_array(path: Path) -> Any:
     """Open a Zarr array of any of the formats, or a dataset of an HDF5 file, for reading."""
     place = hdf5_store.split_source(path)
     if place is not None:
-        return hdf5_store.Hdf5Array(place)
+        return Hdf5Array(place)
     zarr = zarr_3()
+    if not path.exists():
+        # A kill may have left it where only its successor was to be.
+        recover(Path(os.path.realpath(path)))
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise InvalidArgument(f"{path} {what}; expected a Zarr array or an HDF5 file")
     try:
         opened = zarr.open(str(path), mode="r")
-    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, MedROIError):
-            raise
-        raise InvalidArgument(f"{path}: not a Zarr array ({error})") from error
-    if not isinstance(opened, zarr.Array):
-        raise InvalidArgument(
-            f"{path}: a Zarr group; name one of its arrays: {', '.join(opened.array_keys())}"
-        )
-    return opened
+        if isinstance(opened, zarr.Array):
+            # A damaged chunk grid, and damaged attributes, are found out only here.
+            _ = (opened.chunks, opened.cdata_shape, opened.nchunks, opened.dtype)
+            _ = dict(opened.attrs)
+            return opened
+        names = ", ".join(opened.array_keys())
+    except (PermissionError, MemoryError):
+        raise
+    except MedROIError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except Exception as error:
+        what = str(error) or type(error).__name__
+        raise InvalidArgument(f"{path}: not a Zarr array, or a damaged one ({what})") from error
+    raise InvalidArgument(f"{path}: a Zarr group; name one of its arrays: {names}")
 
 
 def is_store(path: Path) -> bool:
@@ -116,9 +145,56 @@ def is_store(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
 
 
+def may_replace(path: Path) -> bool:
+    """Whether a folder is one Zarr array with nothing else in it.
+
+    Raises
+    ------
+    InvalidArgument
+        Where it is a group, or holds files that belong to no array.
+    """
+    if (path / "zarr.json").is_file():
+        own, is_array = {"zarr.json"}, _node_type(path / "zarr.json") == "array"
+    else:
+        own, is_array = {".zarray", ".zattrs"}, (path / ".zarray").is_file()
+    if not is_array:
+        return False
+    for folder, names, files in os.walk(path):
+        inside = Path(folder).relative_to(path)
+        # Chunks are numbers: 0.0.0, 0/0/0 or c/0/0/0.
+        others = [
+            str(inside / name)
+            for name in (*names, *files)
+            if not (name.replace(".", "").isdecimal() or name == "c")
+            and not (folder == str(path) and name in own)
+        ]
+        if others:
+            raise InvalidArgument(
+                f"{path} holds {others[0]}, which is no part of its array; nothing is replaced. "
+                "Remove it yourself"
+            )
+    return True
+
+
+def _node_type(path: Path) -> object:
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return found.get("node_type") if isinstance(found, dict) else None
+
+
 def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
-    """Give every chunk's grid position and the part of the array that it holds."""
-    for position in product(*(range(count) for count in array.cdata_shape)):
+    """Give every chunk's grid position and the part of the array that it holds.
+
+    The last axis is outermost, as in the scan's file: chunks of one slab follow each other.
+    """
+    if not array.cdata_shape:
+        yield (), ()
+        return
+    *counts, n_slabs = array.cdata_shape
+    for slab, *others in product(range(n_slabs), *map(range, counts)):
+        position = (*others, slab)
         yield (
             position,
             tuple(
@@ -133,7 +209,7 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
 
     Others leave chunks out that hold nothing but the fill value. `pack` does not.
     """
-    if isinstance(array, hdf5_store.Hdf5Array):
+    if isinstance(array, Hdf5Array):
         return array.stream(position)
     if getattr(array, "shards", None) is not None:
         raise InvalidArgument(
@@ -146,19 +222,10 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
         return None
 
 
-def check_complete(path: Path, array: Any) -> None:
-    """Refuse a packed scan of which a chunk is missing, instead of taking it for background."""
-    n_missing = array.nchunks - array.nchunks_initialized
-    if n_missing and ATTRIBUTE in array.attrs:
-        raise CorruptStream(
-            f"{path}: {n_missing} of {array.nchunks} chunks are missing; a packed scan has them all"
-        )
-
-
 def attributes_of(scan: Scan) -> dict[str, Any]:
     """Put into JSON what the voxels do not say."""
     return {
-        "layout_version": _LAYOUT_VERSION,
+        "layout_version": LAYOUT_VERSION,
         "kind": scan.kind,
         "affine": scan.affine.tolist(),
         "spacing_mm": list(scan.spacing_mm),
@@ -174,11 +241,6 @@ def attributes_of(scan: Scan) -> dict[str, Any]:
 
 def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) -> Scan:
     """Join voxels and attributes into the scan that was packed."""
-    version = attributes.get("layout_version")
-    if version != _LAYOUT_VERSION:
-        raise InvalidArgument(
-            f"{path}: packed with layout version {version!r}; this release reads {_LAYOUT_VERSION}"
-        )
     try:
         affine = np.asarray(attributes["affine"], dtype=np.float64)
         if affine.shape != (4, 4):
@@ -206,7 +268,7 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
 
 def medroi_config(array: Any) -> dict[str, Any] | None:
     """Configuration of the MedROI codec of an array, wherever it stands; None without one."""
-    if isinstance(array, hdf5_store.Hdf5Array):
+    if isinstance(array, Hdf5Array):
         return {"affine": None} if array.is_medroi else None
     from medroi import MedROI
     from medroi.zarr import MedROICodec

@@ -10,21 +10,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InvalidArgument
-from medroi.scans.files import readable, staged
+from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scans.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.files import readable
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
 from medroi.scans.scan import Scan
+from medroi.scans.staging import staged
 from medroi.scans.store import (
-    ATTRIBUTE,
     Advance,
-    check_complete,
+    chunk_selections,
+    chunk_stream,
     medroi_config,
     open_array,
+    reading,
     scan_of,
 )
+from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 
 @dataclass(frozen=True)
@@ -38,18 +43,21 @@ class UnpackReport:
     dtype: str
     written_nbytes: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         return asdict(self)
 
     def __str__(self) -> str:
-        """Return the report as one line of text."""
+        """Return the report as one line of text, and one for each note."""
         sizes = " x ".join(str(size) for size in self.shape)
-        return (
+        lines = [
             f"{self.source} -> {self.target}: {sizes} {self.dtype}, "
-            f"{megabytes(self.written_nbytes)}, {self.seconds:.1f} s"
-        )
+            f"{megabytes(self.written_nbytes)}, {self.seconds:.1f} s",
+            *(f"  note: {note}" for note in self.notes),
+        ]
+        return "\n".join(lines)
 
 
 def unpack(
@@ -59,6 +67,11 @@ def unpack(
 
     NIfTI and FreeSurfer volumes get back every byte before and behind the voxels. DICOM becomes
     NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine.
+
+    Raises
+    ------
+    CorruptStream
+        Where header or voxels are not those that were packed.
     """
     source, target = Path(source), Path(target)
     with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
@@ -70,22 +83,28 @@ def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> Unpac
     array = open_array(source)
     if array.ndim == 0:
         raise InvalidArgument(f"{source}: an array without axes")
-    attributes = array.attrs.asdict().get(ATTRIBUTE)
-    packed_by_us = isinstance(attributes, dict)
-    config = medroi_config(array)
-    if config is None and not packed_by_us:
-        raise InvalidArgument(f"{source}: an array without MedROI; nothing to unpack")
-    empty = np.empty((0,), dtype=array.dtype)
-    kind = scan_of(empty, attributes, source).kind if packed_by_us else "array"
+    with reading(source, array):
+        facts = facts_of(source, array)
+        config = medroi_config(array)
+        if config is None and facts is None:
+            raise InvalidArgument(f"{source}: an array without MedROI; nothing to unpack")
+        empty = np.empty((0,), dtype=array.dtype)
+        kind = "array" if facts is None else scan_of(empty, facts, source).kind
+        check_complete(source, array)
     suffix = check_target(kind, target)
-    check_complete(source, array)
+    notes: tuple[str, ...] = ()
     with (
         made_parent(target),
         staged(target, force=force, may_replace=Path.is_file) as fresh,
     ):
-        with bar(array.nchunks, f"unpack {source.name}", show=progress) as advance:
-            voxels = _read(array, advance)
-        scan = scan_of(voxels, attributes, source) if packed_by_us else foreign_scan(voxels, config)
+        with (
+            bar(array.nchunks, f"unpack {source.name}", show=progress) as advance,
+            reading(source, array),
+        ):
+            voxels, digest = _read(array, advance)
+            if facts is not None:
+                notes = _check_voxels(source, array, digest)
+        scan = foreign_scan(voxels, config) if facts is None else scan_of(voxels, facts, source)
         write_scan(scan, fresh, suffix)
         written_nbytes = fresh.stat().st_size
     return UnpackReport(
@@ -96,18 +115,40 @@ def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> Unpac
         dtype=str(array.dtype),
         written_nbytes=written_nbytes,
         seconds=time.monotonic() - began,
+        notes=notes,
     )
 
 
-def _read(array: Any, advance: Advance) -> npt.NDArray[Any]:
-    """Read the whole array in the order of the file, one slab of chunks at a time."""
+def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:
+    """Refuse other voxels than those that were packed; a note where it is their decoder's doing."""
+    written = array.attrs[DIGESTS]
+    if found == written["voxels"]:
+        return ()
+    streams = StreamsDigest()
+    for position, _ in chunk_selections(array):
+        streams.add(position, chunk_stream(path, array, position) or b"")
+    as_packed = (streams.hexdigest(), metadata_digest(path, array))
+    if written["lossless"] or as_packed != (written["streams"], written["metadata"]):
+        raise CorruptStream(
+            f"{path}: the voxels are not those that were packed; nothing is written"
+        )
+    return (
+        "the stored bytes are those that were packed, but the version of the lossy inner codec "
+        "here decodes them to slightly other values",
+    )
+
+
+def _read(array: Any, advance: Advance) -> tuple[npt.NDArray[Any], str]:
+    """Read the whole array slab by slab, in the order of the file; and its digest."""
     voxels = np.empty(array.shape, dtype=array.dtype.newbyteorder("="), order="F")
+    digest = VoxelsDigest(array.shape, array.dtype)
     step = array.chunks[-1]
     for start in range(0, array.shape[-1], step):
         slab = (..., slice(start, start + step))
         voxels[slab] = array[slab]
+        digest.add_slab(voxels[slab])
         advance(array.nchunks // max(1, array.cdata_shape[-1]))
-    return voxels
+    return voxels, digest.hexdigest()
 
 
 def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:

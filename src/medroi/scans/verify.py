@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import MedROIError
+from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.kept import kept_mask
-from medroi.scans.store import Advance, check_complete, chunk_selections, chunk_stream, open_array
+from medroi.scans.store import Advance, chunk_selections, chunk_stream, open_array, reading
+from medroi.scans.wholeness import check_complete
 
 
 @dataclass
@@ -27,6 +29,8 @@ class Measured:
     max_abs_error: float = 0.0
     box: tuple[tuple[int, int], ...] | None = None
     inner: str = ""
+    streams_digest: str = ""
+    voxels_digest: str = ""
 
     @property
     def miss_rate(self) -> float:
@@ -42,22 +46,30 @@ def measure(
     check_complete(path, array)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     total = Measured()
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(path, array, position) or b""
-        info = medroi.inspect(stream)
-        original = voxels[selection]
-        decoded = np.asarray(array[selection])
-        kept = kept_mask(stream, info)[tuple(slice(size) for size in original.shape)]
-        inside = clipped(info.box, original.shape)
-        if not same_bits(decoded[~kept], background).all():
-            raise MedROIError(f"{path}: voxels outside the region did not come back as background")
-        _add_inside(total, original[kept], decoded[kept])
-        tissue = tissue_mask(original, config, background)
-        total.n_tissue += int(np.count_nonzero(tissue))
-        total.n_missed += int(np.count_nonzero(tissue & ~kept))
-        total.inner = info.inner
-        _grow(total, inside, selection)
-        advance(1)
+    all_streams, all_voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+    with reading(path, array):
+        for position, selection in chunk_selections(array):
+            stream = chunk_stream(path, array, position) or b""
+            info = medroi.inspect(stream)
+            original = voxels[selection]
+            decoded = np.asarray(array[selection])
+            all_streams.add(position, stream)
+            all_voxels.add(selection, decoded)
+            kept = kept_mask(stream, info)[tuple(slice(size) for size in original.shape)]
+            inside = clipped(info.box, original.shape)
+            if not same_bits(decoded[~kept], background).all():
+                raise MedROIError(
+                    f"{path}: voxels outside the region did not come back as background"
+                )
+            _add_inside(total, original[kept], decoded[kept])
+            tissue = tissue_mask(original, config, background)
+            total.n_tissue += int(np.count_nonzero(tissue))
+            total.n_missed += int(np.count_nonzero(tissue & ~kept))
+            total.inner = info.inner
+            _grow(total, inside, selection)
+            advance(1)
+    total.streams_digest = all_streams.hexdigest()
+    total.voxels_digest = all_voxels.hexdigest()
     return total
 
 

@@ -1,0 +1,195 @@
+"""Whether a packed store still holds what was packed, and what its scan file holds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import medroi
+from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scans import hdf5_array, hdf5_store
+from medroi.scans.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.formats import read_scan
+from medroi.scans.kept import kept_mask
+from medroi.scans.progress import bar
+from medroi.scans.scan import Scan
+from medroi.scans.store import (
+    Advance,
+    attributes_of,
+    chunk_selections,
+    chunk_stream,
+    open_array,
+    reading,
+)
+from medroi.scans.verify import same_bits
+from medroi.scans.wholeness import check_complete, facts_of
+
+# Of a scan's facts, those that its file decides. The rest depends on what `pack` was told to keep.
+_COMPARED = ("kind", "affine", "slope", "intercept", "byte_order", "header_base64", "footer_base64")
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """A store that is whole.
+
+    `n_kept`, `n_changed` and `max_abs_error` are None where it was not compared with a scan file;
+    else they count voxels inside the region. `n_changed` is above 0 only for lossy inner codecs.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    n_chunks: int
+    lossless: bool
+    against: str | None
+    n_kept: int | None
+    n_changed: int | None
+    max_abs_error: float | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return the report as one line of text."""
+        sizes = " x ".join(str(size) for size in self.shape)
+        text = f"{self.path}: whole, {sizes} {self.dtype} in {self.n_chunks} chunks"
+        if self.against is None:
+            return text
+        same = "the same header"
+        if self.n_changed:
+            return (
+                f"{text}; {same} as {self.against}, {self.n_changed} of {self.n_kept} kept voxels "
+                f"changed by at most {self.max_abs_error:g} (lossy inner codec)"
+            )
+        return f"{text}; {same} and the same {self.n_kept} kept voxels as {self.against}"
+
+
+def stores_in(path: Path) -> list[Path]:
+    """The scans of an HDF5 file that is named without a dataset; else the path itself."""
+    place = hdf5_store.split_source(path)
+    if place is None or place.name:
+        return [path]
+    names = hdf5_array.names_in(place.file)
+    if not names:
+        raise InvalidArgument(f"{path}: no dataset of it was written by MedROI")
+    return [path / name for name in names]
+
+
+def check(
+    store: str | Path, *, against: str | Path | None = None, progress: bool = False
+) -> CheckReport:
+    """Read all of a packed store and compare it with the digests that `pack` wrote into it.
+
+    Parameters
+    ----------
+    store : path
+        A Zarr array or FILE.h5/NAME.
+    against : path, optional
+        The scan that was packed: header and kept voxels are compared with it too.
+    progress : bool
+        Show a progress bar on a terminal when the work takes longer than a second.
+
+    Raises
+    ------
+    CorruptStream, InvalidArgument
+        Where anything is not as it was packed, or `pack` did not write the store.
+    """
+    path, began = Path(store), time.monotonic()
+    array = open_array(path)
+    with reading(path, array):
+        facts = facts_of(path, array)
+        if facts is None:
+            raise InvalidArgument(
+                f"{path}: no digests to compare with; `medroi pack` did not write this array"
+            )
+        check_complete(path, array)
+        scan = None if against is None else read_scan(against, incomplete=True)
+        if scan is not None:
+            _compare_facts(path, array, facts, scan, Path(str(against)))
+        with bar(array.nchunks, f"check {path.name}", show=progress) as advance:
+            compared = _read_all(path, array, scan, advance)
+    if compared.n_changed and array.attrs[DIGESTS]["lossless"]:
+        raise CorruptStream(
+            f"{path}: {compared.n_changed} of {compared.n_kept} kept voxels are not those of "
+            f"{against}"
+        )
+    return CheckReport(
+        path=path.name,
+        shape=tuple(array.shape),
+        dtype=str(array.dtype),
+        n_chunks=array.nchunks,
+        lossless=array.attrs[DIGESTS]["lossless"],
+        against=None if against is None else Path(against).name,
+        n_kept=None if scan is None else compared.n_kept,
+        n_changed=None if scan is None else compared.n_changed,
+        max_abs_error=None if scan is None else compared.max_abs_error,
+        seconds=time.monotonic() - began,
+    )
+
+
+@dataclass
+class _Compared:
+    n_kept: int = 0
+    n_changed: int = 0
+    max_abs_error: float = 0.0
+
+
+def _read_all(path: Path, array: Any, scan: Scan | None, advance: Advance) -> _Compared:
+    streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+    compared, written = _Compared(), array.attrs[DIGESTS]
+    for position, selection in chunk_selections(array):
+        stream = chunk_stream(path, array, position) or b""
+        decoded = np.asarray(array[selection])
+        streams.add(position, stream)
+        voxels.add(selection, decoded)
+        if scan is not None:
+            _compare(compared, stream, decoded, scan.voxels[selection])
+        advance(1)
+    if streams.hexdigest() != written["streams"]:
+        raise CorruptStream(f"{path}: damaged: its chunks are not those that were packed")
+    if voxels.hexdigest() != written["voxels"]:
+        reason = (
+            "the array's metadata was damaged or changed"
+            if written["lossless"]
+            else "the array's metadata was changed, or this version of the lossy inner codec "
+            "decodes differently"
+        )
+        raise CorruptStream(f"{path}: the chunks are whole, but not their voxels: {reason}")
+    return compared
+
+
+def _compare(compared: _Compared, stream: bytes, decoded: Any, original: Any) -> None:
+    inside = tuple(slice(size) for size in original.shape)
+    kept = kept_mask(stream, medroi.inspect(stream))[inside]
+    before, after = original[kept], decoded[kept]
+    changed = ~same_bits(before, after)
+    compared.n_kept += before.size
+    compared.n_changed += int(np.count_nonzero(changed))
+    if changed.any():
+        error = np.abs(before[changed].astype(np.float64) - after[changed].astype(np.float64))
+        compared.max_abs_error = max(compared.max_abs_error, float(error.max()))
+
+
+def _compare_facts(
+    path: Path, array: Any, facts: dict[str, Any], scan: Scan, against: Path
+) -> None:
+    """Refuse another header, shape or element type."""
+    expected = attributes_of(scan)
+    differing = [name for name in _COMPARED if facts.get(name) != expected[name]]
+    details = facts.get("details", {})
+    differing += [
+        name
+        for name, value in expected["details"].items()
+        if name != "tags" and details.get(name) != value
+    ]
+    if (scan.voxels.shape, scan.voxels.dtype) != (tuple(array.shape), array.dtype):
+        differing.append("shape or element type")
+    if differing:
+        raise CorruptStream(f"{path} was not packed from {against}: {', '.join(differing)} differ")
