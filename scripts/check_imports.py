@@ -19,6 +19,7 @@ LAYERS = {
     "_kernel": 1,
     "arrays": 2,
     "selection": 2,
+    "decoded": 3,
     "roi": 3,
     "stream": 3,
     "inner": 3,

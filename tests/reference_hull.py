@@ -114,7 +114,8 @@ def expected_hull(
     left_out = []
     for i in sorted(dropped, key=lambda i: -sizes[i]):
         component = voxels(labels == i + 1, LABEL, solid.shape)
-        if (component & ~hull).any():
+        outside = component & ~hull
+        if (outside if largest else outside & (counted > 0)).any():
             bounds = [(int(found.min()), int(found.max()) + 1) for found in np.nonzero(component)]
             left_out.append((int(sizes[i]), tuple(bounds[: union.ndim])))
     missed = int(counted[~hull].sum())
