@@ -30,9 +30,10 @@ class MedROIFilter(_Base):
     """The filter with its options, for `create_dataset(..., **MedROIFilter(...))`.
 
     `create_dataset(..., compression=MedROIFilter(...))` does the same. As with `MedROI()`, voxels
-    outside the region become background; `MedROIFilter.lossless()` keeps all. The dataset's fill
-    value must be the background, and no filter may stand in front of this one. Each chunk holds
-    the bytes that `MedROI` with the same options gives for it.
+    outside the region become background; `MedROIFilter.lossless()` keeps all. A background that is
+    given must be the dataset's fill value; None is the fill value, as it is when the dataset is
+    created. No filter may stand in front of this one. Each chunk holds the bytes that `MedROI` with
+    the same options gives for it.
 
     Parameters
     ----------
