@@ -164,7 +164,9 @@ def times_of_coders() -> Iterator[Verdict]:
     """Our coders on the shipped head, against zstd by hand on the same voxels."""
     box = boxed(scan())
     by_hand = partial(Zstd(level=3).encode, box)
-    yield judge_time("encode zstd / zstd", partial(MedROI("zstd", threshold="mean").encode, scan()), by_hand)
+    yield judge_time(
+        "encode zstd / zstd", partial(MedROI("zstd", threshold="mean").encode, scan()), by_hand
+    )
     coders = (("predict3d fast", FAST), ("predict3d dense", DENSE), ("wavelet3d", STEP))
     for name, inner in coders:
         codec = MedROI(inner, threshold="mean")

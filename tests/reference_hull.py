@@ -70,7 +70,7 @@ def near(labels: npt.NDArray[np.int_], component: int, shape: tuple[int, ...]) -
 
 
 def with_islands(hull: Mask, counted: npt.NDArray[np.int_], max_miss_rate: float) -> Mask:
-    """A hull and the tiles outside it that hold 3 voxels of tissue; fewer, where that is not enough.
+    """A hull and the tiles outside it with 3 voxels of tissue; fewer, where that is not enough.
 
     `counted` is the number of tissue voxels at each place of the volume.
     """

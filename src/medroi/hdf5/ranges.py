@@ -60,15 +60,20 @@ def read_selection(
         return None
     wanted = codec.decode_selection(bounds, shape=chunked.chunks, dtype=chunked.dtype)
     try:
-        start, stop = next(wanted)
+        ranges = next(wanted)
         while True:
-            count = min(stop, info.size) - start
-            found = os.pread(descriptor, max(count, 0), info.byte_offset + start)
-            if start == 0 and not found.startswith(_MAGIC):
+            found = [_read(descriptor, info, start, stop) for start, stop in ranges]
+            if ranges[0][0] == 0 and not found[0].startswith(_MAGIC):
                 raise CorruptStream("no stream begins here")
-            start, stop = wanted.send(np.frombuffer(found, np.uint8))
+            ranges = wanted.send([np.frombuffer(data, np.uint8) for data in found])
     except StopIteration as decoded:
         block: npt.NDArray[Any] = decoded.value
         return block
     except (MedROIError, OSError):
         return None
+
+
+def _read(descriptor: int, info: Any, start: int, stop: int) -> bytes:
+    """Bytes of a chunk in the file, as far as the chunk goes."""
+    n_bytes = max(min(stop, info.size) - start, 0)
+    return os.pread(descriptor, n_bytes, info.byte_offset + start)
