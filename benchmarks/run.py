@@ -53,6 +53,9 @@ BENCHMARKS = (
         ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib"),
     ),
     Benchmark("guarantee", "guarantee.py", (FOLDER,), ("nibabel", "scipy")),
+    Benchmark(
+        "loss", "loss.py", (FOLDER, "-o", TABLE), ("nibabel", "scipy", "zarr", "h5py", "Pillow")
+    ),
     Benchmark("roundtrip", "roundtrip.py", (FOLDER, "-o", TABLE), ("nibabel", "zarr")),
     Benchmark(
         "roundtrip_predict3d",

@@ -13,13 +13,24 @@
 #define WORD_MISS_RATE 6
 #define WORD_BACKGROUND 8
 #define FILL_KEPT 0x10000u
+#define NO_BACKGROUND 0x800000u /* in word 2 */
 #define HAS_KEY 0x80000000u
 #define DEFAULT_INNER 0x50002u /* zstd, two parameters of one word */
 
 enum { PARAM_ZERO, PARAM_INT, PARAM_FLOAT };
 
-static const unsigned defaults[N_FIXED + 2] = {
-    VERSION, DEFAULT_INNER, MEDROI_THRESHOLD_MEAN, 3, 0, 0, 0xd2f1a9fcu, 0x3f60624du, 0, 0, 3, 1};
+static const unsigned defaults[N_FIXED + 2] = {VERSION,
+                                               DEFAULT_INNER,
+                                               MEDROI_THRESHOLD_AUTO | NO_BACKGROUND,
+                                               3,
+                                               0,
+                                               0,
+                                               0xd2f1a9fcu,
+                                               0x3f60624du,
+                                               0,
+                                               0,
+                                               3,
+                                               1};
 
 static uint64_t load64(const unsigned *words) {
     return (uint64_t)words[0] | (uint64_t)words[1] << 32;
@@ -83,7 +94,7 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     if (roi > MEDROI_ROI_HULL) {
         return wrong(error, "region", roi);
     }
-    if (slice_axis > 16 || word >> 23 != 0) {
+    if (slice_axis > 16 || word >> 24 != 0 || ((word & NO_BACKGROUND) && (word >> 6 & 3))) {
         return wrong(error, "word 2 with the value", word);
     }
     region->threshold_rule = (medroi_threshold)rule;
@@ -92,7 +103,8 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     region->padding = words[WORD_PADDING];
     region->threshold = load_double(words + WORD_THRESHOLD);
     region->max_miss_rate = load_double(words + WORD_MISS_RATE);
-    config->background_kind = (int32_t)(word >> 6 & 3);
+    config->background_kind =
+        word & NO_BACKGROUND ? MEDROI_H5_BACKGROUND_FILL : (int32_t)(word >> 6 & 3);
     config->settings.auto_background = config->background_kind == MEDROI_H5_BACKGROUND_AUTO;
     config->background_word = load64(words + WORD_BACKGROUND);
     config->fill = config->background_word;
@@ -108,6 +120,27 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
                            region->threshold, region->max_miss_rate, (long long)region->padding);
     }
     return MEDROI_OK;
+}
+
+/* Words of a file can say anything; what follows relies on elements that exist. */
+static int is_element(const medroi_layout *layout) {
+    unsigned size = layout->itemsize;
+    switch (layout->kind) {
+    case 'b':
+        return size == 1;
+    case 'i':
+    case 'u':
+        return size == 1 || size == 2 || size == 4 || size == 8;
+    case 'f':
+        return size == 2 || size == 4 || size == 8;
+    case 'c':
+        return size == 8 || size == 16;
+    case 'S':
+    case 'V':
+        return size >= 1;
+    default:
+        return 0;
+    }
 }
 
 static medroi_status read_local(const unsigned *words, size_t n, medroi_h5_config *config,
@@ -126,6 +159,12 @@ static medroi_status read_local(const unsigned *words, size_t n, medroi_h5_confi
     layout->itemsize = (uint16_t)(words[0] >> 16);
     for (size_t i = 0; i < ndim; i++) {
         layout->shape[i] = words[1 + i];
+    }
+    if (!is_element(layout)) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "cd_values: an element of kind %u and %u bytes is none that the filter "
+                           "writes",
+                           (unsigned)(uint8_t)layout->kind, (unsigned)layout->itemsize);
     }
     config->has_local = 1;
     return MEDROI_OK;

@@ -12,12 +12,13 @@
  *           lowest: 0 is 0.0, no word; 1 is a signed integer, one word; 2 is a
  *           float64, two words; bit 31: a 64-bit key instead of parameters       0x50002
  *   2       bits 0-2 threshold rule: 0 none (lossless), 1 number, 2 mean, 3 otsu,
- *           4 noise; bit 3 dark polarity; bits 4-5 region: 0 box, 1 hull; bits
- *           6-7 background: 0 float64, 1 auto, 2 int64, 3 uint64; bits 8-15
+ *           4 noise, 5 auto; bit 3 dark polarity; bits 4-5 region: 0 box, 1 hull;
+ *           bits 6-7 background: 0 float64, 1 auto, 2 int64, 3 uint64; bits 8-15
  *           volume axes, one bit each, 0 is the last three; bit 16 the axes are
  *           counted from the last one (bit 8 is axis -1); bits 17-21 slice axis
  *           + 9 (so -8 to 7 are 1 to 16), 0 is the outermost; bit 22 the largest
- *           component alone counts                                               2
+ *           component alone counts; bit 23 no background is given: it is the
+ *           dataset's fill value (bits 6-7 and words 8-9 are 0)               0x800005
  *   3       padding in voxels                                                    3
  *   4-5     threshold, float64, low word first (0 unless the rule is number)     0.0
  *   6-7     max_miss_rate, float64, low word first                               0.002
@@ -45,9 +46,17 @@
 #define MEDROI_H5_MAX_WORDS 20
 #define MEDROI_H5_MAX_NDIM 6
 
+enum {
+    MEDROI_H5_BACKGROUND_FLOAT,
+    MEDROI_H5_BACKGROUND_AUTO,
+    MEDROI_H5_BACKGROUND_INT,
+    MEDROI_H5_BACKGROUND_UINT,
+    MEDROI_H5_BACKGROUND_FILL /* none was given: the fill value of the dataset */
+};
+
 /* What the words say. */
 typedef struct medroi_h5_config {
-    medroi_settings settings; /* the background of kind float64 is not converted yet */
+    medroi_settings settings; /* the background is not converted yet */
     int32_t background_kind;
     uint64_t background_word;
     int32_t axes_from_last;
@@ -55,18 +64,11 @@ typedef struct medroi_h5_config {
     int32_t has_key;
     uint64_t key;
     int32_t n_user;   /* words of the user part */
-    int32_t has_fill; /* the background is found per chunk and must be `fill` */
-    uint64_t fill;
+    int32_t has_fill; /* `fill` is the dataset's fill value, as it was at creation */
+    uint64_t fill;    /* element bits */
     int32_t has_local;
     medroi_layout layout; /* from the local part; axes are those of the volume */
 } medroi_h5_config;
-
-enum {
-    MEDROI_H5_BACKGROUND_FLOAT,
-    MEDROI_H5_BACKGROUND_AUTO,
-    MEDROI_H5_BACKGROUND_INT,
-    MEDROI_H5_BACKGROUND_UINT
-};
 
 /* Read and check the words. */
 medroi_status medroi_h5_parse(const unsigned *words, size_t n, medroi_h5_config *config,

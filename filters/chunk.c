@@ -3,6 +3,7 @@
 #include "hosted.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +22,13 @@ static size_t layout_nbytes(const medroi_layout *layout) {
     return nbytes;
 }
 
+int medroi_h5_is_number(const medroi_layout *layout) {
+    return layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f';
+}
+
 int medroi_h5_keeps_all(const medroi_settings *settings, const medroi_layout *layout) {
     return settings->region.threshold_rule == MEDROI_THRESHOLD_NONE || layout->ndim == 1 ||
-           (layout->kind != 'i' && layout->kind != 'u' && layout->kind != 'f');
+           !medroi_h5_is_number(layout);
 }
 
 /* Element bits as a number that people read. */
@@ -91,7 +96,7 @@ medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi
                                  "medroi.hdf5.MedROIFilter(inner=...)",
                                  (unsigned)id);
         }
-        return status == MEDROI_OK ? medroi_h5_hosted_encode(config->key, layout, NULL, NULL, error)
+        return status == MEDROI_OK ? medroi_h5_hosted_encode(config, layout, NULL, NULL, error)
                                    : status;
     }
     return inner->check == NULL ? MEDROI_OK : inner->check(&block, config->settings.params, error);
@@ -133,17 +138,18 @@ done:
     return status;
 }
 
-/* The background that was found in a chunk, against the fill value of its dataset. */
+/* The background that was found in a chunk, against the fill value of its dataset: voxels that were
+ * never written would change. Without a threshold everything that differs is kept. */
 static medroi_status check_found_background(const medroi_h5_config *config,
                                             const medroi_h5_memory *stream, medroi_error *error) {
     medroi_header header;
     size_t preamble_nbytes;
     medroi_status status;
-    if (!config->has_fill) {
+    if (!config->has_fill || !config->settings.auto_background) {
         return MEDROI_OK;
     }
     status = medroi_read_preamble(stream->data, stream->nbytes, &header, &preamble_nbytes, error);
-    return status == MEDROI_OK
+    return status == MEDROI_OK && !isnan(header.threshold)
                ? medroi_h5_compare_fill(&config->layout, header.background, config->fill, error)
                : status;
 }
@@ -193,7 +199,7 @@ medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void
     if (status == MEDROI_OK && config.has_key) {
         status = medroi_h5_need_hook(config.settings.inner_id, error);
         if (status == MEDROI_OK) {
-            status = medroi_h5_hosted_encode(config.key, &config.layout, data, out, error);
+            status = medroi_h5_hosted_encode(&config, &config.layout, data, out, error);
         }
     } else if (status == MEDROI_OK) {
         status = encode_native(&config, data, out, error);
@@ -207,14 +213,18 @@ medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void
     return status;
 }
 
+int medroi_h5_same_chunk(const medroi_layout *one, const medroi_layout *other) {
+    int same = one->ndim == other->ndim && one->kind == other->kind &&
+               one->itemsize == other->itemsize && one->big_endian == other->big_endian;
+    for (int32_t i = 0; same && i < one->ndim; i++) {
+        same = one->shape[i] == other->shape[i];
+    }
+    return same;
+}
+
 static medroi_status check_chunk(const medroi_layout *expected, const medroi_layout *found,
                                  medroi_error *error) {
-    int same = expected->ndim == found->ndim && expected->kind == found->kind &&
-               expected->itemsize == found->itemsize && expected->big_endian == found->big_endian;
-    for (int32_t i = 0; same && i < expected->ndim; i++) {
-        same = expected->shape[i] == found->shape[i];
-    }
-    if (same) {
+    if (medroi_h5_same_chunk(expected, found)) {
         return MEDROI_OK;
     }
     return medroi_fail(error, MEDROI_CORRUPT_STREAM,
@@ -271,6 +281,9 @@ medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void
                     (medroi_part_count(&header) == 0 || medroi_find_inner(header.inner_id) != NULL);
     if (status == MEDROI_OK && !is_native) {
         status = medroi_h5_need_hook(header.inner_id, error);
+    }
+    if (status == MEDROI_OK && out->admit != NULL) {
+        status = out->admit(out->owner, words, n_words, &header.layout, error);
     }
     if (status == MEDROI_OK) {
         status = provide(out, layout_nbytes(&header.layout), error);

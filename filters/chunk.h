@@ -7,14 +7,25 @@
 #include <stdbool.h>
 
 /* Where the bytes of a result go. They are allocated once, with an upper bound of their number;
- * without `allocate`, `data` is the caller's own memory of `capacity` bytes, and must fit. */
+ * without `allocate`, `data` is the caller's own memory of `capacity` bytes, and must fit. HDF5
+ * reads a whole chunk from what it is given, however large that is: `admit` refuses a decoded array
+ * that is none of its chunks, before anything is allocated. */
 typedef struct medroi_h5_memory {
     void *(*allocate)(size_t nbytes, bool clear);
     int (*release)(void *);
+    medroi_status (*admit)(const void *owner, const unsigned *words, size_t n_words,
+                           const medroi_layout *found, medroi_error *error);
+    const void *owner;
     void *data;
     size_t capacity;
     size_t nbytes;
 } medroi_h5_memory;
+
+/* 1: integers and floats, which have a background; everything else is kept whole. */
+int medroi_h5_is_number(const medroi_layout *layout);
+
+/* 1: the same shape, kind, itemsize and byte order. */
+int medroi_h5_same_chunk(const medroi_layout *one, const medroi_layout *other);
 
 /* 1: no voxel that differs from the background is ever discarded. */
 int medroi_h5_keeps_all(const medroi_settings *settings, const medroi_layout *layout);
@@ -31,7 +42,7 @@ medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi
 medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void *data,
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error);
 
-/* Without a local part in the words, the chunk is what the stream says. */
+/* Without a local part in the words, the chunk is what the stream says, where `out` admits it. */
 medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void *stream,
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error);
 

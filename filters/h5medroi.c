@@ -3,6 +3,7 @@
 #include "hdf5_api.h"
 #include "interface.h"
 #include "local.h"
+#include "open_datasets.h"
 #include "report.h"
 
 #include <stdlib.h>
@@ -74,6 +75,8 @@ static size_t filter(unsigned flags, size_t n_words, const unsigned *words, size
     }
     out.allocate = hdf5->allocate_memory;
     out.release = hdf5->free_memory;
+    out.admit = medroi_h5_admit;
+    out.owner = hdf5;
     if (flags & H5_FLAG_REVERSE) {
         status = medroi_h5_decode(words, n_words, *data, nbytes, &out, &error);
     } else {
@@ -104,7 +107,10 @@ EXPORT const medroi_h5_interface *medroi_h5_get_interface(void);
 
 int H5PLget_plugin_type(void) { return H5_PLUGIN_FILTER; }
 
-const void *H5PLget_plugin_info(void) { return &medroi_class; }
+const void *H5PLget_plugin_info(void) {
+    medroi_h5_forget_datasets();
+    return &medroi_class;
+}
 
 static void *allocate(size_t nbytes, bool clear) {
     return clear ? calloc(1, nbytes) : malloc(nbytes);

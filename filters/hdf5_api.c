@@ -55,8 +55,24 @@ static int resolve(void *handle, medroi_hdf5_api *api) {
         {"H5Tget_super", &api->get_super},
         {"H5Tget_nmembers", &api->get_nmembers},
         {"H5Tget_member_name", &api->get_member_name},
+        {"H5Tget_member_type", &api->get_member_type},
+        {"H5Tget_member_offset", &api->get_member_offset},
         {"H5Tis_variable_str", &api->is_variable_str},
         {"H5Tclose", &api->close_type},
+        {"H5Fget_obj_count", &api->get_obj_count},
+        {"H5Fget_obj_ids", &api->get_obj_ids},
+        {"H5Dget_create_plist", &api->get_create_plist},
+        {"H5Dget_type", &api->get_type},
+        {"H5Pget_layout", &api->get_layout},
+        {"H5Pclose", &api->close_plist},
+        {"H5Pget_virtual_count", &api->get_virtual_count},
+        {"H5Pget_virtual_filename", &api->get_virtual_filename},
+        {"H5Pget_virtual_dsetname", &api->get_virtual_dsetname},
+        {"H5Fget_name", &api->get_file_name},
+        {"H5Fopen", &api->open_file},
+        {"H5Fclose", &api->close_file},
+        {"H5Dopen2", &api->open_dataset},
+        {"H5Dclose", &api->close_dataset},
         {"H5Epush2", &api->push_error},
         {"H5Ecreate_stack", &api->create_stack},
         {"H5Eset_current_stack", &api->set_current_stack},
@@ -71,8 +87,11 @@ static int resolve(void *handle, medroi_hdf5_api *api) {
         }
     }
     (void)look_up(handle, "H5Eis_paused", &api->is_paused);
-    return api->get_libversion(&major, &minor, &release) >= 0 &&
-           (major > 1 || (major == 1 && minor >= 10));
+    if (api->get_libversion(&major, &minor, &release) < 0) {
+        return 0;
+    }
+    api->checks_chunks = major > 2 || (major == 2 && minor >= 2);
+    return major > 1 || (major == 1 && minor >= 10);
 }
 
 static library *find(void *base) {

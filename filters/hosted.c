@@ -65,11 +65,16 @@ static medroi_status finish(int status, medroi_error *error) {
     return error->status;
 }
 
-medroi_status medroi_h5_hosted_encode(uint64_t key, const medroi_layout *layout, const void *data,
-                                      medroi_h5_memory *out, medroi_error *error) {
+medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medroi_layout *layout,
+                                      const void *data, medroi_h5_memory *out,
+                                      medroi_error *error) {
+    const uint64_t *background = config->background_kind == MEDROI_H5_BACKGROUND_FILL
+                                     ? &config->settings.region.background
+                                     : NULL;
     int status;
     error->text[0] = '\0';
-    status = hook.encode(key, layout, data, reserve, out, error->text, sizeof error->text);
+    status = hook.encode(config->key, layout, background, data, reserve, out, error->text,
+                         sizeof error->text);
     if (status == MEDROI_OK && data != NULL && out->data == NULL) {
         return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a coded chunk");
     }

@@ -10,9 +10,11 @@ typedef void *(*medroi_h5_reserve)(void *context, size_t nbytes);
 
 /* Both return a medroi_status and write a message into `text` where it is not MEDROI_OK. */
 typedef struct medroi_h5_hook {
-    /* `data` may be NULL: only say whether the key is known. */
-    int (*encode)(uint64_t key, const medroi_layout *layout, const void *data,
-                  medroi_h5_reserve reserve, void *context, char *text, size_t text_nbytes);
+    /* `background` holds element bits where the settings behind the key name none, else NULL.
+     * `data` may be NULL: only say whether the key is known. */
+    int (*encode)(uint64_t key, const medroi_layout *layout, const uint64_t *background,
+                  const void *data, medroi_h5_reserve reserve, void *context, char *text,
+                  size_t text_nbytes);
     int (*decode)(const void *stream, size_t nbytes, void *data, size_t data_nbytes, char *text,
                   size_t text_nbytes);
 } medroi_h5_hook;
@@ -23,9 +25,9 @@ void medroi_h5_set_hook(const medroi_h5_hook *hook);
 /* Refuse with the codec's name, unless there is a hook. */
 medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error);
 
-/* data == NULL: only whether the key is known. */
-medroi_status medroi_h5_hosted_encode(uint64_t key, const medroi_layout *layout, const void *data,
-                                      medroi_h5_memory *out, medroi_error *error);
+/* `config` was resolved for `layout`. data == NULL: only whether the key is known. */
+medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medroi_layout *layout,
+                                      const void *data, medroi_h5_memory *out, medroi_error *error);
 medroi_status medroi_h5_hosted_decode(const void *stream, size_t nbytes, medroi_h5_memory *out,
                                       medroi_error *error);
 

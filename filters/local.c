@@ -4,8 +4,6 @@
 #include "chunk.h"
 #include "element.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* One dataset that is being created. */
@@ -43,26 +41,6 @@ static medroi_status read_words(const medroi_hdf5_api *hdf5, medroi_hid dcpl, da
     return medroi_h5_parse(found->words, found->n_words, &found->config, error);
 }
 
-static medroi_status read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_layout *layout,
-                                medroi_error *error) {
-    uint64_t sizes[32] = {0};
-    int ndim = hdf5->get_chunk(dcpl, 32, sizes);
-    if (ndim < 1 || ndim > MEDROI_H5_MAX_NDIM) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "found a chunk of %d axes, expected 1 to %d", ndim, MEDROI_H5_MAX_NDIM);
-    }
-    layout->ndim = ndim;
-    for (int i = 0; i < ndim; i++) {
-        if (sizes[i] < 1 || sizes[i] > UINT32_MAX) {
-            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "axis %d of the chunk has %" PRIu64 " voxels, expected at most %u",
-                               i, sizes[i], UINT32_MAX);
-        }
-        layout->shape[i] = (int64_t)sizes[i];
-    }
-    return MEDROI_OK;
-}
-
 static uint64_t element_bits(const uint8_t *element, const medroi_layout *layout) {
     uint64_t bits = 0;
     for (unsigned i = 0; i < layout->itemsize; i++) {
@@ -72,16 +50,20 @@ static uint64_t element_bits(const uint8_t *element, const medroi_layout *layout
     return bits;
 }
 
-/* Voxels that nobody wrote hold the fill value, also in chunks that reach past the edge: what is
- * outside the region of such a chunk would come back as background. */
-static medroi_status check_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
-                                dataset *found, medroi_error *error) {
-    const medroi_settings *settings = &found->config.settings;
+/* Only while a dataset is being created: later the fill value of HDF5's own creation list has no
+ * type of its own, and HDF5 crashes where it is asked for it. What is found now stays in cd_values.
+ */
+static medroi_status read_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
+                               dataset *found, medroi_error *error) {
     uint8_t element[8] = {0};
     int defined = H5_FILL_UNDEFINED;
     found->config.has_fill = 0;
-    if (medroi_h5_keeps_all(settings, &found->layout) ||
-        hdf5->fill_value_defined(dcpl, &defined) < 0 || defined == H5_FILL_UNDEFINED) {
+    if (medroi_h5_keeps_all(&found->config.settings, &found->layout) &&
+        found->config.background_kind != MEDROI_H5_BACKGROUND_FILL) {
+        return MEDROI_OK;
+    }
+    if (!medroi_h5_is_number(&found->layout) || hdf5->fill_value_defined(dcpl, &defined) < 0 ||
+        defined == H5_FILL_UNDEFINED) {
         return MEDROI_OK;
     }
     if (hdf5->get_fill_value(dcpl, type, element) < 0) {
@@ -89,16 +71,25 @@ static medroi_status check_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, me
                            "the dataset's fill value cannot be read as one of its elements");
     }
     found->config.fill = element_bits(element, &found->layout);
-    found->config.has_fill = settings->auto_background;
-    if (settings->auto_background) {
+    found->config.has_fill = 1;
+    return MEDROI_OK;
+}
+
+/* Voxels that nobody wrote hold the fill value, also in chunks that reach past the edge: what is
+ * outside the region of such a chunk would come back as background. */
+static medroi_status check_fill(dataset *found, medroi_error *error) {
+    const medroi_settings *settings = &found->config.settings;
+    if (!found->config.has_fill || settings->auto_background ||
+        found->config.background_kind == MEDROI_H5_BACKGROUND_FILL) {
         return MEDROI_OK;
     }
+    found->config.has_fill = 0; /* words 8-9 hold the background, which is the same */
     return medroi_h5_compare_fill(&found->layout, settings->region.background, found->config.fill,
                                   error);
 }
 
 static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
-                             dataset *found, medroi_error *error) {
+                             int is_new, dataset *found, medroi_error *error) {
     medroi_status status;
     memset(found, 0, sizeof *found);
     status = check_position(hdf5, dcpl, error);
@@ -106,10 +97,13 @@ static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medro
         status = read_words(hdf5, dcpl, found, error);
     }
     if (status == MEDROI_OK) {
-        status = read_chunk(hdf5, dcpl, &found->layout, error);
+        status = medroi_h5_read_chunk(hdf5, dcpl, &found->layout, error);
     }
     if (status == MEDROI_OK) {
         status = medroi_h5_element(hdf5, type, &found->layout, error);
+    }
+    if (status == MEDROI_OK && is_new) {
+        status = read_fill(hdf5, dcpl, type, found, error);
     }
     if (status == MEDROI_OK) {
         status = medroi_h5_resolve(&found->config, &found->layout, error);
@@ -117,13 +111,13 @@ static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medro
     if (status == MEDROI_OK) {
         status = medroi_h5_check_inner(&found->config, &found->layout, error);
     }
-    return status == MEDROI_OK ? check_fill(hdf5, dcpl, type, found, error) : status;
+    return status == MEDROI_OK && is_new ? check_fill(found, error) : status;
 }
 
 medroi_status medroi_h5_check_dataset(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
                                       medroi_error *error) {
     dataset found;
-    return inspect(hdf5, dcpl, type, &found, error);
+    return inspect(hdf5, dcpl, type, 0, &found, error);
 }
 
 medroi_status medroi_h5_set_local(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
@@ -131,7 +125,7 @@ medroi_status medroi_h5_set_local(const medroi_hdf5_api *hdf5, medroi_hid dcpl, 
     dataset found;
     unsigned words[MEDROI_H5_MAX_WORDS];
     size_t n_words = 0;
-    medroi_status status = inspect(hdf5, dcpl, type, &found, error);
+    medroi_status status = inspect(hdf5, dcpl, type, 1, &found, error);
     if (status == MEDROI_OK) {
         status =
             medroi_h5_add_local(&found.config, found.words, &found.layout, words, &n_words, error);

@@ -135,7 +135,7 @@ static medroi_status resolve_background(medroi_h5_config *config, const medroi_l
     int fits;
     if (layout->kind == 'f') {
         fits = float_bits(&asked, layout, &bits);
-    } else if (layout->kind == 'S' || layout->kind == 'V') {
+    } else if (layout->kind == 'S' || layout->kind == 'V' || layout->kind == 'c') {
         fits = asked.number == 0;
     } else {
         fits = integer_bits(&asked, layout, &bits);
@@ -156,11 +156,22 @@ static medroi_status resolve_background(medroi_h5_config *config, const medroi_l
     return MEDROI_OK;
 }
 
+/* Elements that are not numbers are all kept: what the background is does not matter there. */
+static void take_fill(medroi_h5_config *config, const medroi_layout *layout) {
+    int is_number = layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f';
+    uint64_t mask = layout->itemsize >= 8 ? UINT64_MAX : ((uint64_t)1 << 8 * layout->itemsize) - 1;
+    config->settings.region.background = config->has_fill && is_number ? config->fill & mask : 0;
+}
+
 medroi_status medroi_h5_resolve(medroi_h5_config *config, medroi_layout *layout,
                                 medroi_error *error) {
     medroi_status status = resolve_axes(config, layout, error);
-    if (status == MEDROI_OK && !config->settings.auto_background) {
-        status = resolve_background(config, layout, error);
+    if (status != MEDROI_OK || config->settings.auto_background) {
+        return status;
     }
-    return status;
+    if (config->background_kind == MEDROI_H5_BACKGROUND_FILL) {
+        take_fill(config, layout);
+        return MEDROI_OK;
+    }
+    return resolve_background(config, layout, error);
 }

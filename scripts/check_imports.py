@@ -19,6 +19,7 @@ LAYERS = {
     "_kernel": 1,
     "arrays": 2,
     "selection": 2,
+    "decoded": 3,
     "roi": 3,
     "stream": 3,
     "inner": 3,
@@ -79,7 +80,8 @@ PUBLIC = {
 # between do not know each other. What is in no group is an inner codec's.
 KERNEL_GROUPS = {
     "base": r"(medroi|bytes|layout|crc32|error|parallel|range_coder)\w*",
-    "region": r"(region|rows|source|background|differs|miss|otsu|threshold|hull|opening|roi)\w*",
+    "region": r"(region|rows|select|source|background|differs|miss|otsu|threshold|hull|opening)\w*"
+    r"|roi\w*",
     "stream": r"stream\w*",
     "pipeline": r"(pipeline|settings)",
 }

@@ -14,10 +14,10 @@ first="${3:-0}"
 
 sanitizers=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 mkdir -p build/fuzz
-for program in decode region hdf5 mixture; do
+for program in decode region hdf5 datasets mixture; do
     filters=()
-    if [ "$program" = hdf5 ]; then
-        filters=(-Ifilters filters/*.c)
+    if [ "$program" = hdf5 ] || [ "$program" = datasets ]; then
+        filters=(-Ifilters filters/*.c tests/fuzz/fake_hdf5.c)
     fi
     "${CC:-cc}" -std=c11 -g -O1 "${sanitizers[@]}" -Isrc/kernel "${KERNEL_MACROS[@]}" \
         "tests/fuzz/fuzz_$program.c" tests/fuzz/random.c tests/fuzz/mutate.c src/kernel/*.c "${filters[@]}" \
@@ -28,6 +28,7 @@ done
 export ASAN_OPTIONS="max_allocation_size_mb=256:detect_leaks=1:${ASAN_OPTIONS:-}"
 shopt -s nullglob
 build/fuzz/fuzz_region "$((seconds / 4))" "$seed" "$first"
-build/fuzz/fuzz_hdf5 "$((seconds / 4))" "$seed" "$first"
+build/fuzz/fuzz_hdf5 "$((seconds / 8))" "$seed" "$first"
+build/fuzz/fuzz_datasets "$((seconds / 8))" "$seed" "$first"
 build/fuzz/fuzz_mixture "$((seconds / 8))" "$seed" "$first"
-build/fuzz/fuzz_decode "$((seconds - seconds / 4 * 2 - seconds / 8))" "$seed" "$first" tests/golden/*.medroi
+build/fuzz/fuzz_decode "$((seconds - seconds / 4 - seconds / 8 * 3))" "$seed" "$first" tests/golden/*.medroi

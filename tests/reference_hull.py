@@ -70,7 +70,7 @@ def near(labels: npt.NDArray[np.int_], component: int, shape: tuple[int, ...]) -
 
 
 def with_islands(hull: Mask, counted: npt.NDArray[np.int_], max_miss_rate: float) -> Mask:
-    """A hull and the tiles outside it that hold 3 voxels of tissue; fewer, where that is not enough.
+    """A hull and the tiles outside it with 3 voxels of tissue; fewer, where that is not enough.
 
     `counted` is the number of tissue voxels at each place of the volume.
     """
@@ -114,7 +114,8 @@ def expected_hull(
     left_out = []
     for i in sorted(dropped, key=lambda i: -sizes[i]):
         component = voxels(labels == i + 1, LABEL, solid.shape)
-        if (component & ~hull).any():
+        outside = component & ~hull
+        if (outside if largest else outside & (counted > 0)).any():
             bounds = [(int(found.min()), int(found.max()) + 1) for found in np.nonzero(component)]
             left_out.append((int(sizes[i]), tuple(bounds[: union.ndim])))
     missed = int(counted[~hull].sum())

@@ -72,7 +72,7 @@ def test_every_scan_method_region_and_protocol_is_a_row(report):
             assert row.decode_s > 0
 
 
-def test_one_peak_and_one_outline_serve_all_methods_of_a_scan(report):
+def test_one_peak_and_one_set_of_voxels_serve_all_methods_of_a_scan(report):
     peaks = {}
     for row in read_results(report / "results.csv"):
         if row.status == "ok":
@@ -277,7 +277,11 @@ def test_the_shipped_scan_gives_a_report(head_path: Path, tmp_path):
     }
     assert {row.status for row in rows.values()} == {"ok"}
     lossless = {region: rows["medroi", "predict3d", region] for region in ("full", "box", "hull")}
-    assert lossless["full"].psnr_db == lossless["hull"].psnr_db == float("inf")
+    assert lossless["full"].psnr_db == lossless["full"].psnr_volume_db == float("inf")
+    assert len({row.signal_voxels for row in lossless.values()}) == 1
+    for row in lossless.values():
+        assert (row.psnr_db == float("inf")) == (row.missed_voxels == 0)
+        assert row.miss_rate < 0.01
     ratios = [lossless[region].compression_ratio for region in ("full", "box", "hull")]
     assert ratios == sorted(ratios)
     assert ratios[2] / ratios[0] > 1.5

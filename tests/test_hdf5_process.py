@@ -87,19 +87,125 @@ with h5py.File(sys.argv[1]) as file:
     assert int(found) == int(blob(SHAPE).astype(int).sum())
 
 
-def test_register_reaches_a_library_that_is_loaded_later(tmp_path):
+@pytest.fixture
+def scan_path(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
-    script = """
-import sys, medroi, h5py
-from medroi import plugins
-assert not h5py.h5z.filter_avail(33054)
-paths = plugins.register()
-assert len(paths) >= 1, paths
+    return tmp_path / "a.h5"
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import medroi, h5py",
+        "import h5py, medroi",
+        "import medroi; from h5py import h5z; import h5py",
+        "import medroi, importlib, h5py; importlib.reload(h5py)",
+        "import medroi, sys; del sys.modules['medroi']; import medroi, h5py",
+        "import importlib.util, medroi; importlib.util.find_spec('h5py'); import h5py",
+    ],
+)
+def test_medroi_may_be_imported_before_and_after(scan_path, imports):
+    script = (
+        f"{imports}\nimport sys"
+        + """
 assert h5py.h5z.filter_avail(33054)
-h5py.File(sys.argv[1])["scan"][...]
+with h5py.File(sys.argv[1], "r+") as file:
+    file["scan"][0, 0, 0] = 1
+with h5py.File(sys.argv[1]) as file:
+    print(int(file["scan"][...].astype(int).sum()))
 """
-    run_python(script, tmp_path / "a.h5")
+    )
+    assert int(run_python(script, scan_path).stdout) == int(blob(SHAPE).astype(int).sum()) + 1
+
+
+def test_a_library_that_ctypes_loaded_is_reached_by_register(scan_path):
+    script = """
+import ctypes, glob, importlib.util, sys, medroi
+from medroi import plugins
+h5py = importlib.util.find_spec("h5py").submodule_search_locations[0]
+for path in glob.glob(h5py + "/../h5py.libs/*.so*") * 2:
+    try:
+        ctypes.CDLL(path)
+    except OSError:
+        pass
+assert len(plugins.register()) >= 1
+library = plugins.libraries()[0]
+assert library.H5Zfilter_avail(33054) == 1
+"""
+    run_python(script)
+
+
+def test_an_import_that_fails_is_that_of_python(tmp_path):
+    script = """
+import medroi, sys
+sys.path.insert(0, sys.argv[1])
+try:
+    import h5py
+except ZeroDivisionError:
+    print("as it should")
+assert "h5py" not in sys.modules
+"""
+    (tmp_path / "h5py").mkdir()
+    (tmp_path / "h5py" / "__init__.py").write_text("1 / 0")
+    assert run_python(script, tmp_path).stdout == "as it should\n"
+
+
+PATH_AFTER = "import os, medroi, h5py; print(os.environ['HDF5_PLUGIN_PATH'])"
+
+
+def path_after(value=None, script=PATH_AFTER):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    environment.pop("HDF5_PLUGIN_PATH", None)
+    if value is not None:
+        environment["HDF5_PLUGIN_PATH"] = value
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+    )
+    return ran.stdout.strip().split(os.pathsep)
+
+
+def test_the_folders_of_others_stay_in_the_path(tmp_path):
+    ours, theirs = plugins.plugin_path(), [str(tmp_path), "/nowhere/at/all"]
+    for value in (theirs, [*theirs, ours], [ours, *theirs]):
+        found = path_after(os.pathsep.join(value))
+        assert found[0] == ours
+        assert [path for path in found if path != ours][:2] == theirs
+    only = "import os, medroi; print(os.environ['HDF5_PLUGIN_PATH'])"
+    assert path_after(theirs[0], only) == [ours, theirs[0]]
+
+
+KNOWN = """
+import ctypes, h5py
+{}
+library = ctypes.PyDLL(h5py.h5p.__file__)
+size, text = ctypes.c_uint(), ctypes.create_string_buffer(999)
+library.H5PLsize(ctypes.byref(size))
+found = [library.H5PLget(index, text, 999) and text.value.decode() for index in range(size.value)]
+print(":".join(path for path in found if "medroi" not in path))
+"""
+
+
+def test_the_folder_that_a_library_was_built_with_stays():
+    plain = path_after(script=KNOWN.format(""))
+    assert plain
+    assert path_after(script=KNOWN.format("import medroi")) == plain
+    assert path_after(script="import medroi" + KNOWN.format("")) == plain
+    after = path_after(script=PATH_AFTER)
+    assert after == [plugins.plugin_path(), *plain]
+
+
+CHILD = """
+import subprocess, sys
+import medroi, h5py
+child = "import h5py, sys; print(int(h5py.File(sys.argv[1])['scan'][...].astype(int).sum()))"
+subprocess.run([sys.executable, "-c", child, sys.argv[1]], check=True)
+"""
+
+
+def test_processes_that_this_one_starts_read(scan_path):
+    found = run_python(CHILD, scan_path).stdout
+    assert int(found) == int(blob(SHAPE).astype(int).sum())
 
 
 def test_importing_medroi_loads_nothing_of_hdf5():

@@ -45,7 +45,8 @@ def test_a_filter_in_front_is_refused(file, more, name):
 
 @pytest.mark.parametrize("fill", [7, -1])
 def test_a_fill_value_that_is_not_the_background_is_refused(file, fill):
-    assert_not_created(file, f"background is 0 and the dataset's fill value {fill}", fillvalue=fill)
+    match = f"background is 0 and the dataset's fill value {fill}"
+    assert_not_created(file, match, options=MedROIFilter(background=0), fillvalue=fill)
 
 
 def test_a_background_that_is_not_the_default_fill_value_is_refused(file):
@@ -61,16 +62,37 @@ def test_a_lossless_filter_takes_any_fill_value(file):
 
 def test_a_background_found_in_a_chunk_must_be_the_fill_value(file):
     array = blob((16, 16, 16), background=-1000)
-    options = MedROIFilter(background="auto")
+    options = MedROIFilter(background="auto", threshold="mean")
     with pytest.raises(REFUSED, match="background is -1000 and the dataset's fill value 0"):
         dataset(file, array, (16, 16, 16), options)
     made = dataset(file, array, (16, 16, 16), options, name="b", fillvalue=-1000)
     assert (made[...] == array).all()
 
 
+def test_a_background_found_in_a_chunk_that_is_kept_whole_may_be_another(file):
+    array = blob((16, 16, 16), background=-1000)
+    made = file.create_dataset(
+        "scan",
+        shape=(20, 16, 16),
+        chunks=(16, 16, 16),
+        dtype="<i2",
+        **MedROIFilter(background="auto"),
+    )
+    made[:16] = array
+    assert (made[:16] == array).all()
+    assert (made[16:] == 0).all()
+
+
 @pytest.mark.parametrize(
     "dtype",
-    ["<c8", np.dtype([("a", "<i2"), ("b", "<i2")]), np.dtype(("<i2", (3,)))],
+    [
+        np.dtype([("a", "<i2"), ("b", "<i2")]),
+        np.dtype([("r", "<i4"), ("i", "<i4")]),
+        np.dtype([("r", "<f4"), ("i", "<f8")]),
+        np.dtype([("i", "<f4"), ("r", "<f4")]),
+        np.dtype([("r", "<f4"), ("i", "<f4"), ("j", "<f4")]),
+        np.dtype(("<i2", (3,))),
+    ],
     ids=str,
 )
 def test_an_element_that_a_stream_cannot_hold_is_refused(file, dtype):
@@ -131,9 +153,10 @@ DEFAULTS = MedROIFilter().filter_options
         ((1, 2 | 3 << 16), "inner codec word"),
         ((*DEFAULTS, 5), "13 words from the user"),
         ((1, 2 | 2 << 16, *DEFAULTS[2:11]), "needs 12"),
-        ((*DEFAULTS[:2], 5), "threshold rule 5"),
+        ((*DEFAULTS[:2], 6), "threshold rule 6"),
         ((*DEFAULTS[:2], 2 | 2 << 4), "region 2"),
-        ((*DEFAULTS[:2], 2 | 1 << 23), "word 2"),
+        ((*DEFAULTS[:2], 2 | 1 << 24), "word 2"),
+        ((*DEFAULTS[:2], 2 | 1 << 23 | 1 << 6), "word 2"),
         ((*DEFAULTS[:3], 2**31), "padding 2147483648"),
         ((*DEFAULTS[:6], 0, 0x40000000), "max_miss_rate 2"),
         ((*DEFAULTS[:10], 99, 1), "zstd: level 99"),
@@ -163,7 +186,7 @@ def test_a_write_that_fails_stores_no_raw_chunk(file):
         shape=array.shape,
         chunks=array.shape,
         dtype="<i2",
-        **MedROIFilter(background="auto"),
+        **MedROIFilter(background="auto", threshold="mean"),
     )
     with pytest.raises(REFUSED, match="fill value"):
         made[...] = array

@@ -262,10 +262,10 @@ def test_partial_reads_see_the_hull() -> None:
     stream = MedROI("zstd", roi="hull", slice_axis=1).encode(head)
     bounds = ((3, 30), (0, 20), (7, 8))
     reading = decode_selection(bounds)
-    start, stop = next(reading)
+    ranges = next(reading)
     try:
         while True:
-            start, stop = reading.send(stream[start:stop])
+            ranges = reading.send([stream[start:stop] for start, stop in ranges])
     except StopIteration as done:
         part = done.value
     assert np.array_equal(part, MedROI().decode(stream)[tuple(slice(*b) for b in bounds)])

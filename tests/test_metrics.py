@@ -122,3 +122,12 @@ def test_ratio_and_bits_count_what_they_say():
 def test_what_cannot_be_compared_is_refused(wrong):
     with pytest.raises(InvalidArgument):
         wrong(np.arange(12.0).reshape(3, 4))
+
+
+def test_a_missing_value_that_came_back_as_a_number_is_an_infinite_error():
+    original = np.array([[1.0, np.nan], [3.0, 4.0]], np.float32)
+    decoded = np.nan_to_num(original)
+    assert metrics.psnr(original, original, peak=3.0) == math.inf
+    assert metrics.psnr(original, decoded, peak=3.0) == -math.inf
+    assert metrics.psnr(decoded, original, peak=3.0) == -math.inf
+    assert metrics.max_error(original, decoded) == math.inf

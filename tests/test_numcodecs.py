@@ -97,11 +97,24 @@ def test_decoding_into_any_buffer_of_the_caller(order: str) -> None:
         bytes(VOLUME.nbytes),
         np.empty((*VOLUME.shape, 2), "<i2")[..., 0],
         np.empty(VOLUME.nbytes // 8, object),
+        np.empty_like(VOLUME, order="F"),
+        np.empty(VOLUME.shape, ">i2"),
+        np.empty(VOLUME.shape, "<u2"),
+        np.empty(VOLUME.shape[::-1], "<i2"),
+        np.empty(VOLUME.size, "<i2"),
+        np.empty((VOLUME.shape[0], VOLUME.nbytes // VOLUME.shape[0]), "u1"),
     ],
 )
 def test_memory_that_cannot_take_the_array_is_refused(out: object) -> None:
     with pytest.raises((errors.InvalidArgument, TypeError)):
         MedROI().decode(MedROI.lossless().encode(VOLUME), out=out)
+
+
+def test_axes_of_one_voxel_may_be_left_out_of_what_is_filled() -> None:
+    volume = VOLUME[None, :, :, :1].copy()
+    out = np.empty(VOLUME.shape[:2], VOLUME.dtype)
+    MedROI().decode(MedROI.lossless().encode(volume), out=out)
+    assert np.array_equal(out, volume[0, ..., 0])
 
 
 def test_a_view_of_an_f_order_array_stays_in_f_order() -> None:

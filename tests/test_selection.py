@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import medroi
 from medroi import MedROI, codec, errors
+from medroi.selection import narrow
 
 Bounds = Sequence[tuple[int, int]]
 GOLDENS = sorted((Path(__file__).parent / "golden").glob("v*.medroi"))
@@ -23,11 +25,11 @@ def read(stream: bytes, bounds: Bounds | None) -> tuple[np.ndarray, list[tuple[i
     reading, ranges, answer = codec.decode_selection(bounds), [], None
     while True:
         try:
-            start, stop = reading.send(answer)
+            asked = reading.send(answer)
         except StopIteration as done:
             return done.value, ranges
-        ranges.append((start, stop))
-        answer = stream[start:stop]
+        ranges += asked
+        answer = [stream[start:stop] for start, stop in asked]
 
 
 def draw_bounds(data: st.DataObject, shape: tuple[int, ...]) -> Bounds:
@@ -42,8 +44,7 @@ def assert_selected(stream: bytes, bounds: Bounds) -> None:
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     assert found.tobytes() == expected.tobytes()
-    assert all(0 <= start < stop for start, stop in ranges)
-    assert all(stop <= len(stream) for start, stop in ranges if start > 0)
+    assert all(0 <= start < stop <= len(stream) for start, stop in ranges)
 
 
 @given(arrays(DTYPES + OPAQUE_DTYPES, max_axes=8), st.data())
@@ -64,17 +65,64 @@ def test_goldens_are_read_in_part(path: Path, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_a_part_table_longer_than_the_first_read_is_fetched(order: str) -> None:
+def test_preamble_table_and_parts_are_read_one_after_the_other(order: str) -> None:
     array = np.zeros((60, 600, 600), "<u4", order=order)
     array[...] = make_array("<u4", array.shape[1:], "C", 3)
     stream = MedROI.lossless("raw", slice_axis=0, background=1).encode(array)
     assert medroi.inspect(stream).n_parts == 60
     assert_selected(stream, [(41, 43), (5, 9), (500, 600)])
     _, ranges = read(stream, [(41, 43), (5, 9), (500, 600)])
-    assert ranges[0] == (0, codec.FIRST_READ_NBYTES)
-    assert ranges[1][0] == codec.FIRST_READ_NBYTES
+    assert ranges[:2] == [(0, 116), (116, 116 + 60 * 12)]
     assert ranges[2][1] - ranges[2][0] == 2 * 600 * 600 * 4
     assert len(ranges) == 3
+
+
+@st.composite
+def selections(draw: st.DrawFn, shape: tuple[int, ...]) -> Any:
+    """What numpy takes for an array: fewer items than axes, an ellipsis, steps, masks, lists."""
+    items: list[Any] = []
+    for size in shape[: draw(st.integers(0, len(shape)))]:
+        index = st.integers(-size, size - 1)
+        bound = st.none() | st.integers(-size - 2, size + 2)
+        step = st.none() | st.integers(-3, 3).filter(bool)
+        items.append(draw(index | st.builds(slice, bound, bound, step)))
+    if draw(st.booleans()):
+        items.append(Ellipsis)
+    return tuple(items)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_narrowed_selection_is_the_selection(data: st.DataObject) -> None:
+    array = np.arange(5 * 7 * 3).reshape(5, 7, 3)
+    selection = data.draw(selections(array.shape))
+    narrowed = narrow(selection, array.shape)
+    block = array[tuple(slice(*pair) for pair in narrowed.bounds)]
+    assert np.array_equal(block[narrowed.inside], array[selection])
+    touched = np.zeros(array.shape, bool)
+    touched[selection] = True
+    for axis, indices in enumerate(narrowed.indices):
+        others = tuple(k for k in range(3) if k != axis)
+        if touched.any():
+            assert indices.tolist() == np.flatnonzero(touched.any(others)).tolist()
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        ([0, -1, 3], slice(None), [2, 0, 2]),
+        (np.array([[0], [4]], "u1"), np.array([1, -7]), 2),
+        (np.array([True, False, False, True, False]), slice(1, 5, 2), -1),
+        (np.array([], int), slice(None)),
+        np.arange(5 * 7 * 3).reshape(5, 7, 3) % 4 == 0,
+        (None, slice(2), 3),
+    ],
+)
+def test_arrays_of_indices_and_masks_are_narrowed(selection: Any) -> None:
+    array = np.arange(5 * 7 * 3).reshape(5, 7, 3)
+    narrowed = narrow(selection, array.shape)
+    block = array[tuple(slice(*pair) for pair in narrowed.bounds)]
+    assert np.array_equal(block[narrowed.inside], array[selection])
 
 
 def test_the_whole_array_needs_no_bounds() -> None:

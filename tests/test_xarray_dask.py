@@ -84,12 +84,20 @@ def test_xarray_appends_and_selects(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["<i2", "<f4"])
 def test_xarray_needs_no_fill_value_to_keep_tissue(dtype: str, tmp_path: Path) -> None:
     volume = VOLUME.astype(dtype)
-    encoding = {"t1": {"serializer": MedROICodec(threshold=50), "compressors": None}}
+    codec = MedROICodec(threshold=50, background=0)
+    encoding = {"t1": {"serializer": codec, "compressors": None}}
     data = xr.Dataset({"t1": (AXES, volume)})
     data.to_zarr(tmp_path / "scan.zarr", encoding=encoding, consolidated=False)
     found = xr.open_zarr(tmp_path / "scan.zarr", consolidated=False)["t1"].to_numpy()
     assert np.array_equal(found[volume >= 50], volume[volume >= 50])
     assert not found[0].any()
+
+
+def test_air_does_not_become_missing_beside_a_fill_value_of_nan(tmp_path: Path) -> None:
+    volume = VOLUME.astype("<f4")
+    encoding = {"serializer": MedROICodec(), "compressors": None}
+    found = written(volume, encoding, 3, tmp_path / "scan.zarr")
+    assert np.array_equal(found, volume)
 
 
 @pytest.mark.parametrize("reader", ["xarray", "dask"])
@@ -151,3 +159,88 @@ def test_xarray_writes_from_workers(client: Client, tmp_path: Path) -> None:
     data.to_zarr(path, encoding={"t1": ENCODINGS[3]}, consolidated=False)
     found = xr.open_zarr(path, consolidated=False)["t1"]
     assert np.array_equal(found.compute(), VOLUME)
+
+
+def masked(kind: str) -> np.ndarray:
+    """A volume of floats with NaN outside a mask, or scattered through air and tissue."""
+    volume = VOLUME.astype("<f4")
+    if kind == "mask":
+        return np.where(VOLUME > 50, volume, np.float32(np.nan))
+    volume[np.random.default_rng(4).random(volume.shape) < 1e-3] = np.nan
+    return volume
+
+
+def written(data: np.ndarray, encoding: dict[str, Any], zarr_format: int, path: Path) -> Any:
+    xr.Dataset({"t1": (AXES, data)}).to_zarr(
+        path, zarr_format=zarr_format, encoding={"t1": encoding}, consolidated=False
+    )
+    return xr.open_zarr(path, consolidated=False)["t1"].load()
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("options", [{}, {"roi": "hull"}, {"threshold": "mean", "background": 0}])
+@pytest.mark.parametrize("kind", ["mask", "scattered"])
+def test_nan_comes_back_from_xarray_as_nan(
+    kind: str, options: dict[str, Any], zarr_format: int, tmp_path: Path
+) -> None:
+    data = masked(kind)
+    encoding = {
+        2: {"compressors": MedROI(**options)},
+        3: {"serializer": MedROICodec(**options), "compressors": None},
+    }[zarr_format]
+    found = written(data, encoding, zarr_format, tmp_path / "scan.zarr")
+    assert np.array_equal(np.isnan(found), np.isnan(data))
+    assert np.array_equal(found.to_numpy()[data > 50], data[data > 50])
+    assert float(found.where(data > 50).mean()) == float(xr.DataArray(data).where(data > 50).mean())
+
+
+PACKED = {
+    "int16": {"dtype": "int16", "scale_factor": 0.5, "add_offset": 10.0, "_FillValue": -32768},
+    "uint16": {"dtype": "uint16", "scale_factor": 0.5, "_FillValue": 65535},
+}
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("dtype", PACKED)
+@pytest.mark.parametrize("kind", ["mask", "scattered"])
+def test_packed_integers_keep_their_missing_values(
+    kind: str, dtype: str, zarr_format: int, tmp_path: Path
+) -> None:
+    data, packing = masked(kind), PACKED[dtype]
+    missing = packing["_FillValue"]
+    encoding = {
+        2: {**packing, "compressors": MedROI(background=missing)},
+        3: {
+            **packing,
+            "fill_value": missing,
+            "serializer": MedROICodec(),
+            "compressors": None,
+        },
+    }[zarr_format]
+    found = written(data, encoding, zarr_format, tmp_path / "scan.zarr")
+    expected = written(data, packing, zarr_format, tmp_path / "plain.zarr")
+    assert np.array_equal(found, expected, equal_nan=True)
+    assert np.array_equal(np.isnan(found), np.isnan(data))
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_xarray_fills_an_array_region_by_region(zarr_format: int, tmp_path: Path) -> None:
+    path, data = tmp_path / "scan.zarr", masked("mask")
+    encoding = {
+        2: {"compressors": MedROI()},
+        3: {"serializer": MedROICodec(), "compressors": None},
+    }[zarr_format]
+    empty = xr.Dataset({"t1": (AXES, dask.array.full_like(data, np.nan, chunks=CHUNKS))})
+    empty.to_zarr(
+        path,
+        zarr_format=zarr_format,
+        encoding={"t1": {**encoding, "chunks": CHUNKS}},
+        consolidated=False,
+        compute=False,
+    )
+    for start in range(0, 40, 5):
+        region = slice(start, start + 5)
+        part = xr.Dataset({"t1": (AXES, data[region])})
+        part.to_zarr(path, region={"z": region}, consolidated=False, safe_chunks=False)
+    found = xr.open_zarr(path, consolidated=False)["t1"]
+    assert np.array_equal(found, data, equal_nan=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,34 @@ def test_a_flipped_byte_is_an_error_out_of_zarr(offset: int) -> None:
     store.replace_chunk("1.1.1", bytes(stored))
     with pytest.raises(errors.CorruptStream):
         made[20, 20, 20]
+
+
+def edited(store: CountingStore, **changes: Any) -> zarr.Array:
+    """The array, its `.zarray` edited."""
+    metadata = json.loads(store.chunk(".zarray"))
+    store.replace_chunk(".zarray", json.dumps({**metadata, **changes}).encode())
+    return zarr.open_array(store, mode="r", zarr_format=2)
+
+
+@pytest.mark.parametrize("region", [np.s_[...], np.s_[3], np.s_[20:30, 5, ::3]])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"order": "F"}, r"order C.*\.zarray.*says F"),
+        ({"dtype": ">i2"}, r"<i2.*\.zarray.*says >i2"),
+        ({"chunks": [8, 16, 32]}, r"\(16, 16, 16\).*says \(8, 16, 32\)"),
+    ],
+)
+def test_metadata_that_would_lay_voxels_out_otherwise_are_an_error(
+    changes: dict[str, Any], message: str, region: Any
+) -> None:
+    store = CountingStore()
+    create(store, VOLUME, MedROI.lossless())
+    with pytest.raises(errors.CorruptStream, match=message):
+        edited(store, **changes)[region]
+
+
+def test_an_order_that_changes_nothing_is_none_of_our_business() -> None:
+    store, volume = CountingStore(), VOLUME[:, :1, :1]
+    create(store, volume, MedROI.lossless(), chunks=(16, 1, 1))
+    assert np.array_equal(edited(store, order="F")[...], volume)

@@ -70,16 +70,58 @@ static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t 
     return 1;
 }
 
+/* Whether tissue of one row of voxels, from place `start` to `stop`, lies outside the hull. */
+static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t start, int64_t stop) {
+    const medroi_grid *grid = &o->search->grid;
+    const int64_t e = MEDROI_HULL_EDGE;
+    const uint64_t *row = medroi_bit_row(&o->bits.tissue, layer, y);
+    const uint64_t *tiles = medroi_bit_row(&o->tiles, layer % grid->n_z / e, y / e);
+    int64_t place = medroi_next_set(&o->bits.tissue, row, start);
+    while (place < stop) {
+        int64_t tile = place / grid->inner / e;
+        if (!medroi_get_bit(tiles, tile)) {
+            return 1;
+        }
+        place = medroi_next_clear(&o->tiles, tiles, tile) * e * grid->inner;
+        place = place < stop ? medroi_next_set(&o->bits.tissue, row, place) : stop;
+    }
+    return 0;
+}
+
+/* Whether any tissue in a run of labels lies outside the hull; an island may hold all of it. */
+static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
+    const medroi_grid *grid = &o->search->grid;
+    const int64_t e = MEDROI_LABEL_EDGE;
+    int64_t stop = lesser(run->stop * e, grid->n_x) * grid->inner;
+    if (o->search->options->largest_only) { /* tissue of the others is gone */
+        return !run_is_inside(o, run, z, y);
+    }
+    for (int64_t layer = 0; layer < o->bits.tissue.n_z; layer++) {
+        if (layer % grid->n_z / e != z) {
+            continue;
+        }
+        for (int64_t k = y * e; k < lesser(y * e + e, grid->n_y); k++) {
+            if (row_is_outside(o, layer, k, run->start * e * grid->inner, stop)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+enum { INSIDE, OUTSIDE, KEPT };
+
 /* Mark the roots of components that lie, in part at least, outside the hull. */
 static void mark_outside(outline *o) {
     medroi_components *c = &o->components;
     for (int64_t i = 0; i < c->n_found; i++) {
-        c->n_voxels[c->found[i].root] = 0;
+        c->n_voxels[c->found[i].root] = c->found[i].kept ? KEPT : INSIDE;
     }
     for (int64_t k = 0; k < c->labels.n_z * c->labels.n_y; k++) {
         for (int64_t i = c->row_runs[k]; i < c->row_runs[k + 1]; i++) {
-            if (!run_is_inside(o, &c->runs[i], k / c->labels.n_y, k % c->labels.n_y)) {
-                c->n_voxels[c->runs[i].root] = 1;
+            if (c->n_voxels[c->runs[i].root] == INSIDE &&
+                run_is_outside(o, &c->runs[i], k / c->labels.n_y, k % c->labels.n_y)) {
+                c->n_voxels[c->runs[i].root] = OUTSIDE;
             }
         }
     }
@@ -173,7 +215,7 @@ static int find_hull(outline *o, medroi_region *region) {
     mark_outside(o);
     for (int64_t i = 0; i < o->components.n_found; i++) {
         const medroi_component *component = &o->components.found[i];
-        if (!component->kept && o->components.n_voxels[component->root]) {
+        if (o->components.n_voxels[component->root] == OUTSIDE) {
             leave_out(o, component);
         }
     }

@@ -33,7 +33,7 @@ size_t medroi_block_nbytes(const medroi_block *block) {
 }
 
 int64_t medroi_short_part_extent(const medroi_block *region, const double *params) {
-    const size_t target_nbytes = (size_t)1 << 20;
+    const size_t target_nbytes = (size_t)1 << 19;
     size_t slice_nbytes = medroi_block_nbytes(region) / (size_t)region->shape[0];
     (void)params;
     if (slice_nbytes >= target_nbytes) {

@@ -17,7 +17,7 @@ extern const medroi_inner medroi_jpeg2000;
 extern const medroi_inner medroi_wavelet3d;
 extern const medroi_inner medroi_predict3d;
 
-/* Slices per part for codecs that gain nothing from longer parts: about 1 MiB, which stays in a
+/* Slices per part for codecs that gain nothing from longer parts: about 512 KiB, which stays in a
  * second-level cache between the copy, the checksum and the coder. */
 int64_t medroi_short_part_extent(const medroi_block *region, const double *params);
 

@@ -9,5 +9,5 @@ from medroi.numcodecs_face import MedROI
 
 __all__ = ["MedROI", "StreamInfo", "errors", "inspect"]
 
-# HDF5 libraries that are loaded already can read our datasets from here on.
-plugins.register_quietly()
+# HDF5 libraries that are loaded already, or come later, have our filter from here on.
+plugins.register_now_and_later()

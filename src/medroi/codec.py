@@ -16,8 +16,10 @@ from medroi.inner.base import Block, InnerCodec, NativeCodec
 
 Array = arrays.Array
 
-# Holds the preamble of most arrays, of eight axes too, and the part table behind it.
-FIRST_READ_NBYTES = 512
+# The fixed header and its CRC: no stream is shorter, and some stores refuse to read beyond an end.
+FIRST_READ_NBYTES = _kernel.FIXED_HEADER_NBYTES + 4
+
+Ranges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,8 @@ def decode(
     buf : bytes-like
         One whole stream.
     out : ndarray, optional
-        Dense memory of the array's size in bytes, to decode into in the array's memory order.
+        Decoded into: of the array's shape, dtype, byte order and memory order, or a flat buffer of
+        bytes for the array's memory.
     shape : tuple of int, optional
         What the array must have; a stream of any other is refused.
     dtype : dtype, optional
@@ -363,7 +366,23 @@ def _memory_to_fill(target: Array, header: _kernel.Header) -> arrays.Memory:
         raise InvalidArgument(f"out has {target.nbytes} bytes; the stream's array has {nbytes}")
     if not (target.flags.c_contiguous or target.flags.f_contiguous) or not target.flags.writeable:
         raise InvalidArgument("out must be writeable and dense in memory")
+    dtype, order = stream.dtype_of(header), "F" if header.f_order else "C"
+    is_memory = target.ndim == 1 and target.itemsize == 1
+    same_shape = _without_ones(target.shape) == _without_ones(header.shape)
+    flags = target.flags
+    is_same = same_shape and (flags.f_contiguous if header.f_order else flags.c_contiguous)
+    if not is_memory and not (is_same and target.dtype == dtype):
+        raise InvalidArgument(
+            f"out has shape {target.shape}, dtype {target.dtype.str} and order "
+            f"{'F' if arrays.is_f_order(target) else 'C'}; the stream's array has {header.shape}, "
+            f"{dtype.str} and {order}: pass such an array, or a flat buffer of bytes for its memory"
+        )
     return arrays.memory_of(target)
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    """A shape less its axes of size 1, which zarr 2 leaves out of what it wants filled."""
+    return [size for size in shape if size != 1]
 
 
 def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: Any) -> Array:
@@ -386,20 +405,25 @@ def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: A
 def decode_selection(
     bounds: Sequence[tuple[int, int]] | None = None,
     *,
+    indices: Sequence[Array] | None = None,
     shape: tuple[int, ...] | None = None,
     dtype: np.dtype[Any] | None = None,
-) -> Generator[tuple[int, int], Any, Array]:
+) -> Generator[Ranges, Sequence[Any], Array]:
     """Decode a part of an array from a part of its stream, whoever does the reading.
 
-    A generator: it yields byte ranges `(start, stop)` of the stream, wants each sent back as
-    bytes, and returns the decoded selection. A selection outside the region asks for the first
-    `FIRST_READ_NBYTES` only (fewer where the stream is shorter); any other asks for the part
-    table, where there is one, and for the parts that it touches, in one range.
+    A generator: it yields byte ranges `(start, stop)` of the stream, a list at a time, wants each
+    list answered by a list of bytes, and returns the decoded selection. No range ends beyond the
+    end of the stream. A selection outside the region asks for the preamble only; any other asks
+    for the part table as well, where there is one, and for the parts that it touches: those that
+    lie side by side in one range.
 
     Parameters
     ----------
     bounds : sequence of (int, int), optional
         Half-open bounds per array axis; None is the whole array.
+    indices : sequence of ndarray, optional
+        Per array axis the indices inside the bounds that are wanted; None wants all. Of what was
+        not wanted, the result may hold background.
     shape : tuple of int, optional
         What the array must have; a stream of any other is refused.
     dtype : dtype, optional
@@ -416,28 +440,34 @@ def decode_selection(
     InvalidArgument
         For bounds outside the array.
     """
-    head = yield (0, FIRST_READ_NBYTES)
+    (head,) = yield [(0, FIRST_READ_NBYTES)]
     preamble_nbytes = _kernel.peek_preamble_nbytes(head)
     if preamble_nbytes > len(head):
-        head = bytes(head) + bytes((yield (len(head), preamble_nbytes)))
+        (rest,) = yield [(len(head), preamble_nbytes)]
+        head = bytes(head) + bytes(rest)
     header = stream.read_header(head)
     _check_expected(header, shape, dtype)
     wanted = _check_bounds(bounds, header.shape)
     selection = arrays.filled(
         [stop - start for start, stop in wanted], stream.dtype_of(header), header.background
     )
-    numbers = _parts_touched(header, wanted)
-    if numbers:
-        table_stop = preamble_nbytes + stream.table_nbytes(header)
-        if table_stop > len(head):
-            head = bytes(head) + bytes((yield (len(head), table_stop)))
-        parts = stream.parse_table(header, head[preamble_nbytes:table_stop])[
-            numbers.start : numbers.stop
-        ]
-        first = parts[0].start
-        coded = yield (preamble_nbytes + first, preamble_nbytes + parts[-1].stop)
-        for number, part in zip(numbers, parts, strict=True):
-            block = decode_part(header, number, part, coded[part.start - first : part.stop - first])
+    numbers = _parts_touched(header, wanted, indices)
+    if not len(numbers):
+        return selection
+    table: Any = b""
+    if header.n_parts > 1:
+        (table,) = yield [(preamble_nbytes, preamble_nbytes + stream.table_nbytes(header))]
+    parts = stream.parse_table(header, table)
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    starts = [preamble_nbytes + parts[run[0]].start for run in runs]
+    stops = [preamble_nbytes + parts[run[-1]].stop for run in runs]
+    found = yield list(zip(starts, stops, strict=True))
+    for run, coded in zip(runs, found, strict=True):
+        for number in run.tolist():
+            start, stop = (
+                bound - parts[run[0]].start for bound in (parts[number].start, parts[number].stop)
+            )
+            block = decode_part(header, number, parts[number], coded[start:stop])
             _paste(selection, wanted, header, number, block)
     return selection
 
@@ -455,16 +485,22 @@ def _check_bounds(
     return list(bounds)
 
 
-def _parts_touched(header: _kernel.Header, wanted: Sequence[tuple[int, int]]) -> range:
-    overlap = [
-        (max(low, start), min(high, stop))
-        for (low, high), (start, stop) in zip(wanted, header.box, strict=True)
+def _parts_touched(
+    header: _kernel.Header,
+    wanted: Sequence[tuple[int, int]],
+    indices: Sequence[Array] | None,
+) -> Array:
+    """Numbers of the parts that hold what is wanted of the region, ascending."""
+    if indices is None:
+        indices = [np.arange(*pair) for pair in wanted]
+    inside = [
+        found[(found >= start) & (found < stop)]
+        for found, (start, stop) in zip(indices, header.box, strict=True)
     ]
-    if any(low >= high for low, high in overlap):
-        return range(0)
-    axis, extent = header.slice_axis, header.part_extent
-    low, high = (bound - header.box[axis][0] for bound in overlap[axis])
-    return range(low // extent, -(-high // extent))
+    if not all(map(len, inside)):
+        return np.arange(0)
+    first = header.box[header.slice_axis][0]
+    return np.unique((inside[header.slice_axis] - first) // header.part_extent)
 
 
 def _paste(

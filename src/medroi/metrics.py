@@ -76,7 +76,7 @@ def tissue_peak(original: Array, mask: Mask | None = None) -> float:
 def mean_square_error(original: Array, decoded: Array, mask: Mask | None = None) -> float:
     """Mean of the squared differences inside a mask, in squared stored units; float64 sums.
 
-    Voxels with equal bits count as equal, NaN too.
+    Voxels with equal values count as equal, NaN and NaN too; NaN and a number differ infinitely.
 
     Raises
     ------
@@ -264,6 +264,8 @@ def _difference(original: Array, decoded: Array, mask: Mask | None) -> Array:
     with np.errstate(invalid="ignore"):
         difference = second.astype(np.float64) - first.astype(np.float64)
     same = (first == second) | (_is_nan(first) & _is_nan(second))
+    # A missing value that came back as a number, or the other way round, is no small error.
+    difference[np.isnan(difference)] = math.inf
     return np.where(same, 0.0, difference)
 
 

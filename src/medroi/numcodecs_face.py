@@ -9,6 +9,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_ndarray
 
 from medroi import arrays, codec, settings
+from medroi.decoded import as_decoded
 from medroi.inner.base import InnerCodec
 
 
@@ -156,15 +157,18 @@ class MedROI(Codec):
         buf : bytes-like
             One stream.
         out : writeable buffer, optional
-            Decoded into and returned if given.
+            Decoded into and returned if given: an array of the shape, dtype, byte order and
+            memory order encoded, or a flat buffer of bytes.
 
         Raises
         ------
         CorruptStream, UnsupportedVersion, InnerUnavailable
+        InvalidArgument
+            For an `out` of another layout.
         """
         source = arrays.memory_of(arrays.as_dense(ensure_ndarray(buf)))
         if out is None:
-            return codec.decode(source, threads=self._settings.threads)
+            return as_decoded(codec.decode(source, threads=self._settings.threads))
         codec.decode(source, ensure_ndarray(out), threads=self._settings.threads)
         return out
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import h5py
+import hdf5_matrix
+import lying_file
 import numpy as np
 import pytest
 
@@ -49,3 +54,67 @@ def test_refusals_are_said(file) -> None:
     made.id.write_direct_chunk((0, 0, 0), b"no stream")
     with pytest.raises(OSError, match="medroi: corrupt stream"):
         made[...]
+
+
+@pytest.mark.parametrize("options", [{}, {"threshold": None}, {"roi": "hull"}], ids=str)
+@pytest.mark.parametrize("fill_name", hdf5_matrix.FILLS)
+@pytest.mark.parametrize("way", hdf5_matrix.WAYS, ids=lambda way: way.__name__)
+def test_every_way_to_write_is_exact_for_every_fill_value(tmp_path, way, fill_name, options):
+    hdf5_matrix.check(tmp_path / "a.h5", way, MedROIFilter(**options), fill_name)
+
+
+APPEND = """
+import sys, {}
+with h5py.File(sys.argv[1], "r+") as file:
+    file["scan"][8:] = 7
+"""
+
+
+@pytest.mark.parametrize("imports", ["medroi, h5py", "h5py, medroi"])
+def test_the_first_operation_of_a_process_may_be_a_write(tmp_path, imports):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("scan", data=blob(), chunks=CHUNKS, **MedROIFilter())
+    argv = [sys.executable, "-c", APPEND.format(imports), str(tmp_path / "a.h5")]
+    subprocess.run(argv, check=True)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert (file["scan"][:8] == blob()[:8]).all()
+        assert (file["scan"][8:] == 7).all()
+
+
+READ = """
+import sys, h5py, medroi
+try:
+    with h5py.File(sys.argv[1]) as file:
+        print("read", file["scan"][...].sum())
+except OSError as error:
+    print("refused", error)
+"""
+
+
+@pytest.mark.parametrize("words", [lying_file.words_of("i", 2, 2, 3, 4), (1,), ()], ids=str)
+@pytest.mark.parametrize("is_virtual", [False, True])
+def test_a_file_that_lies_is_refused(tmp_path, words, is_virtual):
+    stream = medroi.MedROI.lossless("raw").encode(np.arange(1, 25, dtype="<i2").reshape(2, 3, 4))
+    path = tmp_path / "a.h5"
+    lying_file.make(path, stream, words)
+    if is_virtual:
+        layout = h5py.VirtualLayout((64, 64, 64), "<i2")
+        layout[...] = h5py.VirtualSource("a.h5", "scan", (64, 64, 64))
+        path = tmp_path / "virtual.h5"
+        with h5py.File(path, "w") as file:
+            file.create_virtual_dataset("scan", layout)
+    ran = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.split()[0]) == (0, "refused")
+
+
+def test_a_virtual_dataset_gives_its_sources(tmp_path):
+    for name in ("a", "b"):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.create_dataset("scan", data=blob(), chunks=CHUNKS, **MedROIFilter())
+    layout = h5py.VirtualLayout((2, *SHAPE), "<i2")
+    for index, name in enumerate("ab"):
+        layout[index] = h5py.VirtualSource(f"{name}.h5", "scan", SHAPE)
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("scan", layout)
+    with h5py.File(tmp_path / "virtual.h5") as file:
+        assert (file["scan"][...] == blob()).all()

@@ -1,6 +1,7 @@
 /* Chunks and cd_values, whole and broken, through the HDF5 filter's own code: no crash, no access
  * out of bounds, and never another number of bytes than the chunk has. */
 #include "chunk.h"
+#include "fake_hdf5.h"
 #include "mutate.h"
 #include "random.h"
 
@@ -37,33 +38,17 @@ static void check_refusal(medroi_status status, const medroi_h5_memory *out,
     }
 }
 
-/* User words that a person or a program could give, now and then nonsense. */
-static size_t choose_user(fuzz_random *random, unsigned words[MEDROI_H5_MAX_WORDS]) {
-    static const unsigned start[] = {1, 0x50002, 2, 3, 0, 0, 0xd2f1a9fc, 0x3f60624d, 0, 0, 3, 1};
-    size_t n = sizeof start / sizeof *start;
-    memcpy(words, start, sizeof start);
-    words[2] = (unsigned)fuzz_below(random, 4) | (unsigned)fuzz_below(random, 2) << 3;
-    words[10] = (unsigned)fuzz_below(random, 10);
-    if (fuzz_below(random, 4) == 0) {
-        n = fuzz_below(random, n + 1);
-    }
-    if (n > 0 && fuzz_below(random, 4) == 0) {
-        words[fuzz_below(random, n)] = (unsigned)fuzz_bits(random);
-    }
-    return n;
-}
-
 static int make_chunk(fuzz_random *random, chunk *made) {
     medroi_h5_config config;
     medroi_error error = {MEDROI_OK, ""};
     unsigned user[MEDROI_H5_MAX_WORDS] = {0};
-    size_t n_user = choose_user(random, user);
+    size_t n_user = fake_user_words(random, user);
     memset(made, 0, sizeof *made);
     do {
         made->layout = fuzz_layout(random, 1 << 12);
         made->layout.f_order = 0;
     } while (made->layout.ndim > MEDROI_H5_MAX_NDIM || fuzz_layout_nbytes(&made->layout) == 0 ||
-             strchr("biufSV", made->layout.kind) == NULL);
+             strchr("biufSVc", made->layout.kind) == NULL);
     if (medroi_h5_parse(user, n_user, &config, &error) != MEDROI_OK ||
         medroi_h5_resolve(&config, &made->layout, &error) != MEDROI_OK ||
         medroi_h5_check_inner(&config, &made->layout, &error) != MEDROI_OK ||

@@ -25,7 +25,7 @@ from medroi.scans import progress
 Times = dict[tuple[str, ...], tuple[float, float]]
 
 # Raised by whoever changes what a figure means, so that kept ones are not mixed with new ones.
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)

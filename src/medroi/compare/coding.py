@@ -14,7 +14,8 @@ import medroi
 from medroi.compare import published_wavelet
 from medroi.compare.methods import PEER, Method
 from medroi.compare.published_wavelet import SCALE_NBYTES, Scale
-from medroi.compare.subject import Region, Subject
+from medroi.compare.signal import Region
+from medroi.compare.subject import Subject
 from medroi.scans.kept import kept_mask
 
 Array = npt.NDArray[Any]

@@ -79,8 +79,12 @@ def with_figures(
         region_voxels=found.n_voxels,
         peak=subject.peak,
         psnr_db=psnr_db,
+        psnr_volume_db=metrics.psnr(voxels, decoded, subject.peak),
         ssim=ssim,
         max_error=max_error,
+        signal_voxels=found.n_signal,
+        missed_voxels=found.n_missed,
         miss_rate=found.miss_rate,
+        brightest_dropped=found.brightest_dropped,
         settings=settings_text(coding.config),
     )

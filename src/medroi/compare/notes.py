@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 RATIO = """\
-What a region saves of a lossless codec's bytes stands here. **What it saves of a lossy one's is in
-the next table, not in this one**: at one setting the regions differ in quality as well as in size,
-and with a rate fewer voxels are fewer bytes by definition. A lossless codec's PSNR is finite where
-its region left out voxels of the outline ("missed": the largest share of them in a scan); "exact in
-n" counts scans without a single differing voxel, which no mean includes."""
+What a region saves of a lossless codec's bytes stands here. **What it saves of a lossy one's stands
+under "At matched quality", not here**: at one setting the regions differ in quality as well as in
+size, and with a rate fewer voxels are fewer bytes by definition. A lossless codec's PSNR is finite
+where its region left out signal voxels (the next table says how many); "exact in n" counts scans in
+which all of them came back, which no mean includes."""
+
+DROPPED = """\
+What each region drops, whatever the codec, counted over the same voxels for every region: all that
+differ from the background and reach the scan's threshold, before any opening. The scan is the one
+with the largest share missed; the brightest dropped voxel, signal or not, is that of all scans."""
 
 MATCHED = """\
 Bytes of full / bytes of the region at the same PSNR over the same voxels: geometric mean (smallest
 to largest) over scans. **This is what a region saves; below 1 it costs.** A rate gives each slice
 of a full volume the same bytes, those of air too, so under a rate part of the gain is better
 rate control, which a codec driven by quality (a psnr, a step) does not show. "Not reached": the
-region leaves out voxels of the outline, and no setting brings them back to the PSNR of full."""
+region leaves out signal voxels, and no setting brings them back to the PSNR of full."""
 
 PUBLISHED = """\
 **Only columns of one protocol can be compared with each other.** The published ones scale each
@@ -40,10 +45,11 @@ DEFINITIONS = """\
 
 - CR: bytes of the array in its stored dtype / all bytes written: header, record, hull and payload.
   Tables hold geometric means over n scans. bpv: stored bits per voxel of the whole array.
-- PSNR, SSIM, largest error: over the tissue outline, which is found once in a scan (what lies above
-  the noise of its air, closed and filled) and is the same for every codec and region. The peak is
-  the range of the original inside it. SSIM: Gaussian window of 11 x 11, sigma 1.5, in each slice;
-  voxels outside the outline count as equal. Lossless is infinite and enters no mean.
+- PSNR, SSIM, largest error: over the signal voxels, which are found once in a scan from its values
+  alone (all that differ from the background and reach its threshold, unopened) and are the same for
+  every codec and region. The peak is the range of the original in them. SSIM: Gaussian window of
+  11 x 11, sigma 1.5, in each slice; other voxels count as equal. Lossless is infinite and enters no
+  mean. psnr_volume_db in results.csv is over all voxels, with the same peak.
 - full keeps every voxel; box and hull are fitted to the scan as `medroi pack` does.
 - jpeg2000's rate is that of MedROI, stored bytes / payload; the published rates are of 8-bit
   slices, so that rate 20 of 16-bit voxels is the published rate 10.

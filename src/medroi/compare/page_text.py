@@ -21,15 +21,15 @@ DEFINITIONS = (
         "The same bits per voxel of the region.",
     ),
     (
-        "tissue outline",
-        "The voxels over which PSNR, SSIM and the largest error are taken: the closed outline"
-        " of the scan's tissue. It is found once for each scan and is the same for every "
-        "codec and region.",
+        "signal voxels",
+        "The voxels over which PSNR, SSIM and the largest error are taken: all that differ from "
+        "the background and reach the scan's threshold, before any opening. They are found once "
+        "for each scan, from its values alone, and are the same for every codec and region.",
     ),
     (
         "PSNR",
-        "10 log10(peak² / mean squared error) over the tissue outline, in stored units. The "
-        "peak is the range of the original's voxels in the outline. What comes back exactly "
+        "10 log10(peak² / mean squared error) over the signal voxels, in stored units. The "
+        "peak is the range of the original's signal voxels. What comes back exactly "
         "is ∞ and is never averaged; “(2 \N{MULTIPLICATION SIGN} ∞)” says how many scans that was.",
     ),
     (
@@ -43,8 +43,14 @@ DEFINITIONS = (
     ),
     (
         "miss rate",
-        "Share of the outline's voxels that differ from the background and are outside the "
-        "region: the largest of all scans.",
+        "Signal voxels outside the region, as a share of all signal voxels: the largest of all "
+        "scans. missed is their number.",
+    ),
+    (
+        "brightest dropped",
+        "The brightest voxel that does not come back as it was because it is outside the region, "
+        "in stored units, signal or not: the brightest of all scans. Where tissue is darker than "
+        "the air, the darkest of a scan.",
     ),
     (
         "encode, decode",
@@ -58,7 +64,7 @@ DEFINITIONS = (
     ),
     (
         "matched quality",
-        "Box and hull are coded again until their PSNR over the tissue outline is within 0.05"
+        "Box and hull are coded again until their PSNR over the signal voxels is within 0.05"
         " dB of the full volume's. Codecs whose quality is a whole number: bytes read off "
         "between the two nearest files, logarithmically.",
     ),
@@ -75,7 +81,7 @@ EQUAL_QUALITY = (
     "codec, where both have the same PSNR over the same voxels, or where the codec is "
     "lossless: geometric mean over the scans. Below 100 % the region saves. This is the "
     "comparison to quote: what a region saves here was not paid for by quality, but for the "
-    "share of tissue voxels in the column missed."
+    "share of signal voxels in the column missed."
 )
 RATE_DISTORTION = (
     "Mean over the scans of a data set. Further up and further left is better. Levels of one "
@@ -88,8 +94,8 @@ PANEL = (
 SUMMARY = (
     "Every level as it was asked for, so that full, box and hull of a lossy codec may differ "
     "in quality as well as in bytes: compare ratios only where PSNR is the same. Of a "
-    "lossless codec PSNR is finite where the region leaves out voxels of the outline; the "
-    "miss rate says how many."
+    "lossless codec PSNR is finite where the region leaves out signal voxels; the miss "
+    "rate says how many."
 )
 PUBLISHED = (
     "The published protocol reproduces the publication's own definitions, flaws included, on "

@@ -51,7 +51,6 @@ def assemble(
         "peak": np.array(subject.peak),
         "flip": np.array(_is_upside_down(subject)),
         "aspect": np.array(_aspect(subject)),
-        "outline": shown_slice(subject, subject.outline.transpose(np.argsort(subject.order))),
     }
     decoded = {"/".join(("decoded", *key)): image for key, image in slices.items()}
     half = state / f"part-{FILE_NAME}"

@@ -64,7 +64,8 @@ def _measure(row: ResultRow, subject: Subject, method: Method, published: Publis
     stored_nbytes = payload_nbytes + (0 if full else _record_nbytes(published, len(stack)))
     original_nbytes = _numerator(subject, published, full)
     per_slice = method.inner not in WHOLE
-    n_missed = np.count_nonzero(_outside(subject.outline, subject.order, box))
+    n_missed = np.count_nonzero(_outside(subject.signal, subject.order, box))
+    n_signal = np.count_nonzero(subject.signal)
     return dataclasses.replace(
         row,
         original_nbytes=original_nbytes,
@@ -78,7 +79,9 @@ def _measure(row: ResultRow, subject: Subject, method: Method, published: Publis
         # Slices are of one size: the mean over their voxels is the mean of their means.
         ssim=metrics.ssim(scaled, decoded, _PEAK),
         max_error=metrics.max_error(scaled, decoded),
-        miss_rate=float(n_missed / np.count_nonzero(subject.outline)),
+        signal_voxels=int(n_signal),
+        missed_voxels=int(n_missed),
+        miss_rate=float(n_missed / n_signal),
     )
 
 
@@ -141,7 +144,7 @@ def _record_nbytes(published: Published, n_slices: int) -> int:
     return RECORD_NBYTES * (n_slices if published.coder == "pillow-heif" else 1)
 
 
-def _outside(outline: Array, order: tuple[int, ...], box: Box) -> Array:
-    outside = outline.copy()
+def _outside(signal: Array, order: tuple[int, ...], box: Box) -> Array:
+    outside = signal.copy()
     outside[tuple(box[axis] for axis in order)] = False
     return outside

@@ -124,7 +124,7 @@ def _dress(axes: Any, points: list[Point], lossless_db: float) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("bits per voxel of the full volume, all bytes counted", fontsize=8.5)
-    axes.set_ylabel("PSNR over the tissue outline, dB", fontsize=8.5)
+    axes.set_ylabel("PSNR over the signal voxels, dB", fontsize=8.5)
     axes.tick_params(labelsize=8, colors=INK)
     axes.grid(color="#e3e6ea", linewidth=0.7)
     axes.set_axisbelow(True)

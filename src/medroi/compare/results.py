@@ -37,10 +37,18 @@ class ResultRow:
     bpv_volume, bpv_region : float
         Stored bits per voxel of the array, and per voxel of the region.
     peak, psnr_db, ssim, max_error : float
-        Over the tissue outline, the same voxels for every method and region of a scan; the
-        published protocol has its own. Peak and error in stored units; lossless is ``inf``.
+        Over the signal voxels, the same for every method and region of a scan; the published
+        protocol has its own. Peak and error in stored units; lossless is ``inf``.
+    psnr_volume_db : float
+        Over all voxels, with the same peak: what a region discards is in it.
+    signal_voxels, missed_voxels : int
+        Voxels that differ from the background and reach the scan's threshold, before any opening,
+        and those of them outside the region.
     miss_rate : float
-        Share of the tissue voxels outside the region.
+        The second over the first.
+    brightest_dropped : float
+        The brightest voxel (dark polarity: the darkest) that does not come back as it was because
+        it is outside the region.
     encode_s, decode_s : float
         Seconds by the clock, from the timing pass.
     peak_memory_nbytes : int
@@ -66,9 +74,13 @@ class ResultRow:
     region_voxels: int | None = None
     peak: float | None = None
     psnr_db: float | None = None
+    psnr_volume_db: float | None = None
     ssim: float | None = None
     max_error: float | None = None
+    signal_voxels: int | None = None
+    missed_voxels: int | None = None
     miss_rate: float | None = None
+    brightest_dropped: float | None = None
     encode_s: float | None = None
     decode_s: float | None = None
     peak_memory_nbytes: int | None = None

@@ -14,38 +14,16 @@ import numpy.typing as npt
 import medroi
 from medroi import arrays, metrics, roi, stream
 from medroi.compare.reading import read
+from medroi.compare.signal import Region, region_of, signal_of
 from medroi.compare.sources import Source
 from medroi.errors import InvalidArgument
-from medroi.scans.kept import kept_mask
 from medroi.scans.scan import slice_axis_of
+from medroi.scans.verify import number
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 REGIONS = ("full", "box", "hull")
-
-
-@dataclasses.dataclass(frozen=True)
-class Region:
-    """A region of one scan.
-
-    Attributes
-    ----------
-    config : mapping
-        Parameters of `MedROI` but the inner codec, the numbers of the scan in them.
-    n_voxels : int
-        Voxels kept.
-    miss_rate : float
-        Share of the tissue outline's voxels that differ from the background and are not kept.
-    """
-
-    config: Mapping[str, Any]
-    n_voxels: int
-    miss_rate: float
-
-    def codec(self, inner: Any) -> medroi.MedROI:
-        """The codec with this region and an inner codec."""
-        return medroi.MedROI(inner, **self.config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,17 +39,17 @@ class Subject:
         Array axes of the volume.
     order : tuple of int
         Array axes in coding order: slices first.
-    outline : ndarray of bool
-        The tissue outline, in coding order: the voxels of every figure.
+    signal : ndarray of bool
+        The signal voxels, in coding order: those of every figure.
     peak : float
-        Range of the voxels in the outline.
+        Range of the signal voxels; where all have one value, of the scan.
     """
 
     source: Source
     voxels: Array
     axes: tuple[int, ...]
     order: tuple[int, ...]
-    outline: Mask
+    signal: Mask
     peak: float
     regions: Mapping[str, Region]
 
@@ -81,17 +59,17 @@ class Subject:
 
     @functools.cached_property
     def reference(self) -> metrics.Reference:
-        """What decoded arrays, in coding order, are compared with: over the tissue outline."""
-        return metrics.Reference(self.in_order(self.voxels), self.peak, self.outline)
+        """What decoded arrays, in coding order, are compared with: over the signal voxels."""
+        return metrics.Reference(self.in_order(self.voxels), self.peak, self.signal)
 
     def psnr(self, decoded: Array) -> float:
-        """Of a decoded array in the scan's own axes, over the tissue outline."""
+        """Of a decoded array in the scan's own axes, over the signal voxels."""
         return self.reference.error(self.in_order(decoded))[0]
 
     @functools.cached_property
     def shown_slice(self) -> int:
-        """Number, in coding order, of the slice with the largest outline."""
-        areas = self.outline.reshape(len(self.outline), -1).sum(axis=1)
+        """Number, in coding order, of the slice with most signal voxels."""
+        areas = self.signal.reshape(len(self.signal), -1).sum(axis=1)
         return int(areas.argmax())
 
 
@@ -107,7 +85,7 @@ def prepare(source: Source, background: float | str = "auto") -> Subject:
     Raises
     ------
     InvalidArgument
-        For files that hold no scan, and scans in which no background or no tissue is found.
+        For files that hold no scan, and scans in which nothing stands out of the background.
     """
     scan = read(source)
     voxels = arrays.as_dense(scan.voxels)
@@ -121,29 +99,29 @@ def prepare(source: Source, background: float | str = "auto") -> Subject:
         "background": background,
     }
     fitted = {name: _fitted(voxels, name, common) for name in ("box", "hull")}
-    known = fitted["box"]["background"]
     options = roi.RegionOptions(
-        polarity=scan.polarity, background=known, axes=common["axes"], threshold="mean"
+        polarity=scan.polarity,
+        background=number(fitted["box"]["background"]),
+        axes=common["axes"],
     )
-    bits = roi.background_bits(voxels, options)
-    outline = roi.outline(voxels, options, bits)
-    if not outline.any():
+    signal = signal_of(voxels, options)
+    if not signal.any():
         raise InvalidArgument("no tissue: nothing in the scan stands out of its background")
-    peak = metrics.tissue_peak(voxels, outline)
+    # Of a mask, whose voxels are all 1, the range is 1.
+    peak = metrics.tissue_peak(voxels, signal) or metrics.tissue_peak(voxels)
     if not peak > 0:
-        raise InvalidArgument("all tissue has one value, to which no error can be related")
+        raise InvalidArgument("all voxels have one value, to which no error can be related")
     reached = math.inf if scan.polarity == "dark" else -math.inf
     fitted = {"full": {**fitted["box"], "threshold": reached}, **fitted}
-    wanted = outline & roi.differs(voxels, bits)
     order = _order(voxels, fitted["full"])
     return Subject(
         source=source,
         voxels=voxels,
         axes=common["axes"],
         order=order,
-        outline=np.ascontiguousarray(outline.transpose(order)),
+        signal=np.ascontiguousarray(signal.transpose(order)),
         peak=peak,
-        regions={name: _region(voxels, config, wanted) for name, config in fitted.items()},
+        regions={name: region_of(voxels, config, signal) for name, config in fitted.items()},
     )
 
 
@@ -156,11 +134,3 @@ def _fitted(voxels: Array, name: str, common: Mapping[str, Any]) -> dict[str, An
 def _order(voxels: Array, config: Mapping[str, Any]) -> tuple[int, ...]:
     coded = np.frombuffer(medroi.MedROI("raw", **config).encode(voxels), np.uint8)
     return tuple(stream.read_header(coded).coding_order)
-
-
-def _region(voxels: Array, config: Mapping[str, Any], wanted: Mask) -> Region:
-    coded = medroi.MedROI("raw", **config).encode(voxels)
-    kept = kept_mask(coded, medroi.inspect(coded))
-    n_missed = int(np.count_nonzero(wanted & ~kept))
-    n_wanted = int(np.count_nonzero(wanted))
-    return Region(config, int(np.count_nonzero(kept)), n_missed / max(1, n_wanted))

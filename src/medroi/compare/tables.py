@@ -9,6 +9,7 @@ from typing import Any
 from medroi.compare import cells, notes
 from medroi.compare.results import Failure, MatchedRow, PairedTest, ResultRow
 from medroi.compare.subject import REGIONS
+from medroi.compare.tables_dropped import dropped_section
 
 # A test of two scans has one degree of freedom: it is in tests.csv, and tells nobody anything.
 _LEAST_PAIRS = 3
@@ -40,6 +41,7 @@ def summary_markdown(
         n_scans = len({row.scan for row in own})
         sections.append(f"## {data_set}: {n_scans} scan{'s' if n_scans > 1 else ''}")
         sections += _ratio_section(_grouped(own, "medroi"))
+        sections += dropped_section(row for row in own if row.protocol == "medroi")
         sections += _matched_section([row for row in matched if row.data_set == data_set])
         sections += _published_section(_grouped(own, "published"), _grouped(own, "medroi"))
         sections += _times_section(_grouped(own, "medroi"))
@@ -82,7 +84,7 @@ def _ratio_section(groups: _Groups) -> list[str]:
     present = _present(groups)
     header = ["codec", "setting", "n"]
     header += [f"CR {r}" for r in present] + [f"PSNR {r}" for r in present]
-    header += [f"SSIM {r}" for r in present] + [f"bpv {present[-1]}", "missed"]
+    header += [f"SSIM {r}" for r in present] + [f"bpv {present[-1]}"]
     lines = []
     for (inner, level), regions in groups.items():
         line = [inner, level, str(max(map(len, regions.values())))]
@@ -90,8 +92,7 @@ def _ratio_section(groups: _Groups) -> list[str]:
         line += [cells.psnr(regions.get(r)) for r in present]
         line += [cells.mean(regions.get(r), "ssim", ".4f") for r in present]
         line.append(cells.mean(regions.get(present[-1]), "bpv_volume", ".3g"))
-        worst = max((row.miss_rate or 0 for found in regions.values() for row in found), default=0)
-        lines.append([*line, f"{100 * worst:.2g} %" if worst else "0"])
+        lines.append(line)
     return ["### At the codecs' settings", cells.table(header, lines), notes.RATIO]
 
 
@@ -151,7 +152,7 @@ def _published_section(published: _Groups, ours: _Groups) -> list[str]:
         "published: PSNR",
         "ours: CR full -> box",
         "ours: PSNR",
-        "outline outside the published box",
+        "signal outside the published box",
     ]
     heading = "### By the publication's definitions, beside ours"
     return [heading, cells.table(header, lines), notes.PUBLISHED]

@@ -3,8 +3,8 @@
 >>> import medroi.hdf5
 >>> file.create_dataset("scan", data=scan, chunks=(64, 64, 64), **medroi.hdf5.MedROIFilter())
 
-Importing this registers the filter with every libhdf5 that is loaded by then, h5py's among them.
-A library that is loaded later learns of it through `register`.
+Importing medroi gives the filter to every libhdf5 that is loaded by then, and to h5py, PyTables and
+netCDF4 when they are imported later. Any other library gets it through `register`.
 """
 
 from medroi.hdf5.chunks import read, write

@@ -14,6 +14,7 @@ _RULES = {None: 0, "mean": 2, "otsu": 3, "noise": 4, "auto": 5}
 _RULE_NUMBER = 1
 _REGIONS = {"box": 0, "hull": 1}
 _FLOAT, _AUTO, _INT, _UINT = 0, 1, 2, 3
+_NO_BACKGROUND = 1 << 23
 _PARAM_ZERO, _PARAM_INT, _PARAM_FLOAT = 0, 1, 2
 # Leaves five of the 20 words for the chunk's element type and up to four sizes.
 _MAX_PARAM_WORDS = 5
@@ -59,7 +60,7 @@ def user_words(settings: codec.Settings, inner: tuple[int, list[int]]) -> tuple[
         rule
         | (options.polarity == "dark") << 3
         | _REGIONS[options.roi] << 4
-        | background_kind << 6
+        | background_kind
         | _axes(options)
         | _slice_axis(settings.slice_axis) << 17
         | (options.components == "largest") << 22
@@ -88,15 +89,16 @@ def _threshold(threshold: str | float | None) -> tuple[int, float]:
 
 
 def _background(value: float | str | None) -> tuple[int, bytes]:
+    if value is None:
+        return _NO_BACKGROUND, bytes(8)
     if value == "auto":
-        return _AUTO, bytes(8)
-    value = 0 if value is None else value
+        return _AUTO << 6, bytes(8)
     if isinstance(value, float):
-        return _FLOAT, struct.pack("<d", value)
+        return _FLOAT << 6, struct.pack("<d", value)
     if -(2**63) <= int(value) < 2**63:
-        return _INT, struct.pack("<q", int(value))
+        return _INT << 6, struct.pack("<q", int(value))
     if 0 <= int(value) < 2**64:
-        return _UINT, struct.pack("<Q", int(value))
+        return _UINT << 6, struct.pack("<Q", int(value))
     raise InvalidArgument(f"background={value!r}: no element of 64 bits holds it")
 
 

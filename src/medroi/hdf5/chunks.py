@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
+from medroi.hdf5 import ranges
 from medroi.hdf5.dataset import Chunked, open_chunked
 from medroi.hdf5.selection import Bounds, normalize
 from medroi.plugins import interface as plugin
@@ -24,44 +25,60 @@ from medroi.plugins import interface as plugin
 Array = npt.NDArray[Any]
 
 
-def write(dataset: Any, array: Any, *, threads: int | None = None) -> None:
-    """Write a whole dataset; the bytes are those of `dataset[...] = array`.
+def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None = None) -> None:
+    """Write whole chunks, each once; the bytes are those of `dataset[...] = array`.
 
     Parameters
     ----------
     dataset : h5py.Dataset
         Chunked, with this filter and no other.
     array : array_like
-        Of the dataset's shape.
+        Of the selection's shape.
+    selection : slices, optional
+        Where the array goes; nothing is the whole dataset. It begins and ends where chunks do, or
+        at the end of the dataset: `dataset[selection] = array` takes any other, but decodes and
+        encodes a chunk at every write that covers a part of it.
     threads : int, optional
         Chunks coded at a time; None is one per available core.
 
     Raises
     ------
     InvalidArgument
-        For datasets with other filters, other shapes, and dtypes that would lose values.
+        For parts of chunks, other shapes, dtypes that would lose values, and datasets with other
+        filters.
+    CorruptStream
+        For damaged files.
     """
     chunked = open_chunked(dataset)
+    bounds = _whole_chunks(chunked, selection)
+    shape = tuple(stop - start for start, stop in bounds)
     values = np.asarray(array)
-    if values.shape != dataset.shape:
-        raise InvalidArgument(f"found an array of shape {values.shape}, expected {dataset.shape}")
+    if values.shape != shape:
+        raise InvalidArgument(f"found an array of shape {values.shape}, expected {shape}")
     if not np.can_cast(values.dtype, dataset.dtype, "safe"):
         raise InvalidArgument(
             f"an array of dtype {values.dtype} does not fit the dataset's {dataset.dtype} without "
             "loss: convert it first"
         )
-    offsets = list(_offsets(chunked, [(0, size) for size in dataset.shape]))
+    offsets = list(_offsets(chunked, bounds)) if values.size else []
+    first = [start for start, _ in bounds]
 
     def encode(offset: tuple[int, ...]) -> bytes:
-        chunk = _chunk_of(values, offset, chunked)
+        chunk = _chunk_of(
+            values, [at - low for at, low in zip(offset, first, strict=True)], chunked
+        )
         return plugin.encode(chunked.interface, chunked.words, chunk.reshape(-1).view(np.uint8))
 
     for offset, stream in _in_order(encode, offsets, _thread_count(threads)):
-        dataset.id.write_direct_chunk(offset, stream)
+        with chunked.errors():
+            dataset.id.write_direct_chunk(offset, stream)
 
 
 def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Array:
     """Read a dataset or a part of it; the values are those of `dataset[selection]`.
+
+    Of chunks that the selection covers in part, only the slabs that it touches are read and
+    decoded, where the dataset lies in a plain file.
 
     Parameters
     ----------
@@ -76,33 +93,86 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
     ------
     InvalidArgument
         For datasets with other filters and for selections that are no slices or ints.
-    CorruptStream, UnsupportedVersion, InnerUnavailable
+    CorruptStream
+        For damaged streams and files.
+    UnsupportedVersion, InnerUnavailable
     """
     chunked = open_chunked(dataset)
     bounds, steps = normalize(selection, dataset.shape)
     result = np.empty([stop - start for start, stop in bounds], dataset.dtype)
     offsets = [] if result.size == 0 else list(_offsets(chunked, bounds))
-    stored: Callable[[tuple[int, ...]], bytes | None] = chunked.read_stream
+    with chunked.errors():
+        descriptor = ranges.descriptor_of(dataset)
 
-    def decode(job: tuple[tuple[int, ...], bytes | None]) -> None:
-        offset, stream = job
+    def decode(job: tuple[tuple[int, ...], bytes | Array | None]) -> None:
+        offset, stored = job
         target, source = _overlap(offset, chunked.chunks, bounds)
-        if stream is None:
-            result[target] = chunked.fill_value
-            return
+        if stored is _PART:
+            stored = _read_part(chunked, descriptor, offset, source)
         part = result[target]
-        if part.shape == chunked.chunks and part.flags.c_contiguous:
-            plugin.decode(chunked.interface, chunked.words, stream, part.reshape(-1).view(np.uint8))
-            return
-        chunk = np.empty(chunked.chunks, dataset.dtype)
-        plugin.decode(chunked.interface, chunked.words, stream, chunk.reshape(-1).view(np.uint8))
-        part[...] = chunk[source]
+        if stored is None:
+            part[...] = chunked.fill_value
+        elif not isinstance(stored, bytes):
+            part[...] = stored
+        elif part.shape == chunked.chunks and part.flags.c_contiguous:
+            _decode_whole(chunked, stored, part)
+        else:
+            chunk = np.empty(chunked.chunks, dataset.dtype)
+            _decode_whole(chunked, stored, chunk)
+            part[...] = chunk[source]
+
+    def stored(offset: tuple[int, ...]) -> bytes | Array | None:
+        _, source = _overlap(offset, chunked.chunks, bounds)
+        covers = tuple(part.stop - part.start for part in source) == chunked.chunks
+        return _PART if descriptor is not None and not covers else chunked.read_stream(offset)
 
     jobs = ((offset, stored(offset)) for offset in offsets)
     for _ in _in_order(decode, jobs, _thread_count(threads)):
         pass
     selected: Array = result[steps]
     return selected
+
+
+# Of a chunk: a part of it is wanted, and not read yet.
+_PART: Array = np.empty(0)
+
+
+def _read_part(
+    chunked: Chunked, descriptor: int | None, offset: tuple[int, ...], source: tuple[slice, ...]
+) -> bytes | Array | None:
+    """The voxels in question, or the chunk's whole stream where its parts cannot be reached."""
+    limits = [(part.start, part.stop) for part in source]
+    with chunked.errors():
+        found = (
+            None
+            if descriptor is None
+            else ranges.read_selection(chunked, descriptor, offset, limits)
+        )
+    return chunked.read_stream(offset) if found is None else found
+
+
+def _decode_whole(chunked: Chunked, stream: bytes, chunk: Array) -> None:
+    memory = chunk.reshape(-1).view(np.uint8)
+    plugin.decode(chunked.interface, chunked.words_to_read, stream, memory)
+
+
+def _whole_chunks(chunked: Chunked, selection: Any) -> Bounds:
+    shape = chunked.dataset.shape
+    bounds, steps = normalize(selection, shape)
+    for axis, ((start, stop), step) in enumerate(zip(bounds, steps, strict=True)):
+        size, end = chunked.chunks[axis], shape[axis]
+        if not isinstance(step, slice) or (step.step or 1) != 1:
+            raise InvalidArgument(
+                f"selection {selection!r}: only slices without a step can be written"
+            )
+        if start % size or (stop % size and stop != end):
+            raise InvalidArgument(
+                f"selection {selection!r} covers chunks in part: along axis {axis} it goes from "
+                f"{start} to {stop}, and chunks of {size} begin at multiples of {size}; write "
+                "whole chunks, or use dataset[selection] = array, which decodes and encodes "
+                "again what it covers in part"
+            )
+    return bounds
 
 
 def _thread_count(threads: int | None) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from medroi.errors import InvalidArgument
+from medroi import arrays
+from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.hdf5.filter import FILTER_ID
 from medroi.plugins.interface import load_installed
 
@@ -28,7 +31,9 @@ class Chunked:
     dtype : dtype
         Of the stored elements.
     words : ctypes array of uint
-        The filter's complete cd_values.
+        The filter's cd_values as they are stored.
+    words_to_read : ctypes array of uint
+        The same with the dataset's own chunk in them, which a stream has to be.
     interface : Interface
         The plugin.
     fill_value : scalar
@@ -41,6 +46,7 @@ class Chunked:
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
     words: Any
+    words_to_read: Any
     interface: Any
     fill_value: Any
     padding: Any
@@ -48,18 +54,48 @@ class Chunked:
     def read_stream(self, offset: tuple[int, ...]) -> bytes | None:
         """The bytes of the chunk that begins here; None where it was never written."""
         identifier = self.dataset.id
-        try:
-            mask, stream = identifier.read_direct_chunk(offset)
-        except (RuntimeError, OSError, ValueError, MemoryError):
-            # Asked only now, because HDF5 goes through all chunks to answer this.
-            if identifier.get_chunk_info_by_coord(offset).byte_offset is None:
-                return None
-            raise
+        with self.errors():
+            try:
+                mask, stream = identifier.read_direct_chunk(offset)
+            except (RuntimeError, OSError, ValueError, MemoryError):
+                # Asked only now, because HDF5 goes through all chunks to answer this.
+                info = identifier.get_chunk_info_by_coord(offset)
+                if info.byte_offset is None:
+                    return None
+                self._check_inside_file(info)
+                raise
         if mask != 0:
             raise InvalidArgument(
                 f"the chunk at {offset} was stored without its filter; use dataset[...]"
             )
         return bytes(stream)
+
+    def _check_inside_file(self, info: Any) -> None:
+        """A damaged index can name more bytes than there is memory."""
+        file = self.dataset.file
+        n_bytes = file.id.get_filesize()
+        if info.byte_offset + info.size > n_bytes:
+            raise CorruptStream(
+                f"{file.filename}: {self.dataset.name}: the chunk at {info.chunk_offset} has "
+                f"{info.size} bytes from {info.byte_offset} on, the file {n_bytes}: it is cut or "
+                "damaged"
+            )
+
+    def errors(self) -> AbstractContextManager[None]:
+        """What HDF5 cannot do with a damaged file, said as an error of ours."""
+        return _errors_of(self.dataset)
+
+
+@contextmanager
+def _errors_of(dataset: Any) -> Iterator[None]:
+    try:
+        yield
+    except (MedROIError, MemoryError):
+        raise
+    except Exception as error:  # h5py has one for each of HDF5's error classes
+        name = getattr(dataset, "name", None) or "the dataset"
+        file = getattr(getattr(dataset, "file", None), "filename", "")
+        raise CorruptStream(f"{file}: {name}: HDF5 cannot handle it: {error}") from error
 
 
 def open_chunked(dataset: Any) -> Chunked:
@@ -69,7 +105,14 @@ def open_chunked(dataset: Any) -> Chunked:
     ------
     InvalidArgument
         Where this filter is not its only one, or its chunks cannot be handled directly.
+    CorruptStream
+        Where the file is damaged.
     """
+    with _errors_of(dataset):
+        return _described(dataset)
+
+
+def _described(dataset: Any) -> Chunked:
     creation = dataset.id.get_create_plist()
     filters = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     if dataset.chunks is None or filters != [FILTER_ID]:
@@ -80,15 +123,35 @@ def open_chunked(dataset: Any) -> Chunked:
     if _chunk_options(creation.id) & _UNFILTERED_EDGES:
         raise InvalidArgument(f"{dataset.name}: edge chunks are not filtered; use dataset[...]")
     fill_value = dataset.fillvalue
+    words = _words(creation.id)
     return Chunked(
         dataset=dataset,
         chunks=tuple(dataset.chunks),
         dtype=dataset.dtype,
-        words=_words(creation.id),
+        words=words,
+        words_to_read=_with_chunk(dataset, list(words)),
         interface=load_installed(),
         fill_value=fill_value,
         padding=_padding(creation, fill_value, dataset.dtype),
     )
+
+
+def _with_chunk(dataset: Any, words: list[int]) -> Any:
+    """cd_values whose local part is that of the dataset; one that is there has to be it already."""
+    n_words = words[0] >> 8 & 255 if words else 0
+    user, local = words[: n_words or None] or [1], words[n_words:] if n_words else []
+    dtype = dataset.dtype
+    element = len(dataset.chunks) | ord(dtype.kind) << 8 | dtype.itemsize << 16
+    if arrays.is_big_endian(dtype):
+        element |= 1 << 4
+    expected = [element, *dataset.chunks]
+    if local and local != expected:
+        raise CorruptStream(
+            f"{dataset.file.filename}: {dataset.name}: the filter's parameters {local} are not of "
+            f"its chunks {dataset.chunks} of {dtype}: the file is damaged or made up"
+        )
+    full = [user[0] & ~0xFF00 | len(user) << 8, *user[1:], *expected]
+    return (ctypes.c_uint * len(full))(*full)
 
 
 def _padding(creation: Any, fill_value: Any, dtype: np.dtype[Any]) -> Any:

@@ -30,9 +30,10 @@ class MedROIFilter(_Base):
     """The filter with its options, for `create_dataset(..., **MedROIFilter(...))`.
 
     `create_dataset(..., compression=MedROIFilter(...))` does the same. As with `MedROI()`, voxels
-    outside the region become background; `MedROIFilter.lossless()` keeps all. The dataset's fill
-    value must be the background, and no filter may stand in front of this one. Each chunk holds
-    the bytes that `MedROI` with the same options gives for it.
+    outside the region become background; `MedROIFilter.lossless()` keeps all. A background that is
+    given must be the dataset's fill value; None is the fill value, as it is when the dataset is
+    created. No filter may stand in front of this one. Each chunk holds the bytes that `MedROI` with
+    the same options gives for it.
 
     Parameters
     ----------
@@ -63,10 +64,10 @@ class MedROIFilter(_Base):
         self,
         inner: str | Mapping[str, Any] | InnerCodec = "zstd",
         *,
-        threshold: str | float | None = "mean",
+        threshold: str | float | None = "auto",
         polarity: str = "bright",
         roi: str = "box",
-        background: float | str = 0,
+        background: float | str | None = None,
         padding: int = 3,
         max_miss_rate: float = 0.002,
         axes: Sequence[int] | None = None,

@@ -168,9 +168,9 @@ def native_block(region: Block) -> _kernel.Block:
 
 
 def short_part_extent(region: Block) -> int:
-    """Slices per part for codecs that gain nothing from longer parts: about 1 MiB."""
+    """Slices per part for codecs that gain nothing from longer parts: about 512 KiB."""
     slice_nbytes = int(np.prod(region.shape[1:], dtype=np.int64)) * region.dtype.itemsize
-    return min(region.shape[0], max(1, (1 << 20) // slice_nbytes))
+    return min(region.shape[0], max(1, (1 << 19) // slice_nbytes))
 
 
 def check_number(codec: str, name: str, value: Any, low: float, high: float) -> None:

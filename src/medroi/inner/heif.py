@@ -96,7 +96,7 @@ class Heif(InnerCodec):
         if len(region.shape) < 3:
             return region.shape[0]
         slice_nbytes = math.prod(region.shape[1:]) * region.dtype.itemsize
-        return min(region.shape[0], max(1, (1 << 20) // slice_nbytes))
+        return min(region.shape[0], max(1, (1 << 19) // slice_nbytes))
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""

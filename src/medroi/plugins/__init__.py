@@ -1,4 +1,4 @@
-"""The folder for HDF5_PLUGIN_PATH, and how every libhdf5 of this process learns of it.
+"""The plugin's folder, and how every libhdf5 of this process and of its children gets the plugin.
 
 Light on purpose: `import medroi` runs this, and most programs that do have no HDF5 loaded.
 """
@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["plugin_path", "register", "register_quietly"]
+from medroi.plugins import environment
+
+__all__ = ["plugin_path", "register", "register_now_and_later", "register_quietly"]
 
 _FOLDER = Path(__file__).resolve().parent
 _LIBRARY = _FOLDER / "libh5medroi.so"
@@ -41,7 +43,9 @@ def library_path() -> str:
 
 
 def register() -> list[str]:
-    """Tell every libhdf5 that this process has loaded where the plugin is.
+    """Give the plugin to every libhdf5 that this process has loaded, ready to write and to read.
+
+    Processes that this one starts find it through HDF5_PLUGIN_PATH.
 
     Returns
     -------
@@ -54,20 +58,34 @@ def register() -> list[str]:
         Where this installation has no plugin.
     """
     library = library_path()
+    if environment.is_set():
+        environment.put_first(plugin_path())
     paths = _loaded_hdf5()
-    if paths:
-        from medroi.plugins import hook
+    if not paths:
+        return []
+    from medroi.plugins import hook
 
-        hook.install(library)
-    return [path for path in paths if _tell(path)]
+    hook.install(library)
+    told = [path for path in paths if _tell(path)]
+    if told:
+        environment.put_first(plugin_path(), _folders())
+    return told
 
 
 def register_quietly() -> None:
-    """`register`, for the import of the package: nothing here may make that fail."""
+    """`register`, for the import of a package: nothing here may make that fail."""
     try:
         register()
     except Exception:  # whatever it was, `import medroi.hdf5` says it
         return
+
+
+def register_now_and_later() -> None:
+    """`register`, also for libraries that are imported after this."""
+    from medroi.plugins import imports
+
+    register_quietly()
+    imports.watch()
 
 
 def libraries() -> list[Any]:
@@ -121,7 +139,36 @@ def _tell(path: str) -> bool:
         return True
     prepend.argtypes = [ctypes.c_char_p]
     with h5py_lock():
-        if prepend(os.fsencode(_FOLDER)) < 0:
+        # The path is for a library that starts anew. A known path loads nothing before the first
+        # read, and HDF5 does not look for filters when it writes: so the filter itself, too.
+        if prepend(os.fsencode(_FOLDER)) < 0 or library.H5Zregister(_filter_class()) < 0:
             return False
     _told[address or 0] = library
     return True
+
+
+def _filter_class() -> Any:
+    import ctypes
+
+    get_class = ctypes.CDLL(library_path()).H5PLget_plugin_info
+    get_class.restype = ctypes.c_void_p
+    return ctypes.c_void_p(get_class())
+
+
+def _folders() -> list[str]:
+    """Every folder in which one of the libraries looks for plugins."""
+    import ctypes
+    import os
+
+    found = []
+    for library in libraries():
+        count, text = ctypes.c_uint(), ctypes.create_string_buffer(4096)
+        get = library.H5PLget
+        get.restype = ctypes.c_ssize_t
+        get.argtypes = [ctypes.c_uint, ctypes.c_char_p, ctypes.c_size_t]
+        if library.H5PLsize(ctypes.byref(count)) < 0:
+            continue
+        for index in range(count.value):
+            if 0 < get(index, text, len(text)) < len(text):
+                found.append(os.fsdecode(text.value))
+    return found

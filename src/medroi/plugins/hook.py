@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi import codec, plugins
+from medroi import arrays, codec, plugins
 from medroi.errors import InnerUnavailable
 from medroi.inner.base import Block
 from medroi.plugins import interface as plugin
-from medroi.settings import token_of
+from medroi.settings import token_of, with_fill_value
 
 # 64-bit key in cd_values -> the settings that it stands for.
 _settings: dict[int, codec.Settings] = {}
@@ -101,7 +101,14 @@ def _guarded(run: Callable[[], None], text: int, text_nbytes: int) -> int:
 
 
 def _encode(
-    key: int, layout: Any, data: int, reserve: Any, context: int, text: int, text_nbytes: int
+    key: int,
+    layout: Any,
+    background: Any,
+    data: int,
+    reserve: Any,
+    context: int,
+    text: int,
+    text_nbytes: int,
 ) -> int:
     def run() -> None:
         settings = _settings.get(key)
@@ -119,7 +126,8 @@ def _encode(
             return
         values = _memory(data, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
         values.flags.writeable = False
-        stream = codec.encode(values, settings)
+        fill_value = arrays.value_of(background.contents.value, dtype) if background else None
+        stream = codec.encode(values, with_fill_value(settings, fill_value, dtype))
         target = reserve(context, len(stream))
         if not target:
             raise MemoryError(f"no memory for {len(stream)} bytes")

@@ -8,7 +8,7 @@ from typing import Any
 
 from medroi import errors, plugins
 
-_VERSION = 1
+_VERSION = 2
 _TEXT_NBYTES = 320
 _STATUS = {
     1: errors.InvalidArgument,
@@ -41,6 +41,7 @@ EncodeHook = ctypes.CFUNCTYPE(
     ctypes.c_int,
     ctypes.c_uint64,
     ctypes.POINTER(Layout),
+    ctypes.POINTER(ctypes.c_uint64),
     _ADDRESS,
     Reserve,
     _ADDRESS,

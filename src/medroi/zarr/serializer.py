@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
+from zarr.registry import register_codec
 
 from medroi import arrays, codec, settings
-from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
+from medroi.errors import InvalidArgument
 from medroi.inner.base import InnerCodec
-from medroi.selection import narrow
-
-try:
-    from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
-    from zarr.abc.store import RangeByteRequest
-    from zarr.registry import register_codec
-except ImportError as error:
-    raise InnerUnavailable(
-        "medroi.zarr needs zarr 3 (pip install 'zarr>=3'); "
-        "for zarr 2 use medroi.MedROI as compressor"
-    ) from error
+from medroi.zarr import ranges
+from medroi.zarr.chunk import as_specified, dtype_of, in_byte_order
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteGetter
     from zarr.core.array_spec import ArraySpec
-    from zarr.core.buffer import Buffer, BufferPrototype, NDBuffer
+    from zarr.core.buffer import Buffer, NDBuffer
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -39,11 +33,15 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     one stream; without filters before it and compressors behind it, a selection reads only the
     header and the parts of the payload that it touches.
 
-    Zarr pads chunks at the edges of an array with the array's fill value, so `background` must be
-    that value, and a number, unless nothing is discarded or the fill value is NaN. A chunk that
-    decodes to nothing but the fill value is not stored, as Zarr does it, unless
-    `write_empty_chunks` is set. The memory order of a chunk is that of the array's configuration
-    (`config={"order": "F"}`), whatever the order of the data written.
+    Zarr pads chunks at the edges of an array with the array's fill value, which is the background
+    where none is given, NaN too. Another `background` is refused unless nothing is discarded or
+    the fill value is NaN. A chunk that decodes to nothing but the fill value is not stored, as
+    Zarr does it, unless `write_empty_chunks` is set. A chunk keeps the memory order in which zarr
+    hands it over: mostly that of the data written, else of the array's configuration.
+
+    Array-to-array codecs may stand in front (`filters=`). What they hand over is taken bit by bit.
+    Of what numcodecs' Delta, FixedScaleOffset and PackBits give, flat arrays, every voxel is kept
+    whatever the threshold, and a lossy inner codec is refused at the first write.
 
     Parameters
     ----------
@@ -178,42 +176,47 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         InvalidArgument
             Naming what was found and what to pass.
         """
-        dtype = _dtype_of(array_spec)
-        made = settings.with_fill_value(self._settings, array_spec.fill_value, dtype)
+        dtype = dtype_of(array_spec)
+        made = self._settings_for(array_spec)
         codec.check_array(len(array_spec.shape), dtype, made)
         if not codec.keeps_every_voxel(len(array_spec.shape), dtype, made):
             _check_fill_value(made, array_spec.fill_value, dtype)
-        return self if made is self._settings else _codec_with(made)
+        return self
+
+    def _settings_for(self, spec: ArraySpec) -> codec.Settings:
+        """The settings, their background the fill value of what has to be coded if none is given.
+
+        Found for each chunk: array-to-array codecs in front may change the fill value with the
+        dtype, or change only the dtype and leave a fill value that no element can have.
+        """
+        is_known = _bits_of_fill(spec.fill_value, dtype_of(spec)) is not None
+        fill_value = spec.fill_value if is_known else None
+        return settings.with_fill_value(self._settings, fill_value, dtype_of(spec))
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Not known before a chunk is encoded."""
         raise NotImplementedError
 
     def _encode_sync(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
-        dtype = _dtype_of(chunk_spec)
-        array = chunk_array.as_numpy_array().astype(dtype, copy=False)
-        coded = codec.encode(array, self._settings)
-        if not chunk_spec.config.write_empty_chunks and self._is_fill(coded, chunk_spec):
+        array = chunk_array.as_numpy_array()
+        chunk, is_flat = as_specified(array, chunk_spec.shape, dtype_of(chunk_spec))
+        made = self._settings_for(chunk_spec)
+        if is_flat:
+            made = _of_filtered(made)
+        coded = codec.encode(chunk, made)
+        may_leave_out = not chunk_spec.config.write_empty_chunks and not is_flat
+        if may_leave_out and _is_fill(coded, made, chunk_spec):
             return None
         return chunk_spec.prototype.buffer.from_bytes(coded)
-
-    def _is_fill(self, coded: bytes, chunk_spec: ArraySpec) -> bool:
-        background, dtype = self._settings.region.background, _dtype_of(chunk_spec)
-        if background in ("auto", None) or dtype.kind not in arrays.NUMBER_KINDS:
-            return False
-        if codec.inspect(coded).n_parts > 0:
-            return False
-        return _bits_of_fill(chunk_spec.fill_value, dtype) == arrays.bits_of(background, dtype)
 
     async def _encode_single(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
         return await asyncio.to_thread(self._encode_sync, chunk_array, chunk_spec)
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        dtype = _dtype_of(chunk_spec)
         array = codec.decode(
             chunk_bytes.as_numpy_array(),
             shape=chunk_spec.shape,
-            dtype=dtype,
+            dtype=dtype_of(chunk_spec),
             threads=self._settings.threads,
         )
         return _as_buffer(array, chunk_spec)
@@ -221,28 +224,23 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
 
+    def _reading(self, selection: Any, spec: ArraySpec) -> ranges.Reading:
+        threads = self._settings.threads
+        return ranges.read_selection(selection, tuple(spec.shape), dtype_of(spec), threads)
+
+    def _decode_partial_sync(
+        self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec
+    ) -> NDBuffer | None:
+        reading = self._reading(selection, chunk_spec)
+        array = ranges.read_sync(byte_getter, chunk_spec.prototype, reading)
+        return None if array is None else _as_buffer(array, chunk_spec)
+
     async def _decode_partial_single(
         self, byte_getter: ByteGetter, selection: Any, chunk_spec: ArraySpec
     ) -> NDBuffer | None:
-        shape, prototype = tuple(chunk_spec.shape), chunk_spec.prototype
-        bounds, inside = narrow(selection, shape)
-        if bounds == tuple((0, size) for size in shape):
-            chunk_bytes = await byte_getter.get(prototype)
-            if chunk_bytes is None:
-                return None
-            return (await self._decode_single(chunk_bytes, chunk_spec))[inside]
-        reading = codec.decode_selection(bounds, shape=shape, dtype=_dtype_of(chunk_spec))
-        wanted, block = _advance(reading, None)
-        while wanted is not None:
-            found = await _fetch(byte_getter, prototype, *wanted)
-            if found is None and wanted[0] == 0:
-                return None
-            if found is None:
-                raise CorruptStream("the chunk was deleted while it was read")
-            data = found.as_numpy_array().view(np.uint8)  # of int8 before zarr 3.0.8
-            wanted, block = await asyncio.to_thread(_advance, reading, data)
-        assert block is not None
-        return _as_buffer(block[inside], chunk_spec)
+        reading = self._reading(selection, chunk_spec)
+        array = await ranges.read_async(byte_getter, chunk_spec.prototype, reading)
+        return None if array is None else _as_buffer(array, chunk_spec)
 
 
 def _codec_with(made: codec.Settings) -> MedROICodec:
@@ -251,19 +249,42 @@ def _codec_with(made: codec.Settings) -> MedROICodec:
     return found
 
 
-def _dtype_of(spec: ArraySpec) -> np.dtype[Any]:
-    """The numpy dtype of a chunk; zarr before 3.1 has no data types of its own."""
-    dtype: Any = spec.dtype
-    native: np.dtype[Any] = dtype if isinstance(dtype, np.dtype) else dtype.to_native_dtype()
-    return native
-
-
 def _as_buffer(array: arrays.Array, spec: ArraySpec) -> NDBuffer:
-    return spec.prototype.nd_buffer.from_numpy_array(array.astype(_dtype_of(spec), copy=False))
+    return spec.prototype.nd_buffer.from_numpy_array(
+        in_byte_order(np.asarray(array), dtype_of(spec))
+    )
 
 
-def _bits_of_fill(fill_value: Any, dtype: np.dtype[Any]) -> int:
-    return arrays.bits_of(0 if fill_value is None else fill_value, dtype)
+def _of_filtered(made: codec.Settings) -> codec.Settings:
+    """Settings for what an array-to-array codec flattened, whose elements may be no intensities.
+
+    Of differences, say, every one has to come back exactly: they are summed up.
+    """
+    if not made.inner.lossless:
+        raise InvalidArgument(
+            f"an array-to-array codec in front of MedROICodec hands over flat arrays, in which the "
+            f"errors of the lossy inner codec {made.inner.config()} may add up. Take the codec out "
+            "of filters=, or take a lossless inner codec"
+        )
+    return dataclasses.replace(made, region=dataclasses.replace(made.region, threshold=None))
+
+
+def _is_fill(coded: bytes, made: codec.Settings, spec: ArraySpec) -> bool:
+    """Whether a stream holds nothing but the fill value of an array of numbers."""
+    background, dtype = made.region.background, dtype_of(spec)
+    if background == "auto" or dtype.kind not in arrays.NUMBER_KINDS or len(spec.shape) < 2:
+        return False
+    if codec.inspect(coded).n_parts > 0:
+        return False
+    return _bits_of_fill(spec.fill_value, dtype) == arrays.bits_of(background, dtype)
+
+
+def _bits_of_fill(fill_value: Any, dtype: np.dtype[Any]) -> int | None:
+    """The bits of the fill value; None where no element of the dtype stands for it."""
+    try:
+        return arrays.bits_of(0 if fill_value is None else fill_value, dtype)
+    except InvalidArgument:
+        return None
 
 
 def _check_fill_value(made: codec.Settings, fill_value: Any, dtype: np.dtype[Any]) -> None:
@@ -276,36 +297,16 @@ def _check_fill_value(made: codec.Settings, fill_value: Any, dtype: np.dtype[Any
             "background='auto') and pass its background as fill_value, or MedROICodec.lossless()"
         )
     fill_bits = _bits_of_fill(fill_value, dtype)
+    if fill_bits is None:
+        return  # an array-to-array codec in front changes what chunks are padded with
     if dtype.kind == "f" and made.inner.lossless and np.isnan(arrays.value_of(fill_bits, dtype)):
-        return  # NaN is never tissue, and xarray fills arrays of floats with it
+        return  # it is kept as it is, and xarray fills arrays of floats with it
     if fill_bits != arrays.bits_of(background, dtype):
         raise InvalidArgument(
             f"background={background} beside fill_value={fill_value}: zarr pads chunks with the "
             f"fill value, which would pass for tissue. Create the array with "
             f"fill_value={background}, or the codec with background={fill_value} if that is the air"
         )
-
-
-def _advance(
-    reading: Generator[tuple[int, int], Any, arrays.Array], data: Any
-) -> tuple[tuple[int, int] | None, arrays.Array | None]:
-    """The next range that a partial decode wants, or what it decoded."""
-    try:
-        return reading.send(data), None
-    except StopIteration as done:
-        return None, done.value
-
-
-async def _fetch(
-    byte_getter: ByteGetter, prototype: BufferPrototype, start: int, stop: int
-) -> Buffer | None:
-    try:
-        found = await byte_getter.get(prototype, RangeByteRequest(start, stop))
-    except AssertionError:
-        # Before zarr 3.1, a chunk inside a shard can be had only whole (it is in memory).
-        found = await byte_getter.get(prototype)
-        return None if found is None else found[start:stop]
-    return found
 
 
 register_codec("medroi", MedROICodec)

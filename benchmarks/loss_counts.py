@@ -1,0 +1,160 @@
+"""What did not come back, by the definitions at the top of `loss.py`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from loss_scans import Array, Scan
+from loss_stores import Stored, padded
+from scipy import ndimage
+
+import medroi
+
+MAX_MISS_RATE = 0.002
+LARGE_GROUP = 8
+MAX_LABELS = 64
+MIN_AIR_SHARE = 0.9
+FIGURES = (
+    *("voxels", "non_background", "dropped", "brightest_dropped", "bright", "bright_dropped"),
+    *("bright_dropped_stated", "group_voxels", "group_mm3", "group_place", "groups_above_8"),
+    *("labels_lost", "nan_lost", "silent"),
+)
+
+
+@dataclass
+class Told:
+    """What the streams say, put together: masks of the array's shape, and numbers."""
+
+    bright: Array
+    non_background: Array
+    exact: Array
+    n_stated: float = 0.0
+
+
+def bits_of(voxels: Array) -> Array:
+    """The elements as whole numbers, so that NaN and -0 are told apart as they are stored."""
+    return voxels.view(f"u{voxels.dtype.itemsize}")
+
+
+def told_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool = False) -> Told:
+    """What streams promise; chunks without a stream hold their fill value, and promise it."""
+    shape = scan.voxels.shape
+    fill = np.asarray(scan.fill_value).astype(scan.voxels.dtype)
+    told = Told(np.zeros(shape, bool), bits_of(scan.voxels) != bits_of(fill), np.ones(shape, bool))
+    told.bright |= told.non_background
+    for corner, stream in stored.streams.items():
+        place = tuple(
+            slice(c, min(c + size, n)) for c, size, n in zip(corner, chunks, shape, strict=True)
+        )
+        inside = tuple(slice(0, s.stop - s.start) for s in place)
+        chunk, info = padded(scan, place, chunks), medroi.inspect(stream)
+        background = np.asarray(info.background).astype(chunk.dtype)
+        non_background = bits_of(chunk) != bits_of(background)
+        bright = non_background
+        if not math.isnan(info.threshold):
+            reached = chunk <= info.threshold if dark else chunk >= info.threshold
+            bright = non_background & reached
+        told.non_background[place] = non_background[inside]
+        told.bright[place] = bright[inside]
+        told.exact[place] = math.isnan(info.threshold)
+        told.n_stated += info.miss_rate * np.count_nonzero(bright)
+    return told
+
+
+def is_label_map(voxels: Array) -> bool:
+    """Whole numbers around which all is one value; few of them, or mostly equal neighbours."""
+    if voxels.dtype.kind not in "biu" or air_share(voxels) < MIN_AIR_SHARE:
+        return False
+    if np.unique(voxels).size <= MAX_LABELS:
+        return True
+    used = (voxels[1:] != 0) & (voxels[:-1] != 0)
+    equal = used & (voxels[1:] == voxels[:-1])
+    return bool(np.count_nonzero(equal) > np.count_nonzero(used) / 2)
+
+
+def air_share(voxels: Array) -> float:
+    """Share of the most frequent value at the faces of the volume."""
+    faces = [
+        voxels[(slice(None),) * axis + (end,)]
+        for axis in range(min(3, voxels.ndim))
+        for end in (0, -1)
+    ]
+    border = np.concatenate([face.ravel() for face in faces])
+    return float(np.unique(border, return_counts=True)[1].max() / border.size)
+
+
+def groups_of(mask: Array, n_axes: int) -> tuple[int, int, tuple[int, ...] | None]:
+    """Voxels of the largest group of 26 neighbours, groups above 8, and where the largest lies."""
+    if not mask.any():
+        return 0, 0, None
+    # Volumes of a series do not touch each other.
+    joined = np.zeros((3,) * mask.ndim, bool)
+    joined[(slice(None),) * n_axes + (1,) * (mask.ndim - n_axes)] = True
+    labels, _ = ndimage.label(mask, joined)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    largest = int(sizes.argmax())
+    first = np.unravel_index(int(np.argmax(labels == largest)), mask.shape)
+    return int(sizes[largest]), int((sizes > LARGE_GROUP).sum()), tuple(int(i) for i in first)
+
+
+def figures(
+    scan: Scan,
+    stored: Stored,
+    chunks: tuple[int, ...],
+    *,
+    lossless: bool = False,
+    once: Array | None = None,
+) -> dict[str, Any]:
+    """One row: what was dropped, and which loss is silent.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was written.
+    stored : Stored
+        What came back.
+    chunks : tuple of int
+    lossless : bool
+        Whether every voxel was promised.
+    once : ndarray, optional
+        What came back of the same array written in one go.
+    """
+    told = told_by(scan, stored, chunks)
+    voxels, decoded = scan.voxels, stored.decoded
+    dropped = bits_of(voxels) != bits_of(decoded)
+    bright_dropped = dropped & told.bright
+    n_bright, n_dropped = np.count_nonzero(told.bright), np.count_nonzero(bright_dropped)
+    size, n_large, first = groups_of(bright_dropped, len(scan.axes))
+    brightest = voxels[dropped & (voxels == voxels)]
+    nan_lost = np.count_nonzero((voxels != voxels) & (decoded == decoded))
+    lost = []
+    if dropped.any() and is_label_map(voxels):
+        lost = sorted(set(np.unique(voxels)) - set(np.unique(decoded)))
+    reasons = {
+        "exactness was promised": np.any(dropped & told.exact) or (lossless and dropped.any()),
+        "more than max_miss_rate": n_dropped > MAX_MISS_RATE * n_bright,
+        "not what the stream says": abs(told.n_stated - n_dropped) > 0.5,
+        "not as written at once": once is not None and np.any(bits_of(once) != bits_of(decoded)),
+        "a label is gone": bool(lost),
+        "NaN is gone": bool(nan_lost),
+    }
+    return {
+        "voxels": voxels.size,
+        "non_background": np.count_nonzero(told.non_background),
+        "dropped": np.count_nonzero(dropped),
+        "brightest_dropped": brightest.max() if brightest.size else "",
+        "bright": n_bright,
+        "bright_dropped": n_dropped,
+        "bright_dropped_stated": round(told.n_stated),
+        "group_voxels": size,
+        "group_mm3": "" if scan.voxel_mm3 is None else round(size * scan.voxel_mm3, 3),
+        "group_place": "" if first is None else " ".join(map(str, first)),
+        "groups_above_8": n_large,
+        "labels_lost": " ".join(map(str, lost)),
+        "nan_lost": nan_lost,
+        "silent": "; ".join(reason for reason, found in reasons.items() if found),
+    }

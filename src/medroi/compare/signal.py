@@ -1,0 +1,125 @@
+"""The voxels by which every method and region of a scan is judged, and what regions drop of them.
+
+They are found from the values alone: no opening, closing or component rule decides them, for what
+such a rule takes away is exactly what a region found with it cannot be blamed for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+from medroi import roi
+from medroi.scans.kept import kept_mask
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """A region of one scan, and what it drops.
+
+    Attributes
+    ----------
+    config : mapping
+        Parameters of `MedROI` but the inner codec, the numbers of the scan in them.
+    n_voxels : int
+        Voxels kept.
+    n_signal, n_missed : int
+        Signal voxels of the scan, and those of them that are not kept.
+    brightest_dropped : float or None
+        The brightest voxel that is not kept and does not come back as it was, signal or not; of
+        dark polarity the darkest. None where everything comes back.
+    """
+
+    config: Mapping[str, Any]
+    n_voxels: int
+    n_signal: int
+    n_missed: int
+    brightest_dropped: float | None
+
+    @property
+    def miss_rate(self) -> float:
+        """Share of the signal voxels that are not kept."""
+        return self.n_missed / max(1, self.n_signal)
+
+    def codec(self, inner: Any) -> medroi.MedROI:
+        """The codec with this region and an inner codec."""
+        return medroi.MedROI(inner, **self.config)
+
+
+def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
+    """The signal voxels of a scan: all that differ from the background and reach the threshold.
+
+    The threshold is the lower one (dark polarity: the higher one) of that which the scan gets by
+    default and that which the noise of its air gives. Where the default keeps every voxel that
+    differs from the background, there is none. NaN that is not the background is signal.
+
+    Parameters
+    ----------
+    voxels : ndarray
+        C or F contiguous.
+    options : RegionOptions
+        Background, polarity and axes; nothing else is asked.
+    """
+    known: dict[str, Any] = {
+        "background": options.background,
+        "polarity": options.polarity,
+        "axes": options.axes,
+    }
+    signal = roi.differs(voxels, roi.background_bits(voxels, options))
+    by_default = medroi.inspect(medroi.MedROI("raw", **known).encode(voxels)).threshold
+    if math.isnan(by_default):
+        return signal
+    of_noise = roi.find_region(voxels, threshold="noise", **known).threshold
+    if math.isnan(of_noise):
+        of_noise = by_default
+    # Written so that NaN, which is neither above nor below, stays in.
+    if options.polarity == "dark":
+        return signal & ~(voxels > max(by_default, of_noise))
+    return signal & ~(voxels < min(by_default, of_noise))
+
+
+def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
+    """Find a region and count what it drops.
+
+    Parameters
+    ----------
+    voxels : ndarray
+    config : mapping
+        As in `Region`.
+    signal : ndarray of bool
+        As `signal_of` gives them.
+    """
+    codec = medroi.MedROI("raw", **config)
+    coded = codec.encode(voxels)
+    kept = kept_mask(coded, medroi.inspect(coded))
+    changed = roi.differs(voxels, roi.background_bits(voxels, _options(config))) & ~kept
+    return Region(
+        config,
+        int(np.count_nonzero(kept)),
+        int(np.count_nonzero(signal)),
+        int(np.count_nonzero(signal & ~kept)),
+        _brightest(voxels[changed], dark=config["polarity"] == "dark"),
+    )
+
+
+def _options(config: Mapping[str, Any]) -> roi.RegionOptions:
+    background = config["background"]
+    # A configuration is fit for JSON, which has no number for NaN.
+    known = float(background) if isinstance(background, str) else background
+    return roi.RegionOptions(background=known)
+
+
+def _brightest(values: Array, *, dark: bool) -> float | None:
+    numbers = values[values == values]
+    if not numbers.size:
+        return None
+    return float(numbers.min() if dark else numbers.max())
