@@ -26,6 +26,7 @@ import numpy.typing as npt
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans import hdf5_store
 from medroi.scans.scan import Scan, require
+from medroi.scans.shards import shard_stream
 
 ATTRIBUTE = "medroi"
 _LAYOUT_VERSION = 1
@@ -136,9 +137,7 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
     if isinstance(array, hdf5_store.Hdf5Array):
         return array.stream(position)
     if getattr(array, "shards", None) is not None:
-        raise InvalidArgument(
-            f"{path}: a sharded array, whose chunks are no files of their own; it can be unpacked"
-        )
+        return shard_stream(path, array, position)
     key: str = array.metadata.encode_chunk_key(position)
     try:
         return Path(path, key).read_bytes()
