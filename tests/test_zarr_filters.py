@@ -1,4 +1,4 @@
-"""Array-to-array codecs in front of `MedROICodec`: their arrays are coded bit by bit, or refused."""
+"""Array-to-array codecs in front of `MedROICodec`: coded bit by bit, or refused."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_filter_that_gives_another_dtype_than_it_announces_is_refused_before_w
         serializer=MedROICodec(),
         compressors=None,
     )
-    with pytest.raises(errors.InvalidArgument, match="float32.*announces.*float64"):
+    with pytest.raises(errors.InvalidArgument, match=r"float32.*announces.*float64"):
         made[...] = HEAD
     assert not [key for key in store._store._store_dict if key.startswith("c/")]
 

@@ -1,4 +1,4 @@
-"""Partial reads of Zarr format 3, counted in bytes and slabs, in every pipeline and from every store."""
+"""Partial reads of Zarr format 3, counted in bytes and slabs: every pipeline, every store."""
 
 from __future__ import annotations
 

@@ -36,9 +36,10 @@ def shard_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
     """
     per_shard = [big // small for big, small in zip(array.shards, array.chunks, strict=True)]
     pairs = [divmod(place, count) for place, count in zip(position, per_shard, strict=True)]
-    file = path / array.metadata.encode_chunk_key(tuple(shard for shard, _ in pairs))
+    key: str = array.metadata.encode_chunk_key(tuple(shard for shard, _ in pairs))
+    file = path / key
     try:
-        shard = file.read_bytes()
+        shard: bytes = file.read_bytes()
     except FileNotFoundError:
         return None
     index = _index_of(shard, array.metadata.codecs[0], math.prod(per_shard), file)
