@@ -121,7 +121,10 @@ KNOWN: Mapping[str, Accepts] = {
         ),
         _BYTES,
     ),
-    **dict.fromkeys(("blosc", "imagecodecs_blosc", "imagecodecs_blosc2"), _BLOSC),
+    **dict.fromkeys(("blosc", "imagecodecs_blosc"), _BLOSC),
+    "imagecodecs_blosc2": Accepts(
+        FLAT, survives=True, is_frame=frames.blosc_frame, decoder=bounded.into_bytes
+    ),
     "pcodec": Accepts(FLAT, dtypes=_NUMBERS[2:], survives=True, decoder=bounded.pcodec_numbers),
     "zfpy": Accepts(
         WHOLE,
