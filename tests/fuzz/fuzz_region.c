@@ -10,7 +10,7 @@ static medroi_region_options random_options(fuzz_random *random, const medroi_la
     memset(&options, 0, sizeof options);
     int number_like = strchr("iuf", layout->kind) != NULL;
     if (number_like && fuzz_below(random, 4)) {
-        options.threshold_rule = (medroi_threshold)(1 + fuzz_below(random, 4));
+        options.threshold_rule = (medroi_threshold)(1 + fuzz_below(random, 5));
     }
     options.threshold = (double)fuzz_below(random, 20000) - 100.0;
     options.dark = (uint8_t)fuzz_below(random, 2);
@@ -98,4 +98,4 @@ static void search(fuzz_random *random) {
     free(data);
 }
 
-int main(int argc, char **argv) { return fuzz_run(argc, argv, "fuzz_region", search); }
+FUZZ_MAIN("fuzz_region", search)

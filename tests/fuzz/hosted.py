@@ -3,10 +3,11 @@
 
     python tests/fuzz/hosted.py [SECONDS=60] [SEED=from the clock] [LIBRARY ...]
 
-Without names: every library that the table says survives hostile bytes, and heif. For each, a child
-decodes mutated streams; that it ends, takes long or much memory, raises anything but a MedROI error,
-or returns what its memory happened to hold, is a finding: printed with the seed and the iteration,
-which run again give the same input (`--from ITERATION`). The exit status is 1 if there was one.
+Without names: every library that the table says survives hostile bytes, and heif. For each, a
+child decodes mutated streams; that it ends, takes long or much memory, raises anything but a MedROI
+error, or returns what its memory happened to hold, is a finding: printed with the seed and the
+iteration, which run again give the same input (`--from ITERATION`). The exit status is 1 if there
+was one.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def arrays() -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     waves = np.cos(np.indices((8, 9, 10)) / 3).sum(0) * 50 + 100
     noisy = np.rint(waves + rng.integers(0, 9, waves.shape))
-    return [noisy.astype("<i2"), noisy.astype("u1"), waves.astype("<f4"), noisy[:1, :8, :8].astype("<u2")]
+    image = noisy[:1, :8, :8].astype("<u2")
+    return [noisy.astype("<i2"), noisy.astype("u1"), waves.astype("<f4"), image]
 
 
 def configurations(library: str) -> list[dict[str, Any]]:

@@ -42,3 +42,8 @@ class ForkSafeLock:
     def __exit__(self, *_: object) -> None:
         self._owner = 0
         self._lock.release()
+
+
+# Under it, libraries are imported when they are first needed: a child that was forked in the middle
+# of an import would wait for that module for ever.
+importing = ForkSafeLock(wait=True)

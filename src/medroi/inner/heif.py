@@ -16,7 +16,7 @@ import numpy.typing as npt
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, check_number
-from medroi.inner.forking import ForkSafeLock
+from medroi.inner.forking import ForkSafeLock, importing
 
 _DEPTHS = (8, 10, 12)
 _MAX_SIDE = 16384
@@ -36,7 +36,8 @@ def load_pillow_heif() -> Any:
     InnerUnavailable
     """
     try:
-        import pillow_heif
+        with importing:
+            import pillow_heif
     except ImportError as error:
         raise InnerUnavailable("heif needs pillow-heif: pip install medroi[heif]") from error
     return pillow_heif

@@ -166,8 +166,10 @@ def _reading(inner_id: int, key: int) -> Reading:
 
 def reading_of(words: Sequence[int]) -> Reading:
     """What streams of a dataset with these complete cd_values may do."""
-    inner_word = words[_WORD_INNER]
-    key = words[_WORD_KEY] | words[_WORD_KEY + 1] << 32 if inner_word >> 31 else 0
+    n_user = words[0] >> 8 & 255
+    inner_word = words[_WORD_INNER] if n_user > _WORD_INNER else 0
+    has_key = inner_word >> 31 and n_user > _WORD_KEY + 1
+    key = words[_WORD_KEY] | words[_WORD_KEY + 1] << 32 if has_key else 0
     return _reading(inner_word & 0xFFFF, key)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from medroi import errors, plugins
 
-_VERSION = 2
+_VERSION = 3
 _TEXT_NBYTES = 320
 _STATUS = {
     1: errors.InvalidArgument,

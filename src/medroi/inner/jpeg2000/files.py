@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from medroi import _kernel
 from medroi.errors import InnerUnavailable
-from medroi.inner.forking import ForkSafeLock
+from medroi.inner.forking import ForkSafeLock, importing
 from medroi.inner.slices import Indices
 
 _MAX_RESOLUTIONS = 6
@@ -48,7 +48,8 @@ def load_glymur() -> Any:
     InnerUnavailable
     """
     try:
-        import glymur
+        with importing:
+            import glymur
     except ImportError as error:
         raise InnerUnavailable(
             "jpeg2000 needs OpenJPEG: install its headers (Debian: apt install libopenjp2-7-dev) "

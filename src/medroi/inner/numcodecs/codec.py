@@ -14,6 +14,7 @@ import numpy as np
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, dense_bytes, short_part_extent
+from medroi.inner.forking import importing
 from medroi.inner.numcodecs import feed as feeding
 from medroi.inner.numcodecs.bounded import Decoder
 from medroi.inner.numcodecs.feed import AS_F8, BYTES, ELEMENTS, INDICES
@@ -72,12 +73,14 @@ def open_codec(config: Mapping[str, Any]) -> Any:
 
 def _register_imagecodecs() -> None:
     try:
-        from imagecodecs.numcodecs import register_codecs
+        with importing:
+            from imagecodecs.numcodecs import register_codecs
+
+            register_codecs(verbose=False)
     except ImportError as error:
         raise InnerUnavailable(
             "imagecodecs' codecs are not installed: pip install imagecodecs"
         ) from error
-    register_codecs(verbose=False)
 
 
 @dataclass(frozen=True, eq=False)

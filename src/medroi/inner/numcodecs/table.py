@@ -62,9 +62,10 @@ class Accepts:
     verify : bool
         Lossless coding is checked by decoding before it is believed.
     survives : bool
-        Whether hostile bytes can do no more than be refused, or be voxels: `tests/fuzz/hosted.py`
-        ended no process with it, and it is bounded by the header. A library that does not
-        survive them decodes only what this process wrote or what somebody trusts.
+        Whether hostile bytes can do no more than be refused, or be voxels: it is kept to the
+        header's size, its own project fuzzes it, and `tests/fuzz/hosted.py` found neither an end
+        of the process nor a decoder that does not return (SZ3, SPERR, zfp, pco's C library; htj2k,
+        JPEG-LS, lossless JPEG). Others decode only what this process wrote or what is trusted.
     decoder : callable
         How it is kept to the size of what was fed.
     is_frame : callable
@@ -184,6 +185,7 @@ KNOWN: Mapping[str, Accepts] = {
     ),
     "imagecodecs_jpegxl": Accepts(
         SLICES,
+        survives=True,
         decoder=bounded.into_array,
         mapped=True,
         depths=_FROM_8_TO_16,
@@ -202,6 +204,7 @@ KNOWN: Mapping[str, Accepts] = {
     ),
     "imagecodecs_jpeg2k": Accepts(
         SLICES,
+        survives=True,
         decoder=bounded.into_array,
         mapped=True,
         depths=_FROM_8_TO_16,
@@ -211,6 +214,7 @@ KNOWN: Mapping[str, Accepts] = {
     ),
     "imagecodecs_avif": Accepts(
         SLICES,
+        survives=True,
         decoder=bounded.into_array,
         mapped=True,
         depths=(8, 10, 12),
@@ -221,7 +225,7 @@ KNOWN: Mapping[str, Accepts] = {
     "imagecodecs_jpegxr": Accepts(
         SLICES, decoder=bounded.into_array, mapped=True, min_side=2, lossless=rules.without_level
     ),
-    "imagecodecs_png": Accepts(SLICES, decoder=bounded.into_array, mapped=True),
+    "imagecodecs_png": Accepts(SLICES, survives=True, decoder=bounded.into_array, mapped=True),
     "imagecodecs_ljpeg": Accepts(
         SLICES,
         decoder=bounded.into_array,
@@ -233,6 +237,7 @@ KNOWN: Mapping[str, Accepts] = {
     ),
     "imagecodecs_jpeg": Accepts(
         SLICES,
+        survives=True,
         decoder=bounded.into_array,
         mapped=True,
         depths=(8, 12),
