@@ -26,8 +26,8 @@ source scripts/kernel_flags.sh
 source scripts/fuzz_build.sh
 
 folder=build/coverage
-targets=(decode region hdf5 mixture coders)
-shares=(40 24 18 6 12) # of the time, in percent
+targets=(decode region hdf5 datasets mixture coders)
+shares=(40 22 14 8 5 11) # of the time, in percent
 
 mkdir -p "$folder/profiles"
 compile=("$CC" -std=c11 -g -O1 "${FUZZ_SANITIZERS[@]}" -fsanitize=fuzzer-no-link -DMEDROI_LIBFUZZER
@@ -37,6 +37,7 @@ build_fuzzers "$folder" "${targets[@]}"
 
 for target in "${targets[@]}"; do
     mkdir -p "$folder/corpus/$target" "$folder/seeds/$target"
+    cp tests/golden/*.npz "$folder/seeds/$target" # bytes without order: as good as any to begin with
 done
 cp tests/golden/*.medroi "$folder/seeds/decode"
 LLVM_PROFILE_FILE=/dev/null "$folder/fuzz_decode" --write "$folder/seeds/decode" 400

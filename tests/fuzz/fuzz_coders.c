@@ -100,9 +100,9 @@ static void use_map(fuzz_random *random, const medroi_block *block, const void *
     size_t index_nbytes = map->max_index < 256 ? 1 : 2;
     uint8_t *narrow = fuzz_allocate(count * index_nbytes);
     uint8_t *restored = fuzz_allocate(medroi_block_nbytes(block));
-    medroi_status status = medroi_intmap_apply(map, block, data, 0, count, indices, NULL);
-    fuzz_expect(!is_found || status == MEDROI_OK, "a block has indices in its own map");
     if (is_found) {
+        medroi_status status = medroi_intmap_apply(map, block, data, 0, count, indices, NULL);
+        fuzz_expect(status == MEDROI_OK, "a block has indices in its own map");
         medroi_intmap_invert(map, block, indices, 0, count, restored);
         fuzz_expect(memcmp(restored, data, medroi_block_nbytes(block)) == 0,
                     "a map gives back every bit");

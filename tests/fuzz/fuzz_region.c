@@ -16,6 +16,7 @@ static medroi_region_options random_options(fuzz_random *random, const medroi_la
     options.dark = (uint8_t)fuzz_below(random, 2);
     options.roi = fuzz_below(random, 4) ? MEDROI_ROI_BOX : MEDROI_ROI_HULL;
     options.largest_only = fuzz_below(random, 4) == 0;
+    options.n_threads = (uint32_t)fuzz_below(random, 4);
     options.padding = (int64_t)fuzz_below(random, fuzz_below(random, 8) ? 6 : 1u << 31);
     options.max_miss_rate = fuzz_below(random, 2) ? 0.002 : (double)fuzz_below(random, 101) / 100.0;
     /* Elements of more than 8 bytes have a background of zero bits. */

@@ -118,7 +118,10 @@ def check(codec: type[InnerCodec], part: memoryview, reading: Reading) -> None:
     configured = codec.codec_id == reading.codec_id and reading.library in (None, library)
     if (configured and codec.survives(library)) or _written.has(part):
         return
-    how = f"If you know where it is from, pass trust={library!r} or set {VARIABLE}={library}"
+    how = (
+        f"If you know where it is from, pass trust={library!r} (to the command, --trust {library}) "
+        f"or set {VARIABLE}={library}"
+    )
     if configured:
         raise Untrusted(
             f"the stream is decoded by {library}, which hostile bytes can crash, and this process "
