@@ -12,6 +12,7 @@ import numpy.typing as npt
 from medroi import codec
 from medroi.errors import CorruptStream, MedROIError
 from medroi.hdf5.dataset import Chunked
+from medroi.plugins import hook
 
 _MAGIC = b"MROI"
 
@@ -58,7 +59,10 @@ def read_selection(
     info = chunked.dataset.id.get_chunk_info_by_coord(offset)
     if info.byte_offset is None or info.filter_mask != 0:
         return None
-    wanted = codec.decode_selection(bounds, shape=chunked.chunks, dtype=chunked.dtype)
+    reading = hook.reading_of(list(chunked.words_to_read))
+    wanted = codec.decode_selection(
+        bounds, shape=chunked.chunks, dtype=chunked.dtype, reading=reading
+    )
     try:
         ranges = next(wanted)
         while True:

@@ -49,7 +49,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis,
     affine
         As of `medroi.MedROI`.
-    threads, verify
+    threads, verify, trust, max_nbytes
         As of `medroi.MedROI`. Zarr codes chunks in threads of its own already.
 
     Raises
@@ -78,6 +78,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         affine: Any = None,
         threads: int = 1,
         verify: bool = False,
+        trust: str | Sequence[str] = (),
+        max_nbytes: int | None = None,
     ) -> None:
         made = settings.make(
             inner,
@@ -93,6 +95,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             components=components,
             threads=threads,
             verify=verify,
+            trust=trust,
+            max_nbytes=max_nbytes,
         )
         object.__setattr__(self, "_settings", made)
 
@@ -217,6 +221,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             shape=chunk_spec.shape,
             dtype=dtype_of(chunk_spec),
             threads=self._settings.threads,
+            reading=self._settings.reading,
         )
         return _as_buffer(array, chunk_spec)
 
@@ -224,8 +229,10 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
 
     def _reading(self, selection: Any, spec: ArraySpec) -> ranges.Reading:
-        threads = self._settings.threads
-        return ranges.read_selection(selection, tuple(spec.shape), dtype_of(spec), threads)
+        made = self._settings
+        return ranges.read_selection(
+            selection, tuple(spec.shape), dtype_of(spec), made.threads, made.reading
+        )
 
     def _decode_partial_sync(
         self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec
