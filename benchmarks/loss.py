@@ -29,8 +29,8 @@ voxels. They are no failure yet.
 
 Not everything is run on everything. `plan` says for each row which it belongs to:
 
-- `main`: every scan; numcodecs with the inner codec raw, which loses what any lossless one loses; the settings default, mask (roi="hull") and lossless, whole and in
-  chunks of 64; fitted (`MedROI.fit`, background="auto") default and mask, whole;
+- `main`: every scan; numcodecs with the inner codec raw, which loses what any lossless one loses;
+  the settings default, mask (roi="hull") and lossless, whole and in chunks of 64; fitted (`MedROI.fit`, background="auto") default and mask, whole;
 - `more`: generated scans, scans of up to 2^21 voxels and the first of each folder; all chunkings
   (whole, 64, 32, slices), and the other faces in chunks of 64 (pack also whole);
 - `writing`: generated scans and the first of each folder, thinned to 2^16 voxels or fewer

@@ -249,10 +249,9 @@ static medroi_status decode_native(const medroi_header *header, const uint8_t *p
 
 /* Everything that can be checked before memory is allocated. */
 static medroi_status read_stream(const unsigned *words, size_t n_words, const void *stream,
-                                 size_t nbytes, medroi_header *header, size_t *preamble_nbytes,
-                                 medroi_error *error) {
-    medroi_h5_config config;
-    medroi_status status = medroi_h5_parse(words, n_words, &config, error);
+                                 size_t nbytes, medroi_h5_config *config, medroi_header *header,
+                                 size_t *preamble_nbytes, medroi_error *error) {
+    medroi_status status = medroi_h5_parse(words, n_words, config, error);
     if (status == MEDROI_OK) {
         status = medroi_read_preamble(stream, nbytes, header, preamble_nbytes, error);
     }
@@ -261,8 +260,8 @@ static medroi_status read_stream(const unsigned *words, size_t n_words, const vo
             medroi_fail(error, MEDROI_CORRUPT_STREAM,
                         "corrupt chunk: its stream is in F order, an HDF5 chunk is in C order");
     }
-    if (status == MEDROI_OK && config.has_local) {
-        status = check_chunk(&config.layout, &header->layout, error);
+    if (status == MEDROI_OK && config->has_local) {
+        status = check_chunk(&config->layout, &header->layout, error);
     }
     if (status == MEDROI_OK) {
         status = medroi_check_payload(header, (const uint8_t *)stream + *preamble_nbytes,
@@ -273,10 +272,11 @@ static medroi_status read_stream(const unsigned *words, size_t n_words, const vo
 
 medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void *stream,
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
+    medroi_h5_config config;
     medroi_header header;
     size_t preamble_nbytes = 0;
     medroi_status status =
-        read_stream(words, n_words, stream, nbytes, &header, &preamble_nbytes, error);
+        read_stream(words, n_words, stream, nbytes, &config, &header, &preamble_nbytes, error);
     int is_native = status == MEDROI_OK &&
                     (medroi_part_count(&header) == 0 || medroi_find_inner(header.inner_id) != NULL);
     if (status == MEDROI_OK && !is_native) {
@@ -293,7 +293,7 @@ medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void
     }
     status = is_native ? decode_native(&header, (const uint8_t *)stream + preamble_nbytes,
                                        nbytes - preamble_nbytes, out->data, error)
-                       : medroi_h5_hosted_decode(stream, nbytes, out, error);
+                       : medroi_h5_hosted_decode(&config, stream, nbytes, out, error);
     if (status != MEDROI_OK) {
         drop(out);
     }

@@ -81,10 +81,11 @@ medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medr
     return finish(status, error);
 }
 
-medroi_status medroi_h5_hosted_decode(const void *stream, size_t nbytes, medroi_h5_memory *out,
-                                      medroi_error *error) {
+medroi_status medroi_h5_hosted_decode(const medroi_h5_config *config, const void *stream,
+                                      size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
+    uint64_t key = config->has_key ? config->key : 0;
     error->text[0] = '\0';
-    return finish(
-        hook.decode(stream, nbytes, out->data, out->nbytes, error->text, sizeof error->text),
-        error);
+    return finish(hook.decode(config->settings.inner_id, key, stream, nbytes, out->data,
+                              out->nbytes, error->text, sizeof error->text),
+                  error);
 }

@@ -15,8 +15,10 @@ typedef struct medroi_h5_hook {
     int (*encode)(uint64_t key, const medroi_layout *layout, const uint64_t *background,
                   const void *data, medroi_h5_reserve reserve, void *context, char *text,
                   size_t text_nbytes);
-    int (*decode)(const void *stream, size_t nbytes, void *data, size_t data_nbytes, char *text,
-                  size_t text_nbytes);
+    /* `inner_id` is the inner codec that cd_values name, `key` what stands for its settings there,
+     * or 0: a stream of another inner codec is refused. */
+    int (*decode)(uint16_t inner_id, uint64_t key, const void *stream, size_t nbytes, void *data,
+                  size_t data_nbytes, char *text, size_t text_nbytes);
 } medroi_h5_hook;
 
 /* NULL takes the hook away: Python is about to end. */
@@ -28,7 +30,7 @@ medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error);
 /* `config` was resolved for `layout`. data == NULL: only whether the key is known. */
 medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medroi_layout *layout,
                                       const void *data, medroi_h5_memory *out, medroi_error *error);
-medroi_status medroi_h5_hosted_decode(const void *stream, size_t nbytes, medroi_h5_memory *out,
-                                      medroi_error *error);
+medroi_status medroi_h5_hosted_decode(const medroi_h5_config *config, const void *stream,
+                                      size_t nbytes, medroi_h5_memory *out, medroi_error *error);
 
 #endif

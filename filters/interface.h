@@ -4,7 +4,7 @@
 
 #include "hosted.h"
 
-#define MEDROI_H5_INTERFACE_VERSION 2
+#define MEDROI_H5_INTERFACE_VERSION 3
 
 typedef struct medroi_h5_interface {
     uint32_t version;

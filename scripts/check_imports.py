@@ -40,7 +40,7 @@ LAYERS = {
     "__main__": 12,
 }
 # Files of medroi.inner that its codecs may import.
-INNER_SHARED = {"base", "packed", "slices", "search"}
+INNER_SHARED = {"base", "forking", "packed", "slices", "search", "spelling", "trust"}
 
 # Imported inside the function that needs them; the second: the module whose face they are.
 HEAVY = {

@@ -4,25 +4,19 @@
 #   bash scripts/fuzz.sh [SECONDS=60] [SEED=from the clock] [FIRST_ITERATION=0]
 #
 # What broke it is printed as a seed and an iteration, which run again give the same input.
+# scripts/fuzz_coverage.sh looks for what these do not reach.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/kernel_flags.sh
+source scripts/fuzz_build.sh
 
 seconds="${1:-60}"
 seed="${2:-$(date +%s)}"
 first="${3:-0}"
 
-sanitizers=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-mkdir -p build/fuzz
-for program in decode region hdf5 datasets mixture; do
-    filters=()
-    if [ "$program" = hdf5 ] || [ "$program" = datasets ]; then
-        filters=(-Ifilters filters/*.c tests/fuzz/fake_hdf5.c)
-    fi
-    "${CC:-cc}" -std=c11 -g -O1 "${sanitizers[@]}" -Isrc/kernel "${KERNEL_MACROS[@]}" \
-        "tests/fuzz/fuzz_$program.c" tests/fuzz/random.c tests/fuzz/mutate.c src/kernel/*.c "${filters[@]}" \
-        -o "build/fuzz/fuzz_$program" "${KERNEL_LIBRARIES[@]}" -lm
-done
+compile=("${CC:-cc}" -std=c11 -g -O1 "${FUZZ_SANITIZERS[@]}")
+link=()
+build_fuzzers build/fuzz decode region hdf5 datasets mixture coders
 
 # Larger than every array that the fuzzers let a header describe, with its working space.
 export ASAN_OPTIONS="max_allocation_size_mb=256:detect_leaks=1:${ASAN_OPTIONS:-}"
@@ -31,4 +25,5 @@ build/fuzz/fuzz_region "$((seconds / 4))" "$seed" "$first"
 build/fuzz/fuzz_hdf5 "$((seconds / 8))" "$seed" "$first"
 build/fuzz/fuzz_datasets "$((seconds / 8))" "$seed" "$first"
 build/fuzz/fuzz_mixture "$((seconds / 8))" "$seed" "$first"
-build/fuzz/fuzz_decode "$((seconds - seconds / 4 - seconds / 8 * 3))" "$seed" "$first" tests/golden/*.medroi
+build/fuzz/fuzz_coders "$((seconds / 8))" "$seed" "$first"
+build/fuzz/fuzz_decode "$((seconds - seconds / 4 - seconds / 8 * 4))" "$seed" "$first" tests/golden/*.medroi

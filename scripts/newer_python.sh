@@ -16,9 +16,11 @@ newer_python() {
         fi
     done
     stage "Python $version from Debian's source, into ${prefix#"$PWD"/} (some minutes, once)" >&2
-    python_build_packages
-    build_python "$version" "$prefix"
-    is_whole_python "$prefix/bin/python$version" "$version"
+    python_build_packages && build_python "$version" "$prefix" || return
+    if ! is_whole_python "$prefix/bin/python$version" "$version"; then
+        printf 'the Python that was built in %s lacks a module that is needed\n' "$prefix" >&2
+        return 1
+    fi
     printf '%s\n' "$prefix/bin/python$version"
 }
 
@@ -45,26 +47,25 @@ python_build_packages() {
     fi
     if may_install; then
         # The keyring of a fresh Debian 12 may be older than the keys of the next release.
-        quiet as_root apt-get update -q
+        quiet as_root apt-get update -q || return
         quiet as_root env DEBIAN_FRONTEND=noninteractive \
             apt-get install -q -y --no-install-recommends debian-archive-keyring $missing
     fi
 }
 
-build_python() {
-    local version="$1" prefix="$2" work="$LOG_DIR/python"
-    download_debian_source "python$version" "$work"
+build_python() (
+    # `set -e` does not reach here from a condition or a substitution: each step says so itself.
+    version="$1" prefix="$2" work="$LOG_DIR/python"
+    download_debian_source "python$version" "$work" || exit
     mkdir "$work/tree"
-    tar -xJf "$work/python${version}"_*.orig.tar.xz -C "$work/tree" --strip-components=1
+    tar -xJf "$work/python${version}"_*.orig.tar.xz -C "$work/tree" --strip-components=1 || exit
     rm -rf "$prefix"
-    (
-        cd "$work/tree"
-        quiet ./configure -q --prefix="$prefix" --disable-test-modules --with-ensurepip=install
-        quiet make -s -j"$(nproc)"
-        quiet make -s install
-    )
+    cd "$work/tree"
+    quiet ./configure -q --prefix="$prefix" --disable-test-modules --with-ensurepip=install || exit
+    quiet make -s -j"$(nproc)" || exit
+    quiet make -s install || exit
     rm -rf "$work"
-}
+)
 
 # The source package $1 of PYTHON_SOURCE_RELEASE into the folder $2, checked by APT's signatures. APT keeps
 # its lists of that release in the folder too: the machine's own configuration stays as it is.
@@ -82,6 +83,6 @@ download_debian_source() {
         "$mirror" "$PYTHON_SOURCE_RELEASE" >"$folder/sources.list"
     options=(-o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o APT::Sandbox::User=root)
-    quiet apt-get "${options[@]}" update -q
+    quiet apt-get "${options[@]}" update -q || return
     (cd "$folder" && quiet apt-get "${options[@]}" source -q --download-only "$package")
 }

@@ -4,6 +4,7 @@
 # FUZZ_SECONDS (20) is how long the fuzzers run.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+source scripts/newer_python.sh
 
 build_wheels() {
     # From a source distribution, as a release is, and outside of this tree: the objects of a
@@ -15,21 +16,33 @@ build_wheels() {
         .venv/bin/pip wheel -q --no-deps -w build/wheels/standin build/dist/*.tar.gz
 }
 
+# What runs in the environment with the newest libraries: all that stands between them and medroi.
+NEWEST_TESTS="tests/test_zarr*.py tests/test_xarray_dask.py tests/test_numcodecs.py tests/test_selection.py
+    tests/test_hdf5.py tests/test_hdf5_chunks.py tests/environments/test_newest_env.py"
+
 # Tests that need other versions than the main environment has, or another build of medroi.
 run_environment() {
-    local name="$1" venv=".venv-$1" wheels=build/wheels/full
-    if [ "$name" = standin ]; then
-        wheels=build/wheels/standin
-    fi
-    make_venv "$python" "$venv"
-    quiet "$venv/bin/pip" install -q -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
-    quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
+    local name="$1" venv=".venv-$1" wheels=build/wheels/full base="$python"
     # One file of tests, or a folder of them.
     local tests="tests/environments/test_${name}_env.py"
     if [ -d "tests/environments/$name" ]; then
         tests="tests/environments/$name"
     fi
-    "$venv/bin/python" -m pytest -q "$tests"
+    if [ "$name" = standin ]; then
+        wheels=build/wheels/standin
+    elif [ "$name" = newest ]; then
+        base="$newest_python"
+        wheels=build/wheels/newest
+        tests="$NEWEST_TESTS"
+    fi
+    make_venv "$base" "$venv"
+    if [ "$name" = newest ]; then
+        rm -rf "$wheels"
+        quiet "$venv/bin/pip" wheel -q --no-deps -w "$wheels" build/dist/*.tar.gz
+    fi
+    quiet "$venv/bin/pip" install -q --upgrade -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
+    quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
+    "$venv/bin/python" -m pytest -q $tests
 }
 
 python="$(find_python)"
@@ -38,6 +51,8 @@ if [ -n "$(missing_libraries)" ]; then
     printf 'the tests compare both builds: they need the headers of zlib, zstd and OpenJPEG\n' >&2
     exit 1
 fi
+
+newest_python="$(newer_python 3.13)"
 
 stage "virtual environment .venv, medroi and what the checks need"
 make_venv "$python" .venv

@@ -16,7 +16,7 @@ def test_the_examples_run_and_agree(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     names = {"scan": head_volume}
     for block in blocks:
         exec(block, names)
@@ -24,6 +24,9 @@ def test_the_examples_run_and_agree(
     format_2 = names["zarr"].open("head2.zarr", mode="r")[:]
     assert np.array_equal(format_3, names["again"])
     assert np.array_equal(format_2, names["again"])
+    for name in ("t1", "t1v2", "packed", "packedv2"):
+        found = names["xarray"].open_zarr(f"{name}.zarr")["t1"].to_numpy()
+        assert np.array_equal(found[head_volume > 100], head_volume[head_volume > 100])
     with names["h5py"].File("head.h5") as file:
         # C order: the region is that of the same voxels, whatever their order in memory.
         assert np.array_equal(file["head"][...], names["again"])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from kernel_build import compiler
 
-from medroi.scans import pack
+from medroi.scans import hdf5_journal, pack
 
 HERE = Path(__file__).parent
 OLD, NEW = [12, 11, 10], [13, 11, 10]
@@ -170,3 +170,56 @@ def test_an_unpacked_file_is_the_old_or_the_new(root, faults, mode):
         mode=mode,
     )
     assert n_calls >= 2
+
+
+# The journal of an addition
+
+
+OLD_BLOCK, NEW_BLOCK = bytes(4096), bytes(range(256)) * 16
+
+
+def with_journal(path, block, *, body=b""):
+    """A file of one block and a tail, with the journal of a change of the block behind them."""
+    path.write_bytes(block + b"tail")
+    with path.open("r+b", buffering=0) as file:
+        hdf5_journal.append_journal(file.fileno(), 4096, 4100, [(0, OLD_BLOCK, NEW_BLOCK)])
+        if body:
+            os.pwrite(file.fileno(), body, 4100)
+    return path
+
+
+def recovered(path):
+    with path.open("r+b", buffering=0) as file:
+        hdf5_journal.recover(file.fileno())
+    return path.read_bytes()
+
+
+def test_a_journal_takes_back_what_is_half_done_and_keeps_what_is_done(tmp_path):
+    for n_sectors in range(9):
+        nbytes = 512 * n_sectors
+        for block in (
+            NEW_BLOCK[:nbytes] + OLD_BLOCK[nbytes:],
+            OLD_BLOCK[:nbytes] + NEW_BLOCK[nbytes:],
+        ):
+            path = with_journal(tmp_path / "a", block)
+            expected = NEW_BLOCK + b"tail" if block == NEW_BLOCK else OLD_BLOCK
+            with path.open("rb") as file:
+                torn = hdf5_journal.is_torn(file.fileno())
+            assert torn == (block not in (OLD_BLOCK, NEW_BLOCK))
+            assert recovered(path) == expected
+            assert recovered(path) == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"damaged"])
+def test_a_journal_that_does_not_fit_the_file_changes_nothing(tmp_path, body):
+    theirs = b"\x07" + OLD_BLOCK[1:] if not body else OLD_BLOCK
+    path = with_journal(tmp_path / "a", theirs, body=body)
+    before = path.read_bytes()
+    assert recovered(path) == before
+
+
+def test_every_cut_of_a_journal_is_no_journal(tmp_path):
+    whole = with_journal(tmp_path / "a", OLD_BLOCK).read_bytes()
+    for nbytes in (*range(0, len(whole), 97), len(whole) - 1):
+        (tmp_path / "a").write_bytes(whole[:nbytes])
+        assert recovered(tmp_path / "a") == whole[:nbytes]

@@ -64,6 +64,29 @@ def with_hull(stream: bytes, **fields: object) -> bytes:
     return reseal(longer, (96, "<I", 5 + len(section)))
 
 
+def with_part(dtype: str, inner_id: int, part: bytes) -> bytes:
+    """A stream of 24 elements that an inner codec is said to have coded so, all checksums right."""
+    stream = MedROI("raw", threshold=None).encode(np.ones((2, 3, 4), "u1").astype(dtype))
+    (payload_nbytes,) = struct.unpack_from("<Q", stream, 88)
+    longer = stream[:-payload_nbytes] + part
+    lengths = (88, "<Q", len(part)), (100, "<I", 2), (104, "<I", zlib.crc32(part))
+    return reseal(longer, *lengths, (108, "<H", inner_id))
+
+
+def forbidden_parts() -> dict[str, bytes]:
+    """Parts that would be right, were they not of element types that their codec has not."""
+    level = struct.pack("<B3d3b", 0, 2.0**62, 2.0**62, 1.0, 0, 0, 0)
+    found = {}
+    for dtype in ("<i8", "<u8", "|b1", "<c8", "<M8[s]", "|S3"):
+        nbytes, name = 24 * np.dtype(dtype).itemsize, np.dtype(dtype).name.split("[")[0]
+        found[f"wavelet3d-stored-{name}"] = with_part(dtype, 4, b"\xff" + bytes(nbytes))
+        found[f"wavelet3d-level-{name}"] = with_part(dtype, 4, level)
+    for dtype in ("<c8", "<c16", "<M8[s]", "|S3", "<U2"):
+        nbytes, name = 24 * np.dtype(dtype).itemsize, np.dtype(dtype).name.split("[")[0]
+        found[f"predict3d-stored-{name}"] = with_part(dtype, 5, b"\x02" + bytes(nbytes))
+    return found
+
+
 HULL_FIELDS = {"version": 0, "edge": 1, "rate": 2}
 
 
@@ -158,6 +181,7 @@ def bad() -> dict[str, bytes]:
         "left-out-outside": with_section(
             stream, b"\x83\x0b\0\0\0\x01\x01\x05\x01\x05\x00\x63\x00\x02\x00\x02"
         ),
+        **forbidden_parts(),
         "flipped-table": flip(parts, 116),
         "flipped-part": flip(parts, len(parts) - 3),
     }

@@ -135,6 +135,9 @@ static uint16_t half_bits(double value) {
     uint16_t sign = signbit(value) ? 0x8000 : 0;
     double magnitude = fabs(value);
     int exponent;
+    if (isnan(value)) {
+        return (uint16_t)(sign | 0x7E00);
+    }
     if (magnitude >= 65520) {
         return (uint16_t)(sign | 0x7C00);
     }

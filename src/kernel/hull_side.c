@@ -24,8 +24,8 @@ int medroi_has_no_region(const medroi_header *header) {
 
 const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes) {
     const uint8_t *p = header->side;
-    const uint8_t *end = p + header->side_nbytes;
-    while (p && end - p >= 5) {
+    const uint8_t *end = p != NULL ? p + header->side_nbytes : p;
+    while (end - p >= 5) {
         uint32_t length = medroi_load32(p + 1);
         if (length > (size_t)(end - p) - 5) {
             break;

@@ -178,6 +178,9 @@ medroi_status medroi_intmap_read(const medroi_block *block, const uint8_t *src, 
                                  medroi_intmap *map, size_t *used, medroi_error *error) {
     medroi_status status = MEDROI_OK;
     memset(map, 0, sizeof *map);
+    if (memchr("biuf", block->kind, 4) == NULL || block->itemsize > 8) {
+        return corrupt(error, "the elements are no numbers that it could have");
+    }
     if (nbytes < TABLE_OFFSET || src[0] > MEDROI_INTMAP_TABLE) {
         return corrupt(error, "the kind is missing or unknown");
     }

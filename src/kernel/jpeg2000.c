@@ -27,6 +27,11 @@ medroi_j2k_slices medroi_j2k_slices_of(const medroi_block *block) {
 }
 
 static medroi_status check_target(const double *params, medroi_error *error) {
+    if (params[MODE] != MEDROI_J2K_RATE && params[MODE] != MEDROI_J2K_PSNR) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "jpeg2000: mode %g, expected 0 (lossless), 1 (rate) or 2 (psnr)",
+                           params[MODE]);
+    }
     if (params[MODE] == MEDROI_J2K_RATE && !(params[TARGET] >= 1 && params[TARGET] <= 100000)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "jpeg2000: rate %g, expected 1 to 100000", params[TARGET]);

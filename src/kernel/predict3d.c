@@ -17,8 +17,12 @@ medroi_status p3_corrupt(medroi_error *error, const char *what) {
                        "predict3d: %s; the payload is damaged, fetch it again", what);
 }
 
+static int has_code(const medroi_block *block) {
+    return memchr("biuf", block->kind, 4) != NULL && block->itemsize <= 8;
+}
+
 static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
-    if (memchr("biuf", region->kind, 4) == NULL || region->itemsize > 8)
+    if (!has_code(region))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "predict3d codes bool, integers and real floats, not kind '%c' of %u "
                            "bytes; use zstd",
@@ -153,6 +157,8 @@ static medroi_status decode_part(p3_part *p, int method, void *dst, medroi_error
 
 static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
                             medroi_error *error) {
+    if (!has_code(part))
+        return p3_corrupt(error, "no part has elements of this kind and size");
     if (nbytes > 0 && src[0] == METHOD_STORED) {
         if (nbytes - 1 != medroi_block_nbytes(part))
             return p3_corrupt(error, "stored voxels have another length than their part");

@@ -20,9 +20,14 @@
 #define PART_VOXELS ((int64_t)1 << 21)
 #define STORED 255 /* first byte of a part of plain elements */
 
+static int has_code(const medroi_block *block) {
+    char kind = block->kind;
+    return kind == 'f' || ((kind == 'i' || kind == 'u') && block->itemsize <= 4);
+}
+
 static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
     char kind = region->kind;
-    if ((kind != 'i' && kind != 'u' && kind != 'f') || (kind != 'f' && region->itemsize > 4))
+    if (!has_code(region))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d codes integers of up to 32 bits and floats, not kind '%c' of "
                            "%u bytes; use predict3d or zstd",
@@ -143,6 +148,11 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
 
 static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
                             medroi_error *error) {
+    if (!has_code(part))
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "corrupt stream: no wavelet3d part has elements of kind '%c' of %u "
+                           "bytes",
+                           part->kind, (unsigned)part->itemsize);
     if (nbytes > 0 && src[0] == STORED) {
         if (nbytes - 1 != medroi_block_nbytes(part))
             return medroi_fail(error, MEDROI_CORRUPT_STREAM,

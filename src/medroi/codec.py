@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ import numpy as np
 
 from medroi import _kernel, arrays, inner, roi, stream, verify
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.inner import trust
 from medroi.inner.base import Block, InnerCodec, NativeCodec
+from medroi.inner.trust import OWN_ONLY, Reading
 
 Array = arrays.Array
 
@@ -102,7 +105,10 @@ class StreamInfo:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the bytes of a stream but the array, and how many threads work.
+    """Everything that decides the bytes of a stream but the array, and what readers add to it.
+
+    `threads`, `trust` and `max_nbytes` are no part of a configuration: a file that brings its
+    configuration along must not be able to say them.
 
     `note` is what a fit has to say: why it kept every voxel.
     """
@@ -113,7 +119,14 @@ class Settings:
     affine: tuple[float, ...] = stream.IDENTITY
     threads: int = 1
     verify: bool = False
+    trust: frozenset[str] = frozenset()
+    max_nbytes: int | None = None
     note: str = field(default="", compare=False)
+
+    @property
+    def reading(self) -> Reading:
+        """What streams may do that are read with these settings."""
+        return Reading(self.inner.codec_id, self.inner.library, self.trust, self.max_nbytes)
 
 
 def encode(array: Array, settings: Settings) -> bytes:
@@ -147,7 +160,12 @@ def encode(array: Array, settings: Settings) -> bytes:
         header = stream.read_header(np.frombuffer(coded, np.uint8))
         background = arrays.value_of(header.background, dense.dtype)
         verify.check(
-            dense, decode(coded), header.box, background, settings.inner, settings.region.roi
+            dense,
+            decode(coded, shape=dense.shape, dtype=dense.dtype, reading=settings.reading),
+            header.box,
+            background,
+            settings.inner,
+            settings.region.roi,
         )
     return coded
 
@@ -263,6 +281,7 @@ def encode_hosted(
     planned = codec.plan(block)
     slabs = [block[k : k + extent] for k in range(0, region.shape[0], extent)]
     parts = _map(planned.encode, slabs, threads)
+    trust.note_written(type(codec), parts)
     return stream.pack_parts(header, parts, extent)
 
 
@@ -288,6 +307,7 @@ def decode(
     shape: tuple[int, ...] | None = None,
     dtype: np.dtype[Any] | None = None,
     threads: int = 1,
+    reading: Reading = OWN_ONLY,
 ) -> Array:
     """Decode one stream.
 
@@ -304,6 +324,8 @@ def decode(
         What the array must have, whatever the byte order.
     threads : int
         Parts decoded at a time.
+    reading : Reading
+        Which libraries may decode, and how large the array may be.
 
     Returns
     -------
@@ -312,11 +334,13 @@ def decode(
 
     Raises
     ------
-    CorruptStream, UnsupportedVersion, InnerUnavailable
+    CorruptStream, UnsupportedVersion, InnerUnavailable, Untrusted
     """
     data = np.frombuffer(buf, np.uint8)
     header = stream.read_header(data)
     _check_expected(header, shape, dtype)
+    if out is None:
+        _check_size(header, data.nbytes, reading, shape)
     payload = data[header.preamble_nbytes :]
     _kernel.check_payload(header, payload)
     target = _empty(header) if out is None else out
@@ -328,7 +352,7 @@ def decode(
 
     def place(numbered: tuple[int, stream.Part]) -> None:
         number, part = numbered
-        block = decode_part(header, number, part, payload[part.start : part.stop])
+        block = decode_part(header, number, part, payload[part.start : part.stop], reading)
         box = header.part_box(number)
         _kernel.scatter(header.layout, memory, box, header.slice_axis, _flat(block))
 
@@ -347,6 +371,14 @@ def _check_expected(
             f"the stream holds an array of shape {header.shape} and dtype {found}, "
             f"expected shape {shape} and dtype {dtype}"
         )
+
+
+def _check_size(
+    header: _kernel.Header, stream_nbytes: int, reading: Reading, shape: tuple[int, ...] | None
+) -> None:
+    nbytes = math.prod(header.shape) * header.itemsize
+    what = f"an array of shape {header.shape} and dtype {stream.dtype_of(header)}"
+    trust.check_size(nbytes, stream_nbytes, reading, size_is_known=shape is not None, what=what)
 
 
 def _empty(header: _kernel.Header) -> Array:
@@ -385,7 +417,13 @@ def _without_ones(shape: Sequence[int]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
-def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: Any) -> Array:
+def decode_part(
+    header: _kernel.Header,
+    number: int,
+    part: stream.Part,
+    coded: Any,
+    reading: Reading = OWN_ONLY,
+) -> Array:
     """Check and decode one part of a payload.
 
     Returns
@@ -395,6 +433,7 @@ def decode_part(header: _kernel.Header, number: int, part: stream.Part, coded: A
     """
     stream.check_part(part, coded, number)
     codec = inner.by_id(header.inner_id)
+    trust.check(codec, memoryview(coded), reading)
     shape = _coded_shape(header.part_box(number), header.coding_order)
     block = np.empty(shape, stream.dtype_of(header))
     codec.decode(memoryview(coded), block)
@@ -408,6 +447,7 @@ def decode_selection(
     indices: Sequence[Array] | None = None,
     shape: tuple[int, ...] | None = None,
     dtype: np.dtype[Any] | None = None,
+    reading: Reading = OWN_ONLY,
 ) -> Generator[Ranges, Sequence[Any], Array]:
     """Decode a part of an array from a part of its stream, whoever does the reading.
 
@@ -428,6 +468,8 @@ def decode_selection(
         What the array must have; a stream of any other is refused.
     dtype : dtype, optional
         What the array must have, whatever the byte order.
+    reading : Reading
+        Which libraries may decode, and how large the array may be.
 
     Returns
     -------
@@ -436,7 +478,7 @@ def decode_selection(
 
     Raises
     ------
-    CorruptStream, UnsupportedVersion, InnerUnavailable
+    CorruptStream, UnsupportedVersion, InnerUnavailable, Untrusted
     InvalidArgument
         For bounds outside the array.
     """
@@ -447,6 +489,7 @@ def decode_selection(
         head = bytes(head) + bytes(rest)
     header = stream.read_header(head)
     _check_expected(header, shape, dtype)
+    _check_size(header, preamble_nbytes, reading, shape)
     wanted = _check_bounds(bounds, header.shape)
     selection = arrays.filled(
         [stop - start for start, stop in wanted], stream.dtype_of(header), header.background
@@ -467,7 +510,7 @@ def decode_selection(
             start, stop = (
                 bound - parts[run[0]].start for bound in (parts[number].start, parts[number].stop)
             )
-            block = decode_part(header, number, parts[number], coded[start:stop])
+            block = decode_part(header, number, parts[number], coded[start:stop], reading)
             _paste(selection, wanted, header, number, block)
     return selection
 

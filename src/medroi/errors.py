@@ -13,6 +13,10 @@ class InvalidType(InvalidArgument, TypeError):
     """An array whose element type cannot be served."""
 
 
+class Untrusted(InvalidArgument):
+    """A stream for a library that nobody said may decode it; the message says how to say so."""
+
+
 class CorruptStream(MedROIError, ValueError):
     """Bytes that are not a whole, unchanged MedROI stream."""
 

@@ -53,6 +53,15 @@ class MedROI(Codec):
     threads : int
         Threads that share the parts of one array. The bytes are the same for any number, which
         is why the configuration does not hold it: a codec made from one has a single thread.
+    trust : str or sequence of str
+        Libraries that may decode any stream: names such as "imagecodecs_sperr", of codecs that
+        are not MedROI's own. Without it, only the library of `inner` decodes, and one that hostile
+        bytes can crash only what this process wrote. MEDROI_TRUST in the environment says the
+        same for every codec. Not in the configuration.
+    max_nbytes : int, optional
+        Bytes that a decoded array may have. None is what MEDROI_MAX_NBYTES in the environment
+        says, else 2 GiB or a thousand times its stream, whichever is more. Not in the
+        configuration.
 
     Raises
     ------
@@ -78,6 +87,8 @@ class MedROI(Codec):
         affine: Any = None,
         verify: bool = False,
         threads: int = 1,
+        trust: str | Sequence[str] = (),
+        max_nbytes: int | None = None,
     ) -> None:
         self._settings = settings.make(
             inner,
@@ -93,6 +104,8 @@ class MedROI(Codec):
             components=components,
             verify=verify,
             threads=threads,
+            trust=trust,
+            max_nbytes=max_nbytes,
         )
 
     @classmethod
@@ -162,15 +175,19 @@ class MedROI(Codec):
 
         Raises
         ------
-        CorruptStream, UnsupportedVersion, InnerUnavailable
+        CorruptStream, UnsupportedVersion, InnerUnavailable, Untrusted
         InvalidArgument
             For an `out` of another layout.
         """
         source = arrays.memory_of(arrays.as_dense(ensure_ndarray(buf)))
         if out is None:
-            return as_decoded(codec.decode(source, threads=self._settings.threads))
-        codec.decode(source, ensure_ndarray(out), threads=self._settings.threads)
+            return as_decoded(self._decode(source, None))
+        self._decode(source, ensure_ndarray(out))
         return out
+
+    def _decode(self, source: Any, out: Any) -> Any:
+        made = self._settings
+        return codec.decode(source, out, threads=made.threads, reading=made.reading)
 
     def get_config(self) -> dict[str, Any]:
         """All parameters, fit for JSON, with the codec's id."""
@@ -199,7 +216,12 @@ class MedROI(Codec):
         return settings.token_of(other._settings) == settings.token_of(self._settings)
 
     def __reduce__(self) -> Any:
-        return (MedROI.from_config, (self.get_config(),))
+        made = self._settings
+        return (_unpickled, (settings.config_of(made), made.trust, made.max_nbytes))
 
     def __dask_tokenize__(self) -> tuple[str, str]:
         return ("MedROI", settings.token_of(self._settings))
+
+
+def _unpickled(config: dict[str, Any], trust: frozenset[str], max_nbytes: int | None) -> MedROI:
+    return MedROI(**config, trust=tuple(trust), max_nbytes=max_nbytes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from medroi.codec import Settings
 from medroi.errors import InvalidArgument
 from medroi.fit import fit_region
 from medroi.inner.base import InnerCodec
+from medroi.inner.trust import check_limit, names_of
 
 PARAMETERS = (
     "inner",
@@ -39,6 +40,8 @@ def make(
     affine: Any,
     threads: int = 1,
     verify: bool = False,
+    trust: str | Iterable[str] = (),
+    max_nbytes: int | None = None,
     **options: Any,
 ) -> Settings:
     """Settings from the parameters of `MedROI`.
@@ -50,6 +53,7 @@ def make(
     """
     if not isinstance(threads, int) or threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1")
+    check_limit(max_nbytes)
     axes = options["axes"]
     options["axes"] = None if axes is None else tuple(int(axis) for axis in axes)
     for name in ("threshold", "background", "padding", "max_miss_rate"):
@@ -61,6 +65,8 @@ def make(
         affine=stream.flatten_affine(affine),
         threads=threads,
         verify=bool(verify),
+        trust=names_of(trust),
+        max_nbytes=max_nbytes,
     )
 
 

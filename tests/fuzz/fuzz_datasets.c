@@ -163,4 +163,4 @@ static void iterate(fuzz_random *random) {
     }
 }
 
-int main(int argc, char **argv) { return fuzz_run(argc, argv, "fuzz_datasets", iterate); }
+FUZZ_MAIN("fuzz_datasets", iterate)

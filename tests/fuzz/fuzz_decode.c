@@ -8,6 +8,8 @@
 
 #define MAX_ARRAY_NBYTES ((size_t)64 << 20)
 #define MAX_SEEDS 256
+#define INNER_ID_OFFSET 108
+#define PREDICT3D_ID 5
 
 static fuzz_stream seeds[MAX_SEEDS];
 static size_t n_seeds;
@@ -16,7 +18,22 @@ static size_t n_seeds;
 static const struct {
     uint16_t id;
     double params[MEDROI_MAX_PARAMS];
-} codecs[] = {{0, {0}}, {1, {6, 1}}, {1, {0, 0}}, {2, {3, 1}}, {2, {-5, 0}}, {5, {0}}, {5, {1}}};
+    int is_lossy;
+} codecs[] = {{0, {0}, 0},
+              {1, {6, 1}, 0},
+              {1, {0, 0}, 0},
+              {2, {3, 1}, 0},
+              {2, {-5, 0}, 0},
+              {3, {0}, 0},
+              {3, {1, 4}, 1},
+              {3, {2, 45}, 1},
+              {4, {1, 40}, 1},
+              {4, {2, 6}, 1},
+              {4, {3, 2, 1, 1, 1}, 1},
+              {4, {3, 0}, 0},
+              {4, {4, 0.5, 3, 0.8, 0.8}, 1},
+              {5, {0}, 0},
+              {5, {1}, 0}};
 
 static void read_seed(const char *path) {
     FILE *file = fopen(path, "rb");
@@ -58,7 +75,7 @@ static medroi_header random_header(fuzz_random *random) {
 }
 
 /* Decode a stream that nobody touched: exactly what was encoded, background around it. */
-static void check_round_trip(const medroi_header *written, const fuzz_stream *stream,
+static void check_round_trip(const medroi_header *written, const fuzz_stream *stream, int is_lossy,
                              uint8_t *data) {
     medroi_header header;
     size_t preamble_nbytes, nbytes = fuzz_layout_nbytes(&written->layout);
@@ -71,7 +88,8 @@ static void check_round_trip(const medroi_header *written, const fuzz_stream *st
                            stream->nbytes - preamble_nbytes, 1, scratch, decoded, NULL);
     fuzz_expect(status == MEDROI_OK, "what was encoded can be decoded");
     medroi_fill_outside(&written->layout, data, &written->box, written->background);
-    fuzz_expect(nbytes == 0 || memcmp(decoded, data, nbytes) == 0, "the region comes back exactly");
+    fuzz_expect(is_lossy || nbytes == 0 || memcmp(decoded, data, nbytes) == 0,
+                "the region comes back exactly");
     free(scratch);
     free(decoded);
 }
@@ -84,6 +102,8 @@ static fuzz_stream encode_something(fuzz_random *random) {
     size_t capacity, scratch_nbytes, nbytes;
     header.inner_id = medroi_find_inner(codecs[choice].id) != NULL ? codecs[choice].id : 0;
     const double *params = codecs[choice].params;
+    /* Of no more than one value, a float is kept by a bound of 0; of more, that is refused. */
+    int is_lossy = codecs[choice].is_lossy;
     if (medroi_encode_bound(&header, params, 1, &capacity, &scratch_nbytes, &error) != MEDROI_OK) {
         fuzz_expect(error.text[0] != '\0', "a refusal says why");
         return stream;
@@ -95,20 +115,12 @@ static fuzz_stream encode_something(fuzz_random *random) {
     if (medroi_encode(&header, data, params, 1, scratch, dst, capacity, &nbytes, &error) ==
         MEDROI_OK) {
         stream = fuzz_copy(dst, nbytes);
-        check_round_trip(&header, &stream, data);
+        check_round_trip(&header, &stream, is_lossy, data);
     }
     free(dst);
     free(scratch);
     free(data);
     return stream;
-}
-
-static fuzz_stream pick(fuzz_random *random) {
-    if (n_seeds > 0 && fuzz_below(random, 2)) {
-        const fuzz_stream *seed = &seeds[fuzz_below(random, n_seeds)];
-        return fuzz_copy(seed->bytes, seed->nbytes);
-    }
-    return encode_something(random);
 }
 
 static medroi_status read_all(const fuzz_stream *stream, medroi_error *error) {
@@ -137,6 +149,14 @@ static medroi_status read_all(const fuzz_stream *stream, medroi_error *error) {
     return status;
 }
 
+static fuzz_stream pick(fuzz_random *random) {
+    if (n_seeds > 0 && fuzz_below(random, 2)) {
+        const fuzz_stream *seed = &seeds[fuzz_below(random, n_seeds)];
+        return fuzz_copy(seed->bytes, seed->nbytes);
+    }
+    return encode_something(random);
+}
+
 static void decode(fuzz_random *random) {
     medroi_error error = {MEDROI_OK, ""};
     fuzz_stream stream = pick(random), other = pick(random);
@@ -153,6 +173,93 @@ static void decode(fuzz_random *random) {
     fuzz_release(&stream);
 }
 
+#ifdef MEDROI_LIBFUZZER
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t nbytes, size_t capacity);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t nbytes);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t nbytes, size_t capacity, unsigned seed);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+/* fuzz_decode --write FOLDER N: streams of what the fuzzer encodes, for another one to begin with.
+ */
+static int write_streams(const char *folder, uint64_t n) {
+    char path[4096];
+    for (uint64_t i = 0; i < n; i++) {
+        fuzz_random random = fuzz_seeded(1, i);
+        fuzz_stream stream = encode_something(&random);
+        (void)snprintf(path, sizeof path, "%s/stream-%llu", folder, (unsigned long long)i);
+        size_t preamble_nbytes = 0;
+        (void)medroi_peek_preamble(stream.bytes, stream.nbytes, &preamble_nbytes, NULL);
+        if (i % 2 == 0 && preamble_nbytes > 0 && preamble_nbytes < stream.nbytes &&
+            stream.bytes[INNER_ID_OFFSET] == PREDICT3D_ID) {
+            stream.bytes[preamble_nbytes] = 1; /* the method that is no longer written */
+            fuzz_repair_checksums(&stream);
+        }
+        FILE *file = stream.nbytes > 0 ? fopen(path, "wb") : NULL;
+        if (file != NULL) {
+            (void)fwrite(stream.bytes, 1, stream.nbytes, file);
+            fclose(file);
+        }
+        fuzz_release(&stream);
+    }
+    return 0;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    if (*argc == 4 && strcmp((*argv)[1], "--write") == 0) {
+        exit(write_streams((*argv)[2], strtoull((*argv)[3], NULL, 10)));
+    }
+    return 0;
+}
+
+/* Either a stream, or the random numbers with which one is made and broken. */
+static int is_stream(const uint8_t *bytes, size_t nbytes) {
+    return nbytes >= 4 && memcmp(bytes, "MROI", 4) == 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t nbytes) {
+    medroi_error error = {MEDROI_OK, ""};
+    if (!is_stream(bytes, nbytes)) {
+        fuzz_random random = fuzz_given(bytes, nbytes);
+        decode(&random);
+        return 0;
+    }
+    fuzz_stream stream = fuzz_copy(bytes, nbytes); /* of just its size: behind it is no memory */
+    if (read_all(&stream, &error) != MEDROI_OK) {
+        fuzz_expect(error.text[0] != '\0', "a refusal says why");
+    }
+    fuzz_release(&stream);
+    return 0;
+}
+
+/* Change the payload as libFuzzer does, or any of it as the other fuzzers do; then make the
+ * checksums right, without which nothing would get past them. */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t nbytes, size_t capacity, unsigned seed) {
+    fuzz_random random = fuzz_seeded(seed, 0);
+    size_t preamble_nbytes = 0;
+    if (!is_stream(bytes, nbytes)) {
+        return LLVMFuzzerMutate(bytes, nbytes, capacity);
+    }
+    (void)medroi_peek_preamble(bytes, nbytes, &preamble_nbytes, NULL);
+    if (preamble_nbytes > 0 && preamble_nbytes < nbytes && fuzz_below(&random, 4)) {
+        nbytes =
+            preamble_nbytes + LLVMFuzzerMutate(bytes + preamble_nbytes, nbytes - preamble_nbytes,
+                                               capacity - preamble_nbytes);
+    }
+    fuzz_stream stream = fuzz_copy(bytes, nbytes);
+    if (fuzz_below(&random, 4) == 0) {
+        fuzz_mutate(&random, &stream, &stream);
+    }
+    if (fuzz_below(&random, 16)) {
+        fuzz_repair_checksums(&stream);
+    }
+    nbytes = stream.nbytes < capacity ? stream.nbytes : capacity;
+    if (nbytes > 0) {
+        memcpy(bytes, stream.bytes, nbytes);
+    }
+    fuzz_release(&stream);
+    return nbytes;
+}
+#else
 int main(int argc, char **argv) {
     for (int i = 4; i < argc && n_seeds < MAX_SEEDS; i++) {
         read_seed(argv[i]);
@@ -163,3 +270,4 @@ int main(int argc, char **argv) {
     }
     return status;
 }
+#endif

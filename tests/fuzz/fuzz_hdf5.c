@@ -140,4 +140,4 @@ static void iterate(fuzz_random *random) {
     free(made.data);
 }
 
-int main(int argc, char **argv) { return fuzz_run(argc, argv, "fuzz_hdf5", iterate); }
+FUZZ_MAIN("fuzz_hdf5", iterate)

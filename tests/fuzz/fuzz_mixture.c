@@ -118,4 +118,4 @@ static void mixture(fuzz_random *random) {
     release(&a);
 }
 
-int main(int argc, char **argv) { return fuzz_run(argc, argv, "fuzz_mixture", mixture); }
+FUZZ_MAIN("fuzz_mixture", mixture)

@@ -10,12 +10,13 @@ static medroi_region_options random_options(fuzz_random *random, const medroi_la
     memset(&options, 0, sizeof options);
     int number_like = strchr("iuf", layout->kind) != NULL;
     if (number_like && fuzz_below(random, 4)) {
-        options.threshold_rule = (medroi_threshold)(1 + fuzz_below(random, 4));
+        options.threshold_rule = (medroi_threshold)(1 + fuzz_below(random, 5));
     }
     options.threshold = (double)fuzz_below(random, 20000) - 100.0;
     options.dark = (uint8_t)fuzz_below(random, 2);
     options.roi = fuzz_below(random, 4) ? MEDROI_ROI_BOX : MEDROI_ROI_HULL;
     options.largest_only = fuzz_below(random, 4) == 0;
+    options.n_threads = (uint32_t)fuzz_below(random, 4);
     options.padding = (int64_t)fuzz_below(random, fuzz_below(random, 8) ? 6 : 1u << 31);
     options.max_miss_rate = fuzz_below(random, 2) ? 0.002 : (double)fuzz_below(random, 101) / 100.0;
     /* Elements of more than 8 bytes have a background of zero bits. */
@@ -98,4 +99,4 @@ static void search(fuzz_random *random) {
     free(data);
 }
 
-int main(int argc, char **argv) { return fuzz_run(argc, argv, "fuzz_region", search); }
+FUZZ_MAIN("fuzz_region", search)

@@ -12,7 +12,22 @@
 static uint64_t current_seed;
 static uint64_t current_iteration;
 
+/* The next of the bytes that were given; 0 of them are left in the end. */
+static uint64_t take_given(fuzz_random *random, size_t nbytes) {
+    uint64_t bits = 0;
+    nbytes = nbytes < random->n_given ? nbytes : random->n_given;
+    for (size_t i = 0; i < nbytes; i++) {
+        bits |= (uint64_t)random->given[i] << 8 * i;
+    }
+    random->given += nbytes;
+    random->n_given -= nbytes;
+    return bits;
+}
+
 uint64_t fuzz_bits(fuzz_random *random) {
+    if (random->n_given > 0) {
+        return take_given(random, 8);
+    }
     /* splitmix64 */
     uint64_t z = (random->state += 0x9E3779B97F4A7C15u);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -21,12 +36,22 @@ uint64_t fuzz_bits(fuzz_random *random) {
 }
 
 fuzz_random fuzz_seeded(uint64_t seed, uint64_t iteration) {
-    fuzz_random random = {seed * 0xD1342543DE82EF95u + iteration};
+    fuzz_random random = {.state = seed * 0xD1342543DE82EF95u + iteration};
     random.state = fuzz_bits(&random);
     return random;
 }
 
-uint64_t fuzz_below(fuzz_random *random, uint64_t n) { return fuzz_bits(random) % n; }
+fuzz_random fuzz_given(const uint8_t *bytes, size_t nbytes) {
+    fuzz_random random = {.state = 0, .given = bytes, .n_given = nbytes};
+    return random;
+}
+
+uint64_t fuzz_below(fuzz_random *random, uint64_t n) {
+    if (random->n_given > 0) {
+        return take_given(random, n <= 256 ? 1 : n <= 65536 ? 2 : 8) % n;
+    }
+    return fuzz_bits(random) % n;
+}
 
 /* Kinds and sizes that FORMAT.md allows, the common ones more often. */
 static const struct {
@@ -71,36 +96,6 @@ size_t fuzz_layout_nbytes(const medroi_layout *layout) {
         nbytes *= (size_t)layout->shape[i];
     }
     return nbytes;
-}
-
-void fuzz_fill(fuzz_random *random, const medroi_layout *layout, uint8_t *data) {
-    size_t nbytes = fuzz_layout_nbytes(layout);
-    size_t itemsize = layout->itemsize;
-    memset(data, 0, nbytes);
-    if (nbytes == 0 || fuzz_below(random, 20) == 0) {
-        return;
-    }
-    size_t n_voxels = nbytes / itemsize;
-    if (fuzz_below(random, 5) == 0) {
-        for (size_t i = 0; i < nbytes; i++) {
-            data[i] = (uint8_t)fuzz_bits(random);
-        }
-    } else {
-        /* One run of the memory is tissue; whole lines of it, in most layouts. */
-        size_t start = fuzz_below(random, n_voxels);
-        size_t stop = start + 1 + fuzz_below(random, n_voxels - start);
-        for (size_t i = start * itemsize; i < stop * itemsize; i++) {
-            data[i] = (uint8_t)(0x30 + (fuzz_bits(random) & 0x0F));
-        }
-        for (uint64_t specks = fuzz_below(random, 8); specks > 0; specks--) {
-            data[fuzz_below(random, nbytes)] = (uint8_t)fuzz_bits(random);
-        }
-    }
-    if (layout->kind == 'b') {
-        for (size_t i = 0; i < nbytes; i++) {
-            data[i] = data[i] != 0;
-        }
-    }
 }
 
 void *fuzz_allocate(size_t nbytes) {

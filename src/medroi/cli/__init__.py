@@ -40,6 +40,13 @@ def build_parser() -> argparse.ArgumentParser:
         prog="medroi",
         description="Store medical scans without the air around them.",
     )
+    parser.add_argument(
+        "--trust",
+        metavar="LIBRARY[,...]",
+        default="",
+        help="libraries that may decode any stream, such as imagecodecs_sperr: hostile bytes can "
+        "crash some, which decode nothing without it",
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (pack, unpack, check, show, compare, info, codecs, weights, plugin_path):
@@ -50,6 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = build_parser().parse_args(argv)
+    if args.trust:
+        os.environ["MEDROI_TRUST"] = ",".join([os.environ.get("MEDROI_TRUST", ""), args.trust])
     for stream in (sys.stdout, sys.stderr):
         # Names of files are bytes: those that are no text are printed as escapes.
         if isinstance(stream, io.TextIOWrapper):

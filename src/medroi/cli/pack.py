@@ -54,7 +54,11 @@ def add_parser(commands: Any) -> None:
         help="decode every chunk after encoding it, and write nothing that does not come back as "
         "the inner codec promises",
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing store")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace an existing array or dataset, and nothing beside it",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
 

@@ -42,6 +42,9 @@ class MedROIFilter(_Base):
         it cannot read such chunks.
     threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis
         As of `medroi.MedROI`. An affine has no room here: keep it in an attribute.
+    trust
+        As of `medroi.MedROI`, for datasets of this process that were written with the same
+        options. MEDROI_TRUST in the environment is for those of other options.
 
     Attributes
     ----------
@@ -73,11 +76,13 @@ class MedROIFilter(_Base):
         axes: Sequence[int] | None = None,
         components: str = "all",
         slice_axis: int | None = None,
+        trust: str | Sequence[str] = (),
     ) -> None:
         self._use(
             settings.make(
                 inner,
                 slice_axis=slice_axis,
+                trust=trust,
                 affine=None,
                 threshold=threshold,
                 polarity=polarity,
@@ -179,4 +184,9 @@ class MedROIFilter(_Base):
         return settings.text_of("MedROIFilter", self._settings).replace(", affine=None", "")
 
     def __reduce__(self) -> Any:
-        return (MedROIFilter.from_config, (self.get_config(),))
+        return (_unpickled, (self.get_config(), self._settings.trust))
+
+
+def _unpickled(config: dict[str, Any], trust: frozenset[str]) -> MedROIFilter:
+    options = {key: value for key, value in config.items() if key not in ("id", "affine")}
+    return MedROIFilter(**options, trust=tuple(trust))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from medroi import codec
 from medroi.errors import CorruptStream, MedROIError
 from medroi.hdf5.dataset import Chunked
+from medroi.plugins import hook
 
 _MAGIC = b"MROI"
 
@@ -69,6 +70,7 @@ def read_selection(
         indices=[np.asarray(indices) for indices in wanted],
         shape=chunked.chunks,
         dtype=chunked.dtype,
+        reading=hook.reading_of(list(chunked.words_to_read)),
     )
     try:
         ranges = next(decoding)

@@ -9,6 +9,7 @@ from typing import Any
 
 from medroi.errors import InnerUnavailable, InvalidArgument, UnsupportedVersion
 from medroi.inner.base import Block, InnerCodec, NativeCodec
+from medroi.inner.spelling import named
 
 __all__ = [
     "TABLE",
@@ -235,8 +236,9 @@ def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
     Parameters
     ----------
     inner : str, mapping, InnerCodec or numcodecs codec
-        For example "zstd" or {"id": "zstd", "level": 9}. A numcodecs codec, its configuration, or
-        an id that this table does not have, becomes inner codec `numcodecs`.
+        For example "zstd" or {"id": "zstd", "level": 9}; Zarr format 3 spells the same
+        {"name": "zstd", "configuration": {"level": 9}}. A codec of numcodecs or of zarr, its
+        configuration, or an id that this table does not have, becomes inner codec `numcodecs`.
 
     Raises
     ------
@@ -247,9 +249,11 @@ def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
     """
     if isinstance(inner, InnerCodec):
         return inner
+    if not hasattr(inner, "get_config") and hasattr(inner, "to_dict"):
+        inner = inner.to_dict()  # a codec of zarr
     if not isinstance(inner, (str, Mapping)):
         return _foreign(inner)
-    config = {"id": inner} if isinstance(inner, str) else dict(inner)
+    config = {"id": inner} if isinstance(inner, str) else named(inner)
     name = config.get("id")
     for entry in TABLE:
         if entry.name == name:

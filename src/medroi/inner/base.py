@@ -79,6 +79,27 @@ class InnerCodec(abc.ABC):
         """The codec with which each part of this region is coded, once the region is known."""
         return self
 
+    @property
+    def library(self) -> str:
+        """The library that decodes what this codec codes, by the name that `trust` takes."""
+        return self.name
+
+    @classmethod
+    def library_of(cls, part: memoryview) -> str:
+        """The library that a part asks to be decoded by.
+
+        Raises
+        ------
+        CorruptStream
+            For a part that names none.
+        """
+        return cls.name
+
+    @classmethod
+    def survives(cls, library: str) -> bool:
+        """Whether hostile bytes can do no more than be refused by a library, or be voxels."""
+        return True
+
     @abc.abstractmethod
     def encode(self, part: Array) -> bytes:
         """Code one part: a dense array in C order."""

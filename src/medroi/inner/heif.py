@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, check_number
+from medroi.inner.forking import ForkSafeLock, importing
 
 _DEPTHS = (8, 10, 12)
 _MAX_SIDE = 16384
@@ -25,7 +25,7 @@ _QUANTISED = 3
 _QUANTISED_HEAD = struct.Struct("<Bdd")
 _QUANTISED_LEVELS = 255
 # pillow-heif's switch between 10 and 12 bits belongs to the process.
-_lock = threading.Lock()
+_lock = ForkSafeLock(wait=True)
 
 
 def load_pillow_heif() -> Any:
@@ -36,7 +36,8 @@ def load_pillow_heif() -> Any:
     InnerUnavailable
     """
     try:
-        import pillow_heif
+        with importing:
+            import pillow_heif
     except ImportError as error:
         raise InnerUnavailable("heif needs pillow-heif: pip install medroi[heif]") from error
     return pillow_heif

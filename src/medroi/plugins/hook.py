@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import dataclasses
 import hashlib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,12 @@ import numpy.typing as npt
 from medroi import arrays, codec, plugins
 from medroi.errors import InnerUnavailable
 from medroi.inner.base import Block
+from medroi.inner.trust import Reading
 from medroi.plugins import interface as plugin
 from medroi.settings import token_of, with_fill_value
 
+# Places in cd_values (FORMAT.md, section 11).
+_WORD_INNER, _WORD_KEY = 1, 10
 # 64-bit key in cd_values -> the settings that it stands for.
 _settings: dict[int, codec.Settings] = {}
 _installed: list[Any] = []
@@ -32,7 +36,8 @@ def key_of(settings: codec.Settings) -> int:
     """Remember settings under a key that the same settings have in every process."""
     token = token_of(settings)
     key = int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "little")
-    _settings[key] = settings
+    known = _settings.get(key, settings)
+    _settings[key] = dataclasses.replace(settings, trust=settings.trust | known.trust)
     return key
 
 
@@ -137,12 +142,35 @@ def _encode(
 
 
 def _decode(
-    stream: int, nbytes: int, data: int, data_nbytes: int, text: int, text_nbytes: int
+    inner_id: int,
+    key: int,
+    stream: int,
+    nbytes: int,
+    data: int,
+    data_nbytes: int,
+    text: int,
+    text_nbytes: int,
 ) -> int:
     def run() -> None:
-        codec.decode(_memory(stream, nbytes), out=_memory(data, data_nbytes))
+        reading = _reading(inner_id, key)
+        codec.decode(_memory(stream, nbytes), out=_memory(data, data_nbytes), reading=reading)
 
     return _guarded(run, text, text_nbytes)
+
+
+def _reading(inner_id: int, key: int) -> Reading:
+    """What streams of a dataset may do whose cd_values name this inner codec."""
+    settings = _settings.get(key)
+    return Reading(inner_id) if settings is None else settings.reading
+
+
+def reading_of(words: Sequence[int]) -> Reading:
+    """What streams of a dataset with these complete cd_values may do."""
+    n_user = words[0] >> 8 & 255
+    inner_word = words[_WORD_INNER] if n_user > _WORD_INNER else 0
+    has_key = inner_word >> 31 and n_user > _WORD_KEY + 1
+    key = words[_WORD_KEY] | words[_WORD_KEY + 1] << 32 if has_key else 0
+    return _reading(inner_word & 0xFFFF, key)
 
 
 def _dtype_of(chunk: Any) -> np.dtype[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from medroi import errors, plugins
 
-_VERSION = 2
+_VERSION = 3
 _TEXT_NBYTES = 320
 _STATUS = {
     1: errors.InvalidArgument,
@@ -48,7 +48,17 @@ EncodeHook = ctypes.CFUNCTYPE(
     _ADDRESS,
     _SIZE,
 )
-DecodeHook = ctypes.CFUNCTYPE(ctypes.c_int, _ADDRESS, _SIZE, _ADDRESS, _SIZE, _ADDRESS, _SIZE)
+DecodeHook = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_uint16,
+    ctypes.c_uint64,
+    _ADDRESS,
+    _SIZE,
+    _ADDRESS,
+    _SIZE,
+    _ADDRESS,
+    _SIZE,
+)
 
 
 class Hook(ctypes.Structure):

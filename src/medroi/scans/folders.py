@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medroi.errors import InvalidArgument
+from medroi.scans.durable import sync
 
 
 @contextlib.contextmanager
@@ -24,3 +25,5 @@ def made_parent(target: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+    for folder in missing:
+        sync(folder.parent)

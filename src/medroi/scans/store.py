@@ -32,6 +32,7 @@ from medroi.scans import hdf5_store
 from medroi.scans.files import readable
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.scan import Scan, require
+from medroi.scans.shards import shard_stream
 from medroi.scans.staging import recover
 
 ATTRIBUTE = "medroi"
@@ -212,9 +213,7 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
     if isinstance(array, Hdf5Array):
         return array.stream(position)
     if getattr(array, "shards", None) is not None:
-        raise InvalidArgument(
-            f"{path}: a sharded array, whose chunks are no files of their own; it can be unpacked"
-        )
+        return shard_stream(path, array, position)
     key: str = array.metadata.encode_chunk_key(position)
     try:
         return Path(path, key).read_bytes()

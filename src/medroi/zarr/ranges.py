@@ -12,6 +12,7 @@ from zarr.abc.store import RangeByteRequest
 
 from medroi import arrays, codec
 from medroi.errors import CorruptStream
+from medroi.inner import trust
 from medroi.selection import narrow
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ class TakeWhole(Exception):
 
 
 def read_selection(
-    selection: Any, shape: tuple[int, ...], dtype: np.dtype[Any], threads: int
+    selection: Any,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    threads: int,
+    permitted: trust.Reading,
 ) -> Reading:
     """Read and decode a selection of one chunk; None where the chunk is not stored.
 
@@ -43,12 +48,16 @@ def read_selection(
 
     Raises
     ------
-    CorruptStream, UnsupportedVersion, InnerUnavailable
+    CorruptStream, UnsupportedVersion, InnerUnavailable, Untrusted
     """
     narrowed, whole = narrow(selection, shape), None
     if not narrowed.is_whole(shape):
         reading = codec.decode_selection(
-            narrowed.bounds, indices=narrowed.indices, shape=shape, dtype=dtype
+            narrowed.bounds,
+            indices=narrowed.indices,
+            shape=shape,
+            dtype=dtype,
+            reading=permitted,
         )
         try:
             block = yield from _read_ranges(reading)
@@ -60,7 +69,7 @@ def read_selection(
         (whole,) = yield []
     if whole is None:
         return None
-    array = codec.decode(whole, shape=shape, dtype=dtype, threads=threads)
+    array = codec.decode(whole, shape=shape, dtype=dtype, threads=threads, reading=permitted)
     taken: arrays.Array = array[tuple(slice(*pair) for pair in narrowed.bounds)][narrowed.inside]
     return taken
 

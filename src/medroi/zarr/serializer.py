@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from zarr.registry import register_codec
 from medroi import arrays, codec, settings
 from medroi.errors import InvalidArgument
 from medroi.inner.base import InnerCodec
-from medroi.zarr import ranges
+from medroi.zarr import ranges, rules
 from medroi.zarr.chunk import as_specified, dtype_of, in_byte_order
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis,
     affine
         As of `medroi.MedROI`.
-    threads, verify
+    threads, verify, trust, max_nbytes
         As of `medroi.MedROI`. Zarr codes chunks in threads of its own already.
 
     Raises
@@ -79,6 +78,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         affine: Any = None,
         threads: int = 1,
         verify: bool = False,
+        trust: str | Sequence[str] = (),
+        max_nbytes: int | None = None,
     ) -> None:
         made = settings.make(
             inner,
@@ -94,6 +95,8 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             components=components,
             threads=threads,
             verify=verify,
+            trust=trust,
+            max_nbytes=max_nbytes,
         )
         object.__setattr__(self, "_settings", made)
 
@@ -180,7 +183,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         made = self._settings_for(array_spec)
         codec.check_array(len(array_spec.shape), dtype, made)
         if not codec.keeps_every_voxel(len(array_spec.shape), dtype, made):
-            _check_fill_value(made, array_spec.fill_value, dtype)
+            rules.check_fill_value(made, array_spec.fill_value, dtype)
         return self
 
     def _settings_for(self, spec: ArraySpec) -> codec.Settings:
@@ -189,7 +192,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         Found for each chunk: array-to-array codecs in front may change the fill value with the
         dtype, or change only the dtype and leave a fill value that no element can have.
         """
-        is_known = _bits_of_fill(spec.fill_value, dtype_of(spec)) is not None
+        is_known = rules.bits_of_fill(spec.fill_value, dtype_of(spec)) is not None
         fill_value = spec.fill_value if is_known else None
         return settings.with_fill_value(self._settings, fill_value, dtype_of(spec))
 
@@ -202,10 +205,10 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         chunk, is_flat = as_specified(array, chunk_spec.shape, dtype_of(chunk_spec))
         made = self._settings_for(chunk_spec)
         if is_flat:
-            made = _of_filtered(made)
+            made = rules.of_filtered(made)
         coded = codec.encode(chunk, made)
         may_leave_out = not chunk_spec.config.write_empty_chunks and not is_flat
-        if may_leave_out and _is_fill(coded, made, chunk_spec):
+        if may_leave_out and rules.is_fill(coded, made, chunk_spec):
             return None
         return chunk_spec.prototype.buffer.from_bytes(coded)
 
@@ -218,6 +221,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             shape=chunk_spec.shape,
             dtype=dtype_of(chunk_spec),
             threads=self._settings.threads,
+            reading=self._settings.reading,
         )
         return _as_buffer(array, chunk_spec)
 
@@ -225,8 +229,10 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
 
     def _reading(self, selection: Any, spec: ArraySpec) -> ranges.Reading:
-        threads = self._settings.threads
-        return ranges.read_selection(selection, tuple(spec.shape), dtype_of(spec), threads)
+        made = self._settings
+        return ranges.read_selection(
+            selection, tuple(spec.shape), dtype_of(spec), made.threads, made.reading
+        )
 
     def _decode_partial_sync(
         self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec
@@ -253,60 +259,6 @@ def _as_buffer(array: arrays.Array, spec: ArraySpec) -> NDBuffer:
     return spec.prototype.nd_buffer.from_numpy_array(
         in_byte_order(np.asarray(array), dtype_of(spec))
     )
-
-
-def _of_filtered(made: codec.Settings) -> codec.Settings:
-    """Settings for what an array-to-array codec flattened, whose elements may be no intensities.
-
-    Of differences, say, every one has to come back exactly: they are summed up.
-    """
-    if not made.inner.lossless:
-        raise InvalidArgument(
-            f"an array-to-array codec in front of MedROICodec hands over flat arrays, in which the "
-            f"errors of the lossy inner codec {made.inner.config()} may add up. Take the codec out "
-            "of filters=, or take a lossless inner codec"
-        )
-    return dataclasses.replace(made, region=dataclasses.replace(made.region, threshold=None))
-
-
-def _is_fill(coded: bytes, made: codec.Settings, spec: ArraySpec) -> bool:
-    """Whether a stream holds nothing but the fill value of an array of numbers."""
-    background, dtype = made.region.background, dtype_of(spec)
-    if background == "auto" or dtype.kind not in arrays.NUMBER_KINDS or len(spec.shape) < 2:
-        return False
-    if codec.inspect(coded).n_parts > 0:
-        return False
-    return _bits_of_fill(spec.fill_value, dtype) == arrays.bits_of(background, dtype)
-
-
-def _bits_of_fill(fill_value: Any, dtype: np.dtype[Any]) -> int | None:
-    """The bits of the fill value; None where no element of the dtype stands for it."""
-    try:
-        return arrays.bits_of(0 if fill_value is None else fill_value, dtype)
-    except InvalidArgument:
-        return None
-
-
-def _check_fill_value(made: codec.Settings, fill_value: Any, dtype: np.dtype[Any]) -> None:
-    """Refuse a fill value that would look like tissue where zarr pads chunks with it."""
-    background = made.region.background
-    if isinstance(background, str):
-        raise InvalidArgument(
-            f"background={background!r} beside fill_value={fill_value}: zarr pads chunks with the "
-            "fill value, so both must be one number. Use MedROICodec.fit(array, "
-            "background='auto') and pass its background as fill_value, or MedROICodec.lossless()"
-        )
-    fill_bits = _bits_of_fill(fill_value, dtype)
-    if fill_bits is None:
-        return  # an array-to-array codec in front changes what chunks are padded with
-    if dtype.kind == "f" and made.inner.lossless and np.isnan(arrays.value_of(fill_bits, dtype)):
-        return  # it is kept as it is, and xarray fills arrays of floats with it
-    if fill_bits != arrays.bits_of(background, dtype):
-        raise InvalidArgument(
-            f"background={background} beside fill_value={fill_value}: zarr pads chunks with the "
-            f"fill value, which would pass for tissue. Create the array with "
-            f"fill_value={background}, or the codec with background={fill_value} if that is the air"
-        )
 
 
 register_codec("medroi", MedROICodec)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ import numpy.typing as npt
 
 from medroi import _kernel
 from medroi.errors import InnerUnavailable
+from medroi.inner.forking import ForkSafeLock, importing
 from medroi.inner.slices import Indices
 
 _MAX_RESOLUTIONS = 6
 _MEMORY_FOLDER = "/dev/shm"
 # glymur's thread option belongs to the process.
-_lock = threading.Lock()
+_lock = ForkSafeLock(wait=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def load_glymur() -> Any:
     InnerUnavailable
     """
     try:
-        import glymur
+        with importing:
+            import glymur
     except ImportError as error:
         raise InnerUnavailable(
             "jpeg2000 needs OpenJPEG: install its headers (Debian: apt install libopenjp2-7-dev) "

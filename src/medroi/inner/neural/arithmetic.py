@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural.torch_library import load_torch
 
 # One for all: whoever changes a setting puts back what it found.
-_lock = threading.Lock()
+_lock = ForkSafeLock(wait=False)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.inner.forking import importing
 
 
 def load_torch(codec: str) -> Any:
@@ -16,7 +17,8 @@ def load_torch(codec: str) -> Any:
         Where PyTorch is not installed or does not start.
     """
     try:
-        import torch
+        with importing:
+            import torch
     except (ImportError, OSError) as error:
         raise InnerUnavailable(
             f"{codec} needs PyTorch ({error}): pip install medroi[neural]"

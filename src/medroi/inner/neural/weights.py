@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import struct
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
+from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural.torch_library import load_torch
 
 VARIABLE = "MEDROI_WEIGHTS"
@@ -186,7 +186,7 @@ class _Seen:
     """Where this process saw which weights: a memo of files that were read."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock(wait=True)
         self._hashes: dict[tuple[str, str, int, int], bytes] = {}
 
     @staticmethod

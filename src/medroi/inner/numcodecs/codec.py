@@ -14,7 +14,9 @@ import numpy as np
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.inner import slices
 from medroi.inner.base import Array, Block, InnerCodec, dense_bytes, short_part_extent
+from medroi.inner.forking import importing
 from medroi.inner.numcodecs import feed as feeding
+from medroi.inner.numcodecs.bounded import Decoder
 from medroi.inner.numcodecs.feed import AS_F8, BYTES, ELEMENTS, INDICES
 from medroi.inner.numcodecs.table import FLAT, FORBIDDEN, KNOWN, SLICES, WHOLE, Accepts, package_of
 
@@ -71,12 +73,14 @@ def open_codec(config: Mapping[str, Any]) -> Any:
 
 def _register_imagecodecs() -> None:
     try:
-        from imagecodecs.numcodecs import register_codecs
+        with importing:
+            from imagecodecs.numcodecs import register_codecs
+
+            register_codecs(verbose=False)
     except ImportError as error:
         raise InnerUnavailable(
             "imagecodecs' codecs are not installed: pip install imagecodecs"
         ) from error
-    register_codecs(verbose=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,24 @@ class Numcodecs(InnerCodec):
     def accepts(self) -> Accepts:
         """What the table says about the codec."""
         return KNOWN.get(self.codec["id"], _UNKNOWN)
+
+    @property
+    def library(self) -> str:
+        """See `InnerCodec.library`."""
+        return str(self.codec["id"])
+
+    @classmethod
+    def library_of(cls, part: memoryview) -> str:
+        """See `InnerCodec.library_of`."""
+        library = _read_head(part)[1].get("id")
+        if not isinstance(library, str):
+            raise CorruptStream("corrupt stream: the configuration of a numcodecs part has no id")
+        return library
+
+    @classmethod
+    def survives(cls, library: str) -> bool:
+        """See `InnerCodec.survives`."""
+        return KNOWN.get(library, _UNKNOWN).survives
 
     @property
     def lossless(self) -> bool:
@@ -318,6 +340,7 @@ class Numcodecs(InnerCodec):
     def decode(cls, coded: memoryview, out: Array) -> None:
         """See `InnerCodec.decode`."""
         (feed, form, ndim), config, rest = _read_head(coded)
+        config.pop("numthreads", None)  # how many is not for a stream to say
         if feed > SLICES or form > AS_F8 or not 1 <= ndim <= 8:
             raise CorruptStream("corrupt stream: a numcodecs part is fed in no known way")
         if form != BYTES and out.dtype.kind not in "biuf":
@@ -331,15 +354,16 @@ class Numcodecs(InnerCodec):
             dtype = feeding.fed_dtype(form, out.dtype, depth)
             shape = feeding.fed_shape(feed, form, out, ndim)
             codec = open_codec(inner._config_for(dtype, shape, inner._depth(values)))
-        except (InvalidArgument, StopIteration, TypeError, ValueError) as error:
+        except (ArithmeticError, InvalidArgument, StopIteration, TypeError, ValueError) as error:
             raise CorruptStream(f"corrupt stream: {error}") from error
         count = math.prod(shape)
         files = [rest]
         if feed == SLICES:
             files = slices.split_slices(rest, out.size // count)
-        if not all(inner.accepts.is_frame(file, count * dtype.itemsize) for file in files):
+        accepts, nbytes = inner.accepts, count * dtype.itemsize
+        if not all(accepts.is_frame(file, nbytes, shape) for file in files):
             raise CorruptStream("corrupt stream: a part announces another length than it has")
-        fed = [_decode_file(codec, file, dtype, count, depth) for file in files]
+        fed = [_decode_file(accepts.decoder, codec, file, shape, dtype) for file in files]
         feeding.put_back(form, fed[0] if len(fed) == 1 else np.concatenate(fed), values, out)
 
 
@@ -358,18 +382,17 @@ def _read_head(coded: memoryview) -> tuple[tuple[int, int, int], dict[str, Any],
 
 
 def _decode_file(
-    codec: Any, file: memoryview, dtype: np.dtype[Any], count: int, depth: int
+    decoder: Decoder, codec: Any, file: memoryview, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Array:
     try:
-        decoded = codec.decode(bytes(file))
-        if depth == 16 and isinstance(decoded, np.ndarray) and decoded.dtype == np.uint8:
-            decoded = decoded.astype(dtype)
-        return feeding.decoded_elements(decoded, dtype, count)
+        decoded = decoder(codec, bytes(file), shape, dtype)
+        return feeding.decoded_elements(decoded, dtype, math.prod(shape))
     except CorruptStream:
         raise
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # every codec raises errors of its own
+    # Every codec raises errors of its own, and a panic of Rust is no Exception.
+    except BaseException as error:
         raise CorruptStream(f"corrupt stream: a part does not decode: {error}") from error
 
 

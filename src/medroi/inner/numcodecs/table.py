@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Config = Mapping[str, Any]
+from medroi.inner.numcodecs import bounded, frames, rules
+from medroi.inner.numcodecs.rules import Config
 
 FLAT, WHOLE, SLICES = 0, 1, 2
-_MAX_MAGNITUDE = 1e15
 _NUMBERS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")
 _TO_16 = (8, 16)
 _FROM_8_TO_16 = tuple(range(8, 17))
@@ -33,91 +30,6 @@ FORBIDDEN = frozenset(
         "medroi",
     }
 )
-
-
-def _always(_config: Config) -> bool:
-    return True
-
-
-def _never(_config: Config) -> bool:
-    return False
-
-
-def _unstated(_config: Config) -> float | None:
-    return None
-
-
-def _setting(name: str) -> Callable[[Config], float | None]:
-    return lambda config: None if config.get(name) is None else float(config[name])
-
-
-def _without_level(config: Config) -> bool:
-    return config.get("level") is None
-
-
-def _reversible(config: Config) -> bool:
-    return config.get("level") in (None, 0) and config.get("reversible") is not False
-
-
-def _jpegxl_lossless(config: Config) -> bool:
-    if config.get("lossless") is not None:
-        return bool(config["lossless"])
-    return config.get("level") is None and config.get("distance") is None
-
-
-def _level_zero(config: Config) -> bool:
-    return config.get("level") in (None, 0)
-
-
-def _pointwise_error(config: Config) -> float | None:
-    return float(config["level"]) if config.get("mode") == "pwe" else None
-
-
-def _unlimited(_config: Config) -> float:
-    return math.inf
-
-
-def _sperr_magnitude(config: Config) -> float:
-    """SPERR's integers overflow, and the process dies, where values are too large for a step."""
-    mode, level = config.get("mode"), float(config.get("level", 0))
-    if mode == "pwe" and level > 0:
-        return min(level * 2.0**40, _MAX_MAGNITUDE)
-    possible = {"psnr": 200.0, "bpp": 64.0}
-    return _MAX_MAGNITUDE if 0 < level <= possible.get(str(mode), 0) else 0.0
-
-
-def _absolute_error(config: Config) -> float | None:
-    return float(config["abs"]) if config.get("mode") == "abs" and "abs" in config else None
-
-
-def _zfp_tolerance(config: Config) -> float | None:
-    return config.get("level") if config.get("mode") == "a" else None
-
-
-def _any_frame(_frame: bytes | memoryview, _nbytes: int) -> bool:
-    return True
-
-
-def _blosc_frame(frame: bytes | memoryview, nbytes: int) -> bool:
-    """Blosc believes the lengths in its header, and reads and writes where they lead."""
-    return len(frame) >= 16 and struct.unpack_from("<4xIxxxxI", frame) == (nbytes, len(frame))
-
-
-def _lz4_frame(frame: bytes | memoryview, nbytes: int) -> bool:
-    """numcodecs' LZ4 allocates what its header says."""
-    return len(frame) >= 4 and struct.unpack_from("<I", frame) == (nbytes,)
-
-
-_ZFPY_TARGETS = {2: "rate", 3: "precision", 4: "tolerance"}
-
-
-def _zfpy_lossless(config: Config) -> bool:
-    target = _ZFPY_TARGETS.get(config.get("mode", 4), "tolerance")
-    return float(config.get(target, -1)) < 0
-
-
-def _zfpy_tolerance(config: Config) -> float | None:
-    return float(config.get("tolerance", -1)) if config.get("mode", 4) == 4 else None
 
 
 @dataclass(frozen=True)
@@ -149,8 +61,15 @@ class Accepts:
         NaN and infinities are refused beforehand.
     verify : bool
         Lossless coding is checked by decoding before it is believed.
+    survives : bool
+        Whether hostile bytes can do no more than be refused, or be voxels: it is kept to the
+        header's size, its own project fuzzes it, and `tests/fuzz/hosted.py` found neither an end
+        of the process nor a decoder that does not return (SZ3, SPERR, zfp, pco's C library; htj2k,
+        JPEG-LS, lossless JPEG). Others decode only what this process wrote or what is trusted.
+    decoder : callable
+        How it is kept to the size of what was fed.
     is_frame : callable
-        Whether coded bytes are safe to decode to that many bytes.
+        Whether coded bytes are safe to decode to that many bytes of that shape.
     lossless : callable
         Whether a configuration keeps every bit.
     max_magnitude : callable
@@ -170,18 +89,25 @@ class Accepts:
     min_side: int = 1
     finite: bool = False
     verify: bool = False
-    max_magnitude: Callable[[Config], float] = _unlimited
-    is_frame: Callable[[bytes | memoryview, int], bool] = _any_frame
-    lossless: Callable[[Config], bool] = _always
-    max_error: Callable[[Config], float | None] = _unstated
+    max_magnitude: Callable[[Config], float] = rules.unlimited
+    survives: bool = False
+    decoder: bounded.Decoder = bounded.by_itself
+    is_frame: Callable[[bytes | memoryview, int, tuple[int, ...]], bool] = frames.any_frame
+    lossless: Callable[[Config], bool] = rules.always
+    max_error: Callable[[Config], float | None] = rules.unstated
 
 
-_BYTES = Accepts(FLAT)
-_BLOSC = Accepts(FLAT, is_frame=_blosc_frame)
+_BYTES = Accepts(FLAT, survives=True, decoder=bounded.into_bytes)
+_BLOSC = Accepts(FLAT, survives=True, is_frame=frames.blosc_frame)
 _FLOATS = ("f4", "f8")
 
 KNOWN: Mapping[str, Accepts] = {
-    **dict.fromkeys(("zlib", "gzip", "bz2", "lzma", "zstd"), _BYTES),
+    "zlib": Accepts(FLAT, survives=True, decoder=bounded.zlib_stream),
+    "gzip": Accepts(FLAT, survives=True, decoder=bounded.gzip_stream),
+    "bz2": Accepts(FLAT, survives=True, decoder=bounded.bz2_stream),
+    "lzma": Accepts(FLAT, survives=True, decoder=bounded.lzma_stream),
+    "zstd": Accepts(FLAT, survives=True, is_frame=frames.zstd_frame),
+    "lz4": Accepts(FLAT, survives=True, is_frame=frames.lz4_frame),
     **dict.fromkeys(
         (
             "imagecodecs_brotli",
@@ -196,86 +122,113 @@ KNOWN: Mapping[str, Accepts] = {
         ),
         _BYTES,
     ),
-    **dict.fromkeys(("blosc", "imagecodecs_blosc", "imagecodecs_blosc2"), _BLOSC),
-    "lz4": Accepts(FLAT, is_frame=_lz4_frame),
-    "pcodec": Accepts(FLAT, dtypes=_NUMBERS[2:]),
+    **dict.fromkeys(("blosc", "imagecodecs_blosc"), _BLOSC),
+    "imagecodecs_blosc2": Accepts(
+        FLAT, survives=True, is_frame=frames.blosc_frame, decoder=bounded.into_bytes
+    ),
+    "pcodec": Accepts(FLAT, dtypes=_NUMBERS[2:], survives=True, decoder=bounded.pcodec_numbers),
     "zfpy": Accepts(
         WHOLE,
+        decoder=bounded.into_array,
         dtypes=_FLOATS,
         widened=True,
         max_ndim=4,
         finite=True,
-        lossless=_zfpy_lossless,
-        max_error=_zfpy_tolerance,
+        lossless=rules.zfpy_lossless,
+        max_error=rules.zfpy_tolerance,
     ),
-    "imagecodecs_pcodec": Accepts(WHOLE, dtypes=_NUMBERS, told=("shape", "dtype")),
-    "imagecodecs_rcomp": Accepts(WHOLE, dtypes=_NUMBERS[:6], told=("shape", "dtype")),
+    "imagecodecs_pcodec": Accepts(
+        WHOLE, decoder=bounded.into_array, dtypes=_NUMBERS, told=("shape", "dtype")
+    ),
+    "imagecodecs_rcomp": Accepts(
+        WHOLE, decoder=bounded.into_array, dtypes=_NUMBERS[:6], told=("shape", "dtype")
+    ),
     "imagecodecs_zfp": Accepts(
         WHOLE,
+        decoder=bounded.into_array,
         dtypes=_FLOATS,
         widened=True,
         finite=True,
         verify=True,
-        lossless=_without_level,
-        max_error=_zfp_tolerance,
+        lossless=rules.without_level,
+        max_error=rules.zfp_tolerance,
     ),
     "imagecodecs_sperr": Accepts(
         WHOLE,
+        decoder=bounded.into_array,
         dtypes=_FLOATS,
         widened=True,
         min_side=8,
         finite=True,
-        max_magnitude=_sperr_magnitude,
-        lossless=_never,
-        max_error=_pointwise_error,
+        max_magnitude=rules.sperr_magnitude,
+        lossless=rules.never,
+        max_error=rules.pointwise_error,
     ),
     "imagecodecs_sz3": Accepts(
         WHOLE,
+        decoder=bounded.into_array,
         dtypes=_FLOATS,
         widened=True,
         told=("shape", "dtype"),
         finite=True,
-        lossless=_never,
-        max_error=_absolute_error,
+        lossless=rules.never,
+        max_error=rules.absolute_error,
     ),
     "imagecodecs_lerc": Accepts(
         SLICES,
+        decoder=bounded.into_array,
         dtypes=(*_NUMBERS[:6], *_FLOATS),
         finite=True,
         verify=True,
-        lossless=_level_zero,
-        max_error=_setting("level"),
+        lossless=rules.level_zero,
+        max_error=rules.setting("level"),
     ),
     "imagecodecs_jpegxl": Accepts(
         SLICES,
+        survives=True,
+        decoder=bounded.into_array,
         mapped=True,
         depths=_FROM_8_TO_16,
         depth_setting="bitspersample",
-        lossless=_jpegxl_lossless,
+        lossless=rules.jpegxl_lossless,
     ),
     "imagecodecs_jpegls": Accepts(
-        SLICES, mapped=True, lossless=_level_zero, max_error=_setting("level")
+        SLICES,
+        decoder=bounded.into_array,
+        mapped=True,
+        lossless=rules.level_zero,
+        max_error=rules.setting("level"),
     ),
-    "imagecodecs_htj2k": Accepts(SLICES, mapped=True, lossless=_reversible),
+    "imagecodecs_htj2k": Accepts(
+        SLICES, decoder=bounded.into_array, mapped=True, lossless=rules.reversible
+    ),
     "imagecodecs_jpeg2k": Accepts(
         SLICES,
+        survives=True,
+        decoder=bounded.into_array,
         mapped=True,
         depths=_FROM_8_TO_16,
         depth_setting="bitspersample",
-        lossless=_reversible,
+        lossless=rules.reversible,
+        is_frame=frames.jpeg2000_frame,
     ),
     "imagecodecs_avif": Accepts(
         SLICES,
+        survives=True,
+        decoder=bounded.into_array,
         mapped=True,
         depths=(8, 10, 12),
         depth_setting="bitspersample",
         verify=True,
-        lossless=_without_level,
+        lossless=rules.without_level,
     ),
-    "imagecodecs_jpegxr": Accepts(SLICES, mapped=True, min_side=2, lossless=_without_level),
-    "imagecodecs_png": Accepts(SLICES, mapped=True),
+    "imagecodecs_jpegxr": Accepts(
+        SLICES, decoder=bounded.into_array, mapped=True, min_side=2, lossless=rules.without_level
+    ),
+    "imagecodecs_png": Accepts(SLICES, survives=True, decoder=bounded.into_array, mapped=True),
     "imagecodecs_ljpeg": Accepts(
         SLICES,
+        decoder=bounded.into_array,
         mapped=True,
         depths=_FROM_8_TO_16,
         depth_setting="bitspersample",
@@ -283,7 +236,13 @@ KNOWN: Mapping[str, Accepts] = {
         verify=True,
     ),
     "imagecodecs_jpeg": Accepts(
-        SLICES, mapped=True, depths=(8, 12), depth_setting="bitspersample", lossless=_never
+        SLICES,
+        survives=True,
+        decoder=bounded.into_array,
+        mapped=True,
+        depths=(8, 12),
+        depth_setting="bitspersample",
+        lossless=rules.never,
     ),
 }
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import threading
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural import near
 from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.neural2d.network_prior import Prior
@@ -42,7 +42,7 @@ class Networks:
     sizes: Sizes
 
 
-_building = threading.Lock()
+_building = ForkSafeLock(wait=False)
 
 
 def networks(key: Key) -> Networks:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural.hific.network.hyperprior import LatentModel
 from medroi.inner.neural.hific.network.transforms import Sizes, Transforms
 from medroi.inner.neural.hific.prior import hyper_tables
@@ -39,7 +39,7 @@ class Networks:
     sizes: Sizes
 
 
-_building = threading.Lock()
+_building = ForkSafeLock(wait=False)
 
 
 def networks(key: Key) -> Networks:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import threading
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.tables import Tables, bottleneck_tables
 from medroi.inner.neural.tcm.folding import fold_gray
@@ -49,7 +49,7 @@ class Networks:
     sizes: Sizes
 
 
-_building = threading.Lock()
+_building = ForkSafeLock(wait=False)
 
 
 def networks(key: Key) -> Networks:
