@@ -92,6 +92,10 @@ static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medro
                              int is_new, dataset *found, medroi_error *error) {
     medroi_status status;
     memset(found, 0, sizeof *found);
+    if (dcpl < 0) { /* HDF5 asks like this for the links of a group */
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "this filter codes the chunks of datasets, and nothing of groups");
+    }
     status = check_position(hdf5, dcpl, error);
     if (status == MEDROI_OK) {
         status = read_words(hdf5, dcpl, found, error);

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -99,6 +102,86 @@ def test_a_selection_is_that_of_numpy(tmp_path_factory, selection, threads):
     assert (found == expected).all()
 
 
+def n_bytes_read(run):
+    """Bytes that this process read from files meanwhile."""
+
+    def so_far():
+        return int(Path("/proc/self/io").read_text().split()[1])
+
+    before = so_far()
+    run()
+    return so_far() - before
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    array = np.random.default_rng(6).integers(0, 4000, (160, 192, 192)).astype("<i2")
+    path = tmp_path_factory.mktemp("large") / "a.h5"
+    with h5py.File(path, "w") as file:
+        dataset(file, array, array.shape, MedROIFilter.lossless())
+    return path, array
+
+
+@pytest.mark.parametrize("mode", ["r", "r+"])
+@pytest.mark.parametrize(
+    ("selection", "share"),
+    [
+        (np.s_[80], 0.1),
+        (np.s_[80, 5, 7], 0.1),
+        (np.s_[3:5, 10:20], 0.1),
+        (np.s_[::79], 0.3),
+        (np.s_[0:0], 0.01),
+    ],
+    ids=str,
+)
+def test_only_the_slabs_that_a_selection_touches_are_read(large, mode, selection, share):
+    path, array = large
+    with h5py.File(path, mode) as file:
+        made = file["scan"]
+        size = made.id.get_storage_size()
+        found = []
+        count = n_bytes_read(lambda: found.append(medroi.hdf5.read(made, selection, threads=2)))
+    assert (found[0] == array[selection]).all()
+    assert count <= share * size
+
+
+def test_chunks_between_the_steps_of_a_selection_are_not_read(tmp_path):
+    array = np.random.default_rng(6).integers(0, 4000, (64, 48, 48)).astype("<i2")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        made = dataset(file, array, (1, 48, 48), MedROIFilter.lossless())
+        for at in set(range(64)) - {1, 21, 41, 61}:
+            made.id.write_direct_chunk((at, 0, 0), b"no stream")
+        assert (medroi.hdf5.read(made, np.s_[1::20]) == array[1::20]).all()
+
+
+@pytest.mark.parametrize(
+    "how", [{"userblock_size": 512}, {"driver": "core"}, {"driver": "stdio"}, {"libver": "latest"}]
+)
+def test_parts_of_chunks_come_from_every_kind_of_file(tmp_path, how):
+    array = blob((40, 30, 20))
+    with h5py.File(tmp_path / "a.h5", "w", **how) as file:
+        made = dataset(file, array, (20, 30, 20), MedROIFilter.lossless("raw"))
+        assert (medroi.hdf5.read(made, np.s_[3:30:4, 2:9]) == array[3:30:4, 2:9]).all()
+    how.pop("userblock_size", None)
+    with h5py.File(tmp_path / "a.h5", **how) as file:
+        assert (medroi.hdf5.read(file["scan"], np.s_[35, 2:9]) == array[35, 2:9]).all()
+
+
+def test_parts_of_chunks_come_from_a_file_in_memory_too():
+    array, memory = blob((40, 30, 20)), io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        made = dataset(file, array, (20, 30, 20), MedROIFilter())
+        assert (medroi.hdf5.read(made, np.s_[3:30, 2:9]) == array[3:30, 2:9]).all()
+
+
+def test_a_part_of_a_chunk_that_changed_since_is_the_new_one(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as opened:
+        made = dataset(opened, blob(SHAPE), SHAPE, MedROIFilter())
+        for value in range(5):
+            made[3, 3, value] = value + 200
+            assert (medroi.hdf5.read(made, np.s_[3, 3]) == made[3, 3]).all()
+
+
 @pytest.mark.parametrize(
     "selection", [[1, 2], np.arange(3), True, slice(None, None, -1), 20, (0,) * 4]
 )
@@ -152,6 +235,30 @@ def test_an_array_of_another_shape_is_refused(file):
     made = dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
     with pytest.raises(errors.InvalidArgument, match="expected \\(20, 33, 26\\)"):
         medroi.hdf5.write(made, blob((20, 33, 25)))
+
+
+@pytest.mark.parametrize(
+    "selection", [np.s_[9:18], np.s_[:9, :16], np.s_[18:], np.s_[:, 16:33, 13:26], np.s_[...], ()]
+)
+def test_whole_chunks_are_written_where_they_belong(file, selection):
+    array, later, options = blob(SHAPE), blob(SHAPE, seed=9), MedROIFilter.lossless()
+    serial = dataset(file, array, CHUNKS, options, name="serial")
+    parallel = dataset(file, array, CHUNKS, options, name="parallel")
+    serial[selection] = later[selection]
+    medroi.hdf5.write(parallel, later[selection], selection)
+    assert_same_chunks(serial, parallel)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [np.s_[8:18], np.s_[:10], np.s_[0], np.s_[:, 1:], np.s_[::2], np.s_[:, :, :25]],
+    ids=str,
+)
+def test_parts_of_chunks_are_not_written(file, selection):
+    made = dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
+    with pytest.raises(errors.InvalidArgument, match=r"covers chunks in part|without a step"):
+        medroi.hdf5.write(made, blob(SHAPE)[selection], selection)
+    assert (made[...] == blob(SHAPE)).all()
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5])

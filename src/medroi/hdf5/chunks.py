@@ -99,16 +99,22 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
     """
     chunked = open_chunked(dataset)
     bounds, steps = normalize(selection, dataset.shape)
-    result = np.empty([stop - start for start, stop in bounds], dataset.dtype)
-    offsets = [] if result.size == 0 else list(_offsets(chunked, bounds))
+    with chunked.errors():
+        result = np.empty([stop - start for start, stop in bounds], dataset.dtype)
+    strides = [(item.step or 1) if isinstance(item, slice) else 1 for item in steps]
+    offsets = [] if result.size == 0 else list(_offsets(chunked, bounds, strides))
     with chunked.errors():
         descriptor = ranges.descriptor_of(dataset)
 
     def decode(job: tuple[tuple[int, ...], bytes | Array | None]) -> None:
-        offset, stored = job
+        with chunked.naming(job[0]):
+            place(*job)
+
+    def place(offset: tuple[int, ...], stored: bytes | Array | None) -> None:
         target, source = _overlap(offset, chunked.chunks, bounds)
         if stored is _PART:
-            stored = _read_part(chunked, descriptor, offset, source)
+            wanted = _wanted(chunked, offset, bounds, strides)
+            stored = _read_part(chunked, descriptor, offset, source, wanted)
         part = result[target]
         if stored is None:
             part[...] = chunked.fill_value
@@ -122,8 +128,8 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
             part[...] = chunk[source]
 
     def stored(offset: tuple[int, ...]) -> bytes | Array | None:
-        _, source = _overlap(offset, chunked.chunks, bounds)
-        covers = tuple(part.stop - part.start for part in source) == chunked.chunks
+        wanted = _wanted(chunked, offset, bounds, strides)
+        covers = tuple(map(len, wanted)) == chunked.chunks
         return _PART if descriptor is not None and not covers else chunked.read_stream(offset)
 
     jobs = ((offset, stored(offset)) for offset in offsets)
@@ -138,16 +144,18 @@ _PART: Array = np.empty(0)
 
 
 def _read_part(
-    chunked: Chunked, descriptor: int | None, offset: tuple[int, ...], source: tuple[slice, ...]
+    chunked: Chunked,
+    descriptor: int | None,
+    offset: tuple[int, ...],
+    source: tuple[slice, ...],
+    wanted: Sequence[range],
 ) -> bytes | Array | None:
     """The voxels in question, or the chunk's whole stream where its parts cannot be reached."""
     limits = [(part.start, part.stop) for part in source]
-    with chunked.errors():
-        found = (
-            None
-            if descriptor is None
-            else ranges.read_selection(chunked, descriptor, offset, limits)
-        )
+    found = None
+    if descriptor is not None:
+        with chunked.errors():
+            found = ranges.read_selection(chunked, descriptor, offset, limits, wanted)
     return chunked.read_stream(offset) if found is None else found
 
 
@@ -202,13 +210,30 @@ def _in_order(work: Callable[[Any], Any], jobs: Any, threads: int) -> Iterator[t
                 future.cancel()
 
 
-def _offsets(chunked: Chunked, bounds: Bounds) -> Iterator[tuple[int, ...]]:
-    """First voxels of the chunks that the bounds touch."""
-    ranges = [
-        range(start // size * size, stop, size)
-        for (start, stop), size in zip(bounds, chunked.chunks, strict=True)
-    ]
-    return product(*ranges)
+def _wanted_along(at: int, size: int, bounds: tuple[int, int], step: int) -> range:
+    """Of the chunk that begins at `at`, the indices that a strided selection takes."""
+    start, stop = bounds
+    first = max(at, start)
+    first += (start - first) % step
+    return range(first - at, min(at + size, stop) - at, step)
+
+
+def _wanted(
+    chunked: Chunked, offset: Sequence[int], bounds: Bounds, strides: Sequence[int]
+) -> list[range]:
+    along = zip(offset, chunked.chunks, bounds, strides, strict=True)
+    return [_wanted_along(*axis) for axis in along]
+
+
+def _offsets(
+    chunked: Chunked, bounds: Bounds, strides: Sequence[int] | None = None
+) -> Iterator[tuple[int, ...]]:
+    """First voxels of the chunks that a selection touches."""
+    axes = []
+    for size, pair, step in zip(chunked.chunks, bounds, strides or [1] * len(bounds), strict=True):
+        grid = range(pair[0] // size * size, pair[1], size)
+        axes.append([at for at in grid if _wanted_along(at, size, pair, step)])
+    return product(*axes)
 
 
 def _chunk_of(values: Array, offset: Sequence[int], chunked: Chunked) -> Array:

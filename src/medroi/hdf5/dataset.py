@@ -81,6 +81,14 @@ class Chunked:
                 "damaged"
             )
 
+    @contextmanager
+    def naming(self, offset: tuple[int, ...]) -> Iterator[None]:
+        """Errors of a chunk's stream, with the chunk that they are about."""
+        try:
+            yield
+        except MedROIError as error:
+            raise type(error)(f"{_place_of(self.dataset)}: chunk at {offset}: {error}") from error
+
     def errors(self) -> AbstractContextManager[None]:
         """What HDF5 cannot do with a damaged file, said as an error of ours."""
         return _errors_of(self.dataset)
@@ -93,9 +101,15 @@ def _errors_of(dataset: Any) -> Iterator[None]:
     except (MedROIError, MemoryError):
         raise
     except Exception as error:  # h5py has one for each of HDF5's error classes
-        name = getattr(dataset, "name", None) or "the dataset"
-        file = getattr(getattr(dataset, "file", None), "filename", "")
-        raise CorruptStream(f"{file}: {name}: HDF5 cannot handle it: {error}") from error
+        raise CorruptStream(f"{_place_of(dataset)}: HDF5 cannot handle it: {error}") from error
+
+
+def _place_of(dataset: Any) -> str:
+    """The file and the dataset in it, as far as they can be told."""
+    try:
+        return f"{dataset.file.filename}: {dataset.name}"
+    except Exception:  # of a damaged file, whatever h5py has
+        return "the dataset"
 
 
 def open_chunked(dataset: Any) -> Chunked:
@@ -108,6 +122,8 @@ def open_chunked(dataset: Any) -> Chunked:
     CorruptStream
         Where the file is damaged.
     """
+    if not hasattr(dataset, "chunks") or not dataset:
+        raise InvalidArgument(f"{dataset!r}: expected an h5py.Dataset of a file that is open")
     with _errors_of(dataset):
         return _described(dataset)
 

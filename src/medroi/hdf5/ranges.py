@@ -35,7 +35,11 @@ def descriptor_of(dataset: Any) -> int | None:
 
 
 def read_selection(
-    chunked: Chunked, descriptor: int, offset: tuple[int, ...], bounds: Sequence[tuple[int, int]]
+    chunked: Chunked,
+    descriptor: int,
+    offset: tuple[int, ...],
+    bounds: Sequence[tuple[int, int]],
+    wanted: Sequence[range],
 ) -> npt.NDArray[Any] | None:
     """Decode a part of a chunk from the ranges of its stream that it needs.
 
@@ -48,6 +52,8 @@ def read_selection(
         First voxel of the chunk.
     bounds : sequence of (int, int)
         Half-open, within the chunk.
+    wanted : sequence of range
+        Per axis the indices within the bounds that matter.
 
     Returns
     -------
@@ -59,17 +65,20 @@ def read_selection(
     info = chunked.dataset.id.get_chunk_info_by_coord(offset)
     if info.byte_offset is None or info.filter_mask != 0:
         return None
-    reading = hook.reading_of(list(chunked.words_to_read))
-    wanted = codec.decode_selection(
-        bounds, shape=chunked.chunks, dtype=chunked.dtype, reading=reading
+    decoding = codec.decode_selection(
+        bounds,
+        indices=[np.asarray(indices) for indices in wanted],
+        shape=chunked.chunks,
+        dtype=chunked.dtype,
+        reading=hook.reading_of(list(chunked.words_to_read)),
     )
     try:
-        ranges = next(wanted)
+        ranges = next(decoding)
         while True:
             found = [_read(descriptor, info, start, stop) for start, stop in ranges]
             if ranges[0][0] == 0 and not found[0].startswith(_MAGIC):
                 raise CorruptStream("no stream begins here")
-            ranges = wanted.send([np.frombuffer(data, np.uint8) for data in found])
+            ranges = decoding.send([np.frombuffer(data, np.uint8) for data in found])
     except StopIteration as decoded:
         block: npt.NDArray[Any] = decoded.value
         return block
