@@ -50,7 +50,9 @@ def told_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool =
             slice(c, min(c + size, n)) for c, size, n in zip(corner, chunks, shape, strict=True)
         )
         inside = tuple(slice(0, s.stop - s.start) for s in place)
-        chunk, info = padded(scan, place, chunks), medroi.inspect(stream)
+        info = medroi.inspect(stream)
+        fill_value = info.background if stored.by_background else scan.fill_value
+        chunk = padded(scan, place, chunks, fill_value)
         background = np.asarray(info.background).astype(chunk.dtype)
         non_background = bits_of(chunk) != bits_of(background)
         bright = non_background

@@ -30,10 +30,20 @@ _MISSING = 2**64 - 1
 
 @dataclass(frozen=True)
 class Stored:
-    """What came back of an array, and the stream of each chunk by the place where it starts."""
+    """What came back of an array, and the stream of each chunk by the place where it starts.
+
+    Attributes
+    ----------
+    decoded : ndarray
+    streams : mapping
+    by_background : bool
+        Whether chunks at the end are filled up with the background that was found, and not with
+        the scan's fill value.
+    """
 
     decoded: Array
     streams: Mapping[Place, bytes]
+    by_background: bool = False
 
 
 def at_once(target: Any, voxels: Array) -> None:
@@ -69,12 +79,14 @@ def places(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[sl
         yield tuple(slice(s, min(s + c, n)) for s, c, n in zip(corner, chunks, shape, strict=True))
 
 
-def padded(scan: Scan, place: tuple[slice, ...], chunks: tuple[int, ...]) -> Array:
+def padded(
+    scan: Scan, place: tuple[slice, ...], chunks: tuple[int, ...], fill_value: float
+) -> Array:
     """One chunk, filled up to its shape as the stores do."""
     part = scan.voxels[place]
     if part.shape == chunks:
         return part
-    chunk = np.full(chunks, scan.fill_value, part.dtype)
+    chunk = np.full(chunks, fill_value, part.dtype)
     chunk[tuple(slice(n) for n in part.shape)] = part
     return chunk
 
@@ -96,7 +108,7 @@ def by_numcodecs(scan: Scan, chunks: tuple[int, ...], options: Options, fill: Fi
     codec = _codec(MedROI, _with_background(scan, options))
     decoded, streams = np.empty_like(scan.voxels), {}
     for place in places(scan.voxels.shape, chunks):
-        stream = codec.encode(padded(scan, place, chunks))
+        stream = codec.encode(padded(scan, place, chunks, scan.fill_value))
         inside = tuple(slice(0, s.stop - s.start) for s in place)
         decoded[place] = codec.decode(stream)[inside]
         streams[tuple(s.start for s in place)] = bytes(stream)
@@ -194,7 +206,7 @@ def by_pack(scan: Scan, chunks: tuple[int, ...], options: Options, fill: Fill) -
         unpack(store, back)
         image: Any = nibabel.load(back)
         decoded = np.asarray(image.dataobj.get_unscaled()).reshape(scan.voxels.shape)
-        return Stored(decoded, dict(_streams_in(store, chunks)))
+        return Stored(decoded, dict(_streams_in(store, chunks)), by_background=True)
 
 
 FACES: dict[str, Callable[[Scan, tuple[int, ...], Options, Fill], Stored]] = {
