@@ -70,7 +70,7 @@ def test_a_reader_of_another_codec_refuses_it_by_name(elsewhere, library: str) -
 def _drive(reading, stream: bytes):
     wanted = next(reading)
     while True:
-        wanted = reading.send(np.frombuffer(stream[slice(*wanted)], np.uint8))
+        wanted = reading.send([np.frombuffer(stream[slice(*pair)], np.uint8) for pair in wanted])
         yield wanted
 
 
