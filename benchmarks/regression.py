@@ -63,7 +63,7 @@ FROZEN_NBYTES = {
     "predict3d dense, lossless": 1964801,
     "predict3d fast, box": 1656356,
     "wavelet3d step 20, box": 109095,
-    "raw, box": 8398304,
+    "raw, box": 8398400,
 }
 FROZEN_SIZE = {
     "zstd, box / zstd of the volume": 0.6592,

@@ -206,5 +206,5 @@ def test_threads_report_the_first_bad_part() -> None:
     for offset in (len(stream) // 3, -1):
         stream[offset] ^= 1
     for threads in (1, 2, 3):
-        with pytest.raises(errors.CorruptStream, match="part 1 is wrong"):
+        with pytest.raises(errors.CorruptStream, match="part 2 is wrong"):
             MedROI(threads=threads).decode(bytes(stream))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,16 @@ def test_the_plugin_names_inner_codecs_as_python_does() -> None:
 
 
 def test_the_defaults_that_format_md_states_are_those_of_the_filter() -> None:
-    words = MedROIFilter(background=0.0).filter_options
-    assert words[1:4] == (327682, 2, 3)
-    assert words[10:] == (3, 1)
-    assert "327682 (zstd)" in (ROOT / "FORMAT.md").read_text()
+    words = MedROIFilter().filter_options
+    assert words == (1, 327682, 8388613, 3, 0, 0, *_of(0.002), 0, 0, 3, 1)
+    text = (ROOT / "FORMAT.md").read_text()
+    assert "327682 (zstd)" in text
+    assert "| 8388613 |" in text
+
+
+def _of(number: float) -> tuple[int, int]:
+    low, high = struct.unpack("<II", struct.pack("<d", number))
+    return low, high
 
 
 @pytest.mark.parametrize("word", ["0", "1", "2", "3", "4-5", "6-7", "8-9", "10-"])

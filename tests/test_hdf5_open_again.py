@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from make_hdf5 import PLUGINS, blob, dataset
 
+import medroi
 from medroi.hdf5 import MedROIFilter
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
@@ -82,13 +83,12 @@ def test_a_background_that_is_not_given_is_the_fill_value_for_ever(tmp_path, dty
     assert stored_config(tmp_path / "a.h5") == (bits, True, True)
 
 
-def test_air_that_is_the_fill_value_costs_nothing(tmp_path):
-    """The stream itself has the fill value as its background."""
-    import medroi
-
+@pytest.mark.parametrize("inner", ["zstd", {"id": "numcodecs", "codec": {"id": "lz4"}}], ids=str)
+def test_air_that_is_the_fill_value_costs_nothing(tmp_path, inner):
+    """The stream itself has the fill value as its background, whoever coded it."""
     array = blob((24, 24, 24), background=-1024)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        made = dataset(file, array, array.shape, MedROIFilter(), fillvalue=-1024)
+        made = dataset(file, array, array.shape, MedROIFilter(inner), fillvalue=-1024)
         file.flush()
         info = medroi.inspect(bytes(made.id.read_direct_chunk((0, 0, 0))[1]))
     assert info.background == -1024

@@ -122,7 +122,9 @@ def open_chunked(dataset: Any) -> Chunked:
     CorruptStream
         Where the file is damaged.
     """
-    if not hasattr(dataset, "chunks") or not dataset:
+    import h5py
+
+    if not isinstance(dataset, h5py.Dataset) or not dataset:
         raise InvalidArgument(f"{dataset!r}: expected an h5py.Dataset of a file that is open")
     with _errors_of(dataset):
         return _described(dataset)

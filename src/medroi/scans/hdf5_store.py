@@ -110,8 +110,10 @@ def reading(path: Path) -> Iterator[Any]:
                     patience.wait()
         with file:
             yield file
-    except (MedROIError, PermissionError, MemoryError):
+    except (MedROIError, PermissionError):
         raise
+    except MemoryError as error:
+        raise CorruptStream(f"{path}: damaged, or larger than the memory") from error
     except Exception as error:
         raise CorruptStream(f"{path}: cannot be read as HDF5: {error}") from error
 
@@ -123,17 +125,30 @@ def _writing(path: Path, mode: str) -> Iterator[Any]:
         with h5py_module().File(path, mode, libver=OLDEST) as file:
             yield file
     except Exception as error:
-        first: BaseException = error
-        while first.__context__ is not None and not isinstance(first, MedROIError):
-            first = first.__context__
-        if isinstance(first, MedROIError):
-            raise first from error
-        # On a full disk the library gives the number at times, and at times only says it.
-        said = re.search(r"errno = (\d+)", f"{first} {error}")
-        number = getattr(first, "errno", None) or (int(said[1]) if said else 0)
+        number = _system_error(error)
         if number:
             raise OSError(number, os.strerror(number), str(path)) from error
-        raise MedROIError(f"{path}: cannot be written: {first}") from error
+        if isinstance(error, MedROIError):
+            raise
+        raise MedROIError(f"{path}: cannot be written: {error}") from error
+
+
+def _system_error(error: BaseException) -> int:
+    """The system's number of what went wrong first, such as a full disk; 0 where there is none.
+
+    Closing the file then fails too, and the library gives the number at times and at times only
+    says it.
+    """
+    number = 0
+    link: BaseException | None = error
+    while link is not None:
+        said = re.search(r"errno = (\d+)", str(link))
+        if isinstance(link, OSError) and link.errno:
+            number = link.errno
+        elif said:
+            number = int(said[1])
+        link = link.__context__
+    return number
 
 
 def write(

@@ -170,7 +170,7 @@ def _settled(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> d
         settings["threshold"] = min(numbers, default=None)
         if len(numbers) > 1:
             found.threshold_rule += f" of each chunk, up to {max(numbers):.6g}"
-    if settings["background"] == "auto":
+    if settings["background"] in ("auto", None):
         settings["background"] = min(backgrounds, default=0)
     return settings
 

@@ -18,6 +18,7 @@ import contextlib
 import importlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -130,7 +131,10 @@ def open_array(path: Path) -> Any:
             _ = (opened.chunks, opened.cdata_shape, opened.nchunks, opened.dtype)
             _ = dict(opened.attrs)
             return opened
-        names = ", ".join(opened.array_keys())
+        with warnings.catch_warnings():
+            # Zarr lists what it does not know; that there is no array says the error.
+            warnings.simplefilter("ignore")
+            names = ", ".join(opened.array_keys())
     except (PermissionError, MemoryError):
         raise
     except MedROIError as error:
