@@ -23,7 +23,7 @@
 #define MIN_FACE_SAMPLES 256
 #define N_FACES 6
 #define CONSTANT_SHARE 0.75      /* of a whole scan */
-#define CONSTANT_CHUNK_SHARE 0.4 /* more, and a block not yet written would not stand out */
+#define CONSTANT_CHUNK_SHARE 0.6 /* more, and a block not yet written would not stand out */
 #define LEVEL 12
 #define UPPER_WIDTHS 2 /* what is further above the median is no noise of this air */
 #define LOWER_WIDTHS 6
