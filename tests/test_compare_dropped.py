@@ -70,7 +70,7 @@ def test_a_hull_that_drops_thin_labels_is_not_called_exact(thin):
     )
     decoded = MedROI("zstd", **config).decode(MedROI("zstd", **config).encode(thin.voxels))
     n_lost = np.count_nonzero(decoded != thin.voxels)
-    assert n_lost > 1000
+    assert n_lost > 500
     row, _ = measuring.measure(dropping, lossless(), "hull")
     assert row.missed_voxels == n_lost
     assert row.brightest_dropped == 3

@@ -17,6 +17,8 @@ LOSSLESS = tuple(entry.name for entry in inner.TABLE if entry.codec_id in (0, 1,
 class StandIn(InnerCodec):
     """A native codec kept from its kernel."""
 
+    codec_id = 0
+
     def __init__(self, native: NativeCodec) -> None:
         self.native = native
         self.codec_id = native.codec_id

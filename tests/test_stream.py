@@ -111,8 +111,10 @@ def test_a_claim_beyond_memory_is_refused() -> None:
     lying = bytearray(MedROI("raw").encode(array))
     for axis in range(4):
         struct.pack_into("<Q", lying, 112 + 24 * axis, 2**14)
-    with pytest.raises(REFUSALS, match="memory"):
+    with pytest.raises(errors.MedROIError, match="more than the limit"):
         MedROI().decode(reseal(lying))
+    with pytest.raises(REFUSALS, match="memory"):
+        MedROI(max_nbytes=2**62).decode(reseal(lying))
 
 
 def test_future_versions_and_codecs_are_named() -> None:

@@ -75,8 +75,8 @@ def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
         "axes": options.axes,
     }
     signal = roi.differs(voxels, roi.background_bits(voxels, options))
-    by_default = medroi.inspect(medroi.MedROI("raw", **known).encode(voxels)).threshold
-    if math.isnan(by_default):
+    by_default = medroi.MedROI.fit(voxels, **known).get_config()["threshold"]
+    if by_default is None:
         return signal
     of_noise = roi.find_region(voxels, threshold="noise", **known).threshold
     if math.isnan(of_noise):
