@@ -75,7 +75,7 @@ def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
         "axes": options.axes,
     }
     signal = roi.differs(voxels, roi.background_bits(voxels, options))
-    by_default = medroi.MedROI.fit(voxels, **known).get_config()["threshold"]
+    by_default: float | None = medroi.MedROI.fit(voxels, **known).get_config()["threshold"]
     if by_default is None:
         return signal
     of_noise = roi.find_region(voxels, threshold="noise", **known).threshold
