@@ -37,14 +37,14 @@ def test_blocks_of_a_head_that_leave_a_rest(head_volume, size, order: str, roi: 
     st.tuples(*[st.sampled_from((3, 8, 12, 16, 24, 48))] * 3),
     st.sampled_from(("<i2", "<f4")),
     st.sampled_from("CF"),
-    st.sampled_from((0, 500)),
+    st.sampled_from((0, 500, -1024)),
     st.sampled_from(REGIONS),
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_blocks_in_any_order(size, dtype, memory_order, fill, roi, seed) -> None:
-    array = np.array(ball_in_noise((48, 48, 48)), dtype, order=memory_order)
-    parts = blocks_of(array.shape, size)[:]
+    array = np.array(ball_in_noise((48, 48, 48)) + fill, dtype, order=memory_order)
+    parts = blocks_of(array.shape, size)
     order = np.random.default_rng(seed).permutation(len(parts))
     if len(parts) <= 300:
-        assert_as_one_write(array, [parts[int(k)] for k in order], fill, roi=roi)
+        assert_as_one_write(array, [parts[int(k)] for k in order], fill, roi=roi, background=fill)
