@@ -83,8 +83,8 @@ def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
         of_noise = by_default
     # Written so that NaN, which is neither above nor below, stays in.
     if options.polarity == "dark":
-        return signal & ~(voxels > max(by_default, of_noise))
-    return signal & ~(voxels < min(by_default, of_noise))
+        return np.asarray(signal & ~(voxels > max(by_default, of_noise)))
+    return np.asarray(signal & ~(voxels < min(by_default, of_noise)))
 
 
 def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
