@@ -9,8 +9,9 @@
  * and is then moved as far as it goes in each of the eight directions. Blocks that are thinner
  * along the outermost axis in memory, as tiles of a slice are, are looked for as plates with other
  * values on both sides, 16 voxels along the other axes or an eighth of them (a quarter, of 192 and
- * more). In arrays of up to 2^19 voxels without such cubes, any tile of 4 x 4 voxels of one value
- * is seen. Smaller rests of blocks are not.
+ * more). In arrays of up to 2^19 voxels every place is looked at, and any 16 voxels of one value in
+ * a tile (4 x 4 x 1) or a post (4 x 2 x 2) count as not written; larger arrays may have rests of
+ * blocks, thinner than 8 voxels along an inner axis, that are not seen.
  *
  * In a chunk that is not complete, nothing may be dropped: the last write decides, once. */
 #include "layout.h"
@@ -21,9 +22,9 @@
 #define EDGE 8
 #define PLATE_EDGE 16
 #define WIDE 192
-#define MIN_PLANE 16    /* elements; fewer may be equal by chance */
-#define FACE_SHARE 0.75 /* of what noise would show behind a face */
-#define TILE 4
+#define MIN_PLANE 16       /* elements; fewer may be equal by chance */
+#define FACE_SHARE 0.75    /* of what noise would show behind a face */
+#define TILE_SIZE 16       /* elements */
 #define TILE_SHARE 0.3     /* of noise that has its most frequent value */
 #define MAX_TILED 524288.0 /* voxels */
 #define MAX_CHANCE 0.01
@@ -113,8 +114,7 @@ typedef struct volume {
     int64_t size[3];
     int64_t stride[3]; /* bytes */
     int64_t edge[3];
-    int plates;  /* 1: look for what is thinner along z than a cube */
-    int n_cubes; /* seen, in a corner or not */
+    int plates; /* 1: look for what is thinner along z than a cube */
     const medroi_layout *layout;
     double tau; /* values from here on are tissue */
     int dark;
@@ -313,7 +313,7 @@ static int is_tissue(const volume *v, uint64_t bits) {
 
 /* Whether a run of one value is part of a cube, or of a plate thinner than that, from which a
  * corner can be reached. */
-static int run_has_corner(volume *v, int64_t z, int64_t y, int64_t x, int *is_cube) {
+static int run_has_corner(const volume *v, int64_t z, int64_t y, int64_t x, int *is_cube) {
     volume moved = *v;
     int64_t start[3] = {z, y, x};
     int64_t n[3] = {1, 1, v->edge[2]};
@@ -324,12 +324,11 @@ static int run_has_corner(volume *v, int64_t z, int64_t y, int64_t x, int *is_cu
     }
     int whole = widen_to_edge(v, start, n, 0, value);
     moved.edge[0] = n[0];
-    v->n_cubes += whole && !v->plates;
     return whole != v->plates && has_corner_from(&moved, start, v->plates, value);
 }
 
 /* A run as long as the cube's edge holds every edge-th place and one beside it. */
-static int row_has_corner(volume *v, int64_t z, int64_t y) {
+static int row_has_corner(const volume *v, int64_t z, int64_t y) {
     const int64_t edge = v->edge[2];
     const int64_t size = v->size[2];
     int64_t known = 0; /* runs before this place were looked at */
@@ -375,7 +374,7 @@ static void prefetch_row(const volume *v, int64_t z, int64_t y) {
 #endif
 }
 
-static int volume_has_corner(volume *v, int64_t z_step) {
+static int volume_has_corner(const volume *v, int64_t z_step) {
     int64_t n_y = v->size[1] / v->edge[1];
     int64_t n_rows = v->size[0] / z_step * n_y;
     for (int64_t k = 0; k < n_rows; k++) {
@@ -412,35 +411,40 @@ static int has_plates(volume *v) {
     return v->size[0] > 1 && volume_has_corner(v, 1);
 }
 
-/* Whether a tile of TILE x TILE x 1 elements that begins here, across one axis, holds one value. */
+/* Shapes of TILE_SIZE elements: flat tiles for thin slabs, posts for the rests at edges. */
+static const int64_t tiles[][3] = {{4, 4, 1}, {4, 1, 4}, {1, 4, 4},
+                                   {4, 2, 2}, {2, 4, 2}, {2, 2, 4}};
+
+/* Whether a tile of any shape that begins here holds one value. */
 static int tile_is_constant(const volume *v, int64_t z, int64_t y, int64_t x) {
     const int64_t start[3] = {z, y, x};
     uint64_t value = value_at(v, z, y, x);
-    for (int axis = 0; axis < 3; axis++) {
-        int64_t n[3] = {TILE, TILE, TILE};
-        n[axis] = 1;
+    for (size_t k = 0; k < sizeof tiles / sizeof tiles[0]; k++) {
         int fits = 1;
         for (int i = 0; i < 3; i++) {
-            fits = fits && start[i] + n[i] <= v->size[i];
+            fits = fits && start[i] + tiles[k][i] <= v->size[i];
         }
-        if (fits && is_constant(v, start, n, value) && !is_tissue(v, value)) {
+        if (fits && is_constant(v, start, tiles[k], value) && !is_tissue(v, value)) {
             return 1;
         }
     }
     return 0;
 }
 
-/* In noise without constant parts even a small tile never holds one value: what does was not
- * written. Of small arrays alone, where every place can be looked at. */
+/* In noise even a small tile never holds one value: what does may not be written yet. Of small
+ * arrays alone, where every place can be looked at. */
 static int has_tiles(const volume *v) {
     double n_places = (double)(v->size[0] * v->size[1] * v->size[2]);
     double share = 1 - v->air_share > TILE_SHARE ? 1 - v->air_share : TILE_SHARE;
     double chance = n_places;
-    for (int i = 0; i < TILE * TILE; i++) {
+    for (int i = 0; i < TILE_SIZE; i++) {
         chance *= share;
     }
-    if (v->n_cubes > 0 || n_places > MAX_TILED || chance > MAX_CHANCE) {
+    if (n_places > MAX_TILED) {
         return 0;
+    }
+    if (chance > MAX_CHANCE) {
+        return 1; /* so much of the air is background that nobody can tell */
     }
     for (int64_t z = 0; z < v->size[0]; z++) {
         for (int64_t y = 0; y < v->size[1]; y++) {
@@ -473,7 +477,6 @@ int medroi_is_being_filled(const medroi_layout *layout, const medroi_search *sea
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         for (int64_t i = 0; i < grid->inner; i++) {
             v.data = (const uint8_t *)data + (medroi_repeat_offset(grid, repeat) + i) * nbytes;
-            v.n_cubes = 0;
             if (has_constant_face(&v) || has_blocks(&v) || has_plates(&v) || has_tiles(&v)) {
                 return 1;
             }

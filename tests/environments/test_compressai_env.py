@@ -93,7 +93,7 @@ import sys, numpy as np, torch
 torch.set_num_threads(int(sys.argv[1]))
 torch.backends.mkldnn.enabled = sys.argv[2] == "1"
 import medroi
-array = medroi.MedROI(inner="zstd").decode(open(sys.argv[3], "rb").read())
+array = medroi.MedROI(inner="zstd", trust="compressai").decode(open(sys.argv[3], "rb").read())
 np.save(sys.argv[4], array)
 """
 
