@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 PLUGIN = "medroi.plugins.libh5medroi"
-KERNEL_SOURCES = sorted(str(path) for path in Path("src/kernel").glob("*.c"))
+KERNEL_SOURCES = sorted(str(path) for path in Path("src/kernel").rglob("*.c"))
 
 # Libraries that add native inner codecs: macro, header, library. An absent one is left out.
 OPTIONAL_LIBRARIES = (
@@ -30,7 +30,7 @@ HEADER_FOLDERS = {
 }
 
 HEADERS = sorted(
-    str(path) for folder in ("src/kernel", "filters") for path in Path(folder).glob("*.h")
+    str(path) for folder in ("src/kernel", "filters") for path in Path(folder).rglob("*.h")
 )
 PLUGIN_SOURCES = sorted(str(path) for path in Path("filters").glob("*.c"))
 

@@ -39,7 +39,7 @@
 #ifndef MEDROI_CD_VALUES_H
 #define MEDROI_CD_VALUES_H
 
-#include "medroi.h"
+#include "base/kernel.h"
 
 /* PROVISIONAL: in the range for testing (32768 to 65535) until The HDF Group registers one. */
 #define MEDROI_H5_FILTER_ID 33054

@@ -2,8 +2,8 @@
 #ifndef MEDROI_ELEMENT_H
 #define MEDROI_ELEMENT_H
 
+#include "base/kernel.h"
 #include "hdf5_api.h"
-#include "medroi.h"
 
 /* Set kind, itemsize and big_endian of `layout`, or refuse types that a stream cannot hold. */
 medroi_status medroi_h5_element(const medroi_hdf5_api *hdf5, medroi_hid type, medroi_layout *layout,

@@ -3,8 +3,8 @@
 #ifndef MEDROI_LOCAL_H
 #define MEDROI_LOCAL_H
 
+#include "base/kernel.h"
 #include "hdf5_api.h"
-#include "medroi.h"
 
 /* can_apply: element type, chunk, inner codec and place in the pipeline, at creation as well as
  * later. It cannot tell which of both it is, and so never asks for the fill value. */

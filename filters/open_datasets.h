@@ -5,8 +5,8 @@
 #ifndef MEDROI_OPEN_DATASETS_H
 #define MEDROI_OPEN_DATASETS_H
 
+#include "base/kernel.h"
 #include "hdf5_api.h"
-#include "medroi.h"
 
 /* Refuse an array that is not a chunk of each dataset that it can be meant for. `hdf5` is the
  * calling library (medroi_hdf5_api), a void pointer for medroi_h5_memory. */

@@ -2,8 +2,8 @@
 #ifndef MEDROI_REPORT_H
 #define MEDROI_REPORT_H
 
+#include "base/kernel.h"
 #include "hdf5_api.h"
-#include "medroi.h"
 
 /* Put the message where the calling libhdf5 prints it, and keep it for medroi_h5_last_error().
  * `hdf5` may be NULL. */

@@ -76,16 +76,19 @@ PUBLIC = {
     "medroi.training",
 }
 
-# Files of the kernel by group. `base` serves all, `pipeline` puts them together, and the groups in
-# between do not know each other. What is in no group is an inner codec's.
-KERNEL_GROUPS = {
-    "base": r"(medroi|bytes|layout|crc32|error|parallel|range_coder)\w*",
-    "region": r"(region|rows|select|source|background|differs|miss|otsu|threshold|hull|opening)\w*"
-    r"|roi\w*",
-    "stream": r"stream\w*",
-    "pipeline": r"(pipeline|settings)",
+# Folders of the kernel, and those whose headers each may include beside its own.
+KERNEL_FOLDERS = {
+    "base": set[str](),
+    "entropy": {"base"},
+    "grid": {"base"},
+    "mask": {"base", "entropy", "grid"},
+    "region": {"base", "grid", "mask"},
+    "stream": {"base", "mask"},
+    "codecs": {"base", "entropy"},
+    "engine": {"base", "mask", "region", "stream", "codecs"},
 }
-KERNEL_CODECS = ("raw", "deflate", "zstd", "jpeg2000", "wavelet3d", "predict3d")
+# Inner codecs know what codecs share, in `codecs` itself and in these folders, and no other codec.
+SHARED_BY_CODECS = {"codecs", "codecs/valuemap"}
 
 ENDINGS = ("", ".py", ".pyx")
 
@@ -184,31 +187,28 @@ def exported(folder: Path) -> set[str]:
     return {name for value in lists for name in ast.literal_eval(value)}
 
 
-def kernel_group(stem: str) -> str:
-    """The group of a file of the kernel."""
-    return next(
-        (group for group, names in KERNEL_GROUPS.items() if re.fullmatch(names, stem)), "inner"
-    )
-
-
-def check_kernel_file(file: Path) -> Iterator[str]:
+def check_kernel_file(file: Path, kernel: Path) -> Iterator[str]:
     """Give what one file of the kernel includes against the rules."""
-    group = kernel_group(file.stem)
-    reachable = {"base", group} if group != "pipeline" else {"base", "region", "stream", "inner"}
+    own = file.relative_to(kernel).parent.as_posix()
+    group = own.split("/")[0]
+    if group not in KERNEL_FOLDERS:
+        yield f"{file}: a new folder: name what it may include in scripts/check_imports.py"
+        return
     for number, text in enumerate(file.read_text().splitlines(), 1):
         found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)', text)
         if not found:
             continue
-        where, stem = f"{file}:{number}", Path(found[2]).stem
+        where, folder = f"{file}:{number}", Path(found[2]).parent.as_posix()
         if found[1] == "<":
             if re.match(r"(Python|hdf5|H5\w*)\.h$", found[2]):
                 yield f"{where}: the kernel knows neither Python nor HDF5"
-        elif kernel_group(stem) not in reachable:
-            yield f"{where}: {group} includes {found[2]} of {kernel_group(stem)}"
-        else:
-            owner = next((codec for codec in KERNEL_CODECS if stem.startswith(codec)), None)
-            if owner and not file.stem.startswith(owner):
-                yield f"{where}: only the files of {owner} include {found[2]}"
+        elif not (kernel / found[2]).exists():
+            yield f"{where}: name {found[2]} from src/kernel on"
+        elif folder.split("/")[0] not in {group, *KERNEL_FOLDERS[group]}:
+            yield f"{where}: {group} includes {found[2]}, which is not below it"
+        elif group == "codecs" != own and folder.startswith("codecs"):
+            if folder not in {own, *SHARED_BY_CODECS}:
+                yield f"{where}: only the files of {folder} include {found[2]}"
 
 
 def check_paths(root: Path) -> Iterator[str]:
@@ -231,8 +231,9 @@ def find_violations(root: Path) -> list[str]:
     found: list[str] = []
     for file in sorted(package.rglob("*.py")):
         found += check_module(file, package)
-    for file in sorted((root / "src" / "kernel").glob("*.[ch]")):
-        found += check_kernel_file(file)
+    kernel = root / "src" / "kernel"
+    for file in sorted(kernel.rglob("*.[ch]")):
+        found += check_kernel_file(file, kernel)
     for file in sorted((root / "benchmarks").rglob("*.py")):
         found += check_benchmark(file, package)
     return found

@@ -8,7 +8,7 @@ warnings=(-std=c11 -O2 -Wall -Wextra -Wconversion -Werror -Isrc/kernel -Ifilters
 
 for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
-    for source in src/kernel/*.c filters/*.c tests/fuzz/*.c; do
+    for source in $(find src/kernel filters tests/fuzz -name '*.c'); do
         "$compiler" "${warnings[@]}" "${KERNEL_MACROS[@]}" -c "$source" -o /dev/null
     done
 done

@@ -16,7 +16,7 @@ build_fuzzers() {
     shift
     mkdir -p "$objects"
     # Two names for each call of the shell: what is compiled, and into what.
-    for source in src/kernel/*.c filters/*.c tests/fuzz/*.c; do
+    for source in $(find src/kernel filters tests/fuzz -name '*.c'); do
         if is_old "$objects/${source//\//-}.o" "$source"; then
             printf '%s\0%s\0' "$source" "$objects/${source//\//-}.o"
         fi

@@ -11,8 +11,19 @@ from pathlib import Path
 import numpy as np
 
 KERNEL = Path(__file__).parents[1] / "src" / "kernel"
-CODERS = sorted(str(p) for n in ("predict3d", "wavelet3d") for p in KERNEL.glob(f"{n}*.c"))
-SUPPORT = [str(KERNEL / f"{name}.c") for name in ("inner", "error", "raw", "prefix_code")]
+CODECS = KERNEL / "codecs"
+CODERS = sorted(str(p) for n in ("predict3d", "wavelet3d") for p in (CODECS / n).glob("*.c"))
+SUPPORT = [
+    str(KERNEL / f"{name}.c")
+    for name in (
+        "base/block",
+        "base/error",
+        "codecs/inner",
+        "codecs/parts",
+        "codecs/raw",
+        "entropy/prefix_code",
+    )
+]
 
 
 def compiler() -> list[str]:

@@ -1,4 +1,4 @@
-"""The hull as src/kernel/hull.h defines it, slow and obvious, on boolean arrays."""
+"""The hull as src/kernel/region/mask/mask.h defines it, slow and obvious, on boolean arrays."""
 
 from __future__ import annotations
 

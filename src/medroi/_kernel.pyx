@@ -36,7 +36,7 @@ cdef extern from * nogil:
     """
     void medroi_expect_large(void *, size_t)
 
-cdef extern from "medroi.h" nogil:
+cdef extern from "base/kernel.h" nogil:
     enum: MEDROI_MAX_AXES
     enum: MEDROI_MAX_PARAMS
     enum: MEDROI_FIXED_HEADER_NBYTES
@@ -203,7 +203,7 @@ cdef const uint8_t *start_of(const uint8_t[::1] data) noexcept:
     return &data[0] if data.shape[0] > 0 else NULL
 
 
-cdef extern from "intmap.h" nogil:
+cdef extern from "codecs/valuemap/intmap.h" nogil:
     ctypedef struct medroi_intmap:
         int kind
         uint32_t max_index
@@ -224,7 +224,7 @@ cdef extern from "intmap.h" nogil:
     void medroi_intmap_invert(const medroi_intmap *, const medroi_block *, const int32_t *,
                               size_t, size_t, void *)
 
-cdef extern from "jpeg2000.h" nogil:
+cdef extern from "codecs/jpeg2000/jpeg2000.h" nogil:
     ctypedef struct medroi_j2k_slice:
         uint32_t width
         uint32_t height
@@ -823,7 +823,7 @@ def check_codestream(uint32_t width, uint32_t height, const uint8_t[::1] coded):
     check(medroi_j2k_check(&slice_, start_of(coded), coded.shape[0], &error), &error)
 
 
-cdef extern from "symbols.h" nogil:
+cdef extern from "entropy/symbols.h" nogil:
     ctypedef struct medroi_symbol_tables:
         const uint32_t *cdf
         const int32_t *lengths
@@ -940,7 +940,7 @@ cdef class SymbolReader:
         check(medroi_symbols_close(&self.c, &error), &error)
 
 
-cdef extern from "mixture.h" nogil:
+cdef extern from "entropy/mixture.h" nogil:
     ctypedef struct medroi_mixtures:
         size_t count
         size_t components

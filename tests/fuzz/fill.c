@@ -1,5 +1,5 @@
 /* What the voxels of the fuzzers' arrays are. */
-#include "elements.h"
+#include "base/elements.h"
 #include "random.h"
 
 #include <math.h>

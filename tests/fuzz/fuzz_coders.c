@@ -1,8 +1,8 @@
 /* What Python calls by itself: symbols under frozen tables, and value maps, around any bytes. */
-#include "intmap.h"
+#include "codecs/valuemap/intmap.h"
+#include "entropy/symbols.h"
 #include "mutate.h"
 #include "random.h"
-#include "symbols.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Mixtures of logistics, allowed and not, around bytes of any kind. */
-#include "mixture.h"
+#include "entropy/mixture.h"
 #include "mutate.h"
 #include "random.h"
 

@@ -1,6 +1,6 @@
 #include "mutate.h"
 
-#include "bytes.h"
+#include "base/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,61 @@
+/* Inner codec 1, deflate: a zlib stream (RFC 1950) per part. params: level 0 to 9, shuffle. */
+#include "codecs/inner.h"
+#include "codecs/packed.h"
+
+#ifdef MEDROI_HAVE_ZLIB
+#include <limits.h>
+#include <zlib.h>
+
+static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
+    (void)region;
+    if (!(params[0] >= 0 && params[0] <= 9)) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "deflate: level %g, expected 0 to 9",
+                           params[0]);
+    }
+    return MEDROI_OK;
+}
+
+static size_t bound(const medroi_block *part, const double *params) {
+    size_t nbytes = medroi_block_nbytes(part);
+    (void)params;
+    return 1 + nbytes + (nbytes >> 12) + (nbytes >> 14) + (nbytes >> 25) + 64;
+}
+
+static int compress_zlib(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
+                         size_t *nbytes) {
+    uLongf length = (uLongf)*nbytes;
+    int failed;
+    if (src_nbytes > ULONG_MAX || *nbytes > ULONG_MAX) {
+        return 1;
+    }
+    failed = compress2(dst, &length, src, (uLong)src_nbytes, level) != Z_OK;
+    *nbytes = length;
+    return failed;
+}
+
+static int decompress_zlib(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
+    uLongf length = (uLongf)dst_nbytes;
+    uLong used = (uLong)src_nbytes;
+    return uncompress2(dst, &length, src, &used) != Z_OK || length != dst_nbytes ||
+           used != src_nbytes;
+}
+
+static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+    return medroi_pack_part(part, data, params, compress_zlib, dst, capacity, nbytes, error);
+}
+
+static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
+                            medroi_error *error) {
+    return medroi_unpack_part(part, src, nbytes, decompress_zlib, dst, error);
+}
+
+const medroi_inner medroi_deflate = {.id = 1,
+                                     .name = "deflate",
+                                     .check = check,
+                                     .part_extent = medroi_short_part_extent,
+                                     .bound = bound,
+                                     .encode = encode,
+                                     .decode = decode};
+
+#endif

@@ -1,0 +1,24 @@
+/* The native inner codecs, one per file. */
+#ifndef MEDROI_INNER_H
+#define MEDROI_INNER_H
+
+#include "base/kernel.h"
+
+extern const medroi_inner medroi_raw;
+#ifdef MEDROI_HAVE_ZLIB
+extern const medroi_inner medroi_deflate;
+#endif
+#ifdef MEDROI_HAVE_ZSTD
+extern const medroi_inner medroi_zstd;
+#endif
+#ifdef MEDROI_HAVE_OPENJPEG
+extern const medroi_inner medroi_jpeg2000;
+#endif
+extern const medroi_inner medroi_wavelet3d;
+extern const medroi_inner medroi_predict3d;
+
+/* Slices per part for codecs that gain nothing from longer parts: about 512 KiB, which stays in a
+ * second-level cache between the copy, the checksum and the coder. */
+int64_t medroi_short_part_extent(const medroi_block *region, const double *params);
+
+#endif

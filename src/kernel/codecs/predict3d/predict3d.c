@@ -1,0 +1,181 @@
+/* predict3d (inner codec 5): lossless 3-D predictive coding. FORMAT.md section 7 is normative.
+ *
+ * params: [0] speed: 0 dense (default), 1 fast.
+ */
+#include "codecs/predict3d/predict3d.h"
+#include "codecs/inner.h"
+
+#include <stdlib.h>
+
+#define PART_VOXELS ((int64_t)1 << 21)
+#define HEAD_NBYTES 5 /* method, length of the range coder's bytes */
+
+enum { METHOD_DENSE = 0, METHOD_FAST = 1, METHOD_STORED = 2, METHOD_QUICK = 3 };
+
+static int has_code(const medroi_block *block) {
+    return memchr("biuf", block->kind, 4) != NULL && block->itemsize <= 8;
+}
+
+static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
+    if (!has_code(region))
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "predict3d codes bool, integers and real floats, not kind '%c' of %u "
+                           "bytes; use zstd",
+                           region->kind, (unsigned)region->itemsize);
+    if (params[0] != 0.0 && params[0] != 1.0)
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "predict3d: speed = %g, expected 0 (dense) or 1 (fast)", params[0]);
+    return MEDROI_OK;
+}
+
+/* About 2 Mvoxel: shorter parts cost more than 0.5 % of the bytes. An even number of them, where
+ * there are several, keeps two threads busy to the end. */
+static int64_t part_extent(const medroi_block *region, const double *params) {
+    (void)params;
+    int64_t per_slice = 1;
+    for (int32_t i = 1; i < region->ndim; i++)
+        per_slice *= region->shape[i];
+    int64_t slices = (PART_VOXELS + per_slice - 1) / per_slice;
+    int64_t parts = (region->shape[0] + slices - 1) / slices;
+    parts += parts > 1 && (parts & 1);
+    return (region->shape[0] + parts - 1) / parts;
+}
+
+static size_t bound(const medroi_block *part, const double *params) {
+    (void)params;
+    return medroi_block_nbytes(part) + 64;
+}
+
+static size_t store(const medroi_block *part, const void *data, uint8_t *dst) {
+    dst[0] = METHOD_STORED;
+    memcpy(dst + 1, data, medroi_block_nbytes(part));
+    return 1 + medroi_block_nbytes(part);
+}
+
+static medroi_p3_part *part_new(const medroi_block *block) {
+    medroi_p3_part *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->v = medroi_p3_shape(block);
+    p->map.kind = block->kind;
+    p->map.itemsize = block->itemsize;
+    p->map.big_endian = block->big_endian;
+    p->voxels = calloc((size_t)(p->v.slice * (p->v.depth + 1)), sizeof(int32_t));
+    if (p->voxels)
+        return p;
+    free(p);
+    return NULL;
+}
+
+static void part_free(medroi_p3_part *p) {
+    if (p) {
+        free(p->map.table);
+        free(p->voxels);
+    }
+    free(p);
+}
+
+static void set_range(medroi_p3_part *p) {
+    int64_t low = -(int64_t)(p->map.top / 2 + (p->map.top & 1));
+    p->low = (int32_t)low;
+    p->high = (int32_t)(low + (int64_t)p->map.top);
+}
+
+/* Code into dst and bits; *nbytes is 0 where they would not be smaller than the elements. */
+static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, const void *data,
+                                 int method, uint8_t *dst, uint8_t *bits, size_t *nbytes,
+                                 medroi_error *error) {
+    size_t limit = medroi_block_nbytes(part);
+    *nbytes = 0;
+    medroi_rc_encoder_init(&p->enc, dst + HEAD_NBYTES, limit);
+    medroi_bits_writer_init(&p->put, bits, limit);
+    set_range(p);
+    medroi_p3_write_map(&p->map, &p->enc, &p->put);
+    if (p->map.top > 0) {
+        medroi_p3_load(&p->map, &p->v, data, p->voxels);
+        medroi_p3_margins(&p->v, p->voxels);
+        medroi_status status = method == METHOD_QUICK ? medroi_p3_encode_quick(p, error)
+                                                      : medroi_p3_encode_dense(p, error);
+        if (status != MEDROI_OK)
+            return status;
+    }
+    medroi_p3_write_raw(&p->map, data, (int64_t)(limit / part->itemsize), &p->put);
+    size_t n_range = medroi_rc_finish(&p->enc), n_bits = medroi_bits_finish(&p->put);
+    if (p->enc.full || p->put.full || HEAD_NBYTES + n_range + n_bits > limit)
+        return MEDROI_OK;
+    dst[0] = (uint8_t)method;
+    medroi_store32(dst + 1, (uint32_t)n_range);
+    memcpy(dst + HEAD_NBYTES + n_range, bits, n_bits);
+    *nbytes = HEAD_NBYTES + n_range + n_bits;
+    return MEDROI_OK;
+}
+
+static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+    medroi_p3_part *p = part_new(part);
+    uint8_t *bits = malloc(medroi_block_nbytes(part));
+    medroi_status status = MEDROI_NO_MEMORY;
+    if (!p || !bits || capacity < bound(part, params)) {
+        medroi_fail(error, status, "predict3d: no memory for %zu bytes of voxels",
+                    medroi_block_nbytes(part));
+        goto done;
+    }
+    status = medroi_p3_find_map(part, data, &p->map, error);
+    if (status == MEDROI_OK) {
+        int quick = params[0] == 1.0 && p->map.top >> 31 == 0;
+        status = encode_part(p, part, data, quick ? METHOD_QUICK : METHOD_DENSE, dst, bits, nbytes,
+                             error);
+    }
+    if (status == MEDROI_OK && *nbytes == 0)
+        *nbytes = store(part, data, dst);
+done:
+    part_free(p);
+    free(bits);
+    return status;
+}
+
+static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medroi_error *error) {
+    medroi_status status = medroi_p3_read_map(&p->map, &p->dec, &p->get, error);
+    if (status != MEDROI_OK)
+        return status;
+    set_range(p);
+    if (p->map.top > 0)
+        status = method == METHOD_QUICK  ? medroi_p3_decode_quick(p, error)
+                 : method == METHOD_FAST ? medroi_p3_decode_fast(p, error)
+                                         : medroi_p3_decode_dense(p, error);
+    if (status != MEDROI_OK)
+        return status;
+    medroi_p3_store(&p->map, &p->v, p->voxels, &p->get, dst);
+    if (!medroi_rc_finished(&p->dec) || !medroi_bits_finished(&p->get))
+        return medroi_p3_corrupt(error, "the voxels do not end where their bytes do");
+    return MEDROI_OK;
+}
+
+static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
+                            medroi_error *error) {
+    if (!has_code(part))
+        return medroi_p3_corrupt(error, "no part has elements of this kind and size");
+    if (nbytes > 0 && src[0] == METHOD_STORED) {
+        if (nbytes - 1 != medroi_block_nbytes(part))
+            return medroi_p3_corrupt(error, "stored voxels have another length than their part");
+        memcpy(dst, src + 1, nbytes - 1);
+        return MEDROI_OK;
+    }
+    if (nbytes < HEAD_NBYTES || src[0] > METHOD_QUICK)
+        return medroi_p3_corrupt(error, "the method of a part is unknown");
+    size_t n_range = medroi_load32(src + 1), left = nbytes - HEAD_NBYTES;
+    if (n_range > left)
+        return medroi_p3_corrupt(error, "a part is cut off");
+    medroi_p3_part *p = part_new(part);
+    if (!p)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for %zu bytes of voxels",
+                           medroi_block_nbytes(part));
+    medroi_rc_decoder_init(&p->dec, src + HEAD_NBYTES, n_range);
+    medroi_bits_reader_init(&p->get, src + HEAD_NBYTES + n_range, left - n_range);
+    medroi_status status = decode_part(p, src[0], dst, error);
+    part_free(p);
+    return status;
+}
+
+const medroi_inner medroi_predict3d = {5,    "predict3d", check,  part_extent,
+                                       NULL, bound,       encode, decode};

@@ -1,0 +1,162 @@
+/* What the files of predict3d share. FORMAT.md section 7 is normative. */
+#ifndef MEDROI_PREDICT3D_INTERNAL_H
+#define MEDROI_PREDICT3D_INTERNAL_H
+
+#include "base/bytes.h"
+#include "base/kernel.h"
+#include "entropy/magnitudes.h"
+
+/* Loops worth newer instructions get a second copy, chosen when the program starts. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)
+#define P3_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define P3_CLONES
+#endif
+
+/* What a clone calls must be part of it to be compiled for its instructions. */
+#if defined(__GNUC__)
+#define P3_INLINE static inline __attribute__((always_inline))
+#else
+#define P3_INLINE static inline
+#endif
+
+#define P3_TAPS 20        /* neighbours of a prediction */
+#define P3_MAX_CLASSES 8  /* sets of weights per kind of slice */
+#define P3_KINDS 3        /* slices with no, one and two reference slices */
+#define P3_WEIGHT_BITS 12 /* weights and predictions carry this many fractional bits */
+#define P3_MAX_TABLE 65536
+
+/* How elements become numbers 0..top: order-preserving code, constant low bits dropped, bits that
+ * cannot be predicted sent raw, then a minimum subtracted or a place in a table looked up. */
+typedef struct medroi_p3_map {
+    char kind;
+    uint16_t itemsize;
+    uint8_t big_endian;
+    uint8_t dropped_bits; /* low bits that are the same in every element */
+    uint8_t raw_bits;     /* next low bits, sent as they are */
+    uint64_t dropped;     /* their value */
+    uint64_t minimum;     /* of code >> (dropped_bits + raw_bits); ignored with a table */
+    uint64_t top;         /* greatest number */
+    uint64_t *table;      /* NULL, or top + 1 increasing codes; owned by whoever made the map */
+} medroi_p3_map;
+
+/* A block as slices of rows, each slice inside a margin: 2 rows above, 1 below, 2 voxels left
+ * and right. */
+typedef struct medroi_p3_volume {
+    int64_t depth, height, width;
+    int64_t row, slice; /* strides, in voxels */
+    int64_t lag;        /* slices back to the second reference slice */
+} medroi_p3_volume;
+
+/* Prediction by weighted neighbours; the set of weights is chosen by the kind of slice and by
+ * how rough the neighbourhood is. */
+typedef struct medroi_p3_weights {
+    int32_t n_classes[P3_KINDS];
+    uint32_t limit[P3_KINDS][P3_MAX_CLASSES]; /* roughness from which class i + 1 begins */
+    int32_t weight[P3_KINDS][P3_MAX_CLASSES][P3_TAPS];
+} medroi_p3_weights;
+
+medroi_p3_volume medroi_p3_shape(const medroi_block *block);
+static inline int64_t medroi_p3_volume_voxels(const medroi_p3_volume *v) {
+    return v->slice * v->depth;
+}
+static inline int64_t medroi_p3_origin(const medroi_p3_volume *v, int64_t z) {
+    return z * v->slice + 2 * v->row + 2;
+}
+
+/* Kind of slice z, and its reference slices. */
+static inline int medroi_p3_kind(const medroi_p3_volume *v, int64_t z) {
+    return z == 0 ? 0 : z < v->lag ? 1 : 2;
+}
+
+medroi_status medroi_p3_find_map(const medroi_block *block, const void *data, medroi_p3_map *map,
+                                 medroi_error *error);
+void medroi_p3_load(const medroi_p3_map *map, const medroi_p3_volume *v, const void *data,
+                    int32_t *voxels);
+void medroi_p3_write_raw(const medroi_p3_map *map, const void *data, int64_t count,
+                         medroi_bit_writer *raw);
+void medroi_p3_store(const medroi_p3_map *map, const medroi_p3_volume *v, const int32_t *voxels,
+                     medroi_bit_reader *raw, void *data);
+void medroi_p3_write_map(const medroi_p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *raw);
+medroi_status medroi_p3_read_map(medroi_p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader *raw,
+                                 medroi_error *error);
+
+/* The margins of the voxels: rows above the first, and the ends of a row (before and after it is
+ * known; after the last row, the row below it too). `row` points at x = 0. */
+void medroi_p3_margin_top(const medroi_p3_volume *v, int32_t *voxels, int64_t z);
+void medroi_p3_margin_left(const medroi_p3_volume *v, int32_t *row);
+void medroi_p3_margin_right(const medroi_p3_volume *v, int32_t *row, int64_t y);
+void medroi_p3_margins(const medroi_p3_volume *v, int32_t *voxels);
+
+/* All that a method needs to code a part. */
+typedef struct medroi_p3_part {
+    medroi_p3_volume v;
+    medroi_p3_map map;
+    medroi_p3_weights weights;
+    int32_t *voxels;   /* depth + 1 slices; the last stays zero and stands for missing references */
+    int32_t low, high; /* smallest and greatest voxel */
+    medroi_rc_encoder enc;
+    medroi_rc_decoder dec;
+    medroi_bit_writer put;
+    medroi_bit_reader get;
+} medroi_p3_part;
+
+/* Choose and write, or read, the weights. */
+void medroi_p3_write_weights(medroi_p3_part *p);
+medroi_status medroi_p3_read_weights(medroi_p3_part *p, medroi_error *error);
+
+/* The methods; decoding gives MEDROI_CORRUPT_STREAM for values out of range. */
+medroi_status medroi_p3_encode_dense(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_decode_dense(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_decode_fast(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_encode_quick(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_decode_quick(medroi_p3_part *p, medroi_error *error);
+
+medroi_status medroi_p3_corrupt(medroi_error *error, const char *what);
+
+/* Samples are taken from the slices of one kind; there is one class of weights or as many as they
+ * are worth. Returns 0 without memory. */
+int medroi_p3_fit_kind(const medroi_p3_volume *v, const int32_t *voxels, int kind,
+                       int32_t most_classes, medroi_p3_weights *weights);
+
+/* Neighbours of the voxel at `c`: its own slice, the same place in reference slices n and f. */
+static inline void medroi_p3_neighbours(const int32_t *c, const int32_t *n, const int32_t *f,
+                                        int64_t row, int32_t tap[P3_TAPS]) {
+    tap[0] = c[-1];
+    tap[1] = c[-row];
+    tap[2] = c[-row - 1];
+    tap[3] = c[-row + 1];
+    tap[4] = c[-2];
+    tap[5] = c[-2 * row];
+    tap[6] = n[0];
+    tap[7] = n[-1];
+    tap[8] = n[1];
+    tap[9] = n[-row];
+    tap[10] = n[row];
+    tap[11] = n[-row - 1];
+    tap[12] = n[-row + 1];
+    tap[13] = n[row - 1];
+    tap[14] = n[row + 1];
+    tap[15] = f[0];
+    tap[16] = f[-1];
+    tap[17] = f[1];
+    tap[18] = f[-row];
+    tap[19] = f[row];
+}
+
+static inline uint32_t medroi_p3_distance(int32_t a, int32_t b) {
+    uint32_t d = a > b ? (uint32_t)a - (uint32_t)b : (uint32_t)b - (uint32_t)a;
+    return d < 1u << 27 ? d : 1u << 27;
+}
+
+/* How much the neighbours differ from theirs; zero where all are the same. */
+static inline uint32_t medroi_p3_roughness(const int32_t tap[P3_TAPS], int kind) {
+    uint32_t here = medroi_p3_distance(tap[0], tap[2]) + medroi_p3_distance(tap[1], tap[2]) +
+                    medroi_p3_distance(tap[1], tap[3]);
+    if (kind == 0)
+        return here;
+    return here + medroi_p3_distance(tap[6], tap[7]) + medroi_p3_distance(tap[6], tap[9]) +
+           medroi_p3_distance(tap[0], tap[7]) + medroi_p3_distance(tap[1], tap[9]);
+}
+
+#endif

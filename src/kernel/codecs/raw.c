@@ -1,0 +1,11 @@
+/* Inner codec 0, raw: the region's bytes as they are. Without encode and decode the pipeline
+ * copies straight between the array and the payload. */
+#include "codecs/inner.h"
+
+static size_t bound(const medroi_block *part, const double *params) {
+    (void)params;
+    return medroi_block_nbytes(part);
+}
+
+const medroi_inner medroi_raw = {
+    .id = 0, .name = "raw", .part_extent = medroi_short_part_extent, .bound = bound};

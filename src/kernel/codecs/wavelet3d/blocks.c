@@ -1,0 +1,117 @@
+/* wavelet3d: blocks of elements to numbers and back, and how far two blocks differ. */
+#include "codecs/wavelet3d/wavelet3d.h"
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+static inline int load_int16(const medroi_block *block) {
+    return block->kind == 'i' && block->itemsize == 2 && !block->big_endian;
+}
+
+static inline int16_t int16_at(const void *data, int64_t i) {
+    const uint8_t *p = (const uint8_t *)data + 2 * i;
+    return (int16_t)(uint16_t)(p[0] | p[1] << 8);
+}
+
+int medroi_w3_range(const medroi_block *block, const void *data, double *low, double *high) {
+    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
+    double least = medroi_w3_element(block, data, 0), most = least;
+    int finite = 1;
+    if (load_int16(block)) {
+        int16_t a = int16_at(data, 0), b = a;
+        for (int64_t i = 0; i < n; i++) {
+            int16_t v = int16_at(data, i);
+            a = v < a ? v : a;
+            b = v > b ? v : b;
+        }
+        *low = a;
+        *high = b;
+        return 1;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double v = medroi_w3_element(block, data, i);
+        finite &= v - v == 0.0;
+        least = v < least ? v : least;
+        most = v > most ? v : most;
+    }
+    *low = least;
+    *high = most;
+    return finite;
+}
+
+int medroi_w3_load(const medroi_block *block, const void *data, const medroi_w3_header *h,
+                   float *out) {
+    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
+    double middle = h->low * 0.5 + h->high * 0.5;
+    int finite = 1;
+    if (load_int16(block)) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (float)(((double)int16_at(data, i) - middle) / h->step);
+        return 1;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double v = medroi_w3_element(block, data, i);
+        finite &= v - v == 0.0;
+        out[i] = (float)((v - middle) / h->step);
+    }
+    return finite;
+}
+
+void medroi_w3_store(const medroi_block *block, const medroi_w3_header *h, const float *data,
+                     void *out) {
+    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
+    if (load_int16(block)) {
+        uint8_t *p = out;
+        for (int64_t i = 0; i < n; i++) {
+            double v = medroi_w3_rebuild(h, data[i]) + 0.5;
+            v = v > h->low ? v : h->low;
+            v = v < h->high ? v : h->high;
+            int value = (int)(v + 32768.0) - 32768; /* v + 32768 >= 0: truncation is floor */
+            p[2 * i] = (uint8_t)value;
+            p[2 * i + 1] = (uint8_t)(value >> 8);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        medroi_w3_put_element(block, out, i,
+                              medroi_w3_to_kind(block, h, medroi_w3_rebuild(h, data[i])));
+}
+
+double medroi_w3_squared_error(const medroi_block *block, const void *a, const void *b) {
+    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
+    double sum = 0.0;
+    if (load_int16(block)) {
+        uint64_t squares = 0; /* of fewer than 2^31 elements */
+        for (int64_t i = 0; i < n; i++) {
+            int64_t d = (int64_t)int16_at(a, i) - int16_at(b, i);
+            squares += (uint64_t)(d * d);
+        }
+        return (double)squares;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double d = medroi_w3_element(block, a, i) - medroi_w3_element(block, b, i);
+        sum += d * d;
+    }
+    return sum;
+}
+
+int64_t medroi_w3_next_far(const medroi_block *block, const void *a, const void *b, int64_t from,
+                           double distance) {
+    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
+    if (load_int16(block)) {
+        const int most = distance < 65536.0 ? (int)distance : 65536;
+        for (; from < n; from++) {
+            int d = int16_at(a, from) - int16_at(b, from);
+            if (d > most || d < -most)
+                break;
+        }
+        return from;
+    }
+    for (; from < n; from++) {
+        double x = medroi_w3_element(block, a, from), y = medroi_w3_element(block, b, from);
+        if (!(x - y <= distance && y - x <= distance))
+            break;
+    }
+    return from;
+}

@@ -1,0 +1,194 @@
+/* wavelet3d (inner codec 4): lossy 3-D wavelet coding. FORMAT.md section 8 is normative.
+ *
+ * params, as asked:
+ *   [0] what the target is: 1 psnr, 2 rate, 3 max_error, 4 step
+ *   [1] its value: dB against the region's range; stored bytes / payload bytes; stored units
+ *   [2] [3] [4] voxel spacing of the last three axes in coding order, any unit; 0: unknown
+ *   [5] ignored
+ * params after `plan`: [0] is 3 or 4, [5] is the step.
+ */
+#include "codecs/wavelet3d/wavelet3d.h"
+#include "base/bytes.h"
+#include "codecs/inner.h"
+
+#include <stdlib.h>
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#define STORED 255 /* first byte of a part of plain elements */
+
+static int has_code(const medroi_block *block) {
+    char kind = block->kind;
+    return kind == 'f' || ((kind == 'i' || kind == 'u') && block->itemsize <= 4);
+}
+
+static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
+    char kind = region->kind;
+    if (!has_code(region))
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "wavelet3d codes integers of up to 32 bits and floats, not kind '%c' of "
+                           "%u bytes; use predict3d or zstd",
+                           kind, (unsigned)region->itemsize);
+    double v = params[1];
+    int mode = params[0] >= 1.0 && params[0] <= 4.0 ? (int)params[0] : 0;
+    if (mode == 0 || (double)mode != params[0])
+        return medroi_fail(
+            error, MEDROI_INVALID_ARGUMENT,
+            "wavelet3d needs exactly one of psnr, rate, max_error, step (params[0] = "
+            "1, 2, 3, 4), found %g",
+            params[0]);
+    int whole = mode == 3 && kind != 'f' && v == 0.0;
+    if (!(v > 0.0 || whole) || v - v != 0.0 || (mode == 2 && v < 1.0))
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "wavelet3d: %s = %g is not possible; it must be finite and %s",
+                           mode == 1   ? "psnr"
+                           : mode == 2 ? "rate"
+                           : mode == 3 ? "max_error"
+                                       : "step",
+                           v, mode == 2 ? "at least 1" : "above 0");
+    for (int i = 2; i <= 4; i++)
+        if (!(params[i] >= 0.0) || params[i] - params[i] != 0.0)
+            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                               "wavelet3d: a voxel spacing is %g; give a positive number, or 0 for "
+                               "unknown",
+                               params[i]);
+    return MEDROI_OK;
+}
+
+/* A part that would not get smaller is stored. */
+/* *nbytes is 0 where the code would not be smaller than the elements. */
+static medroi_status encode_part(const medroi_block *part, const void *data, const double *params,
+                                 uint8_t *dst, size_t capacity, size_t *nbytes,
+                                 medroi_error *error) {
+    double spacing_of[W3_AXES];
+    medroi_w3_shape shape = medroi_w3_shape_of(part, params + 2, spacing_of);
+    medroi_w3_header h;
+    medroi_status status = MEDROI_NO_MEMORY;
+    memset(&h, 0, sizeof h);
+    h.bounded = params[0] == 3.0;
+    h.max_error = h.bounded ? params[1] : 0.0;
+    h.step = params[5];
+    int64_t n = medroi_w3_count(&shape);
+    if (!medroi_w3_range(part, data, &h.low, &h.high))
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "wavelet3d: the data hold NaN or infinite values, which a lossy code "
+                           "cannot keep; replace them, or use predict3d (lossless)");
+    *nbytes = 0;
+    if (capacity < W3_MAX_HEADER_NBYTES + 16)
+        return MEDROI_OK;
+    if (h.low == h.high) {
+        *nbytes = medroi_w3_write_header(&h, dst);
+        return MEDROI_OK;
+    }
+    medroi_w3_schedule(&shape, spacing_of, &h);
+    float *work = malloc((size_t)n * sizeof(float));
+    if (!work)
+        return medroi_fail(error, status, "wavelet3d: no memory for %lld voxels", (long long)n);
+    if (!medroi_w3_load(part, data, &h, work) || !medroi_w3_forward(&shape, &h, work)) {
+        medroi_fail(error, status, "wavelet3d: no memory for the transform");
+        goto done;
+    }
+    medroi_w3_learn_points(work, n, &h);
+    size_t at = medroi_w3_write_header(&h, dst), more = 0;
+    status =
+        medroi_w3_encode_bands(&shape, &h, work, dst + at + 4, capacity - at - 4, &more, error);
+    if (status != MEDROI_OK || more == 0)
+        goto done;
+    medroi_store32(dst + at, (uint32_t)more);
+    at += 4 + more;
+    if (h.bounded) {
+        medroi_w3_quantise(work, n, &h);
+        if (!medroi_w3_inverse(&shape, &h, work)) {
+            status = medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for the transform");
+            goto done;
+        }
+        status = medroi_w3_encode_corrections(part, &h, data, work, dst + at, capacity - at, &more,
+                                              error);
+        if (status != MEDROI_OK || more == 0)
+            goto done;
+        at += more;
+    }
+    *nbytes = at;
+done:
+    free(work);
+    return status;
+}
+
+static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+    size_t stored = 1 + medroi_block_nbytes(part);
+    if (capacity < medroi_w3_bound(part, params))
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "wavelet3d: the output buffer is smaller than its bound");
+    medroi_status status =
+        encode_part(part, data, params, dst, stored > 128 ? stored - 1 : capacity, nbytes, error);
+    if (status == MEDROI_OK && *nbytes == 0) {
+        dst[0] = STORED;
+        memcpy(dst + 1, data, stored - 1);
+        *nbytes = stored;
+    }
+    return status;
+}
+
+static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
+                            medroi_error *error) {
+    if (!has_code(part))
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "corrupt stream: no wavelet3d part has elements of kind '%c' of %u "
+                           "bytes",
+                           part->kind, (unsigned)part->itemsize);
+    if (nbytes > 0 && src[0] == STORED) {
+        if (nbytes - 1 != medroi_block_nbytes(part))
+            return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                               "wavelet3d: %zu bytes of stored voxels, expected %zu", nbytes - 1,
+                               medroi_block_nbytes(part));
+        memcpy(dst, src + 1, nbytes - 1);
+        return MEDROI_OK;
+    }
+    double unknown[3] = {0.0, 0.0, 0.0}, spacing_of[W3_AXES];
+    medroi_w3_shape shape = medroi_w3_shape_of(part, unknown, spacing_of);
+    medroi_w3_header h;
+    int64_t n = medroi_w3_count(&shape);
+    size_t at = medroi_w3_read_header(part, &shape, src, nbytes, &h), more = 0;
+    if (at == 0)
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "wavelet3d: the header of a part of %zu bytes is impossible", nbytes);
+    if (h.low == h.high && nbytes == at) {
+        for (int64_t i = 0; i < n; i++)
+            medroi_w3_put_element(part, dst, i, h.low);
+        return MEDROI_OK;
+    }
+    if (nbytes - at >= 4)
+        more = medroi_load32(src + at);
+    if (nbytes - at < 4 || more > nbytes - at - 4)
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "wavelet3d: %zu bytes of coefficients are announced, fewer are there",
+                           more);
+    at += 4;
+    float *work = malloc((size_t)n * sizeof(float));
+    if (!work)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for %lld voxels",
+                           (long long)n);
+    medroi_status status = medroi_w3_decode_bands(&shape, &h, src + at, more, work, error);
+    if (status != MEDROI_OK)
+        goto done;
+    at += more;
+    if (!medroi_w3_inverse(&shape, &h, work)) {
+        status = medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for the transform");
+        goto done;
+    }
+    medroi_w3_store(part, &h, work, dst);
+    if (h.bounded)
+        status = medroi_w3_decode_corrections(part, &h, src + at, nbytes - at, work, dst, error);
+    else if (at != nbytes)
+        status = medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                             "wavelet3d: %zu bytes follow the coefficients", nbytes - at);
+done:
+    free(work);
+    return status;
+}
+
+const medroi_inner medroi_wavelet3d = {
+    4, "wavelet3d", check, medroi_w3_part_extent, medroi_w3_plan, medroi_w3_bound, encode, decode};

@@ -1,0 +1,106 @@
+/* What the files of wavelet3d share. FORMAT.md section 8 is normative. */
+#ifndef MEDROI_WAVELET3D_INTERNAL_H
+#define MEDROI_WAVELET3D_INTERNAL_H
+
+#include "base/kernel.h"
+
+#define W3_AXES 4
+#define W3_MAX_LEVELS 10
+#define W3_POINTS 3 /* reconstruction points: of magnitudes 1, 2, and 3 or more */
+
+/* What is coded in a part, before its coefficients. */
+typedef struct medroi_w3_header {
+    uint8_t n_levels;
+    uint8_t mask[W3_MAX_LEVELS]; /* bit a: axis a is split at this level */
+    double step, offset;
+    double low, high;        /* smallest and greatest element */
+    double max_error;        /* 0: not bounded */
+    uint8_t bounded;         /* 1: corrections follow the coefficients */
+    int8_t point[W3_POINTS]; /* subtracted from the magnitude, in 1/256 */
+} medroi_w3_header;
+
+/* A part as a dense array of at most 4 axes, outermost first: shape without axes of length 1. */
+typedef struct medroi_w3_shape {
+    int64_t size[W3_AXES];
+} medroi_w3_shape;
+
+static inline int64_t medroi_w3_count(const medroi_w3_shape *s) {
+    return s->size[0] * s->size[1] * s->size[2] * s->size[3];
+}
+
+medroi_w3_shape medroi_w3_shape_of(const medroi_block *block, const double spacing[3],
+                                   double spacing_of[W3_AXES]);
+/* Which axes are split at which level. */
+void medroi_w3_schedule(const medroi_w3_shape *shape, const double spacing_of[W3_AXES],
+                        medroi_w3_header *header);
+
+/* The header of a part. Both return its length; reading gives 0 for an impossible one. */
+#define W3_MAX_HEADER_NBYTES (1 + W3_MAX_LEVELS + 4 * 8 + W3_POINTS)
+size_t medroi_w3_write_header(const medroi_w3_header *h, uint8_t *dst);
+size_t medroi_w3_read_header(const medroi_block *block, const medroi_w3_shape *shape,
+                             const uint8_t *src, size_t nbytes, medroi_w3_header *h);
+
+/* Transform in place, subbands in the corners (low parts first). Return 0 without memory. */
+int medroi_w3_forward(const medroi_w3_shape *shape, const medroi_w3_header *header, float *data);
+int medroi_w3_inverse(const medroi_w3_shape *shape, const medroi_w3_header *header, float *data);
+
+/* Code all subbands: coefficients in units of the step. *nbytes is 0 where `capacity` is too
+ * small. */
+medroi_status medroi_w3_encode_bands(const medroi_w3_shape *shape, const medroi_w3_header *header,
+                                     const float *data, uint8_t *dst, size_t capacity,
+                                     size_t *nbytes, medroi_error *error);
+medroi_status medroi_w3_decode_bands(const medroi_w3_shape *shape, const medroi_w3_header *header,
+                                     const uint8_t *src, size_t nbytes, float *data,
+                                     medroi_error *error);
+
+/* Dead-zone quantiser: magnitudes are rounded down from + W3_ROUND. */
+#define W3_ROUND 0.40f
+static inline uint32_t medroi_w3_magnitude(float x) {
+    float m = x < 0.0f ? -x : x;
+    return (uint32_t)(m + W3_ROUND);
+}
+static inline float medroi_w3_value(const medroi_w3_header *h, uint32_t magnitude) {
+    if (magnitude == 0)
+        return 0.0f;
+    int i = magnitude < W3_POINTS ? (int)magnitude - 1 : W3_POINTS - 1;
+    return (float)magnitude - (float)h->point[i] * (1.0f / 256.0f);
+}
+
+/* What brings the elements that `decoded` stands for within max_error of the true ones. *nbytes is
+ * 0 where `capacity` is too small or no correction could do it. */
+medroi_status medroi_w3_encode_corrections(const medroi_block *block, const medroi_w3_header *h,
+                                           const void *data, const float *decoded, uint8_t *dst,
+                                           size_t capacity, size_t *nbytes, medroi_error *error);
+medroi_status medroi_w3_decode_corrections(const medroi_block *block, const medroi_w3_header *h,
+                                           const uint8_t *src, size_t nbytes, const float *decoded,
+                                           void *out, medroi_error *error);
+
+/* Learn the reconstruction points of coefficients in units of the step. */
+void medroi_w3_learn_points(const float *data, int64_t n, medroi_w3_header *header);
+/* The coefficients as the decoder will have them. */
+void medroi_w3_quantise(float *data, int64_t n, const medroi_w3_header *header);
+
+/* Elements as doubles and back; load returns 0 if one is not finite. */
+int medroi_w3_load(const medroi_block *block, const void *data, const medroi_w3_header *header,
+                   float *out);
+void medroi_w3_store(const medroi_block *block, const medroi_w3_header *header, const float *data,
+                     void *out);
+/* Sum of the squared differences of two blocks. */
+double medroi_w3_squared_error(const medroi_block *block, const void *a, const void *b);
+/* The next element, from one on, that differs by more than `distance`; their number if none. */
+int64_t medroi_w3_next_far(const medroi_block *block, const void *a, const void *b, int64_t from,
+                           double distance);
+double medroi_w3_element(const medroi_block *block, const void *data, int64_t i);
+int medroi_w3_range(const medroi_block *block, const void *data, double *low, double *high);
+double medroi_w3_rebuild(const medroi_w3_header *h, float y);
+double medroi_w3_to_kind(const medroi_block *block, const medroi_w3_header *h, double v);
+void medroi_w3_put_element(const medroi_block *block, void *out, int64_t i, double v);
+
+medroi_status medroi_w3_plan(const medroi_block *region, const void *data, double *params,
+                             medroi_error *error);
+
+/* --- parts.c --- */
+int64_t medroi_w3_part_extent(const medroi_block *region, const double *params);
+size_t medroi_w3_bound(const medroi_block *part, const double *params);
+
+#endif

@@ -1,0 +1,56 @@
+/* Inner codec 2, zstd: one Zstandard frame (RFC 8878) with its content size per part. params:
+ * level, shuffle. */
+#include "codecs/inner.h"
+#include "codecs/packed.h"
+
+#ifdef MEDROI_HAVE_ZSTD
+#include <zstd.h>
+
+static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
+    (void)region;
+    if (!(params[0] >= ZSTD_minCLevel() && params[0] <= ZSTD_maxCLevel())) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "zstd: level %g, expected %d to %d",
+                           params[0], ZSTD_minCLevel(), ZSTD_maxCLevel());
+    }
+    return MEDROI_OK;
+}
+
+static size_t bound(const medroi_block *part, const double *params) {
+    (void)params;
+    return 1 + ZSTD_compressBound(medroi_block_nbytes(part));
+}
+
+static int compress_zstd(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
+                         size_t *nbytes) {
+    size_t length = ZSTD_compress(dst, *nbytes, src, src_nbytes, level);
+    *nbytes = length;
+    return ZSTD_isError(length) != 0;
+}
+
+static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
+    if (ZSTD_getFrameContentSize(src, src_nbytes) != dst_nbytes ||
+        ZSTD_findFrameCompressedSize(src, src_nbytes) != src_nbytes) {
+        return 1;
+    }
+    return ZSTD_decompress(dst, dst_nbytes, src, src_nbytes) != dst_nbytes;
+}
+
+static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+    return medroi_pack_part(part, data, params, compress_zstd, dst, capacity, nbytes, error);
+}
+
+static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
+                            medroi_error *error) {
+    return medroi_unpack_part(part, src, nbytes, decompress_zstd, dst, error);
+}
+
+const medroi_inner medroi_zstd = {.id = 2,
+                                  .name = "zstd",
+                                  .check = check,
+                                  .part_extent = medroi_short_part_extent,
+                                  .bound = bound,
+                                  .encode = encode,
+                                  .decode = decode};
+
+#endif

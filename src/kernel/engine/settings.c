@@ -1,0 +1,75 @@
+/* Settings and an array to the header of its stream: the rules that every face shares. */
+#include "base/layout.h"
+
+#include <string.h>
+
+static int is_image(const medroi_layout *layout) {
+    return layout->ndim > 1 && (layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f');
+}
+
+static medroi_region_options options_for(const medroi_settings *settings,
+                                         const medroi_layout *layout) {
+    medroi_region_options options = settings->region;
+    if (!is_image(layout)) {
+        options.threshold_rule = MEDROI_THRESHOLD_NONE;
+    }
+    return options;
+}
+
+static int has_findable_background(const medroi_layout *layout) {
+    for (int32_t i = 0; i < layout->ndim; i++) {
+        if (layout->shape[i] == 0) {
+            return 0;
+        }
+    }
+    return is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
+}
+
+size_t medroi_prepare_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
+    medroi_region_options options = options_for(settings, layout);
+    size_t region = medroi_region_scratch_nbytes(layout, &options);
+    size_t background = settings->auto_background ? medroi_background_scratch_nbytes(layout) : 0;
+    return region > background ? region : background;
+}
+
+medroi_status medroi_prepare_header(const medroi_settings *settings, const medroi_layout *layout,
+                                    const void *data, void *scratch, medroi_header *header,
+                                    medroi_error *error) {
+    medroi_region_options options = options_for(settings, layout);
+    medroi_region region;
+    medroi_status status = medroi_check_layout(layout, MEDROI_INVALID_ARGUMENT, error);
+    if (status == MEDROI_OK && settings->slice_axis >= layout->ndim) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT, "slice_axis=%d of an array of %d axes",
+                             (int)settings->slice_axis, (int)layout->ndim);
+    }
+    if (status == MEDROI_OK && settings->auto_background) {
+        options.background = 0;
+        if (has_findable_background(layout) &&
+            medroi_find_background(layout, data, options.dark, scratch, &options.background,
+                                   NULL) != MEDROI_OK) {
+            options.background = 0; /* nothing is known to be air: everything is kept */
+            options.threshold_rule = MEDROI_THRESHOLD_NONE;
+        }
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_find_region(layout, data, &options, scratch, &region, error);
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    memset(header, 0, sizeof *header);
+    header->layout = *layout;
+    header->box = region.box;
+    header->background = options.background;
+    header->threshold = region.threshold;
+    header->miss_rate = region.miss_rate;
+    header->side = region.side;
+    header->side_nbytes = region.side_nbytes;
+    header->hull_map = region.hull_map;
+    memcpy(header->affine, settings->affine, sizeof header->affine);
+    header->inner_id = settings->inner_id;
+    header->slice_axis = settings->slice_axis < 0 || layout->ndim == 1
+                             ? medroi_default_slice_axis(layout)
+                             : (uint8_t)settings->slice_axis;
+    return MEDROI_OK;
+}

@@ -1,0 +1,137 @@
+/* Rows of an array, converted where the kernels cannot read them as they are stored. */
+#include "grid/rows.h"
+
+#include <math.h>
+#include <string.h>
+
+static int host_is_big_endian(void) {
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one == 0;
+}
+
+medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
+                                 const void *data) {
+    medroi_source source = {.data = data, .grid = grid};
+    source.stored_nbytes = layout->itemsize;
+    source.nbytes = medroi_element_nbytes(medroi_element_type_of(layout));
+    source.swap = layout->itemsize > 1 && (layout->big_endian != 0) != host_is_big_endian();
+    source.half = layout->kind == 'f' && layout->itemsize == 2;
+    return source;
+}
+
+int medroi_source_converts(const medroi_source *source) {
+    return source->swap || source->half || source->clamp;
+}
+
+size_t medroi_source_scratch_nbytes(const medroi_source *source) {
+    const medroi_grid *grid = source->grid;
+    if (!medroi_source_converts(source)) {
+        return 0;
+    }
+    int64_t n_planes = grid->n_z < 3 ? grid->n_z : 3;
+    return (size_t)(n_planes * grid->n_y * grid->length) * source->nbytes;
+}
+
+void medroi_source_seek(medroi_source *source, int64_t repeat) {
+    source->repeat_offset = medroi_repeat_offset(source->grid, repeat);
+}
+
+static const uint8_t *stored_row(const medroi_source *source, int64_t z, int64_t y) {
+    const medroi_grid *grid = source->grid;
+    int64_t offset = source->repeat_offset + z * grid->z_stride + y * grid->y_stride;
+    return source->data + (size_t)offset * source->stored_nbytes;
+}
+
+static void swap_elements(uint8_t *dst, const uint8_t *src, size_t n, size_t nbytes) {
+    if (nbytes == 2) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t v;
+            memcpy(&v, src + 2 * i, 2);
+            v = (uint16_t)(v << 8 | v >> 8);
+            memcpy(dst + 2 * i, &v, 2);
+        }
+    } else if (nbytes == 4) {
+        for (size_t i = 0; i < n; i++) {
+            uint32_t v;
+            memcpy(&v, src + 4 * i, 4);
+            v = v << 24 | (v & 0xff00u) << 8 | (v >> 8 & 0xff00u) | v >> 24;
+            memcpy(dst + 4 * i, &v, 4);
+        }
+    } else {
+        for (size_t i = 0; i < n * 8; i++) {
+            dst[i] = src[i ^ 7];
+        }
+    }
+}
+
+/* Infinities become the largest finite values, so that a threshold of infinity can tell them from
+ * the NaN, which the kernels take for the infinity that is never tissue. */
+static void clamp_floats(uint8_t *row, size_t n, size_t nbytes) {
+    for (size_t i = 0; i < n; i++) {
+        if (nbytes == 4) {
+            float v;
+            memcpy(&v, row + 4 * i, 4);
+            v = isinf(v) ? copysignf(0x1.fffffep127f, v) : v;
+            memcpy(row + 4 * i, &v, 4);
+        } else {
+            double v;
+            memcpy(&v, row + 8 * i, 8);
+            v = isinf(v) ? copysign(0x1.fffffffffffffp1023, v) : v;
+            memcpy(row + 8 * i, &v, 8);
+        }
+    }
+}
+
+static void convert_row(const medroi_source *source, const uint8_t *src, uint8_t *dst) {
+    size_t n = (size_t)source->grid->length;
+    if (source->half) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t bits;
+            memcpy(&bits, src + 2 * i, 2);
+            if (source->swap) {
+                bits = (uint16_t)(bits << 8 | bits >> 8);
+            }
+            float v = medroi_float_from_half(bits);
+            memcpy(dst + 4 * i, &v, 4);
+        }
+    } else if (source->swap) {
+        swap_elements(dst, src, n, source->nbytes);
+    } else {
+        memcpy(dst, src, n * source->nbytes);
+    }
+    if (source->clamp) {
+        clamp_floats(dst, n, source->nbytes);
+    }
+}
+
+static uint8_t *converted_row(const medroi_source *source, int64_t z, int64_t y) {
+    const medroi_grid *grid = source->grid;
+    return source->planes + (size_t)((z % 3 * grid->n_y + y) * grid->length) * source->nbytes;
+}
+
+void medroi_source_load_plane(medroi_source *source, int64_t z) {
+    if (!medroi_source_converts(source)) {
+        return;
+    }
+    for (int64_t y = 0; y < source->grid->n_y; y++) {
+        convert_row(source, stored_row(source, z, y), converted_row(source, z, y));
+    }
+}
+
+const uint8_t *medroi_source_row(const medroi_source *source, int64_t z, int64_t y) {
+    return medroi_source_converts(source) ? converted_row(source, z, y) : stored_row(source, z, y);
+}
+
+size_t medroi_source_row_nbytes(const medroi_source *source) {
+    const medroi_grid *grid = source->grid;
+    return (size_t)(medroi_source_converts(source) ? grid->length : grid->y_stride) *
+           source->nbytes;
+}
+
+const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y) {
+    if (!medroi_source_converts(source)) {
+        return stored_row(source, z, y);
+    }
+    convert_row(source, stored_row(source, z, y), source->planes);
+    return source->planes;
+}

@@ -1,0 +1,58 @@
+/* The map of tiles that a stream carries: coded, read and applied. How a map is found is in
+ * region/mask/mask.h; its bytes are in FORMAT.md. */
+#ifndef MEDROI_MASK_H
+#define MEDROI_MASK_H
+
+#include "base/kernel.h"
+#include "grid/rows.h"
+#include "mask/bits.h"
+
+#define MEDROI_HULL_EDGE 2 /* of a tile, in voxels */
+#define MEDROI_HULL_HEAD_NBYTES 10
+
+/* --- code.c --- */
+/* How many tiles a map of a box has along z, y and x, and how they lie in the array. */
+typedef struct medroi_tile_grid {
+    int64_t n[3];
+    int64_t start[3]; /* of the box along z, y, x */
+    int64_t stop[3];
+    int64_t edge;
+} medroi_tile_grid;
+
+medroi_tile_grid medroi_make_tile_grid(const medroi_grid *grid, const medroi_box *box,
+                                       int64_t edge);
+/* Scratch for decoding and for coding a map. */
+size_t medroi_tile_decoder_nbytes(const int64_t n[3]);
+size_t medroi_tile_encoder_nbytes(const int64_t n[3]);
+/* Code a map; returns its length, or 0 where `capacity` is too small. */
+size_t medroi_code_tiles(const medroi_bits *tiles, void *scratch, uint8_t *dst, size_t capacity);
+/* Decode one; 0 where the bytes are not exactly one map. */
+int medroi_decode_tiles(const medroi_bits *tiles, void *scratch, const uint8_t *src, size_t nbytes);
+
+/* --- side.c --- */
+/* Write the sections; both return the bytes written. */
+size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info *info,
+                             uint8_t *dst);
+#define MEDROI_LEFT_OUT_NBYTES (6 + 10 * (3 + MEDROI_MAX_LEFT_OUT * 7))
+void medroi_write_hull_head(uint32_t nbytes, double unopened_miss_rate, uint8_t *dst);
+int medroi_has_no_region(const medroi_header *header);
+/* A section of a stream's side data, or NULL where there is none. */
+const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes);
+medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
+                                        uint32_t nbytes, medroi_error *error);
+
+/* --- apply.c --- */
+/* The map of a stream whose bits lie in `scratch`. */
+typedef struct medroi_hull_map {
+    medroi_grid grid;
+    medroi_tile_grid tile_grid;
+    medroi_bits tiles;
+} medroi_hull_map;
+
+/* Set every voxel of a block of the array that lies outside the hull to the background.
+ * `strides` are bytes along each array axis; `block` is the voxel at box->start. */
+void medroi_clear_outside(const medroi_header *header, const medroi_hull_map *map,
+                          const medroi_box *box, const int64_t strides[MEDROI_MAX_AXES],
+                          uint8_t *block);
+
+#endif

@@ -1,0 +1,187 @@
+/* What side data say about a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for.
+ */
+#include "base/bytes.h"
+#include "base/layout.h"
+#include "mask/mask.h"
+
+#include <string.h>
+
+#define MIN_EDGE 2
+#define MAX_EDGE 16
+#define MAX_TILES (UINT64_C(1) << 40)
+
+static medroi_status corrupt(medroi_error *error, const char *what) {
+    return medroi_fail(error, MEDROI_CORRUPT_STREAM, "corrupt stream: %s", what);
+}
+
+int medroi_has_no_region(const medroi_header *header) {
+    for (int32_t i = 0; i < header->layout.ndim; i++) {
+        if (header->box.stop[i] <= header->box.start[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes) {
+    const uint8_t *p = header->side;
+    const uint8_t *end = p != NULL ? p + header->side_nbytes : p;
+    while (end - p >= 5) {
+        uint32_t length = medroi_load32(p + 1);
+        if (length > (size_t)(end - p) - 5) {
+            break;
+        }
+        if (p[0] == tag) {
+            *nbytes = length;
+            return p + 5;
+        }
+        p += 5 + length;
+    }
+    return NULL;
+}
+
+/* Tiles are counted where the box was checked already; there are fewer of them than voxels. */
+static int has_too_many_tiles(const medroi_header *header) {
+    uint64_t n = 1;
+    for (int32_t i = 0; i < header->layout.ndim; i++) {
+        if (header->layout.axes >> i & 1) {
+            uint64_t size = (uint64_t)(header->box.stop[i] - header->box.start[i]) / 2 + 1;
+            if (size > MAX_TILES / n) {
+                return 1;
+            }
+            n *= size;
+        }
+    }
+    return 0;
+}
+
+medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
+                                        uint32_t nbytes, medroi_error *error) {
+    int empty = medroi_has_no_region(header);
+    if (nbytes < MEDROI_HULL_HEAD_NBYTES) {
+        return corrupt(error, "its hull is cut off");
+    }
+    if (section[0] != 1) {
+        return medroi_fail(error, MEDROI_UNSUPPORTED_VERSION,
+                           "stream with a hull of version %d, which this build does not know: "
+                           "upgrade medroi",
+                           section[0]);
+    }
+    double rate = medroi_load_f64(section + 2);
+    if (!medroi_kind_is_number(header->layout.kind)) {
+        return corrupt(error, "it has a hull, but its elements are not numbers");
+    }
+    if (section[1] < MIN_EDGE || section[1] > MAX_EDGE || !(rate >= 0 && rate <= 1)) {
+        return corrupt(error, "its hull has tiles of a size or a miss rate out of range");
+    }
+    if (has_too_many_tiles(header)) {
+        return corrupt(error, "its hull has more tiles than fit in memory");
+    }
+    if ((nbytes == MEDROI_HULL_HEAD_NBYTES) != empty) {
+        return corrupt(error, "its hull and its bounding box disagree on whether it is empty");
+    }
+    return MEDROI_OK;
+}
+
+/* An unsigned LEB128 number of at most 64 bits; *at runs past `end` where there is none. */
+static uint64_t read_number(const uint8_t **at, const uint8_t *end) {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        if (*at >= end) {
+            break;
+        }
+        uint8_t byte = *(*at)++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            return value;
+        }
+    }
+    *at = end + 1;
+    return 0;
+}
+
+static medroi_status read_left_out(const medroi_header *header, const uint8_t *at,
+                                   const uint8_t *end, medroi_hull_info *info,
+                                   medroi_error *error) {
+    info->n_left_out = read_number(&at, end);
+    info->n_left_out_voxels = at <= end ? read_number(&at, end) : 0;
+    uint64_t n_listed = at <= end ? read_number(&at, end) : 0;
+    if (at > end || n_listed > MEDROI_MAX_LEFT_OUT || n_listed > info->n_left_out) {
+        return corrupt(error, "its list of what was left out is cut off or too long");
+    }
+    for (uint32_t k = 0; k < n_listed; k++) {
+        medroi_box *box = &info->left_out[k];
+        info->left_out_voxels[k] = at <= end ? read_number(&at, end) : 0;
+        for (int32_t i = 0; i < header->layout.ndim; i++) {
+            uint64_t start = 0;
+            uint64_t stop = (uint64_t)header->layout.shape[i];
+            if (header->layout.axes >> i & 1) {
+                start = at <= end ? read_number(&at, end) : 0;
+                stop = at <= end ? read_number(&at, end) : 0;
+            }
+            if (at > end || start > stop || stop > (uint64_t)header->layout.shape[i]) {
+                return corrupt(error, "its list of what was left out does not fit the array");
+            }
+            box->start[i] = (int64_t)start;
+            box->stop[i] = (int64_t)stop;
+        }
+    }
+    info->n_listed = (uint32_t)n_listed;
+    return MEDROI_OK;
+}
+
+medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_info *info,
+                                    medroi_error *error) {
+    uint32_t nbytes = 0;
+    medroi_status status = MEDROI_OK;
+    memset(info, 0, sizeof *info);
+    const uint8_t *section = medroi_find_section(header, MEDROI_SIDE_HULL, &nbytes);
+    if (section) {
+        status = medroi_check_hull_section(header, section, nbytes, error);
+        info->is_hull = 1;
+        info->hull_nbytes = nbytes;
+        info->unopened_miss_rate = nbytes >= 10 ? medroi_load_f64(section + 2) : 0;
+    }
+    section = medroi_find_section(header, MEDROI_SIDE_LEFT_OUT, &nbytes);
+    if (status == MEDROI_OK && section && nbytes > 0 && section[0] == 1) {
+        status = read_left_out(header, section + 1, section + nbytes, info, error);
+    }
+    return status;
+}
+
+static uint8_t *write_number(uint8_t *dst, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) {
+        *dst++ = (uint8_t)(value | 0x80);
+    }
+    *dst++ = (uint8_t)value;
+    return dst;
+}
+
+size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info *info,
+                             uint8_t *dst) {
+    uint8_t *at = dst + 5;
+    *at++ = 1;
+    at = write_number(at, info->n_left_out);
+    at = write_number(at, info->n_left_out_voxels);
+    at = write_number(at, info->n_listed);
+    for (uint32_t k = 0; k < info->n_listed; k++) {
+        at = write_number(at, info->left_out_voxels[k]);
+        for (int32_t i = 0; i < layout->ndim; i++) {
+            if (layout->axes >> i & 1) {
+                at = write_number(at, (uint64_t)info->left_out[k].start[i]);
+                at = write_number(at, (uint64_t)info->left_out[k].stop[i]);
+            }
+        }
+    }
+    dst[0] = MEDROI_SIDE_LEFT_OUT;
+    medroi_store32(dst + 1, (uint32_t)(at - dst - 5));
+    return (size_t)(at - dst);
+}
+
+void medroi_write_hull_head(uint32_t nbytes, double unopened_miss_rate, uint8_t *dst) {
+    dst[0] = MEDROI_SIDE_HULL;
+    medroi_store32(dst + 1, nbytes);
+    dst[5] = 1;
+    dst[6] = MEDROI_HULL_EDGE;
+    medroi_store_f64(dst + 7, unopened_miss_rate);
+}

@@ -1,0 +1,24 @@
+/* The threshold "auto": what may be dropped, and what must be kept whole. */
+#ifndef MEDROI_REGION_AUTO_H
+#define MEDROI_REGION_AUTO_H
+
+#include "region/mask/mask.h"
+#include "region/search.h"
+
+#define MEDROI_AIR_STRETCH 512 /* voxels of a row that are sampled together */
+
+/* --- auto.c --- */
+size_t medroi_air_scratch_nbytes(void);
+/* Whether what lies outside `region` is noisy air; reads some 2^15 elements. `air_share` is set to
+ * the share of it that is not background. */
+medroi_reason medroi_judge_air(medroi_search *search, const medroi_region *region, void *scratch,
+                               double *air_share);
+
+/* --- filling.c --- */
+/* Whether the array looks as if parts of it were not written yet: a plane along any axis, or a
+ * block with square corners, holds one value alone. `background` is what a native load of the
+ * element finds in the array. */
+int medroi_is_being_filled(const medroi_layout *layout, const medroi_search *search,
+                           const void *data, uint64_t background, double air_share);
+
+#endif

@@ -1,0 +1,124 @@
+/* The tiles of a hull: the box they fill, and the tissue outside them. */
+#include "mask/popcount.h"
+#include "region/mask/mask.h"
+
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void include(medroi_span *span, int64_t start, int64_t stop) {
+    if (span->start == span->stop) {
+        span->start = start;
+        span->stop = stop;
+    }
+    span->start = lesser(span->start, start);
+    span->stop = stop > span->stop ? stop : span->stop;
+}
+
+medroi_grid_box medroi_box_of_tiles(const medroi_bits *tiles) {
+    medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
+    for (int64_t z = 0; z < tiles->n_z; z++) {
+        for (int64_t y = 0; y < tiles->n_y; y++) {
+            const uint64_t *row = medroi_bit_row(tiles, z, y);
+            int64_t first = medroi_next_set(tiles, row, 0);
+            if (first < tiles->n_x) {
+                include(&box.z, z, z + 1);
+                include(&box.y, y, y + 1);
+                include(&box.x, first, medroi_last_set(tiles, row) + 1);
+            }
+        }
+    }
+    return box;
+}
+
+/* No tile outside the box is set, so that nothing beyond the rows has to be cleared. */
+void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medroi_bits *cut) {
+    uint64_t *words = cut->words;
+    *cut = medroi_make_bits(box->z.stop - box->z.start, box->y.stop - box->y.start,
+                            box->x.stop - box->x.start);
+    cut->words = words;
+    int64_t first = box->x.start >> 6;
+    int64_t shift = box->x.start & 63;
+    for (int64_t z = 0; z < cut->n_z; z++) {
+        for (int64_t y = 0; y < cut->n_y; y++) {
+            const uint64_t *row = medroi_bit_row(tiles, z + box->z.start, y + box->y.start) + first;
+            uint64_t *to = medroi_bit_row(cut, z, y);
+            for (int64_t i = 0; i < cut->n_words; i++) {
+                uint64_t behind = first + i + 1 < tiles->n_words ? row[i + 1] : 0;
+                to[i] = shift ? row[i] >> shift | behind << (64 - shift) : row[i];
+            }
+        }
+    }
+}
+
+/* Each of 32 bits twice. */
+static inline uint64_t twice(uint64_t v) {
+    _Static_assert(MEDROI_HULL_EDGE == 2, "a tile has two voxels along x");
+    v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+    v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v | v << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    v = (v | v << 2) & UINT64_C(0x3333333333333333);
+    v = (v | v << 1) & UINT64_C(0x5555555555555555);
+    return v | v << 1;
+}
+
+/* The rows of voxels in a row of tiles. */
+#define COUNT_CUBE_ROWS(popcount_of)                                                               \
+    {                                                                                              \
+        for (int64_t i = 0; i < n_words; i++) {                                                    \
+            uint64_t inside = twice(tiles[i >> 1] >> (i & 1) * 32 & UINT32_MAX);                   \
+            for (int k = 0; k < n_rows; k++) {                                                     \
+                counts->n_tissue += popcount_of(rows[k][i]);                                       \
+                counts->n_missed += popcount_of(rows[k][i] & ~inside);                             \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+POPCNT static void count_by_instruction(const uint64_t *const *rows, int n_rows, int64_t n_words,
+                                        const uint64_t *tiles, medroi_counts *counts)
+    COUNT_CUBE_ROWS(medroi_popcount_instruction)
+
+        static void count_by_sums(const uint64_t *const *rows, int n_rows, int64_t n_words,
+                                  const uint64_t *tiles, medroi_counts *counts)
+            COUNT_CUBE_ROWS(medroi_popcount_sums)
+
+    /* Rows in which several elements make a voxel. */
+    static void count_wide_row(const medroi_grid *grid, const medroi_bits *tiles,
+                               const uint64_t *tile_row, const uint64_t *row,
+                               medroi_counts *counts) {
+    const int64_t e = MEDROI_HULL_EDGE;
+    uint64_t n_all = medroi_count_run(row, 0, grid->length);
+    int64_t start = medroi_next_set(tiles, tile_row, 0);
+    counts->n_tissue += n_all;
+    counts->n_missed += n_all;
+    while (start < tiles->n_x) {
+        int64_t stop = medroi_next_clear(tiles, tile_row, start);
+        counts->n_missed -= medroi_count_run(row, start * e * grid->inner,
+                                             lesser(stop * e, grid->n_x) * grid->inner);
+        start = medroi_next_set(tiles, tile_row, stop);
+    }
+}
+
+medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *tissue,
+                                   const medroi_bits *tiles) {
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_counts counts = {0, 0};
+    medroi_bits repeat = *tissue;
+    repeat.n_z = grid->n_z;
+    for (int64_t k = 0; k < grid->n_repeats * tiles->n_z * tiles->n_y; k++) {
+        int64_t z = k / tiles->n_y % tiles->n_z;
+        int64_t y = k % tiles->n_y;
+        const uint64_t *tile_row = medroi_bit_row(tiles, z, y);
+        const uint64_t *rows[MEDROI_HULL_EDGE * MEDROI_HULL_EDGE];
+        repeat.words = medroi_bit_row(tissue, k / tiles->n_y / tiles->n_z * grid->n_z, 0);
+        int n_rows = medroi_cube_rows(&repeat, z * e, y * e, e, rows);
+        if (grid->inner == 1 && HAS_POPCNT) {
+            count_by_instruction(rows, n_rows, tissue->n_words, tile_row, &counts);
+        } else if (grid->inner == 1) {
+            count_by_sums(rows, n_rows, tissue->n_words, tile_row, &counts);
+        } else {
+            for (int i = 0; i < n_rows; i++) {
+                count_wide_row(grid, tiles, tile_row, rows[i], &counts);
+            }
+        }
+    }
+    return counts;
+}

@@ -1,0 +1,283 @@
+/* The outline of the tissue: a hull, or the box of its largest component. */
+#include "region/mask/mask.h"
+#include "region/missing.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BITS_PER_VOXEL 2 /* what a voxel of noise costs at least once coded */
+#define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
+
+typedef struct outline {
+    medroi_search *search;
+    const medroi_layout *layout;
+    const void *data;
+    medroi_tissue_bits bits;
+    medroi_components components;
+    medroi_bits tiles; /* of the whole volume */
+    medroi_bits boxed; /* of the box of the hull */
+    medroi_grid_box box;
+    medroi_hull_info info;
+    uint8_t *side;
+    size_t side_capacity;
+    uint8_t *scratch; /* behind everything that is kept */
+} outline;
+
+static size_t align(size_t nbytes) {
+    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
+           MEDROI_SCRATCH_ALIGNMENT;
+}
+
+static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
+    n[0] = (grid->n_z + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+    n[1] = (grid->n_y + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+    n[2] = (grid->n_x + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+}
+
+static size_t side_capacity(const medroi_grid *grid) {
+    int64_t n[3];
+    tiles_along(grid, n);
+    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES;
+}
+
+/* A stretch of scratch for each step; see medroi_find_outline. */
+size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
+    const medroi_grid *grid = &search->grid;
+    int64_t n[3];
+    tiles_along(grid, n);
+    medroi_bits boxed = medroi_make_bits(n[0], n[1], n[2]);
+    return align(side_capacity(grid)) + align(medroi_tissue_bits_nbytes(grid)) +
+           align(medroi_components_scratch_nbytes(grid)) + align(medroi_hull_tiles_nbytes(grid)) +
+           align(medroi_bits_nbytes(&boxed)) + align(medroi_tile_encoder_nbytes(n)) +
+           align((size_t)n[2]);
+}
+
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* --- what is left out ----------------------------------------------------------------------- */
+
+static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
+    const int64_t s = MEDROI_LABEL_EDGE / MEDROI_HULL_EDGE;
+    int64_t stop = lesser(run->stop * s, o->tiles.n_x);
+    for (int64_t t = z * s; t < z * s + s && t < o->tiles.n_z; t++) {
+        for (int64_t u = y * s; u < y * s + s && u < o->tiles.n_y; u++) {
+            const uint64_t *row = medroi_bit_row(&o->tiles, t, u);
+            if (medroi_next_clear(&o->tiles, row, run->start * s) < stop) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+/* Whether tissue of one row of voxels, from place `start` to `stop`, lies outside the hull. */
+static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t start, int64_t stop) {
+    const medroi_grid *grid = &o->search->grid;
+    const int64_t e = MEDROI_HULL_EDGE;
+    const uint64_t *row = medroi_bit_row(&o->bits.tissue, layer, y);
+    const uint64_t *tiles = medroi_bit_row(&o->tiles, layer % grid->n_z / e, y / e);
+    int64_t place = medroi_next_set(&o->bits.tissue, row, start);
+    while (place < stop) {
+        int64_t tile = place / grid->inner / e;
+        if (!medroi_get_bit(tiles, tile)) {
+            return 1;
+        }
+        place = medroi_next_clear(&o->tiles, tiles, tile) * e * grid->inner;
+        place = place < stop ? medroi_next_set(&o->bits.tissue, row, place) : stop;
+    }
+    return 0;
+}
+
+/* Whether any tissue in a run of labels lies outside the hull; an island may hold all of it. */
+static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
+    const medroi_grid *grid = &o->search->grid;
+    const int64_t e = MEDROI_LABEL_EDGE;
+    int64_t stop = lesser(run->stop * e, grid->n_x) * grid->inner;
+    if (o->search->options->largest_only) { /* tissue of the others is gone */
+        return !run_is_inside(o, run, z, y);
+    }
+    for (int64_t layer = 0; layer < o->bits.tissue.n_z; layer++) {
+        if (layer % grid->n_z / e != z) {
+            continue;
+        }
+        for (int64_t k = y * e; k < lesser(y * e + e, grid->n_y); k++) {
+            if (row_is_outside(o, layer, k, run->start * e * grid->inner, stop)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+enum { INSIDE, OUTSIDE, KEPT };
+
+/* Mark the roots of components that lie, in part at least, outside the hull. */
+static void mark_outside(outline *o) {
+    medroi_components *c = &o->components;
+    for (int64_t i = 0; i < c->n_found; i++) {
+        c->n_voxels[c->found[i].root] = c->found[i].kept ? KEPT : INSIDE;
+    }
+    for (int64_t k = 0; k < c->labels.n_z * c->labels.n_y; k++) {
+        for (int64_t i = c->row_runs[k]; i < c->row_runs[k + 1]; i++) {
+            if (c->n_voxels[c->runs[i].root] == INSIDE &&
+                run_is_outside(o, &c->runs[i], k / c->labels.n_y, k % c->labels.n_y)) {
+                c->n_voxels[c->runs[i].root] = OUTSIDE;
+            }
+        }
+    }
+}
+
+static medroi_box array_box(const outline *o, const medroi_grid_box *box) {
+    medroi_region region = {.box = {{0}, {0}}};
+    medroi_set_box(o->layout, &o->search->grid, box, &region);
+    return region.box;
+}
+
+/* Note a component that was dropped. */
+static void leave_out(outline *o, const medroi_component *component) {
+    medroi_hull_info *info = &o->info;
+    info->n_left_out++;
+    info->n_left_out_voxels += component->n_voxels;
+    if (info->n_listed < MEDROI_MAX_LEFT_OUT) {
+        medroi_grid_box box = medroi_component_box(&o->components, component, &o->bits.opened);
+        info->left_out_voxels[info->n_listed] = component->n_voxels;
+        info->left_out[info->n_listed++] = array_box(o, &box);
+    }
+}
+
+/* --- both ----------------------------------------------------------------------------------- */
+
+/* The sections; 0 where a hull would not make the stream smaller. */
+static size_t write_side(outline *o, double miss_rate) {
+    uint8_t *side = o->side;
+    size_t capacity = o->side_capacity - MEDROI_LEFT_OUT_NBYTES - SIDE_HEAD_NBYTES;
+    size_t coded = 0;
+    size_t nbytes = 0;
+    if (!medroi_grid_box_is_empty(&o->box)) {
+        coded = medroi_code_tiles(&o->boxed, o->scratch, side + SIDE_HEAD_NBYTES, capacity);
+        uint64_t n_paid = (coded + SIDE_HEAD_NBYTES + 1) * 8 / BITS_PER_VOXEL - 1;
+        if (coded == 0 ||
+            !medroi_clears_more_than(o->search, o->layout, &o->tiles, &o->box, n_paid)) {
+            return 0;
+        }
+    }
+    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), miss_rate, side);
+    nbytes = SIDE_HEAD_NBYTES + coded;
+    if (o->info.n_left_out) {
+        nbytes += medroi_write_left_out(o->layout, &o->info, side + nbytes);
+    }
+    return nbytes;
+}
+
+/* The voxels of a box of tiles. */
+static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box *tiles) {
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_grid_box voxels = {{tiles->z.start * e, lesser(tiles->z.stop * e, grid->n_z)},
+                              {tiles->y.start * e, lesser(tiles->y.stop * e, grid->n_y)},
+                              {tiles->x.start * e, lesser(tiles->x.stop * e, grid->n_x)}};
+    return voxels;
+}
+
+static void join_missing(void *context, int64_t z, int64_t y, int64_t x) {
+    const medroi_bits *tiles = context;
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
+}
+
+/* The tiles of the whole volume. Returns the tissue that counts, in all and outside them. */
+static medroi_counts find_tiles(outline *o) {
+    const medroi_search *search = o->search;
+    const medroi_region_options *options = search->options;
+    medroi_drop_components(&o->components, &o->bits.opened);
+    if (options->largest_only) {
+        medroi_keep_near_largest(&search->grid, &o->components, &o->bits.tissue, o->scratch);
+    }
+    o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
+    o->scratch += align(medroi_hull_tiles_nbytes(&search->grid));
+    medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    if (counts.n_missed > 0) {
+        medroi_add_islands(&search->grid, &o->bits.tissue, options->max_miss_rate, counts.n_tissue,
+                           &o->tiles, o->scratch);
+    }
+    medroi_visit_missing(o->layout, &search->grid, o->data, options->background, NULL, join_missing,
+                         &o->tiles);
+    return medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+}
+
+static int find_hull(outline *o, medroi_region *region) {
+    medroi_counts counts = find_tiles(o);
+    o->boxed = o->tiles;
+    o->boxed.words = (uint64_t *)(void *)o->scratch;
+    o->scratch += align(medroi_bits_nbytes(&o->boxed));
+    medroi_grid_box tile_box = medroi_box_of_tiles(&o->tiles);
+    o->box = voxels_of(&o->search->grid, &tile_box);
+    medroi_cut_tiles(&o->tiles, &tile_box, &o->boxed);
+    mark_outside(o);
+    for (int64_t i = 0; i < o->components.n_found; i++) {
+        const medroi_component *component = &o->components.found[i];
+        if (o->components.n_voxels[component->root] == OUTSIDE) {
+            leave_out(o, component);
+        }
+    }
+    double miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    size_t nbytes = write_side(o, miss_rate);
+    if (nbytes == 0) {
+        return 0;
+    }
+    region->box = array_box(o, &o->box);
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate = miss_rate;
+    region->side = o->side;
+    region->side_nbytes = (uint32_t)nbytes;
+    region->hull_map = o->boxed.words;
+    region->hull_map_nbytes = medroi_bits_nbytes(&o->boxed);
+    return 1;
+}
+
+/* --- the box of the largest component ------------------------------------------------------- */
+
+static int find_largest_box(outline *o, medroi_region *region) {
+    memset(&o->info, 0, sizeof o->info);
+    for (int64_t i = 1; i < o->components.n_found; i++) {
+        leave_out(o, &o->components.found[i]);
+    }
+    medroi_counts counts = {0, 0};
+    medroi_grid_box box = medroi_box_of_largest(o->search, &o->components, &o->bits, &counts);
+    (void)medroi_include_missing(o->layout, &o->search->grid, o->data,
+                                 o->search->options->background, &box);
+    medroi_set_box(o->layout, &o->search->grid, &box, region);
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+    region->side = o->side;
+    region->side_nbytes = (uint32_t)medroi_write_left_out(o->layout, &o->info, o->side);
+    return 1;
+}
+
+int medroi_find_outline(medroi_search *search, const medroi_layout *layout, const void *data,
+                        uint8_t *scratch, medroi_region *region) {
+    const medroi_grid *grid = &search->grid;
+    outline o = {.search = search, .layout = layout, .data = data, .side = scratch};
+    if (grid->n_z == 1 || search->tau.tissue != MEDROI_TISSUE_SOME) {
+        return 0;
+    }
+    o.side_capacity = side_capacity(grid);
+    scratch += align(o.side_capacity);
+    uint8_t *bits = scratch;
+    o.bits = medroi_find_tissue_bits(search, bits);
+    scratch += align(medroi_tissue_bits_nbytes(grid));
+    o.components = medroi_find_components(&o.bits.opened, scratch);
+    o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
+    medroi_choose_components(&o.components, search->options);
+    if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, region)) {
+        return 1;
+    }
+    if (!search->options->largest_only || o.components.n_found < 2) {
+        return 0;
+    }
+    if (search->options->roi == MEDROI_ROI_HULL) { /* the hull took tissue away */
+        o.bits = medroi_find_tissue_bits(search, bits);
+    }
+    return find_largest_box(&o, region);
+}

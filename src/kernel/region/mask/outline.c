@@ -1,0 +1,163 @@
+/* The outline of the tissue of a whole array, voxel for voxel, for fitting and for pictures: opened
+ * tissue without specks, closed by the octahedron of radius 5, holes filled. */
+#include "region/mask/mask.h"
+
+#include <string.h>
+
+#define CLOSING 5
+#define PAD (CLOSING + 1) /* what lies outside is connected around the volume */
+
+static size_t align(size_t nbytes) {
+    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
+           MEDROI_SCRATCH_ALIGNMENT;
+}
+
+/* Room around the volume; none along axes of length 1, through which holes would be open. */
+typedef struct room {
+    int64_t z;
+    int64_t y;
+    int64_t x;
+} room;
+
+static room room_around(const medroi_grid *grid) {
+    room r = {grid->n_z > 1 ? PAD : 0, grid->n_y > 1 ? PAD : 0, grid->n_x > 1 ? PAD : 0};
+    return r;
+}
+
+static medroi_bits padded_bits(const medroi_grid *grid) {
+    room r = room_around(grid);
+    return medroi_make_bits(grid->n_z + 2 * r.z, grid->n_y + 2 * r.y, grid->n_x + 2 * r.x);
+}
+
+size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid) {
+    medroi_bits padded = padded_bits(grid);
+    return align(medroi_tissue_bits_nbytes(grid)) + align(medroi_components_scratch_nbytes(grid)) +
+           2 * align(medroi_bits_nbytes(&padded));
+}
+
+/* Add to `seen` each run of clear bits of `solid` that it touches. Returns whether it grew. */
+static int flood_row(const medroi_bits *solid, const uint64_t *walls, uint64_t *seen) {
+    int grew = 0;
+    int64_t start = medroi_next_clear(solid, walls, 0);
+    while (start < solid->n_x) {
+        int64_t stop = medroi_next_set(solid, walls, start);
+        int64_t first = medroi_next_set(solid, seen, start);
+        if (first < stop && medroi_count_run(seen, start, stop) < (uint64_t)(stop - start)) {
+            medroi_set_run(seen, start, stop);
+            grew = 1;
+        }
+        start = medroi_next_clear(solid, walls, stop);
+    }
+    return grew;
+}
+
+static void enter_from(const medroi_bits *solid, const medroi_bits *seen, int64_t row,
+                       int64_t other) {
+    int64_t n = solid->n_words;
+    for (int64_t i = 0; i < n; i++) {
+        seen->words[row * n + i] |= seen->words[other * n + i] & ~solid->words[row * n + i];
+    }
+}
+
+static int flood_sweep(const medroi_bits *solid, const medroi_bits *seen, int64_t step) {
+    int grew = 0;
+    int64_t n_rows = solid->n_z * solid->n_y;
+    for (int64_t k = 0; k < n_rows; k++) {
+        int64_t row = step > 0 ? k : n_rows - 1 - k;
+        int64_t y = row % solid->n_y;
+        int64_t z = row / solid->n_y;
+        if (y - step >= 0 && y - step < solid->n_y) {
+            enter_from(solid, seen, row, row - step);
+        }
+        if (z - step >= 0 && z - step < solid->n_z) {
+            enter_from(solid, seen, row, row - step * solid->n_y);
+        }
+        grew |= flood_row(solid, solid->words + row * solid->n_words,
+                          seen->words + row * solid->n_words);
+    }
+    return grew;
+}
+
+/* Set what the outside does not reach. */
+static void fill_holes(const medroi_bits *solid, const medroi_bits *seen) {
+    medroi_clear_bits(seen);
+    for (int64_t z = 0; z < solid->n_z; z++) {
+        for (int64_t y = 0; y < solid->n_y; y++) {
+            const uint64_t *walls = medroi_bit_row(solid, z, y);
+            uint64_t *row = medroi_bit_row(seen, z, y);
+            int face = (solid->n_z > 1 && (z == 0 || z + 1 == solid->n_z)) ||
+                       (solid->n_y > 1 && (y == 0 || y + 1 == solid->n_y));
+            for (int64_t x = 0; x < solid->n_x; x += face ? 1 : solid->n_x - 1) {
+                if (!medroi_get_bit(walls, x)) {
+                    medroi_set_bit(row, x);
+                }
+                if (solid->n_x == 1) {
+                    break;
+                }
+            }
+        }
+    }
+    while (flood_sweep(solid, seen, 1) | flood_sweep(solid, seen, -1)) {
+    }
+    for (int64_t k = 0; k < solid->n_z * solid->n_y; k++) {
+        uint64_t *row = solid->words + k * solid->n_words;
+        for (int64_t i = 0; i < solid->n_words; i++) {
+            row[i] = ~seen->words[k * solid->n_words + i];
+        }
+    }
+}
+
+static void close_octahedron(const medroi_bits *bits, const medroi_bits *spare) {
+    medroi_reach grows = {1, 1, 1};
+    medroi_reach shrinks = {bits->n_z > 1, bits->n_y > 1, bits->n_x > 1};
+    medroi_bits from = *bits;
+    medroi_bits to = *spare;
+    for (int i = 0; i < 2 * CLOSING; i++) {
+        if (i < CLOSING) {
+            medroi_dilate_cross(&to, &from, grows);
+        } else {
+            medroi_erode_cross(&to, &from, shrinks, 0);
+        }
+        medroi_bits held = from;
+        from = to;
+        to = held;
+    }
+}
+
+void medroi_outline_mask(medroi_search *search, uint8_t *scratch, uint8_t *mask) {
+    const medroi_grid *grid = &search->grid;
+    medroi_tissue_bits bits = medroi_find_tissue_bits(search, scratch);
+    scratch += align(medroi_tissue_bits_nbytes(grid));
+    medroi_components components = medroi_find_components(&bits.opened, scratch);
+    scratch += align(medroi_components_scratch_nbytes(grid));
+    (void)medroi_choose_components(&components, search->options);
+    medroi_drop_components(&components, &bits.opened);
+    medroi_bits solid = padded_bits(grid);
+    medroi_bits spare = solid;
+    room r = room_around(grid);
+    solid.words = (uint64_t *)(void *)scratch;
+    spare.words = (uint64_t *)(void *)(scratch + align(medroi_bits_nbytes(&solid)));
+    medroi_clear_bits(&solid);
+    for (int64_t z = 0; z < grid->n_z; z++) {
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            const uint64_t *row = medroi_bit_row(&bits.opened, z, y);
+            uint64_t *padded = medroi_bit_row(&solid, z + r.z, y + r.y);
+            int64_t start = medroi_next_set(&bits.opened, row, 0);
+            while (start < grid->n_x) {
+                int64_t stop = medroi_next_clear(&bits.opened, row, start);
+                medroi_set_run(padded, start + r.x, stop + r.x);
+                start = medroi_next_set(&bits.opened, row, stop);
+            }
+        }
+    }
+    close_octahedron(&solid, &spare);
+    fill_holes(&solid, &spare);
+    for (int64_t z = 0; z < grid->n_z; z++) {
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            const uint64_t *row = medroi_bit_row(&solid, z + r.z, y + r.y);
+            for (int64_t x = 0; x < grid->n_x; x++) {
+                *mask++ = (uint8_t)medroi_get_bit(row, x + r.x);
+            }
+        }
+    }
+}

@@ -1,0 +1,345 @@
+/* Finding the region of one array: options, working memory, and the order of the steps. */
+#include "base/layout.h"
+#include "region/auto.h"
+#include "region/mask/mask.h"
+#include "region/missing.h"
+#include "region/search.h"
+
+#include <math.h>
+#include <string.h>
+
+static medroi_status check_options(const medroi_layout *layout,
+                                   const medroi_region_options *options, medroi_error *error) {
+    if (options->padding < 0) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "padding is %lld; give 0 or more voxels",
+                           (long long)options->padding);
+    }
+    if (!(options->max_miss_rate >= 0 && options->max_miss_rate <= 1)) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "max_miss_rate is %g; give a share between 0 and 1",
+                           options->max_miss_rate);
+    }
+    if (options->roi != MEDROI_ROI_BOX && options->roi != MEDROI_ROI_HULL) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "roi %d is not known; use the box or the hull", (int)options->roi);
+    }
+    switch (options->threshold_rule) {
+    case MEDROI_THRESHOLD_NONE:
+        return MEDROI_OK;
+    case MEDROI_THRESHOLD_NUMBER:
+        if (isnan(options->threshold)) {
+            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                               "the threshold is NaN; give a number, \"auto\", \"mean\", \"otsu\", "
+                               "\"noise\" or None");
+        }
+        break;
+    case MEDROI_THRESHOLD_MEAN:
+    case MEDROI_THRESHOLD_OTSU:
+    case MEDROI_THRESHOLD_NOISE:
+    case MEDROI_THRESHOLD_AUTO:
+        break;
+    default:
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "threshold rule %d is not known; use \"auto\", \"mean\", \"otsu\", "
+                           "\"noise\", a number or None",
+                           (int)options->threshold_rule);
+    }
+    if (!medroi_kind_is_number(layout->kind)) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "elements of kind '%c' have no order to threshold by; use "
+                           "threshold=None (lossless)",
+                           layout->kind);
+    }
+    return MEDROI_OK;
+}
+
+static size_t aligned(size_t nbytes) {
+    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
+           MEDROI_SCRATCH_ALIGNMENT;
+}
+
+/* What each worker but the first has of its own. */
+static size_t worker_nbytes(const medroi_search *search) {
+    size_t length = (size_t)search->grid.length;
+    return 2 * aligned(length * medroi_element_nbytes(search->type)) +
+           aligned(medroi_source_scratch_nbytes(&search->source));
+}
+
+static void place_workers(medroi_search *search, uint8_t *scratch) {
+    size_t columns_nbytes =
+        aligned((size_t)search->grid.length * medroi_element_nbytes(search->type));
+    for (uint32_t i = 0; i < search->n_workers; i++) {
+        medroi_worker *worker = &search->workers[i];
+        memset(worker, 0, sizeof *worker);
+        worker->source = search->source;
+        worker->column_peaks = search->column_peaks;
+        worker->column_cores = search->column_cores;
+        if (i > 0) {
+            worker->column_peaks = scratch;
+            worker->column_cores = scratch + columns_nbytes;
+            worker->source.planes = scratch + 2 * columns_nbytes;
+            scratch += worker_nbytes(search);
+        }
+    }
+}
+
+/* A hull at the mean would lose dim tissue: its outline wants all that is above the noise. */
+static medroi_threshold rule_of(const medroi_region_options *options) {
+    medroi_threshold rule = options->threshold_rule;
+    int hull = options->roi == MEDROI_ROI_HULL;
+    if (rule == MEDROI_THRESHOLD_AUTO) {
+        return hull ? MEDROI_THRESHOLD_NOISE : MEDROI_THRESHOLD_MEAN;
+    }
+    int varies = rule == MEDROI_THRESHOLD_MEAN || rule == MEDROI_THRESHOLD_OTSU;
+    return hull && varies ? MEDROI_THRESHOLD_NOISE : rule;
+}
+
+/* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
+static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
+    const medroi_grid *grid = &search->grid;
+    size_t n_rows = (size_t)(grid->n_z * grid->n_y);
+    size_t length = (size_t)grid->length;
+    size_t nbytes = medroi_element_nbytes(search->type);
+    size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
+    int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
+    int noise = rule_of(search->options) == MEDROI_THRESHOLD_NOISE;
+    int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
+    int air = search->options->threshold_rule == MEDROI_THRESHOLD_AUTO;
+    int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
+    const struct {
+        void **pointer;
+        size_t nbytes;
+    } arrays[] = {
+        {(void **)&search->row_peaks, n_rows * nbytes},
+        {(void **)&search->row_cores, n_rows * nbytes},
+        {(void **)&search->column_peaks, length * nbytes},
+        {(void **)&search->column_cores, length * nbytes},
+        {(void **)&search->row_flags, n_rows},
+        {(void **)&search->column_flags, length},
+        {(void **)&search->z_counts, (size_t)grid->n_z * sizeof(uint64_t)},
+        {(void **)&search->y_counts, (size_t)grid->n_y * sizeof(uint64_t)},
+        {(void **)&search->x_counts, length * sizeof(uint64_t)},
+        {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBYTES : 0},
+        {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
+        {(void **)&search->workers, search->n_workers * sizeof *search->workers},
+        {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
+        {(void **)&search->samples, noise ? medroi_noise_scratch_nbytes() : 0},
+        {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
+        {(void **)&search->air, air ? medroi_air_scratch_nbytes() : 0},
+    };
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        if (scratch) {
+            *arrays[i].pointer = scratch + used;
+        }
+        used += aligned(arrays[i].nbytes);
+    }
+    if (scratch) {
+        search->plane_sums = plane_sums ? search->plane_sums : NULL;
+        place_workers(search, scratch + used);
+    }
+    return used + (search->n_workers - 1) * worker_nbytes(search);
+}
+
+static medroi_search make_search(const medroi_layout *layout, const void *data,
+                                 const medroi_region_options *options) {
+    medroi_search search = {.options = options};
+    search.grid = medroi_make_grid(layout);
+    search.type = medroi_element_type_of(layout);
+    search.ops = medroi_row_ops_for(search.type, options->dark);
+    search.background = medroi_scalar_from_bits(layout, options->background);
+    search.source = medroi_make_source(layout, NULL, data);
+    search.source.clamp = medroi_element_is_float(search.type) &&
+                          options->threshold_rule == MEDROI_THRESHOLD_NUMBER &&
+                          isinf(options->threshold);
+    return search;
+}
+
+size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
+                                    const medroi_region_options *options) {
+    if (medroi_check_array(layout, layout, NULL) != MEDROI_OK || medroi_layout_is_empty(layout) ||
+        options->threshold_rule == MEDROI_THRESHOLD_NONE) {
+        return 0;
+    }
+    medroi_search search = make_search(layout, NULL, options);
+    search.source.grid = &search.grid;
+    search.n_workers = medroi_count_workers(&search);
+    return place_arrays(&search, NULL) + MEDROI_SCRATCH_ALIGNMENT;
+}
+
+/* Sets search->tau. Returns 1 where the array was swept for it. */
+static int find_tau(medroi_search *search) {
+    const medroi_region_options *options = search->options;
+    switch (rule_of(options)) {
+    case MEDROI_THRESHOLD_OTSU:
+        search->tau = medroi_tau_from_otsu(search);
+        return 0;
+    case MEDROI_THRESHOLD_NOISE:
+        search->tau = medroi_tau_from_noise(search, search->samples);
+        return 0;
+    case MEDROI_THRESHOLD_NUMBER: {
+        double tau = options->threshold;
+        if (search->source.clamp) {
+            tau =
+                copysign(search->type == MEDROI_F32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023, tau);
+        }
+        search->tau = medroi_tau_from_number(search->type, tau, options->dark);
+        search->tau.value = options->threshold;
+        return 0;
+    }
+    default: {
+        medroi_sum sum = medroi_sweep_array(search);
+        search->tau = medroi_tau_from_mean(search, &sum);
+        return 1;
+    }
+    }
+}
+
+static void set_region(medroi_search *search, const medroi_layout *layout,
+                       const medroi_grid_box *box, medroi_counts counts, medroi_region *region) {
+    medroi_set_box(layout, &search->grid, box, region);
+    region->n_tissue = counts.n_tissue;
+    region->n_missed = counts.n_missed;
+    region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
+}
+
+static void find_thresholded(medroi_search *search, const medroi_layout *layout, const void *data,
+                             medroi_region *region) {
+    const medroi_region_options *options = search->options;
+    const medroi_grid *grid = &search->grid;
+    medroi_grid_box box = {{0, grid->n_z}, {0, grid->n_y}, {0, grid->n_x}};
+    medroi_counts counts = {0, 0};
+    int swept = find_tau(search);
+    region->threshold = search->tau.value;
+    int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
+    if (search->tau.tissue != MEDROI_TISSUE_NONE && outline &&
+        medroi_find_outline(search, layout, data, search->outline, region)) {
+        return;
+    }
+    if (search->tau.tissue == MEDROI_TISSUE_NONE) {
+        memset(&box, 0, sizeof box);
+    } else if (search->tau.tissue == MEDROI_TISSUE_SOME) {
+        if (!swept) {
+            (void)medroi_sweep_array(search);
+        }
+        box = medroi_find_box(search, &counts);
+    }
+    if (medroi_include_missing(layout, grid, data, options->background, &box) &&
+        search->tau.tissue == MEDROI_TISSUE_SOME) {
+        counts = medroi_count_tissue(search, &box);
+    }
+    set_region(search, layout, &box, counts, region);
+}
+
+static void keep_all(const medroi_search *search, const medroi_layout *layout, const void *data,
+                     medroi_region *region) {
+    medroi_reason reason = region->reason;
+    memset(region, 0, sizeof *region);
+    region->reason = reason;
+    region->threshold = (double)NAN;
+    medroi_grid_box box =
+        medroi_box_of_differing(layout, &search->grid, data, search->options->background);
+    medroi_set_box(layout, &search->grid, &box, region);
+}
+
+/* Element bits in native byte order as a native load of the array's bytes finds them. */
+static uint64_t stored_bits(const medroi_search *search, uint64_t bits) {
+    uint64_t turned = 0;
+    if (!search->source.swap) {
+        return bits;
+    }
+    for (size_t i = 0; i < search->source.stored_nbytes; i++) {
+        turned = turned << 8 | (bits >> 8 * i & 255);
+    }
+    return turned;
+}
+
+/* With "auto", a region that drops what is not shown to be air gives way to one that drops
+ * nothing. */
+static void judge_region(medroi_search *search, const medroi_layout *layout, const void *data,
+                         medroi_region *region) {
+    double air_share = 1;
+    region->reason = medroi_judge_air(search, region, search->air, &air_share);
+    if (region->reason == MEDROI_REASON_NOISY_AIR && !search->options->complete &&
+        medroi_is_being_filled(layout, search, data,
+                               stored_bits(search, search->options->background), air_share)) {
+        region->reason = MEDROI_REASON_FILLING;
+    }
+    if (region->reason != MEDROI_REASON_NOISY_AIR) {
+        keep_all(search, layout, data, region);
+    }
+}
+
+medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
+                                 const medroi_region_options *options, void *scratch,
+                                 medroi_region *region, medroi_error *error) {
+    medroi_status status = medroi_check_array(layout, data, error);
+    if (status == MEDROI_OK) {
+        status = check_options(layout, options, error);
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    memset(region, 0, sizeof *region);
+    region->threshold =
+        options->threshold_rule == MEDROI_THRESHOLD_NUMBER ? options->threshold : (double)NAN;
+    if (medroi_layout_is_empty(layout)) {
+        return MEDROI_OK;
+    }
+    medroi_search search = make_search(layout, data, options);
+    search.source.grid = &search.grid;
+    if (options->threshold_rule == MEDROI_THRESHOLD_NONE) {
+        keep_all(&search, layout, data, region);
+        return MEDROI_OK;
+    }
+    search.n_workers = medroi_count_workers(&search);
+    place_arrays(&search, medroi_align_scratch(scratch));
+    find_thresholded(&search, layout, data, region);
+    if (options->threshold_rule == MEDROI_THRESHOLD_AUTO) {
+        judge_region(&search, layout, data, region);
+    }
+    return MEDROI_OK;
+}
+
+size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
+                                  const medroi_region_options *options) {
+    medroi_region_options as_hull = *options;
+    as_hull.roi = MEDROI_ROI_HULL;
+    size_t nbytes = medroi_region_scratch_nbytes(layout, &as_hull);
+    if (nbytes == 0) {
+        return 0;
+    }
+    medroi_grid grid = medroi_make_grid(layout);
+    return nbytes + medroi_outline_mask_scratch_nbytes(&grid) + MEDROI_SCRATCH_ALIGNMENT;
+}
+
+medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
+                               const medroi_region_options *options, void *scratch, uint8_t *mask,
+                               medroi_error *error) {
+    medroi_region_options as_hull = *options;
+    as_hull.roi = MEDROI_ROI_HULL;
+    medroi_status status = medroi_check_array(layout, data, error);
+    if (status == MEDROI_OK) {
+        status = check_options(layout, &as_hull, error);
+    }
+    if (status != MEDROI_OK || medroi_layout_is_empty(layout)) {
+        return status;
+    }
+    medroi_search search = make_search(layout, data, &as_hull);
+    search.source.grid = &search.grid;
+    size_t n_voxels = (size_t)(search.grid.n_z * search.grid.n_y * search.grid.n_x);
+    if (as_hull.threshold_rule == MEDROI_THRESHOLD_NONE) {
+        memset(mask, 1, n_voxels);
+        return MEDROI_OK;
+    }
+    uint8_t *aligned = medroi_align_scratch(scratch);
+    search.n_workers = medroi_count_workers(&search);
+    size_t used = place_arrays(&search, aligned);
+    (void)find_tau(&search);
+    if (search.tau.tissue == MEDROI_TISSUE_SOME) {
+        medroi_outline_mask(&search, aligned + used, mask);
+    } else {
+        memset(mask, search.tau.tissue == MEDROI_TISSUE_ALL, n_voxels);
+    }
+    return MEDROI_OK;
+}

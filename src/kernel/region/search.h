@@ -1,0 +1,119 @@
+/* What the files of the region search share. Not installed, not part of the contract. */
+#ifndef MEDROI_SEARCH_H
+#define MEDROI_SEARCH_H
+
+#include "base/kernel.h"
+#include "grid/rows.h"
+
+/* Which voxels are tissue, once tau is known. */
+typedef enum medroi_tissue {
+    MEDROI_TISSUE_NONE,
+    MEDROI_TISSUE_SOME,
+    MEDROI_TISSUE_ALL
+} medroi_tissue;
+
+typedef struct medroi_tau {
+    medroi_tissue tissue;
+    medroi_scalar element; /* the smallest (dark: largest) element that is tissue */
+    double value;          /* stored units, as reported; NaN where there is none */
+} medroi_tau;
+
+/* Exact counts of tissue voxels, and of those outside a box. */
+typedef struct medroi_counts {
+    uint64_t n_tissue;
+    uint64_t n_missed;
+} medroi_counts;
+
+/* What one thread works with. */
+typedef struct medroi_worker {
+    medroi_source source;
+    uint8_t *column_peaks; /* as those of the search, over the slabs of this worker */
+    uint8_t *column_cores;
+    medroi_sum sum;
+    medroi_counts counts;
+} medroi_worker;
+
+/* Everything one search works with; the arrays lie in the caller's scratch. */
+typedef struct medroi_search {
+    const medroi_region_options *options;
+    medroi_element_type type;
+    medroi_scalar background;
+    const medroi_row_ops *ops;
+    medroi_grid grid;
+    medroi_source source;
+    medroi_tau tau;
+    uint8_t *row_peaks;    /* [n_z][n_y] highest voxel of each row, over all repeats */
+    uint8_t *row_cores;    /* the same of the eroded array */
+    uint8_t *column_peaks; /* [length] highest voxel at each place of a row */
+    uint8_t *column_cores;
+    uint8_t *row_flags; /* [n_z][n_y] row holds tissue */
+    uint8_t *column_flags;
+    uint64_t *z_counts; /* tissue voxels of each layer, for the growth of a box */
+    uint64_t *y_counts;
+    uint64_t *x_counts;
+    uint64_t *histogram;
+    uint32_t n_workers;
+    medroi_worker *workers;
+    double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
+    uint8_t *samples;   /* for the noise rule */
+    uint8_t *outline;   /* for a hull, or the largest component; NULL where neither is wanted */
+    uint8_t *air;       /* for the judgement of "auto" */
+} medroi_search;
+
+/* --- threshold.c --- */
+/* tau from a number in stored units. */
+medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
+/* tau from the sums of one pass over the array; no tissue when nothing was summed. */
+medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
+medroi_tau medroi_no_tissue(void);
+
+/* --- otsu.c --- */
+/* tau between the two classes of the histogram; reads the array once or twice. */
+medroi_tau medroi_tau_from_otsu(medroi_search *search);
+
+/* --- threshold_noise.c --- */
+size_t medroi_noise_scratch_nbytes(void);
+/* tau just above the noise of the air; reads some 2^17 elements. */
+medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch);
+
+/* --- miss.c --- */
+/* Voxels that are tissue, and those of them outside `box`. */
+medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box);
+/* The most voxels that may be missed of n_tissue. */
+uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate);
+/* A box around `box` that misses at most `n_allowed` tissue voxels. */
+medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
+                                uint64_t n_allowed);
+/* The same from counts of layers that are there already. */
+medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_box *box,
+                                uint64_t n_allowed);
+
+/* --- differs.c --- */
+/* The box of every element whose bytes are not those of `background`. */
+medroi_grid_box medroi_box_of_differing(const medroi_layout *layout, const medroi_grid *grid,
+                                        const uint8_t *data, uint64_t background);
+
+/* --- sweep.c --- */
+/* Threads that are worth their while, at most those asked for. */
+uint32_t medroi_count_workers(const medroi_search *search);
+/* Slabs of planes, shared among the workers. */
+uint64_t medroi_count_slabs(const medroi_search *search);
+medroi_span medroi_slab(const medroi_search *search, uint64_t slab);
+/* The one pass. Returns the sum, if the rule is the mean. */
+medroi_sum medroi_sweep_array(medroi_search *search);
+
+/* --- box.c --- */
+/* The padded box of the opened tissue, grown until it holds the guarantee. */
+medroi_grid_box medroi_find_box(medroi_search *search, medroi_counts *counts);
+
+/* --- array.c --- */
+#define MEDROI_SCRATCH_ALIGNMENT 64
+uint8_t *medroi_align_scratch(void *scratch);
+/* Checks of layout and data that every entry point makes. */
+medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
+                                 medroi_error *error);
+/* From the grid's axes to the array's; all other axes are spanned whole. */
+void medroi_set_box(const medroi_layout *layout, const medroi_grid *grid,
+                    const medroi_grid_box *box, medroi_region *region);
+
+#endif
