@@ -206,9 +206,14 @@ def check_kernel_file(file: Path, kernel: Path) -> Iterator[str]:
             yield f"{where}: name {found[2]} from src/kernel on"
         elif folder.split("/")[0] not in {group, *KERNEL_FOLDERS[group]}:
             yield f"{where}: {group} includes {found[2]}, which is not below it"
-        elif group == "codecs" != own and folder.startswith("codecs"):
-            if folder not in {own, *SHARED_BY_CODECS}:
-                yield f"{where}: only the files of {folder} include {found[2]}"
+        elif is_others_codec(own, folder):
+            yield f"{where}: only the files of {folder} include {found[2]}"
+
+
+def is_others_codec(own: str, folder: str) -> bool:
+    """Whether a folder is an inner codec's, of which a file in another codec's must not know."""
+    both = own.startswith("codecs/") and folder.startswith("codecs/")
+    return both and folder not in {own, *SHARED_BY_CODECS}
 
 
 def check_paths(root: Path) -> Iterator[str]:
