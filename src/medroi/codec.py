@@ -59,12 +59,12 @@ class StreamInfo:
         Tissue threshold in stored units; NaN where none was used.
     miss_rate : float
         Share of all voxels at or above the threshold (dark: at or below) outside the region.
-    roi : {"box", "hull"}
-        Shape of the region. Where a hull would not be smaller, the stream is a box.
+    roi : {"box", "mask"}
+        Shape of the region. Where a mask would not be smaller, the stream is a box.
     unopened_miss_rate : float
-        The same; of hulls written by earlier builds, whose `miss_rate` counts opened tissue only.
+        The same; of masks written by earlier builds, whose `miss_rate` counts opened tissue only.
     hull_nbytes : int
-        Bytes of the hull; 0 for a box.
+        Bytes of the mask; 0 for a box.
     n_left_out, n_left_out_voxels : int
         Connected components of tissue that were left out of the region, and their voxels.
     left_out : tuple of LeftOut
@@ -601,7 +601,7 @@ def inspect(buf: Any) -> StreamInfo:
         background=arrays.value_of(header.background, dtype),
         threshold=header.threshold,
         miss_rate=header.miss_rate,
-        roi="hull" if is_hull else "box",
+        roi="mask" if is_hull else "box",
         unopened_miss_rate=unopened if is_hull else header.miss_rate,
         hull_nbytes=hull_nbytes,
         n_left_out=n_left_out,

@@ -125,7 +125,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
     `shape` is the part of the chunk that lies in the array: an edge chunk is longer.
     """
     threshold, background = float(info.threshold), float(info.background)
-    if info.roi == "hull":
+    if info.roi == "mask":
         kept = int(kept_mask(stream, info)[tuple(slice(size) for size in shape)].sum())
     else:
         kept = math.prod(part.stop - part.start for part in clipped(info.box, shape))

@@ -65,6 +65,12 @@ class Hific(InnerCodec):
 
     codec_id = 34
     name = "hific"
+    kind = "generative, not diagnostic"
+    dtypes = "all numbers without NaN"
+    dims = "2-D"
+    needs = "torch"
+    install = "pip install medroi[neural]"
+    notice = "generative, not diagnostic"
 
     weights: Path | str
     acknowledge_generative: bool = False

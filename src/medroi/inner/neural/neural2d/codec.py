@@ -62,6 +62,11 @@ class Neural2D(InnerCodec):
 
     codec_id = 38
     name = "neural2d"
+    kind = "lossy, as its weights and step"
+    dtypes = "all real numbers without NaN"
+    dims = "2-D"
+    needs = "torch"
+    install = "pip install medroi[neural]"
 
     weights: Path | str = ""
     step: float = 1.0

@@ -51,6 +51,11 @@ class Tcm(InnerCodec):
 
     codec_id = 32
     name = "tcm"
+    kind = "lossy, as its weights"
+    dtypes = "all real numbers without NaN"
+    dims = "2-D"
+    needs = "torch"
+    install = "pip install medroi[neural]"
     multiple: ClassVar[int] = 128
     auxiliary: ClassVar[bool] = False
 
