@@ -41,14 +41,17 @@ TABLE = (
 )
 
 
-def _packaged() -> tuple[Entry, ...]:
-    """The codecs that packages bring, our own learned ones among them."""
+def _owners() -> dict[str, str]:
+    """Names that no package may take, and whose they are."""
     from medroi.inner.numcodecs.table import KNOWN, PACKAGES
 
-    ours = ((entry.name, registry.OWN_PACKAGE) for entry in TABLE)
-    return registry.entries(
-        frozenset([*((name, "numcodecs") for name in {*KNOWN, *PACKAGES}), *ours])
-    )
+    owners = dict.fromkeys((*KNOWN, *PACKAGES), "numcodecs")
+    return owners | {entry.name: registry.OWN_PACKAGE for entry in TABLE}
+
+
+def _packaged() -> tuple[Entry, ...]:
+    """The codecs that packages bring, our own learned ones among them."""
+    return registry.entries(frozenset(_owners().items()))
 
 
 def entries() -> tuple[Entry, ...]:
@@ -63,6 +66,8 @@ def entry_of(key: int | str) -> Entry | None:
     for entry in TABLE:
         if getattr(entry, field) == key:
             return entry
+    if key in _owners():
+        return None
     found = [entry for entry in _packaged() if getattr(entry, field) == key]
     return min(found, key=lambda entry: bool(entry.refusal), default=None)
 
