@@ -114,7 +114,7 @@ def test_a_noisy_head_becomes_a_hull_that_loses_no_tissue() -> None:
     info, decoded = medroi.inspect(stream), MedROI().decode(stream)
     tissue = opened(head >= info.threshold, (0, 1, 2))
     assert info.roi == "mask"
-    assert info.hull_nbytes > 0
+    assert info.mask_nbytes > 0
     assert same_bits(decoded[tissue], head[tissue])
     assert len(stream) < 0.75 * len(MedROI("zstd").encode(head))
 

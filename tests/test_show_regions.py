@@ -122,7 +122,7 @@ def test_info_says_what_a_hull_keeps_and_leaves_out(scan, tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["roi"] == "mask"
     assert sum(stream["n_kept"] for stream in found["streams"]) == report.n_kept
-    assert found["hull_nbytes"] > 0
+    assert found["mask_nbytes"] > 0
     assert (found["n_left_out"], found["streams"][0]["n_left_out"]) == (1, 1)
     assert found["streams"][0]["left_out"][0]["box"] == [[0, 8]] * 3
     assert main(["info", str(store)]) == 0

@@ -63,7 +63,7 @@ class StreamInfo:
         Shape of the region. Where a mask would not be smaller, the stream is a box.
     unopened_miss_rate : float
         The same; of masks written by earlier builds, whose `miss_rate` counts opened tissue only.
-    hull_nbytes : int
+    mask_nbytes : int
         Bytes of the mask; 0 for a box.
     n_left_out, n_left_out_voxels : int
         Connected components of tissue that were left out of the region, and their voxels.
@@ -92,7 +92,7 @@ class StreamInfo:
     miss_rate: float
     roi: str
     unopened_miss_rate: float
-    hull_nbytes: int
+    mask_nbytes: int
     n_left_out: int
     n_left_out_voxels: int
     left_out: tuple[LeftOut, ...]
@@ -588,7 +588,7 @@ def inspect(buf: Any) -> StreamInfo:
     record = data[_kernel.RECORD_OFFSET : _kernel.RECORD_OFFSET + _kernel.RECORD_NBYTES]
     dtype = stream.dtype_of(header)
     affine = header.affine
-    is_hull, unopened, hull_nbytes, n_left_out, n_left_out_voxels, listed = header.hull_info()
+    is_hull, unopened, mask_nbytes, n_left_out, n_left_out_voxels, listed = header.hull_info()
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,
@@ -603,7 +603,7 @@ def inspect(buf: Any) -> StreamInfo:
         miss_rate=header.miss_rate,
         roi="mask" if is_hull else "box",
         unopened_miss_rate=unopened if is_hull else header.miss_rate,
-        hull_nbytes=hull_nbytes,
+        mask_nbytes=mask_nbytes,
         n_left_out=n_left_out,
         n_left_out_voxels=n_left_out_voxels,
         left_out=tuple(LeftOut(n_voxels, box) for n_voxels, box in listed),

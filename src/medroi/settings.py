@@ -72,8 +72,8 @@ def make(
 def _region_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a region, every number in its one spelling."""
     options = dict(given)
-    axes, threshold = options["axes"], plain(options["threshold"])
-    options["axes"] = None if axes is None else tuple(whole_of("axes", axis) for axis in axes)
+    threshold = plain(options["threshold"])
+    options["axes"] = _axes(options["axes"])
     if threshold is not None and not isinstance(threshold, str):
         threshold = float_of("threshold", threshold)
     options["threshold"] = threshold
@@ -81,6 +81,14 @@ def _region_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options["padding"] = whole_of("padding", options["padding"])
     options["max_miss_rate"] = float_of("max_miss_rate", options["max_miss_rate"])
     return options
+
+
+def _axes(axes: Any) -> tuple[int, ...] | None:
+    if axes is None:
+        return None
+    if isinstance(axes, (str, bytes)) or not isinstance(axes, Iterable):
+        raise InvalidArgument(f"axes={axes!r}: expected whole numbers, such as (0, 1, 2)")
+    return tuple(whole_of("axes", axis) for axis in axes)
 
 
 def _background(value: Any) -> Any:

@@ -145,7 +145,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
         "miss_rate": info.miss_rate,
         "roi": info.roi,
         "unopened_miss_rate": info.unopened_miss_rate,
-        "hull_nbytes": info.hull_nbytes,
+        "mask_nbytes": info.mask_nbytes,
         "n_left_out": info.n_left_out,
         "n_left_out_voxels": info.n_left_out_voxels,
         "left_out": [
@@ -173,7 +173,7 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
         "n_left_out": sum(stream["n_left_out"] for stream in streams),
         "n_left_out_voxels": sum(stream["n_left_out_voxels"] for stream in streams),
-        "hull_nbytes": sum(stream["hull_nbytes"] for stream in streams),
+        "mask_nbytes": sum(stream["mask_nbytes"] for stream in streams),
         "payload_nbytes": sum(stream["payload_nbytes"] for stream in streams),
         "streams_nbytes": sum(stream["nbytes"] for stream in streams),
     }
