@@ -146,8 +146,9 @@ WRONG: list[dict[str, Any]] = [
 @pytest.mark.parametrize("options", WRONG, ids=str)
 def test_wrong_types_are_refused_by_name(kind: Any, options: dict[str, Any]) -> None:
     (name,) = options
-    with pytest.raises(errors.InvalidArgument, match=name if name != "inner" else ""):
+    with pytest.raises(errors.InvalidArgument) as caught:
         kind(**options)
+    assert name in str(caught.value) or name == "inner"
 
 
 @pytest.mark.parametrize("options", [{"threads": True}, {"threads": "2"}, {"threads": 1.5}])
@@ -258,11 +259,9 @@ def test_every_parameter_is_in_the_signature_and_in_the_documentation(kind: Any)
         assert parameter.default is not inspect.Parameter.empty
         assert f"\n{name} : " in inspect.getdoc(kind)
     assert inspect.getdoc(kind).count("\nParameters\n") == 1
-    assert (
-        config_of(kind()).items()
-        <= {name: p.default for name, p in parameters.items()}.items() | {("inner", None)}
-        or config_of(kind())["inner"]["id"] == parameters["inner"].default
-    )
+    config = config_of(kind())
+    assert config.pop("inner")["id"] == parameters["inner"].default
+    assert config == {name: parameters[name].default for name in config}
 
 
 @pytest.mark.parametrize("kind", CLASSES)
