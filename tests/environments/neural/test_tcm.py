@@ -257,7 +257,7 @@ def test_a_zarr_array_and_an_hdf5_dataset(
 
 
 def test_a_network_is_built_once(small: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    filled._networks.cache_clear()
+    filled.networks.remembered.cache_clear()
     built: list[str] = []
     build = filled.build
     monkeypatch.setattr(filled, "build", lambda w, p, d: built.append(p) or build(w, p, d))
@@ -267,7 +267,7 @@ def test_a_network_is_built_once(small: dict[str, Path], monkeypatch: pytest.Mon
     for precision in ("float64", "float32"):
         for name in CODECS:
             CODECS[name](small[name], precision).networks()
-    assert filled._networks.cache_info().currsize == 2
+    assert filled.networks.remembered.cache_info().currsize == 2
 
 
 def test_settings_survive_json_and_pickle(small: dict[str, Path]) -> None:
