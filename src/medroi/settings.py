@@ -17,7 +17,8 @@ from medroi.inner.base import InnerCodec
 from medroi.inner.trust import check_limit, names_of
 from medroi.values import flag_of, float_of, is_number, json_number, number_of, plain, whole_of
 
-# What a configuration holds; threads, trust and max_nbytes are the reader's own.
+# What a configuration holds, and what only the reader may say.
+_OF_THE_READER = {"threads", "trust", "max_nbytes"}
 PARAMETERS = (
     "inner",
     "threshold",
@@ -143,7 +144,17 @@ def known_and_newer(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     -------
     known, newer : dict
         `newer` has the inner codec's unknown settings as a mapping under ``inner``.
+
+    Raises
+    ------
+    InvalidArgument
+        For what only the reader may say: a file cannot trust itself.
     """
+    claimed = sorted(_OF_THE_READER & set(config))
+    if claimed:
+        raise InvalidArgument(
+            f"a configuration has no parameter {', '.join(claimed)}: pass it to the reading codec"
+        )
     known = {key: value for key, value in config.items() if key in PARAMETERS}
     newer = {key: value for key, value in config.items() if key not in (*PARAMETERS, "id")}
     if isinstance(known.get("inner"), Mapping):
