@@ -313,7 +313,7 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
     return nbytes + medroi_outline_mask_scratch_nbytes(&grid) + MEDROI_SCRATCH_ALIGNMENT;
 }
 
-medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
+medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
                                const medroi_region_options *options, void *scratch, uint8_t *mask,
                                medroi_error *error) {
     medroi_region_options as_hull = *options;
