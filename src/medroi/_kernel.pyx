@@ -1,19 +1,20 @@
 # cython: boundscheck=False, wraparound=False, freethreading_compatible=True
 """Buffers in, status to exception, the GIL released: the only file that knows C."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_XDECREF, PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from io import BytesIO
+
 from medroi import errors
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
-    char *bytes_memory "PyBytes_AS_STRING"(PyObject *)
-    int resize_bytes "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+    char *bytes_memory "PyBytes_AsString"(PyObject *) except NULL
 
 cdef extern from * nogil:
     """
@@ -199,6 +200,17 @@ cdef void *allocate(size_t nbytes) except NULL:
     return memory
 
 
+cdef bytes shrunk(PyObject *coded, size_t nbytes):
+    """The first bytes of a new object, whose only reference the caller gives away.
+
+    A BytesIO that alone refers to its bytes shortens them in place. No function of the stable ABI does.
+    """
+    stream = BytesIO(<bytes>coded)
+    Py_XDECREF(coded)
+    stream.truncate(nbytes)
+    return stream.getvalue()
+
+
 cdef const uint8_t *start_of(const uint8_t[::1] data) noexcept:
     return &data[0] if data.shape[0] > 0 else NULL
 
@@ -363,7 +375,7 @@ cdef class Header:
         self._keep(side)
         if hull_map:  # the memory of bytes is aligned to 8
             self.hull_map = hull_map
-            self.c.hull_map = PyBytes_AS_STRING(hull_map)
+            self.c.hull_map = PyBytes_AsString(hull_map)
         return self
 
     @staticmethod
@@ -378,7 +390,7 @@ cdef class Header:
 
     cdef _keep(self, bytes side):
         self.side = side
-        self.c.side = <const uint8_t *>PyBytes_AS_STRING(side)
+        self.c.side = <const uint8_t *>PyBytes_AsString(side)
         self.c.side_nbytes = len(side)
         self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
 
@@ -391,7 +403,7 @@ cdef class Header:
     def to_bytes(self):
         cdef medroi_error error
         cdef bytes preamble = PyBytes_FromStringAndSize(NULL, self.preamble_nbytes)
-        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AS_STRING(preamble), &error),
+        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AsString(preamble), &error),
               &error)
         return preamble
 
@@ -416,12 +428,12 @@ cdef class Header:
             return NULL
         if self.hull_map is None:
             hull_map = PyBytes_FromStringAndSize(NULL, nbytes)
-            memory = PyBytes_AS_STRING(hull_map)
+            memory = PyBytes_AsString(hull_map)
             with nogil:
                 status = medroi_read_hull_map(&self.c, memory, &error)
             check(status, &error)
             self.hull_map = hull_map
-        return PyBytes_AS_STRING(self.hull_map)
+        return PyBytes_AsString(self.hull_map)
 
     def apply_hull_to_array(self, uint8_t[::1] data):
         """Set what lies outside the hull to background in the memory of a whole array."""
@@ -622,10 +634,7 @@ def encode_part(int inner_id, Block part not None, const uint8_t[::1] data, tupl
     if status != MEDROI_OK:
         Py_XDECREF(coded)
         check(status, &error)
-    resize_bytes(&coded, nbytes)
-    result = <bytes>coded
-    Py_XDECREF(coded)
-    return result
+    return shrunk(coded, nbytes)
 
 
 def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uint8_t[::1] out):
@@ -672,12 +681,9 @@ def encode(Header header not None, const uint8_t[::1] data, tuple params, uint32
         if status != MEDROI_OK:
             Py_XDECREF(stream)
             check(status, &error)
-        resize_bytes(&stream, nbytes)
     finally:
         free(scratch)
-    result = <bytes>stream
-    Py_XDECREF(stream)
-    return result
+    return shrunk(stream, nbytes)
 
 
 def check_payload(Header header not None, const uint8_t[::1] payload):
@@ -781,7 +787,7 @@ cdef class ValueMap:
     def to_bytes(self, Block block not None):
         cdef size_t nbytes = medroi_intmap_nbytes(&self.c, &block.c)
         cdef bytes coded = PyBytes_FromStringAndSize(NULL, nbytes)
-        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AS_STRING(coded))
+        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AsString(coded))
         return coded
 
     def apply(self, Block block not None, const uint8_t[::1] data, int32_t[::1] indices):
@@ -887,10 +893,7 @@ cdef class SymbolTables:
         if status != MEDROI_OK:
             Py_XDECREF(coded)
             check(status, &error)
-        resize_bytes(&coded, nbytes)
-        result = <bytes>coded
-        Py_XDECREF(coded)
-        return result
+        return shrunk(coded, nbytes)
 
     def decode(self, const uint8_t[::1] coded not None, const uint16_t[::1] rows not None,
                int32_t[::1] out not None):
@@ -1007,10 +1010,7 @@ cdef class Mixtures:
         if status != MEDROI_OK:
             Py_XDECREF(coded)
             check(status, &error)
-        resize_bytes(&coded, nbytes)
-        result = <bytes>coded
-        Py_XDECREF(coded)
-        return result
+        return shrunk(coded, nbytes)
 
     def decode(self, const uint8_t[::1] coded not None, int32_t[::1] out not None):
         """Decode one symbol per mixture from exactly these bytes."""
