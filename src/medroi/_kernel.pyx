@@ -189,7 +189,8 @@ _ERRORS = {
 
 cdef int check(medroi_status status, const medroi_error *error) except -1:
     if status != MEDROI_OK:
-        raise _ERRORS.get(status, errors.MedROIError)(error.text.decode("utf-8", "replace"))
+        raise _ERRORS.get(status, errors.MedROIError)(
+            (<const char *>error.text).decode("utf-8", "replace"))
     return 0
 
 
