@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, freethreading_compatible=True
 """Buffers in, status to exception, the GIL released: the only file that knows C."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stddef cimport size_t
@@ -10,12 +10,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from io import BytesIO
+
 from medroi import errors
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
-    char *bytes_memory "PyBytes_AS_STRING"(PyObject *)
-    int resize_bytes "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+    char *bytes_memory "PyBytes_AsString"(PyObject *) except NULL
 
 cdef extern from * nogil:
     """
@@ -250,7 +251,8 @@ _ERRORS = {
 
 cdef int check(medroi_status status, const medroi_error *error) except -1:
     if status != MEDROI_OK:
-        raise _ERRORS.get(status, errors.MedROIError)(error.text.decode("utf-8", "replace"))
+        raise _ERRORS.get(status, errors.MedROIError)(
+            (<const char *>error.text).decode("utf-8", "replace"))
     return 0
 
 
@@ -259,6 +261,17 @@ cdef void *allocate(size_t nbytes) except NULL:
     if memory == NULL:
         raise MemoryError(f"no memory for {nbytes} bytes of working space")
     return memory
+
+
+cdef bytes shrunk(PyObject *coded, size_t nbytes):
+    """The first bytes of a new object, whose only reference the caller gives away.
+
+    A BytesIO that alone refers to its bytes shortens them in place. No function of the stable ABI does.
+    """
+    stream = BytesIO(<bytes>coded)
+    Py_XDECREF(coded)
+    stream.truncate(nbytes)
+    return stream.getvalue()
 
 
 cdef const uint8_t *start_of(const uint8_t[::1] data) noexcept:
@@ -487,10 +500,7 @@ cdef class Config:
         if status != MEDROI_OK or (hosting is not None and hosting.problems):
             Py_XDECREF(holder)
             raise_hosted(hosting, &error)
-        resize_bytes(&holder, stream.nbytes)
-        result = <bytes>holder
-        Py_XDECREF(holder)
-        return result
+        return shrunk(holder, stream.nbytes)
 
     def __reduce__(self):
         params = None
@@ -649,7 +659,7 @@ cdef class Header:
         self._keep(side)
         if hull_map:  # the memory of bytes is aligned to 8
             self.hull_map = hull_map
-            self.c.hull_map = PyBytes_AS_STRING(hull_map)
+            self.c.hull_map = PyBytes_AsString(hull_map)
         return self
 
     @staticmethod
@@ -664,7 +674,7 @@ cdef class Header:
 
     cdef _keep(self, bytes side):
         self.side = side
-        self.c.side = <const uint8_t *>PyBytes_AS_STRING(side)
+        self.c.side = <const uint8_t *>PyBytes_AsString(side)
         self.c.side_nbytes = len(side)
         self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
 
@@ -677,7 +687,7 @@ cdef class Header:
     def to_bytes(self):
         cdef medroi_error error
         cdef bytes preamble = PyBytes_FromStringAndSize(NULL, self.preamble_nbytes)
-        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AS_STRING(preamble), &error),
+        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AsString(preamble), &error),
               &error)
         return preamble
 
@@ -702,12 +712,12 @@ cdef class Header:
             return NULL
         if self.hull_map is None:
             hull_map = PyBytes_FromStringAndSize(NULL, nbytes)
-            memory = PyBytes_AS_STRING(hull_map)
+            memory = PyBytes_AsString(hull_map)
             with nogil:
                 status = medroi_read_hull_map(&self.c, memory, &error)
             check(status, &error)
             self.hull_map = hull_map
-        return PyBytes_AS_STRING(self.hull_map)
+        return PyBytes_AsString(self.hull_map)
 
     def apply_hull_to_array(self, uint8_t[::1] data):
         """Set what lies outside the hull to background in the memory of a whole array."""
@@ -908,10 +918,7 @@ def encode_part(int inner_id, Block part not None, const uint8_t[::1] data, tupl
     if status != MEDROI_OK:
         Py_XDECREF(coded)
         check(status, &error)
-    resize_bytes(&coded, nbytes)
-    result = <bytes>coded
-    Py_XDECREF(coded)
-    return result
+    return shrunk(coded, nbytes)
 
 
 def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uint8_t[::1] out):
@@ -1072,7 +1079,7 @@ cdef class ValueMap:
     def to_bytes(self, Block block not None):
         cdef size_t nbytes = medroi_intmap_nbytes(&self.c, &block.c)
         cdef bytes coded = PyBytes_FromStringAndSize(NULL, nbytes)
-        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AS_STRING(coded))
+        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AsString(coded))
         return coded
 
     def apply(self, Block block not None, const uint8_t[::1] data, int32_t[::1] indices):
@@ -1178,10 +1185,7 @@ cdef class SymbolTables:
         if status != MEDROI_OK:
             Py_XDECREF(coded)
             check(status, &error)
-        resize_bytes(&coded, nbytes)
-        result = <bytes>coded
-        Py_XDECREF(coded)
-        return result
+        return shrunk(coded, nbytes)
 
     def decode(self, const uint8_t[::1] coded not None, const uint16_t[::1] rows not None,
                int32_t[::1] out not None):
@@ -1298,10 +1302,7 @@ cdef class Mixtures:
         if status != MEDROI_OK:
             Py_XDECREF(coded)
             check(status, &error)
-        resize_bytes(&coded, nbytes)
-        result = <bytes>coded
-        Py_XDECREF(coded)
-        return result
+        return shrunk(coded, nbytes)
 
     def decode(self, const uint8_t[::1] coded not None, int32_t[::1] out not None):
         """Decode one symbol per mixture from exactly these bytes."""
