@@ -10,7 +10,8 @@
 #define PART_VOXELS ((int64_t)1 << 21)
 #define HEAD_NBYTES 5 /* method, length of the range coder's bytes */
 
-enum { METHOD_DENSE = 0, METHOD_FAST = 1, METHOD_STORED = 2, METHOD_QUICK = 3 };
+/* The first byte of a part. Number 1 is not used. */
+enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3 };
 
 static int has_code(const medroi_block *block) {
     return memchr("biuf", block->kind, 4) != NULL && block->itemsize <= 8;
@@ -94,8 +95,8 @@ static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, co
     if (p->map.top > 0) {
         medroi_p3_load(&p->map, &p->v, data, p->voxels);
         medroi_p3_margins(&p->v, p->voxels);
-        medroi_status status = method == METHOD_QUICK ? medroi_p3_encode_quick(p, error)
-                                                      : medroi_p3_encode_dense(p, error);
+        medroi_status status = method == METHOD_FAST ? medroi_p3_encode_fast(p, error)
+                                                     : medroi_p3_encode_dense(p, error);
         if (status != MEDROI_OK)
             return status;
     }
@@ -122,8 +123,8 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     }
     status = medroi_p3_find_map(part, data, &p->map, error);
     if (status == MEDROI_OK) {
-        int quick = params[0] == 1.0 && p->map.top >> 31 == 0;
-        status = encode_part(p, part, data, quick ? METHOD_QUICK : METHOD_DENSE, dst, bits, nbytes,
+        int fast = params[0] == 1.0 && p->map.top >> 31 == 0;
+        status = encode_part(p, part, data, fast ? METHOD_FAST : METHOD_DENSE, dst, bits, nbytes,
                              error);
     }
     if (status == MEDROI_OK && *nbytes == 0)
@@ -140,9 +141,8 @@ static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medro
         return status;
     set_range(p);
     if (p->map.top > 0)
-        status = method == METHOD_QUICK  ? medroi_p3_decode_quick(p, error)
-                 : method == METHOD_FAST ? medroi_p3_decode_fast(p, error)
-                                         : medroi_p3_decode_dense(p, error);
+        status = method == METHOD_FAST ? medroi_p3_decode_fast(p, error)
+                                       : medroi_p3_decode_dense(p, error);
     if (status != MEDROI_OK)
         return status;
     medroi_p3_store(&p->map, &p->v, p->voxels, &p->get, dst);
@@ -161,8 +161,14 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
-    if (nbytes < HEAD_NBYTES || src[0] > METHOD_QUICK)
-        return medroi_p3_corrupt(error, "the method of a part is unknown");
+    if (nbytes > 0 && src[0] != METHOD_DENSE && src[0] != METHOD_FAST)
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "predict3d: a part has the unknown method %u, expected 0 (dense), "
+                           "2 (stored) or 3 (fast); the payload is damaged, or a later version "
+                           "of MedROI wrote it",
+                           (unsigned)src[0]);
+    if (nbytes < HEAD_NBYTES)
+        return medroi_p3_corrupt(error, "a part is cut off");
     size_t n_range = medroi_load32(src + 1), left = nbytes - HEAD_NBYTES;
     if (n_range > left)
         return medroi_p3_corrupt(error, "a part is cut off");

@@ -108,9 +108,8 @@ medroi_status medroi_p3_read_weights(medroi_p3_part *p, medroi_error *error);
 /* The methods; decoding gives MEDROI_CORRUPT_STREAM for values out of range. */
 medroi_status medroi_p3_encode_dense(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_decode_dense(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_encode_fast(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_decode_fast(medroi_p3_part *p, medroi_error *error);
-medroi_status medroi_p3_encode_quick(medroi_p3_part *p, medroi_error *error);
-medroi_status medroi_p3_decode_quick(medroi_p3_part *p, medroi_error *error);
 
 medroi_status medroi_p3_corrupt(medroi_error *error, const char *what);
 

@@ -1,5 +1,5 @@
-/* predict3d, quick method: the codes of a part, for the encoder. */
-#include "codecs/predict3d/quick.h"
+/* predict3d, fast method: the codes of a part, for the encoder. */
+#include "codecs/predict3d/fast.h"
 
 #define SMALLEST_GROUP 400 /* misses that are worth a code of their own */
 
