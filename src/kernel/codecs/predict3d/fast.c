@@ -1,4 +1,13 @@
-/* predict3d, fast method: what is known of a row before its voxels are. */
+/* predict3d, fast method: what is known of a row before its voxels are.
+ *
+ * The same 20 neighbours predict a voxel, but with one set of weights a kind of slice, and what the
+ * prediction misses by is coded with a prefix code instead of adaptive models. So everything that
+ * comes from other rows (most of the weighted sum, most of the errors that choose the code) is
+ * computed for a whole row at a time with vector instructions; only what the two voxels on the left
+ * add is computed one voxel after the other. The 32 contexts are sizes of the errors around, as in
+ * dense.c; their codes (fast_codes.c) are made for the part and travel in it. Runs of equal voxels
+ * amid equal ones are a number each, as in JPEG-LS (Weinberger, Seroussi, Sapiro 2000).
+ */
 #include "codecs/predict3d/fast.h"
 
 /* Whether every sum of weighted neighbours fits 32 bits, with room for rounding. */

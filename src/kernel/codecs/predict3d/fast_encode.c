@@ -1,5 +1,5 @@
 /* predict3d, fast method, encoder: all misses are found first, then the codes that suit them, then
- * everything is written. */
+ * everything is written. The idea of the method is in fast.c. */
 #include "codecs/predict3d/fast.h"
 
 #include <stdlib.h>
