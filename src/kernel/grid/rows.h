@@ -71,7 +71,6 @@ int medroi_element_is_float(medroi_element_type type);
 int medroi_element_is_signed(medroi_element_type type);
 /* The value of one element given as bits in native byte order. */
 medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits);
-float medroi_float_from_half(uint16_t half);
 double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value);
 
 /* Where rows come from: the caller's array as it is, or three planes of converted rows. */
