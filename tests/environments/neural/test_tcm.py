@@ -214,7 +214,11 @@ def test_other_threads_and_libraries_decode_the_same(
         subprocess.run(
             [sys.executable, "-c", textwrap.dedent(OTHER_PROCESS), *map(str, arguments)],
             check=True,
-            env={"MEDROI_WEIGHTS": str(small["tcm"]), "PYTHONPATH": ":".join(sys.path)},
+            env={
+                "MEDROI_WEIGHTS": str(small["tcm"]),
+                "MEDROI_TRUST": "tcm",
+                "PYTHONPATH": ":".join(sys.path),
+            },
         )
         assert np.array_equal(np.load(tmp_path / f"double-{threads}.npy"), written["double"])
         span = float(volume.max() - volume.min())
