@@ -7,13 +7,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 source scripts/newer_python.sh
 
 build_wheels() {
-    # From a source distribution, as a release is, and outside of this tree: the objects of a
-    # build with the libraries must not slip into one without them.
+    # From a source distribution, as a release is. Both wheels from one copy of it, so that the second
+    # compiles only what the absence of the libraries changes.
     rm -rf build/dist build/wheels
-    quiet .venv/bin/python -m build -q --sdist --outdir build/dist .
-    quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*.tar.gz
-    quiet env MEDROI_WITHOUT=z,zstd,openjp2 \
-        .venv/bin/pip wheel -q --no-deps -w build/wheels/standin build/dist/*.tar.gz
+    quiet .venv/bin/python -m build -q --sdist --no-isolation --outdir build/dist .
+    tar -xzf build/dist/*.tar.gz -C build/dist
+    quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*/
+    quiet env MEDROI_WITHOUT=z,zstd,openjp2 .venv/bin/pip wheel -q --no-deps --no-build-isolation \
+        -w build/wheels/standin build/dist/*/
 }
 
 # What runs in the environment with the newest libraries: all that stands between them and medroi.
@@ -31,15 +32,11 @@ run_environment() {
     if [ "$name" = standin ]; then
         wheels=build/wheels/standin
     elif [ "$name" = newest ]; then
+        # The wheel of the oldest Python: it promises to run on every later one.
         base="$newest_python"
-        wheels=build/wheels/newest
         tests="$NEWEST_TESTS"
     fi
     make_venv "$base" "$venv"
-    if [ "$name" = newest ]; then
-        rm -rf "$wheels"
-        quiet "$venv/bin/pip" wheel -q --no-deps -w "$wheels" build/dist/*.tar.gz
-    fi
     quiet "$venv/bin/pip" install -q --upgrade -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
     quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
     "$venv/bin/python" -m pytest -q $tests
@@ -68,8 +65,9 @@ quiet xargs -0 -a "$LOG_DIR/c-files" .venv/bin/clang-format --dry-run -Werror
 stage "kernel: no compiler warnings"
 bash scripts/check_warnings.sh
 
-stage "arrows: who may import whom"
+stage "layers: who may import and call whom"
 quiet .venv/bin/python scripts/check_imports.py
+quiet .venv/bin/python scripts/check_calls.py
 
 stage "fuzzers, ${FUZZ_SECONDS:-20} s"
 quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
