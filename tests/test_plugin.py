@@ -147,7 +147,7 @@ def test_a_reader_without_the_package_is_told_to_install_it(installed: Path) -> 
         assert said[name][0] == "InnerUnavailable"
         assert "'median' is of the package medroi-median" in said[name][1]
         assert "pip install medroi-median" in said[name][1]
-    assert said["unconfigured"][0] == "InnerUnavailable"
+    assert said["unconfigured"][0] == "UnknownInner"
     assert said["hdf5"][0] == "OSError"
     for name in ("unconfigured", "hdf5"):
         assert "has id 64, which is of a package other than medroi" in said[name][1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from medroi.errors import InnerUnavailable, InvalidArgument, UnsupportedVersion
+from medroi.errors import InnerUnavailable, InvalidArgument, UnknownInner, UnsupportedVersion
 from medroi.inner import registry
 from medroi.inner.base import Block, InnerCodec, NativeCodec
 from medroi.inner.registry import Entry
@@ -91,14 +91,16 @@ def by_id(codec_id: int) -> type[InnerCodec]:
     ------
     UnsupportedVersion
         For ids of ours that this version does not know.
+    UnknownInner
+        For ids of a package that is not installed.
     InnerUnavailable
-        For ids of a package that is not installed, or cannot be used.
+        For ids of a package that cannot be used.
     """
     entry = entry_of(codec_id)
     if entry is not None:
         return entry.load()
     if codec_id in registry.FREE_IDS:
-        raise InnerUnavailable(
+        raise UnknownInner(
             f"the stream's inner codec has id {codec_id}, which is of a package other than medroi; "
             "none that is installed here has it: install the package that the stream was written "
             "with (the array's configuration names it; `medroi codecs` lists those installed)"
