@@ -171,12 +171,8 @@ medroi_status medroi_decode_slab_into(const medroi_header *header, const medroi_
                                       void *data, medroi_error *error) {
     medroi_box slab_box = medroi_part_box(header, number);
     medroi_block block = medroi_block_of_box(header, &slab_box);
-    box_decoding d = {.header = header,
-                      .hosted = hosted,
-                      .box = box,
-                      .map = map,
-                      .payload = coded,
-                      .data = data};
+    box_decoding d = {
+        .header = header, .hosted = hosted, .box = box, .map = map, .payload = coded, .data = data};
     d.native = hosted == NULL ? medroi_find_inner(header->inner_id) : NULL;
     if (d.native == NULL && hosted == NULL) {
         return medroi_inner_is_absent(header, error);

@@ -64,11 +64,12 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
 
 /* --- box.c --- */
 /* Check the bytes of slab `number`, decode them, set what lies outside the mask to background, and
- * paste what `box` has of it into the box's memory (C order). `map` is that of the mask, or NULL. */
+ * paste what `box` has of it into the box's memory (C order). `map` is that of the mask, or NULL.
+ */
 medroi_status medroi_decode_slab_into(const medroi_header *header, const medroi_hosted *hosted,
                                       const void *map, uint64_t number, const uint8_t *coded,
-                                      size_t nbytes, uint32_t crc, const medroi_box *box, void *data,
-                                      medroi_error *error);
+                                      size_t nbytes, uint32_t crc, const medroi_box *box,
+                                      void *data, medroi_error *error);
 /* Copy what a box has of a slab (dense, coding order) into the box's memory (C order). */
 void medroi_paste_slab(const medroi_header *header, const medroi_box *slab_box, const void *slab,
                        const medroi_box *box, void *data);

@@ -159,4 +159,3 @@ done:
     free(region);
     return status;
 }
-

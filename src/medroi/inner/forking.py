@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging  # noqa: F401  its lock has to be registered first: see ForkSafeLock
 import os
 import threading
 
@@ -14,6 +15,11 @@ class ForkSafeLock:
     wait : bool
         Whether a fork waits until the lock is free, so that the child finds the library behind it
         at rest too. Only for locks under which no other of these locks is taken.
+
+    Notes
+    -----
+    A fork takes the locks in the reverse order of their registration. Libraries that are imported
+    under one of these locks take logging's lock, so that has to come after it.
     """
 
     def __init__(self, *, wait: bool) -> None:
