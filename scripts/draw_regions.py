@@ -16,7 +16,7 @@ import numpy as np
 from medroi import MedROI, inspect
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).parent.parent
 SCAN = ROOT / "examples" / "data" / "head_T1w.nii.gz"
