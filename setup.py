@@ -1,9 +1,13 @@
-"""Build the kernel as one Cython extension; pyproject.toml holds everything else."""
+"""Build the kernel once, and link it into the Python extension and the HDF5 plugin.
+
+pyproject.toml holds everything else.
+"""
 
 import glob
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -11,8 +15,26 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+# A build backend runs this file without its folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
+from kernel_objects import Compiler, compile_changed
+
+EXTENSION = "medroi._kernel"
 PLUGIN = "medroi.plugins.libh5medroi"
-KERNEL_SOURCES = sorted(str(path) for path in Path("src/kernel").rglob("*.c"))
+KERNEL = Path("src/kernel")
+FILTERS = Path("filters")
+
+ON_WINDOWS = sys.platform == "win32"
+# Contracted multiplications and additions would round differently from one machine to the next.
+COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread", "-fvisibility=hidden", "-g0"]
+LINK_ARGS = ["-pthread"]
+if ON_WINDOWS:
+    COMPILE_ARGS, LINK_ARGS = ["/std:c11", "/fp:precise"], []
+elif sys.platform == "linux":
+    LINK_ARGS.append("-Wl,-s")
+
+# One wheel serves every Python from 3.11 on; the free-threaded ones have no stable ABI yet.
+STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 # Libraries that add native inner codecs: macro, header, library. An absent one is left out.
 OPTIONAL_LIBRARIES = (
@@ -28,16 +50,6 @@ HEADER_FOLDERS = {
         "/opt/homebrew/include/openjpeg-*",
     )
 }
-
-HEADERS = sorted(
-    str(path) for folder in ("src/kernel", "filters") for path in Path(folder).rglob("*.h")
-)
-PLUGIN_SOURCES = sorted(str(path) for path in Path("filters").glob("*.c"))
-
-COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"]
-if sys.platform == "win32":
-    COMPILE_ARGS = []
-LINK_ARGS = [arg for arg in COMPILE_ARGS if arg == "-pthread"]
 
 
 def header_folders(library: str) -> list[str]:
@@ -55,8 +67,15 @@ def header_folders(library: str) -> list[str]:
     return sorted(path for pattern in HEADER_FOLDERS[library] for path in glob.glob(pattern))
 
 
-class BuildKernel(build_ext):
-    """Find out which optional libraries this machine has, then build."""
+def version_of(program: list[str]) -> str:
+    """What a compiler says of itself; its path, which has the version, where it says nothing."""
+    words = program[: next((i for i, w in enumerate(program) if w[0] in "-/" and i), None)]
+    asked = subprocess.run([*words, "--version"], capture_output=True, text=True)
+    return asked.stdout or str(words)
+
+
+class BuildMedroi(build_ext):
+    """Find out which optional libraries this machine has, and build."""
 
     def get_ext_filename(self, fullname: str) -> str:
         """The HDF5 plugin is no Python module: its name must be plain."""
@@ -68,20 +87,79 @@ class BuildKernel(build_ext):
         """The HDF5 plugin marks its own."""
         return [] if ext.name == PLUGIN else super().get_export_symbols(ext)
 
+    def build_extensions(self) -> None:
+        macros, folders, self.kernel_libraries = self._find_libraries()
+        # Objects stay here, whichever temporary folder the rest of the build goes through.
+        self.objects = Path(self.get_finalized_command("build").build_base, "objects")
+        kernel = self._compile("kernel", sorted(KERNEL.rglob("*.c")), KERNEL, macros, folders)
+        self.kernel_library = self._archive(kernel)
+        super().build_extensions()
+
     def build_extension(self, ext: Extension) -> None:
+        sources = [Path(source) for source in ext.sources]
+        folders = [*ext.include_dirs, *self.include_dirs]
+        name = ext.name.split(".")[-1]
+        objects = self._compile(name, sources, Path(), ext.define_macros, folders)
+        target = Path(self.get_ext_fullpath(ext.name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.compiler.link_shared_object(
+            [*objects, self.kernel_library],
+            str(target),
+            libraries=[*self.kernel_libraries, *self.get_libraries(ext)],
+            extra_postargs=LINK_ARGS,
+            export_symbols=self.get_export_symbols(ext),
+            build_temp=self.build_temp,
+            target_lang="c",
+        )
+
+    def copy_extensions_to_source(self) -> None:
+        # A file of an older build whose tag Python prefers would be imported in place of the new.
+        for file in Path("src/medroi").glob("_kernel.*.so"):
+            file.unlink()
+        super().copy_extensions_to_source()
+
+    def _compile(
+        self, name: str, sources: list[Path], root: Path, macros: list, folders: list[str]
+    ) -> list[str]:
+        is_msvc = self.compiler.compiler_type == "msvc"
+        if is_msvc and not self.compiler.initialized:
+            self.compiler.initialize()
+        program = (
+            [self.compiler.cc, *self.compiler.compile_options]
+            if is_msvc
+            else list(self.compiler.compiler_so)
+        )
+        defined = [f"-D{macro}={value}" for macro, value in macros]
+        included = [f"-I{folder}" for folder in [KERNEL, *folders]]
+        compiler = Compiler(
+            command=(*program, *COMPILE_ARGS, *defined, *included),
+            identity=version_of(program),
+            run=self.compiler.spawn,
+            is_msvc=is_msvc,
+        )
+        jobs = self.parallel or os.cpu_count() or 1
+        return [str(file) for file in compile_changed(
+            compiler, sources, root, self.objects / name, jobs)]
+
+    def _archive(self, objects: list[str]) -> str:
+        """The static library of the kernel, without what an older one had."""
+        library = Path(self.compiler.library_filename("medroi", output_dir=str(self.objects)))
+        library.unlink(missing_ok=True)
+        self.compiler.create_static_lib(objects, "medroi", output_dir=str(self.objects))
+        return str(library)
+
+    def _find_libraries(self) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+        """Macros, folders of headers, and names of the libraries that are here and wanted."""
+        macros, folders, libraries = [], [], []
         for macro, header, library in OPTIONAL_LIBRARIES:
             if library in os.environ.get("MEDROI_WITHOUT", "").split(","):
                 continue
-            folders = header_folders(library)
-            if self._links(header, library, folders):
-                ext.define_macros.append((macro, "1"))
-                ext.libraries.append(library)
-                ext.include_dirs.extend(folders)
-        shared = self.build_temp
-        # Both extensions compile the kernel: each into a folder of its own.
-        self.build_temp = os.path.join(shared, ext.name)
-        super().build_extension(ext)
-        self.build_temp = shared
+            own = header_folders(library)
+            if self._links(header, library, own):
+                macros.append((macro, "1"))
+                folders.extend(own)
+                libraries.append(library)
+        return macros, folders, libraries
 
     def _links(self, header: str, library: str, folders: list[str]) -> bool:
         with tempfile.TemporaryDirectory() as folder:
@@ -97,35 +175,28 @@ class BuildKernel(build_ext):
         return True
 
 
-# The HDF5 plugin finds its libhdf5 through dlfcn.h.
-PLUGIN_EXTENSIONS = [
+extensions = cythonize(
     Extension(
-        PLUGIN,
-        [*PLUGIN_SOURCES, *KERNEL_SOURCES],
-        include_dirs=["src/kernel", "filters"],
-        extra_compile_args=[*COMPILE_ARGS, "-fvisibility=hidden"],
-        depends=HEADERS,
-        libraries=["m"],
-        extra_link_args=LINK_ARGS,
+        EXTENSION,
+        ["src/medroi/_kernel.pyx"],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
+        py_limited_api=STABLE_ABI,
+    ),
+    compiler_directives={"language_level": "3"},
+)
+# The HDF5 plugin finds its libhdf5 through dlfcn.h.
+if not ON_WINDOWS:
+    extensions.append(
+        Extension(
+            PLUGIN,
+            sorted(str(file) for file in FILTERS.glob("*.c")),
+            include_dirs=[str(FILTERS)],
+            libraries=["m"],
+        )
     )
-]
-if sys.platform == "win32":
-    PLUGIN_EXTENSIONS = []
 
 setup(
-    cmdclass={"build_ext": BuildKernel},
-    ext_modules=[
-        *cythonize(
-            Extension(
-                "medroi._kernel",
-                ["src/medroi/_kernel.pyx", *KERNEL_SOURCES],
-                include_dirs=["src/kernel"],
-                depends=HEADERS,
-                extra_compile_args=COMPILE_ARGS,
-                extra_link_args=LINK_ARGS,
-            ),
-            compiler_directives={"language_level": "3"},
-        ),
-        *PLUGIN_EXTENSIONS,
-    ],
+    cmdclass={"build_ext": BuildMedroi},
+    ext_modules=extensions,
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

@@ -26,6 +26,7 @@ LAYERS = {
     "metrics": 3,
     "verify": 4,
     "training": 4,
+    "hosting": 4,
     "codec": 5,
     "fit": 5,
     "settings": 6,
@@ -78,14 +79,15 @@ PUBLIC = {
 
 # Folders of the kernel, and those whose headers each may include beside its own.
 KERNEL_FOLDERS = {
-    "base": set[str](),
+    "base": {"include"},
     "entropy": {"base"},
     "grid": {"base"},
     "mask": {"base", "entropy", "grid"},
     "region": {"base", "grid", "mask"},
     "stream": {"base", "mask"},
     "codecs": {"base", "entropy"},
-    "engine": {"base", "mask", "region", "stream", "codecs"},
+    "include": set[str](),
+    "engine": {"base", "grid", "mask", "region", "stream", "codecs"},
 }
 # Inner codecs know what codecs share, in `codecs` itself and in these folders, and no other codec.
 SHARED_BY_CODECS = {"codecs", "codecs/valuemap"}

@@ -17,10 +17,16 @@ SUPPORT = [
     str(KERNEL / f"{name}.c")
     for name in (
         "base/block",
+        "base/elements",
         "base/error",
+        "base/short_integers",
+        "codecs/deflate",
         "codecs/inner",
+        "codecs/jpeg2000/jpeg2000",
         "codecs/parts",
         "codecs/raw",
+        "codecs/valuemap/distinct",
+        "codecs/zstd",
         "entropy/prefix_code",
     )
 ]

@@ -1,6 +1,6 @@
 /* Run a script of symbols through range_coder.h, for tests. A script is rows of
  * {what, model, value}: 0 bit, 1 token, 2 number, 3 raw of `model` bits, 4 magnitude with k. */
-#include "magnitudes.h"
+#include "entropy/magnitudes.h"
 
 #define MODELS 8
 

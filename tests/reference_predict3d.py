@@ -16,7 +16,7 @@ FAR = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
 def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Decode one part."""
     wanted = np.dtype(dtype)
-    need(len(coded) > 0 and coded[0] <= 3, "method")
+    need(len(coded) > 0 and coded[0] in (0, 2, 3), "method")
     if coded[0] == 2:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)
@@ -40,7 +40,7 @@ class Part:
         self.read_map()
         if self.top > 0:
             self.read_weights()
-            {0: self.decode_dense, 1: self.decode_fast, 3: self.decode_quick}[method]()
+            {0: self.decode_dense, 3: self.decode_fast}[method]()
         codes = [self.code_of(v) for v in self.in_order()]
         self.d.finish()
         bits = np.array([self.element_bits(c) for c in codes], np.uint64)
@@ -198,12 +198,6 @@ class Part:
             zeros += 1
         return zeros << k | self.d.raw(k) if zeros < 20 else self.d.raw(48)
 
-    def decode_fast(self) -> None:
-        self.run, self.typical = 0, 256
-        for at in np.ndindex(self.depth, self.height, self.width):
-            self.fast_voxel(*at)
-        need(self.run <= 1, "run")
-
     def in_run(self, z: int, y: int, x: int) -> bool:
         """Steps 1 and 2."""
         kind, t, e = self.kind(z), self.taps(z, y, x), self.errors
@@ -219,32 +213,21 @@ class Part:
         self.run = 0
         return False
 
-    def fast_voxel(self, z: int, y: int, x: int) -> None:
-        if self.in_run(z, y, x):
-            return
-        kind, e = self.kind(z), self.errors
-        s = e[z, y, x - 1] + e[z, y - 1, x] + e[z, y - 1, x + 1]
-        s += e[z - 1, y, x] if kind else e[z, y - 1, x - 1]
-        u = self.rice(0 if s < 6 else length_of(5 * s) - 5)
-        self.place(z, y, x, self.weighted(kind, 0, self.taps(z, y, x)[:11]), u)
-
     def place(self, z: int, y: int, x: int, total: int, u: int) -> None:
-        """Steps 3 and 4, but for u."""
+        """Step 5, and of step 3 what follows the sum."""
         near = min(max((total + 2048) >> 12, self.low), self.high)
         m = (u + 1) >> 1 if u & 1 else -((u + 1) >> 1)
         value = near + m if total >= 4096 * near else near - m
         need(self.low <= value <= self.high, "voxel range")
         self.voxels[z, y, x], self.errors[z, y, x] = value, min(1 << 26, u)
 
-    # ---- 7.7
-
-    def decode_quick(self) -> None:
-        need(self.top < 1 << 31, "quick top")
+    def decode_fast(self) -> None:
+        need(self.top < 1 << 31, "fast top")
         self.read_codes()
         self.run, self.typical = 0, 256
         for at in np.ndindex(self.depth, self.height, self.width):
             if not self.in_run(*at):
-                self.quick_voxel(*at)
+                self.fast_voxel(*at)
         need(self.run <= 1, "run")
 
     def read_codes(self) -> None:
@@ -269,7 +252,7 @@ class Part:
                 code, last = code + 1, bits
             self.codes.append(words)
 
-    def quick_voxel(self, z: int, y: int, x: int) -> None:
+    def fast_voxel(self, z: int, y: int, x: int) -> None:
         kind, e, word = self.kind(z), self.errors, ""
         s = 2 * e[z, y, x - 1] + 2 * e[z, y - 1, x] + e[z, y - 1, x - 1] + e[z, y - 1, x + 1]
         s += 2 * e[z - 1, y, x] if kind else e[z, y, x - 2] + e[z, y - 2, x]

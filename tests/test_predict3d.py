@@ -117,6 +117,17 @@ def test_any_bytes_are_survived(coded: bytes) -> None:
     assert out.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("method", [1, 4, 255])
+def test_an_unknown_method_is_refused_by_its_number(method: int) -> None:
+    array = part("<i2", (3, 5, 6))
+    coded = bytes([method]) + through(array, "fast")[0][1:]
+    expected = f"unknown method {method}, expected 0 .dense., 2 .stored. or 3 .fast."
+    with pytest.raises(errors.CorruptStream, match=expected):
+        Predict3D.decode(memoryview(coded), np.empty_like(array))
+    with pytest.raises(RefusedError, match="method"):
+        reference_predict3d.decode(coded, array.shape, "<i2")
+
+
 def test_all_builds_write_and_read_the_same_bytes(coder_builds: list[CDLL]) -> None:
     arrays_here = [part("<i2", (9, 20, 21)), part("<f4", (8, 9, 10)) / 3, part(">u2", (30, 40))]
     made = [Coder(library, "predict3d") for library in coder_builds]

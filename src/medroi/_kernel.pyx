@@ -1,19 +1,22 @@
 # cython: boundscheck=False, wraparound=False, freethreading_compatible=True
 """Buffers in, status to exception, the GIL released: the only file that knows C."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.ref cimport Py_XDECREF, PyObject
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
+
+from io import BytesIO
 
 from medroi import errors
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
-    char *bytes_memory "PyBytes_AS_STRING"(PyObject *)
-    int resize_bytes "_PyBytes_Resize"(PyObject **, Py_ssize_t) except -1
+    char *bytes_memory "PyBytes_AsString"(PyObject *) except NULL
 
 cdef extern from * nogil:
     """
@@ -136,7 +139,7 @@ cdef extern from "base/kernel.h" nogil:
                                      const medroi_region_options *, void *, medroi_region *,
                                      medroi_error *)
     size_t medroi_background_scratch_nbytes(const medroi_layout *)
-    medroi_status medroi_find_mask(const medroi_layout *, const void *,
+    medroi_status medroi_mask_of_tissue(const medroi_layout *, const void *,
                                    const medroi_region_options *, void *, uint8_t *,
                                    medroi_error *)
     size_t medroi_mask_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
@@ -161,15 +164,75 @@ cdef extern from "base/kernel.h" nogil:
     medroi_status medroi_read_hull_map(const medroi_header *, void *, medroi_error *)
     void medroi_apply_hull(const medroi_header *, const void *, const medroi_box *, void *)
     const medroi_inner *medroi_find_inner(uint16_t)
-    medroi_status medroi_encode_bound(const medroi_header *, const double *, uint32_t, size_t *,
-                                      size_t *, medroi_error *)
-    medroi_status medroi_encode(medroi_header *, const void *, const double *, uint32_t, void *,
-                                uint8_t *, size_t, size_t *, medroi_error *)
     medroi_status medroi_check_payload(const medroi_header *, const uint8_t *, size_t,
                                        medroi_error *)
+    ctypedef struct medroi_settings:
+        medroi_region_options region
+        uint8_t auto_background
+    ctypedef struct medroi_output:
+        uint8_t *data
+        size_t nbytes
+        size_t capacity
+        void *(*reserve)(void *, size_t) noexcept nogil
+        void *user
+    ctypedef struct medroi_codec:
+        uint16_t id
+        const char *name
+        void (*release)(void *, void *) noexcept nogil
+        medroi_status (*check)(void *, const void *, const medroi_block *, medroi_error *) noexcept nogil
+        int64_t (*slab_extent)(void *, const void *, const medroi_block *) noexcept nogil
+        medroi_status (*plan)(void *, const void *, const medroi_block *, const void *, void **,
+                              medroi_error *) noexcept nogil
+        medroi_status (*encode)(void *, const void *, const medroi_block *, const void *, uint8_t **,
+                                size_t *, medroi_error *) noexcept nogil
+        medroi_status (*decode)(void *, const medroi_block *, const uint8_t *, size_t, void *,
+                                medroi_error *) noexcept nogil
+    ctypedef struct medroi_option:
+        const char *name
+        const char *fallback
+        const char *limits
+        const char *help
+    const medroi_option *medroi_options(size_t *)
+    const char *medroi_version()
+    void *medroi_allocate(size_t)
+    medroi_status medroi_fail(medroi_error *, medroi_status, const char *, ...)
+
+cdef extern from "engine/engine.h" nogil:
+    ctypedef struct medroi_json:
+        pass
+    ctypedef struct medroi_hosted:
+        medroi_codec codec
+        void *user
+    ctypedef struct medroi_coder:
+        uint16_t id
+        const medroi_inner *native
+        double params[6]
+        const medroi_hosted *hosted
+        void *settings
+    ctypedef struct medroi_config:
+        medroi_coder coder
+    void medroi_config_init(medroi_config *)
+    medroi_status medroi_json_read(const char *, medroi_json *, medroi_error *)
+    medroi_status medroi_config_read(const medroi_json *, medroi_config *, medroi_json *,
+                                     medroi_error *)
+    medroi_status medroi_resolve(const medroi_config *, const uint64_t *, medroi_layout *,
+                                 medroi_settings *, medroi_error *)
+    int medroi_choose_background(const medroi_settings *, const medroi_layout *, const void *, void *,
+                                 medroi_region_options *)
+    const char *medroi_reason_text(int)
+    medroi_status medroi_encode_array(const medroi_settings *, const medroi_coder *,
+                                      const medroi_layout *, const char *, const void *, uint32_t,
+                                      medroi_output *, medroi_error *)
+    medroi_status medroi_decode_stream(const medroi_header *, const uint8_t *, size_t,
+                                       const medroi_hosted *, uint32_t, void *, void *,
+                                       medroi_error *)
+    medroi_status medroi_fit_region(const medroi_settings *, const medroi_layout *, const void *,
+                                    const int64_t *, uint64_t *, double *, int *, medroi_error *)
+    medroi_status medroi_decode_slab_into(const medroi_header *, const medroi_hosted *, const void *,
+                                          uint64_t, const uint8_t *, size_t, uint32_t,
+                                          const medroi_box *, void *, medroi_error *)
     size_t medroi_decode_scratch_nbytes(const medroi_header *, uint32_t)
-    medroi_status medroi_decode(const medroi_header *, const uint8_t *, size_t, uint32_t, void *,
-                                void *, medroi_error *)
+    medroi_status medroi_check_table(const medroi_header *, const uint8_t *, size_t, medroi_error *)
 
 FIXED_HEADER_NBYTES = MEDROI_FIXED_HEADER_NBYTES
 FORMAT_VERSION = MEDROI_FORMAT_VERSION
@@ -188,7 +251,8 @@ _ERRORS = {
 
 cdef int check(medroi_status status, const medroi_error *error) except -1:
     if status != MEDROI_OK:
-        raise _ERRORS.get(status, errors.MedROIError)(error.text.decode("utf-8", "replace"))
+        raise _ERRORS.get(status, errors.MedROIError)(
+            (<const char *>error.text).decode("utf-8", "replace"))
     return 0
 
 
@@ -197,6 +261,17 @@ cdef void *allocate(size_t nbytes) except NULL:
     if memory == NULL:
         raise MemoryError(f"no memory for {nbytes} bytes of working space")
     return memory
+
+
+cdef bytes shrunk(PyObject *coded, size_t nbytes):
+    """The first bytes of a new object, whose only reference the caller gives away.
+
+    A BytesIO that alone refers to its bytes shortens them in place. No function of the stable ABI does.
+    """
+    stream = BytesIO(<bytes>coded)
+    Py_XDECREF(coded)
+    stream.truncate(nbytes)
+    return stream.getvalue()
 
 
 cdef const uint8_t *start_of(const uint8_t[::1] data) noexcept:
@@ -266,61 +341,282 @@ cdef tuple from_box(const medroi_box *box, int ndim):
     return tuple((box.start[i], box.stop[i]) for i in range(ndim))
 
 
-def find_region(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
-                bint dark, int roi, int64_t padding, double max_miss_rate, uint64_t background,
-                uint32_t threads=1, bint largest_only=False, bint complete=False):
-    """(box, threshold, miss_rate, n_tissue, n_missed, reason, side data, hull's map)."""
-    cdef medroi_region_options options
-    cdef medroi_region region
-    cdef medroi_error error
-    cdef medroi_status status
-    cdef const uint8_t *start = start_of(data)
-    cdef void *scratch
-    options.threshold_rule = rule
-    options.threshold = threshold
-    options.dark = dark
-    options.roi = roi
-    options.padding = padding
-    options.max_miss_rate = max_miss_rate
-    options.background = background
-    options.n_threads = threads
-    options.largest_only = largest_only
-    options.complete = complete
-    scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &options))
-    with nogil:
-        status = medroi_find_region(&layout.c, start, &options, scratch, &region, &error)
-    try:
+VERSION = medroi_version().decode()
+
+
+def options():
+    """Every option of a configuration: (name, default as JSON, limits, help)."""
+    cdef size_t n = 0
+    cdef const medroi_option *table = medroi_options(&n)
+    return [(table[i].name.decode(), table[i].fallback.decode(), table[i].limits.decode(),
+             table[i].help.decode()) for i in range(n)]
+
+
+cdef class Config:
+    """A configuration: its options as JSON, and its inner codec.
+
+    The inner codec is one of the kernel's, by id and parameters, or any object of Python's, which
+    then goes through a `Hosting`.
+    """
+
+    cdef medroi_config c
+    cdef readonly str options
+    cdef readonly object inner
+
+    def __init__(self, str options not None, int inner_id=0, tuple params=None, inner=None):
+        cdef medroi_error error
+        cdef medroi_json object_, unused
+        cdef bytes text = options.encode()
+        self.options, self.inner = options, inner
+        medroi_config_init(&self.c)
+        check(medroi_json_read(text, &object_, &error), &error)
+        check(medroi_config_read(&object_, &self.c, &unused, &error), &error)
+        self.c.coder.id = inner_id
+        if params is not None:
+            self.c.coder.native = find_inner(inner_id)
+            read_params(params, self.c.coder.params)
+        self.c.coder.settings = <void *>inner
+
+    cdef medroi_settings resolve(self, Layout layout, object fill) except *:
+        """Settings for arrays of this layout, whose axes it sets; `fill` is an element's bits."""
+        cdef medroi_settings settings
+        cdef medroi_error error
+        cdef uint64_t bits = 0 if fill is None else fill
+        check(medroi_resolve(&self.c, NULL if fill is None else &bits, &layout.c, &settings, &error),
+              &error)
+        return settings
+
+    def check(self, Layout layout not None):
+        """Refuse arrays that cannot be served, whatever their voxels."""
+        self.resolve(layout, None)
+
+    def background(self, Layout layout not None, const uint8_t[::1] data, fill=None):
+        """(bits of the background for one array, whether it could be told)."""
+        cdef medroi_settings settings = self.resolve(layout, fill)
+        cdef medroi_region_options chosen = settings.region
+        cdef const uint8_t *start = start_of(data)
+        cdef int known
+        cdef void *scratch
+        if not settings.auto_background:
+            return chosen.background, True
+        scratch = allocate(medroi_background_scratch_nbytes(&layout.c))
+        with nogil:
+            known = medroi_choose_background(&settings, &layout.c, start, scratch, &chosen)
+            free(scratch)
+        return chosen.background, bool(known)
+
+    def find_region(self, Layout layout not None, const uint8_t[::1] data, background=None,
+                    uint32_t threads=1, bint complete=False):
+        """(box, threshold, miss_rate, n_tissue, n_missed, note, side data, mask's map, background)
+        of one array; `background` holds bits that take the place of the configured one."""
+        cdef medroi_settings settings = self.resolve(layout, None)
+        cdef medroi_region_options chosen = settings.region
+        cdef medroi_region region
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef void *scratch
+        note = ""
+        if background is not None:
+            chosen.background = background
+        elif settings.auto_background:
+            chosen.background, known = self.background(layout, data)
+            if not known:
+                chosen.threshold_rule = 0
+                note = medroi_reason_text(6).decode()
+        chosen.n_threads = threads
+        chosen.complete = complete
+        scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &chosen))
+        with nogil:
+            status = medroi_find_region(&layout.c, start, &chosen, scratch, &region, &error)
+        try:
+            check(status, &error)
+            return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
+                    region.n_tissue, region.n_missed,
+                    note or medroi_reason_text(region.reason).decode(),
+                    b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
+                    (<const char *>region.hull_map)[:region.hull_map_nbytes], chosen.background)
+        finally:
+            free(scratch)
+
+    def find_mask(self, Layout layout not None, const uint8_t[::1] data, uint64_t background,
+                  uint8_t[::1] mask):
+        """Fill `mask`, a byte for each voxel of the volume, with the outline of the tissue."""
+        cdef medroi_settings settings = self.resolve(layout, None)
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef uint8_t *target = &mask[0] if mask.shape[0] > 0 else NULL
+        cdef void *scratch
+        settings.region.background = background
+        scratch = allocate(medroi_mask_scratch_nbytes(&layout.c, &settings.region))
+        with nogil:
+            status = medroi_mask_of_tissue(&layout.c, start, &settings.region, scratch, target,
+                                           &error)
+            free(scratch)
         check(status, &error)
-        return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
-                region.n_tissue, region.n_missed, region.reason,
-                b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
-                (<const char *>region.hull_map)[:region.hull_map_nbytes])
-    finally:
-        free(scratch)
+
+    def fit(self, Layout layout not None, const uint8_t[::1] data, chunks):
+        """(threshold or NaN, bits of the background, note) for chunks of a whole array."""
+        cdef medroi_settings settings = self.resolve(layout, None)
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef int64_t shape[8]
+        cdef uint64_t background = 0
+        cdef double threshold = 0
+        cdef int reason = 0
+        for i in range(layout.c.ndim):
+            shape[i] = chunks[i]
+        with nogil:
+            status = medroi_fit_region(&settings, &layout.c, start, shape, &background, &threshold,
+                                       &reason, &error)
+        check(status, &error)
+        return threshold, background, medroi_reason_text(reason).decode()
+
+    def encode(self, Layout layout not None, const uint8_t[::1] data, hosting, str dtype=None,
+               uint32_t threads=1, fill=None):
+        """One stream. `dtype` is the text of a date's element type."""
+        cdef medroi_settings settings = self.resolve(layout, fill)
+        cdef medroi_coder coder = self.c.coder
+        cdef medroi_hosted hosted
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef medroi_output stream
+        cdef const uint8_t *start = start_of(data)
+        cdef bytes text = None if dtype is None else dtype.encode()
+        cdef const char *c_text = NULL if text is None else <const char *>text
+        cdef PyObject *holder = NULL
+        memset(&stream, 0, sizeof(stream))
+        stream.reserve = reserve_bytes
+        stream.user = &holder
+        if coder.native == NULL:
+            hosted.codec = hosted_codec(coder.id)
+            hosted.user = <void *>hosting
+            coder.hosted = &hosted
+        with nogil:
+            status = medroi_encode_array(&settings, &coder, &layout.c, c_text, start, threads,
+                                         &stream, &error)
+        if status != MEDROI_OK or (hosting is not None and hosting.problems):
+            Py_XDECREF(holder)
+            raise_hosted(hosting, &error)
+        return shrunk(holder, stream.nbytes)
+
+    def __reduce__(self):
+        params = None
+        if self.c.coder.native != NULL:
+            params = tuple(self.c.coder.params[i] for i in range(MEDROI_MAX_PARAMS))
+        return Config, (self.options, self.c.coder.id, params, self.inner)
 
 
-def find_mask(Layout layout not None, const uint8_t[::1] data, int rule, double threshold,
-              bint dark, double max_miss_rate, uint64_t background, bint largest_only,
-              uint8_t[::1] mask):
-    """Fill `mask`, a byte for each voxel of the volume, with the outline of the tissue."""
-    cdef medroi_region_options options
-    cdef medroi_error error
-    cdef medroi_status status
-    cdef const uint8_t *start = start_of(data)
-    cdef uint8_t *target = &mask[0] if mask.shape[0] > 0 else NULL
-    cdef void *scratch
-    memset(&options, 0, sizeof(options))
-    options.threshold_rule = rule
-    options.threshold = threshold
-    options.dark = dark
-    options.max_miss_rate = max_miss_rate
-    options.background = background
-    options.largest_only = largest_only
-    scratch = allocate(medroi_mask_scratch_nbytes(&layout.c, &options))
-    with nogil:
-        status = medroi_find_mask(&layout.c, start, &options, scratch, target, &error)
-        free(scratch)
-    check(status, &error)
+cdef void *reserve_bytes(void *user, size_t capacity) noexcept with gil:
+    """Memory for a stream that becomes Python's without a copy."""
+    cdef PyObject **holder = <PyObject **>user
+    try:
+        holder[0] = new_bytes(NULL, capacity)
+    except BaseException:
+        return NULL
+    medroi_expect_large(bytes_memory(holder[0]), capacity)
+    return bytes_memory(holder[0])
+
+
+cdef medroi_codec hosted_codec(int inner_id):
+    cdef medroi_codec codec
+    memset(&codec, 0, sizeof(codec))
+    codec.id = inner_id
+    codec.release = hosted_release
+    codec.check = hosted_check
+    codec.slab_extent = hosted_extent
+    codec.plan = hosted_plan
+    codec.encode = hosted_encode
+    codec.decode = hosted_decode
+    return codec
+
+
+cdef tuple shape_of(const medroi_block *block):
+    return tuple(block.shape[i] for i in range(block.ndim))
+
+
+cdef medroi_status hosted_failed(object hosting, object problem, medroi_error *error):
+    """What a callback raised: kept for the caller, its text in the kernel's error."""
+    hosting.problems.append(problem)
+    text = str(problem).encode("utf-8", "replace")
+    return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%.319s", <const char *>text)
+
+
+cdef int raise_hosted(object hosting, const medroi_error *error) except -1:
+    """Raise what a callback raised, or what the kernel found."""
+    if hosting is not None:
+        for problem in hosting.problems:
+            if str(problem).encode("utf-8", "replace")[:319] == error.text:
+                raise problem
+        if hosting.problems:
+            raise hosting.problems[0]
+    check(error.status, error)
+    return 0
+
+
+cdef void hosted_release(void *user, void *settings) noexcept with gil:
+    Py_XDECREF(<PyObject *>settings)
+
+
+cdef medroi_status hosted_check(void *user, const void *settings, const medroi_block *region,
+                                medroi_error *error) noexcept with gil:
+    try:
+        (<object>user).check(<object>settings, shape_of(region))
+    except BaseException as problem:
+        return hosted_failed(<object>user, problem, error)
+    return MEDROI_OK
+
+
+cdef int64_t hosted_extent(void *user, const void *settings, const medroi_block *region) noexcept with gil:
+    try:
+        return (<object>user).slab_extent(<object>settings, shape_of(region))
+    except BaseException as problem:
+        (<object>user).problems.append(problem)
+        return region.shape[0]
+
+
+cdef medroi_status hosted_plan(void *user, const void *settings, const medroi_block *region,
+                               const void *data, void **planned, medroi_error *error) noexcept with gil:
+    try:
+        memory = PyMemoryView_FromMemory(<char *>data, medroi_block_nbytes(region), PyBUF_READ)
+        found = (<object>user).plan(<object>settings, shape_of(region), memory)
+        Py_INCREF(found)
+        planned[0] = <void *>found
+    except BaseException as problem:
+        return hosted_failed(<object>user, problem, error)
+    return MEDROI_OK
+
+
+cdef medroi_status hosted_encode(void *user, const void *settings, const medroi_block *slab,
+                                 const void *data, uint8_t **coded, size_t *nbytes,
+                                 medroi_error *error) noexcept with gil:
+    cdef const uint8_t[::1] view
+    try:
+        memory = PyMemoryView_FromMemory(<char *>data, medroi_block_nbytes(slab), PyBUF_READ)
+        found = (<object>user).encode(<object>settings, shape_of(slab), memory)
+        view = found
+        coded[0] = <uint8_t *>medroi_allocate(view.shape[0])
+        if coded[0] == NULL:
+            raise MemoryError(f"no memory for {view.shape[0]} bytes")
+        nbytes[0] = view.shape[0]
+        if view.shape[0] > 0:
+            memcpy(coded[0], &view[0], view.shape[0])
+    except BaseException as problem:
+        return hosted_failed(<object>user, problem, error)
+    return MEDROI_OK
+
+
+cdef medroi_status hosted_decode(void *user, const medroi_block *slab, const uint8_t *src,
+                                 size_t nbytes, void *dst, medroi_error *error) noexcept with gil:
+    try:
+        coded = PyMemoryView_FromMemory(<char *>src, nbytes, PyBUF_READ)
+        memory = PyMemoryView_FromMemory(<char *>dst, medroi_block_nbytes(slab), PyBUF_WRITE)
+        (<object>user).decode(shape_of(slab), coded, memory)
+    except BaseException as problem:
+        return hosted_failed(<object>user, problem, error)
+    return MEDROI_OK
 
 
 def find_background(Layout layout not None, const uint8_t[::1] data, bint dark):
@@ -363,7 +659,7 @@ cdef class Header:
         self._keep(side)
         if hull_map:  # the memory of bytes is aligned to 8
             self.hull_map = hull_map
-            self.c.hull_map = PyBytes_AS_STRING(hull_map)
+            self.c.hull_map = PyBytes_AsString(hull_map)
         return self
 
     @staticmethod
@@ -378,7 +674,7 @@ cdef class Header:
 
     cdef _keep(self, bytes side):
         self.side = side
-        self.c.side = <const uint8_t *>PyBytes_AS_STRING(side)
+        self.c.side = <const uint8_t *>PyBytes_AsString(side)
         self.c.side_nbytes = len(side)
         self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
 
@@ -391,7 +687,7 @@ cdef class Header:
     def to_bytes(self):
         cdef medroi_error error
         cdef bytes preamble = PyBytes_FromStringAndSize(NULL, self.preamble_nbytes)
-        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AS_STRING(preamble), &error),
+        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AsString(preamble), &error),
               &error)
         return preamble
 
@@ -416,12 +712,12 @@ cdef class Header:
             return NULL
         if self.hull_map is None:
             hull_map = PyBytes_FromStringAndSize(NULL, nbytes)
-            memory = PyBytes_AS_STRING(hull_map)
+            memory = PyBytes_AsString(hull_map)
             with nogil:
                 status = medroi_read_hull_map(&self.c, memory, &error)
             check(status, &error)
             self.hull_map = hull_map
-        return PyBytes_AS_STRING(self.hull_map)
+        return PyBytes_AsString(self.hull_map)
 
     def apply_hull_to_array(self, uint8_t[::1] data):
         """Set what lies outside the hull to background in the memory of a whole array."""
@@ -622,10 +918,7 @@ def encode_part(int inner_id, Block part not None, const uint8_t[::1] data, tupl
     if status != MEDROI_OK:
         Py_XDECREF(coded)
         check(status, &error)
-    resize_bytes(&coded, nbytes)
-    result = <bytes>coded
-    Py_XDECREF(coded)
-    return result
+    return shrunk(coded, nbytes)
 
 
 def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uint8_t[::1] out):
@@ -649,57 +942,62 @@ def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uin
     check(status, &error)
 
 
-def encode(Header header not None, const uint8_t[::1] data, tuple params, uint32_t threads=1):
-    """One stream, coded by the native inner codec that the header names."""
-    cdef medroi_error error
-    cdef medroi_status status
-    cdef double c_params[MEDROI_MAX_PARAMS]
-    cdef size_t capacity = 0, scratch_nbytes = 0, nbytes = 0
-    cdef const uint8_t *start = start_of(data)
-    cdef PyObject *stream
-    cdef uint8_t *dst
-    cdef void *scratch
-    read_params(params, c_params)
-    check(medroi_encode_bound(&header.c, c_params, threads, &capacity, &scratch_nbytes, &error), &error)
-    scratch = allocate(scratch_nbytes)
-    try:
-        stream = new_bytes(NULL, capacity)
-        dst = <uint8_t *>bytes_memory(stream)
-        medroi_expect_large(dst, capacity)
-        with nogil:
-            status = medroi_encode(&header.c, start, c_params, threads, scratch, dst, capacity,
-                                   &nbytes, &error)
-        if status != MEDROI_OK:
-            Py_XDECREF(stream)
-            check(status, &error)
-        resize_bytes(&stream, nbytes)
-    finally:
-        free(scratch)
-    result = <bytes>stream
-    Py_XDECREF(stream)
-    return result
-
-
 def check_payload(Header header not None, const uint8_t[::1] payload):
     """Check a payload's length and part table against the header."""
     cdef medroi_error error
     check(medroi_check_payload(&header.c, start_of(payload), payload.shape[0], &error), &error)
 
 
-def decode(Header header not None, const uint8_t[::1] payload, uint8_t[::1] out,
+def check_table(Header header not None, const uint8_t[::1] table):
+    """Check a part table against the header."""
+    cdef medroi_error error
+    check(medroi_check_table(&header.c, start_of(table), table.shape[0], &error), &error)
+
+
+def decode(Header header not None, const uint8_t[::1] payload, uint8_t[::1] out, hosting=None,
            uint32_t threads=1):
-    """Decode a payload of a native inner codec into the memory of the whole array."""
+    """Decode a payload into the memory of the whole array; by `hosting` where it is given."""
     cdef medroi_error error
     cdef medroi_status status
+    cdef medroi_hosted hosted
+    cdef const medroi_hosted *by = NULL
     cdef const uint8_t *start = start_of(payload)
     cdef size_t payload_nbytes = payload.shape[0]
     cdef uint8_t *dst = &out[0] if out.shape[0] > 0 else NULL
     cdef void *scratch = allocate(medroi_decode_scratch_nbytes(&header.c, threads))
+    if hosting is not None:
+        hosted.codec = hosted_codec(header.c.inner_id)
+        hosted.user = <void *>hosting
+        by = &hosted
     with nogil:
-        status = medroi_decode(&header.c, start, payload_nbytes, threads, scratch, dst,
-                               &error)
+        status = medroi_decode_stream(&header.c, start, payload_nbytes, by, threads, scratch, dst,
+                                      &error)
         free(scratch)
-    check(status, &error)
+    if status != MEDROI_OK:
+        raise_hosted(hosting, &error)
+
+
+def decode_slab(Header header not None, uint64_t number, const uint8_t[::1] coded, uint32_t crc,
+                box, uint8_t[::1] out, hosting=None):
+    """Decode one slab and paste what a box has of it into the box's memory, in C order."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef medroi_hosted hosted
+    cdef const medroi_hosted *by = NULL
+    cdef medroi_box c_box = to_box(box, header.c.layout.ndim)
+    cdef const uint8_t *start = start_of(coded)
+    cdef size_t nbytes = coded.shape[0]
+    cdef uint8_t *dst = &out[0] if out.shape[0] > 0 else NULL
+    cdef const char *map_memory = header.map_memory()
+    if hosting is not None:
+        hosted.codec = hosted_codec(header.c.inner_id)
+        hosted.user = <void *>hosting
+        by = &hosted
+    with nogil:
+        status = medroi_decode_slab_into(&header.c, by, map_memory, number, start, nbytes, crc,
+                                         &c_box, dst, &error)
+    if status != MEDROI_OK:
+        raise_hosted(hosting, &error)
 
 
 def gather(Layout layout not None, const uint8_t[::1] data, box, int slice_axis,
@@ -781,7 +1079,7 @@ cdef class ValueMap:
     def to_bytes(self, Block block not None):
         cdef size_t nbytes = medroi_intmap_nbytes(&self.c, &block.c)
         cdef bytes coded = PyBytes_FromStringAndSize(NULL, nbytes)
-        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AS_STRING(coded))
+        medroi_intmap_write(&self.c, &block.c, <uint8_t *>PyBytes_AsString(coded))
         return coded
 
     def apply(self, Block block not None, const uint8_t[::1] data, int32_t[::1] indices):
@@ -887,10 +1185,7 @@ cdef class SymbolTables:
         if status != MEDROI_OK:
             Py_XDECREF(coded)
             check(status, &error)
-        resize_bytes(&coded, nbytes)
-        result = <bytes>coded
-        Py_XDECREF(coded)
-        return result
+        return shrunk(coded, nbytes)
 
     def decode(self, const uint8_t[::1] coded not None, const uint16_t[::1] rows not None,
                int32_t[::1] out not None):
@@ -1007,10 +1302,7 @@ cdef class Mixtures:
         if status != MEDROI_OK:
             Py_XDECREF(coded)
             check(status, &error)
-        resize_bytes(&coded, nbytes)
-        result = <bytes>coded
-        Py_XDECREF(coded)
-        return result
+        return shrunk(coded, nbytes)
 
     def decode(self, const uint8_t[::1] coded not None, int32_t[::1] out not None):
         """Decode one symbol per mixture from exactly these bytes."""

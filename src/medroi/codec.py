@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+import json
 import math
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 
 from medroi import _kernel, arrays, inner, roi, stream, verify
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.hosting import Hosting
 from medroi.inner import trust
-from medroi.inner.base import Block, InnerCodec, NativeCodec
+from medroi.inner.base import InnerCodec, NativeCodec
 from medroi.inner.trust import OWN_ONLY, Reading
 
 Array = arrays.Array
@@ -123,6 +124,19 @@ class Settings:
     max_nbytes: int | None = None
     note: str = field(default="", compare=False)
 
+    @functools.cached_property
+    def config(self) -> _kernel.Config:
+        """The settings as the engine holds them."""
+        affine = None
+        if self.affine != stream.IDENTITY:
+            affine = [[roi.json_number(x) for x in self.affine[i : i + 3]] for i in (0, 3, 6)]
+        options = json.dumps(
+            {**roi.options_of(self.region), "slice_axis": self.slice_axis, "affine": affine}
+        )
+        if isinstance(self.inner, NativeCodec) and self.inner.is_native():
+            return _kernel.Config(options, self.inner.codec_id, self.inner.native_params())
+        return _kernel.Config(options, self.inner.codec_id, None, self.inner)
+
     @property
     def reading(self) -> Reading:
         """What streams may do that are read with these settings."""
@@ -171,41 +185,15 @@ def encode(array: Array, settings: Settings) -> bytes:
 
 
 def _encode_dense(dense: Array, settings: Settings) -> bytes:
-    asked = _options_for(dense, settings.region)
-    options, background, _ = roi.resolve(dense, asked)
-    region = roi.search(dense, options, background, settings.threads)
-    header = stream.make_header(
-        dense,
-        options.axes,
-        box=region.box,
-        background=background,
-        threshold=region.threshold,
-        miss_rate=region.miss_rate,
-        affine=settings.affine,
-        inner_id=settings.inner.codec_id,
-        slice_axis=_slice_axis(dense, settings.slice_axis, options.axes),
-        side=region.side,
-        hull_map=region.hull_map,
+    dtype = dense.dtype
+    coded: bytes = settings.config.encode(
+        arrays.layout_of(dense),
+        arrays.memory_of(dense),
+        Hosting(dtype),
+        dtype.str if dtype.kind in "Mm" else None,
+        settings.threads,
     )
-    codec = _with_spacing(settings, header)
-    if isinstance(codec, NativeCodec) and codec.is_native():
-        coded: bytes = _kernel.encode(
-            header, arrays.memory_of(dense), codec.native_params(), settings.threads
-        )
-        return coded
-    return encode_hosted(dense, header, codec, settings.threads)
-
-
-def _with_spacing(settings: Settings, header: _kernel.Header) -> InnerCodec:
-    """The inner codec, told the spacing of its last three axes where the affine gives one."""
-    last = header.coding_order[-3:]
-    if settings.affine == stream.IDENTITY or len(last) < 3 or not set(last) <= set(header.axes):
-        return settings.inner
-    spacing_mm = np.linalg.norm(np.reshape(settings.affine, (3, 3)), axis=0)
-    if not np.all(np.isfinite(spacing_mm) & (spacing_mm > 0)):
-        return settings.inner
-    columns = {axis: float(spacing_mm[i]) for i, axis in enumerate(header.axes)}
-    return settings.inner.with_spacing(tuple(columns[axis] for axis in last))
+    return coded
 
 
 def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
@@ -218,86 +206,13 @@ def check_array(ndim: int, dtype: np.dtype[Any], settings: Settings) -> None:
     """
     arrays.check_dtype(dtype)
     arrays.check_ndim(ndim)
-    if ndim > 1:
-        arrays.normalize_axes(settings.region.axes, ndim)
-        _check_slice_axis(settings.slice_axis, ndim)
-    if settings.region.background not in ("auto", None):
-        arrays.bits_of(settings.region.background, dtype)
+    settings.config.check(arrays.layout_of(np.empty((1,) * ndim, dtype)))
 
 
 def keeps_every_voxel(ndim: int, dtype: np.dtype[Any], settings: Settings) -> bool:
     """Whether every voxel that differs from the background is kept."""
     is_image = ndim > 1 and dtype.kind in arrays.NUMBER_KINDS
     return settings.region.threshold is None or not is_image
-
-
-def _options_for(array: Array, options: roi.RegionOptions) -> roi.RegionOptions:
-    if array.ndim > 1 and array.dtype.kind in arrays.NUMBER_KINDS:
-        return options
-    axes = options.axes if array.ndim > 1 else None
-    return dataclasses.replace(options, threshold=None, axes=axes)
-
-
-def _check_slice_axis(asked: int | None, ndim: int) -> None:
-    if asked is not None and not -ndim <= asked < ndim:
-        raise InvalidArgument(f"slice_axis={asked} of an array of {ndim} axes")
-
-
-def _slice_axis(array: Array, asked: int | None, axes: Sequence[int] | None) -> int:
-    if asked is None or array.ndim == 1:
-        default: int = arrays.layout_of(array, axes).default_slice_axis
-        return default
-    _check_slice_axis(asked, array.ndim)
-    return asked % array.ndim
-
-
-def encode_hosted(
-    array: Array, header: _kernel.Header, codec: InnerCodec, threads: int = 1
-) -> bytes:
-    """Encode the region that a header describes with an inner codec run from Python.
-
-    Parameters
-    ----------
-    array : ndarray
-        C or F contiguous.
-    header : Header
-        Complete but for the payload.
-    codec : InnerCodec
-        The one that the header names.
-    threads : int
-        Parts coded at a time; the bytes are the same for any number.
-    """
-    if any(start == stop for start, stop in header.box):
-        return stream.pack_parts(header, [], 0)
-    dtype, order = array.dtype, header.coding_order
-    region = Block(_coded_shape(header.box, order), dtype)
-    codec.check(region)
-    extent = codec.part_extent(region)
-    block = np.empty(region.shape, dtype)
-    _kernel.gather(
-        header.layout, arrays.memory_of(array), header.box, header.slice_axis, _flat(block)
-    )
-    header.apply_hull(header.box, _flat(block))
-    planned = codec.plan(block)
-    slabs = [block[k : k + extent] for k in range(0, region.shape[0], extent)]
-    parts = _map(planned.encode, slabs, threads)
-    trust.note_written(type(codec), parts)
-    return stream.pack_parts(header, parts, extent)
-
-
-def _coded_shape(box: roi.Box, order: Sequence[int]) -> tuple[int, ...]:
-    return tuple(box[axis][1] - box[axis][0] for axis in order)
-
-
-def _flat(block: Array) -> arrays.Memory:
-    return arrays.memory_of(block)
-
-
-def _map(run: Callable[[Any], Any], items: Sequence[Any], threads: int) -> list[Any]:
-    if threads < 2 or len(items) < 2:
-        return [run(item) for item in items]
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        return list(pool.map(run, items))
 
 
 def decode(
@@ -345,20 +260,15 @@ def decode(
     _kernel.check_payload(header, payload)
     target = _empty(header) if out is None else out
     memory = _memory_to_fill(target, header)
-    if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
-        _kernel.decode(header, payload, memory, threads)
-        return target
-    table = stream.parse_table(header, payload[: stream.table_nbytes(header)])
-
-    def place(numbered: tuple[int, stream.Part]) -> None:
-        number, part = numbered
-        block = decode_part(header, number, part, payload[part.start : part.stop], reading)
-        box = header.part_box(number)
-        _kernel.scatter(header.layout, memory, box, header.slice_axis, _flat(block))
-
-    _map(place, list(enumerate(table)), threads)
-    _kernel.fill_outside(header.layout, memory, header.box, header.background)
+    _kernel.decode(header, payload, memory, _hosting(header, reading), threads)
     return target
+
+
+def _hosting(header: _kernel.Header, reading: Reading) -> Hosting | None:
+    """What decodes where the kernel does not."""
+    if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
+        return None
+    return Hosting(stream.dtype_of(header), header.inner_id, reading)
 
 
 def _check_expected(
@@ -415,30 +325,6 @@ def _memory_to_fill(target: Array, header: _kernel.Header) -> arrays.Memory:
 def _without_ones(shape: Sequence[int]) -> list[int]:
     """A shape less its axes of size 1, which zarr 2 leaves out of what it wants filled."""
     return [size for size in shape if size != 1]
-
-
-def decode_part(
-    header: _kernel.Header,
-    number: int,
-    part: stream.Part,
-    coded: Any,
-    reading: Reading = OWN_ONLY,
-) -> Array:
-    """Check and decode one part of a payload.
-
-    Returns
-    -------
-    ndarray
-        The part as a dense block in coding order.
-    """
-    stream.check_part(part, coded, number)
-    codec = inner.by_id(header.inner_id)
-    trust.check(codec, memoryview(coded), reading)
-    shape = _coded_shape(header.part_box(number), header.coding_order)
-    block = np.empty(shape, stream.dtype_of(header))
-    codec.decode(memoryview(coded), block)
-    header.apply_hull(header.part_box(number), _flat(block))
-    return block
 
 
 def decode_selection(
@@ -505,13 +391,15 @@ def decode_selection(
     starts = [preamble_nbytes + parts[run[0]].start for run in runs]
     stops = [preamble_nbytes + parts[run[-1]].stop for run in runs]
     found = yield list(zip(starts, stops, strict=True))
+    hosting, memory = _hosting(header, reading), arrays.memory_of(selection)
     for run, coded in zip(runs, found, strict=True):
+        whole = np.frombuffer(coded, np.uint8)
         for number in run.tolist():
-            start, stop = (
-                bound - parts[run[0]].start for bound in (parts[number].start, parts[number].stop)
+            part = parts[number]
+            start, stop = (bound - parts[run[0]].start for bound in (part.start, part.stop))
+            _kernel.decode_slab(
+                header, number, whole[start:stop], part.crc, wanted, memory, hosting
             )
-            block = decode_part(header, number, parts[number], coded[start:stop], reading)
-            _paste(selection, wanted, header, number, block)
     return selection
 
 
@@ -544,30 +432,6 @@ def _parts_touched(
         return np.arange(0)
     first = header.box[header.slice_axis][0]
     return np.unique((inside[header.slice_axis] - first) // header.part_extent)
-
-
-def _paste(
-    selection: Array,
-    wanted: Sequence[tuple[int, int]],
-    header: _kernel.Header,
-    number: int,
-    block: Array,
-) -> None:
-    box = header.part_box(number)
-    in_array_order = block.transpose(np.argsort(header.coding_order))
-    common = [
-        (max(low, start), min(high, stop))
-        for (low, high), (start, stop) in zip(wanted, box, strict=True)
-    ]
-    target = tuple(
-        slice(low - origin, high - origin)
-        for (low, high), (origin, _) in zip(common, wanted, strict=True)
-    )
-    source = tuple(
-        slice(low - origin, high - origin)
-        for (low, high), (origin, _) in zip(common, box, strict=True)
-    )
-    selection[target] = in_array_order[source]
 
 
 def inspect(buf: Any) -> StreamInfo:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,20 +18,10 @@ from medroi.errors import InvalidArgument
 Box = tuple[tuple[int, int], ...]
 Mask = npt.NDArray[np.bool_]
 
-_THRESHOLD_RULES = {"mean": 2, "otsu": 3, "noise": 4, "auto": 5}
-_THRESHOLD_NONE, _THRESHOLD_NUMBER = 0, 1
+_THRESHOLD_RULES = ("mean", "otsu", "noise", "auto")
 _POLARITIES = ("bright", "dark")
-_REGIONS = {"box": 0, "hull": 1}
+_REGIONS = ("box", "hull")
 _COMPONENTS = ("all", "largest")
-# Of the kernel's medroi_reason, those with which "auto" keeps every voxel.
-_KEPT_ALL = {
-    2: "the air is one constant value",
-    3: "the array holds few distinct integers, as a label map does",
-    4: "what would be dropped is not shown to be the noise of air",
-    5: "parts of the array hold one value, as if they were not written yet",
-    6: "the value of the air cannot be told",
-}
-_NO_BACKGROUND = 6
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ class RegionOptions:
         """Refuse what no array could be coded with."""
         _check_threshold(self.threshold)
         _check_choice("polarity", self.polarity, _POLARITIES)
-        _check_choice("roi", self.roi, tuple(_REGIONS))
+        _check_choice("roi", self.roi, _REGIONS)
         _check_choice("components", self.components, _COMPONENTS)
         if isinstance(self.background, str) and self.background != "auto":
             raise InvalidArgument(
@@ -134,6 +125,38 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         raise InvalidArgument(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
 
 
+def options_of(options: RegionOptions) -> dict[str, Any]:
+    """The options as a configuration spells them, fit for JSON."""
+    axes = options.axes
+    return {
+        "threshold": json_number(options.threshold),
+        "polarity": options.polarity,
+        "roi": options.roi,
+        "background": json_number(options.background),
+        "padding": options.padding,
+        "max_miss_rate": options.max_miss_rate,
+        "axes": None if axes is None else list(axes),
+        "components": options.components,
+    }
+
+
+def json_number(value: Any) -> Any:
+    """A number for JSON; those that are not finite are strings there."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+@functools.lru_cache(maxsize=64)
+def _config_from(text: str) -> _kernel.Config:
+    return _kernel.Config(text)
+
+
+def config_of(options: RegionOptions) -> _kernel.Config:
+    """The options as the engine holds them."""
+    return _config_from(json.dumps(options_of(options)))
+
+
 def background_bits(array: arrays.Array, options: RegionOptions) -> int:
     """The bits of the background element for one array.
 
@@ -142,47 +165,17 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
     InvalidArgument
         Where the array's dtype cannot hold the background, or "auto" cannot tell what it is.
     """
-    if options.background != "auto":
-        given = 0 if options.background is None else options.background
-        return arrays.bits_of(given, array.dtype)
-    if array.dtype.kind not in arrays.NUMBER_KINDS + "b" or array.size == 0:
-        return 0
-    layout = arrays.layout_of(array, options.axes)
-    bits: int = _kernel.find_background(layout, arrays.memory_of(array), options.polarity == "dark")
-    return bits
-
-
-def resolve(array: arrays.Array, options: RegionOptions) -> tuple[RegionOptions, int, str]:
-    """Options, background bits and a note for one array, whatever is known of its air.
-
-    Where background="auto" cannot tell, every voxel that is not 0 is kept, and the note says so.
-
-    Raises
-    ------
-    InvalidArgument
-        Where the array's dtype cannot hold the background.
-    """
-    if options.background != "auto":
-        return options, background_bits(array, options), ""
-    try:
-        return options, background_bits(array, options), ""
-    except InvalidArgument:
-        kept = dataclasses.replace(options, threshold=None)
-        return kept, 0, _KEPT_ALL[_NO_BACKGROUND]
-
-
-def _rule_of(options: RegionOptions) -> tuple[int, float]:
-    if options.threshold is None:
-        return _THRESHOLD_NONE, 0.0
-    if isinstance(options.threshold, str):
-        return _THRESHOLD_RULES[options.threshold], 0.0
-    return _THRESHOLD_NUMBER, float(options.threshold)
+    layout, memory = arrays.layout_of(array), arrays.memory_of(array)
+    bits, known = config_of(options).background(layout, memory)
+    if not known:
+        _kernel.find_background(layout, memory, options.polarity == "dark")  # says why
+    return int(bits)
 
 
 def search(
     array: arrays.Array,
     options: RegionOptions,
-    background: int,
+    background: int | None = None,
     threads: int = 1,
     *,
     complete: bool = False,
@@ -195,31 +188,18 @@ def search(
         C or F contiguous.
     options : RegionOptions
         How to find it.
-    background : int
-        Bits of the background element, as `background_bits` gives them.
+    background : int, optional
+        Bits of the background element; None is that of the options.
     threads : int
         Threads that look at large arrays; the region is the same for any number.
     complete : bool
         Whether the array is known to be completely written, as a whole scan is. If not, "auto"
         keeps all of an array that looks as if it were being filled.
     """
-    rule, number = _rule_of(options)
-    found = _kernel.find_region(
-        arrays.layout_of(array, options.axes),
-        arrays.memory_of(array),
-        rule,
-        number,
-        options.polarity == "dark",
-        _REGIONS[options.roi],
-        options.padding,
-        options.max_miss_rate,
-        background,
-        threads,
-        options.components == "largest",
-        complete,
+    found = config_of(options).find_region(
+        arrays.layout_of(array), arrays.memory_of(array), background, threads, complete
     )
-    box, threshold, miss_rate, n_tissue, n_missed, reason, side, hull_map = found
-    note = _KEPT_ALL.get(reason, "")
+    box, threshold, miss_rate, n_tissue, n_missed, note, side, hull_map, _ = found
     return Region(box, threshold, miss_rate, n_tissue, n_missed, note, side, hull_map)
 
 
@@ -239,20 +219,11 @@ def outline(array: arrays.Array, options: RegionOptions, background: int) -> Mas
     background : int
         Bits of the background element.
     """
-    rule, number = _rule_of(options)
     axes = arrays.normalize_axes(options.axes, array.ndim)
     memory_axes = [axis for axis in _memory_order(array) if axis in axes]
     mask = np.zeros([array.shape[axis] for axis in memory_axes], np.uint8)
-    _kernel.find_mask(
-        arrays.layout_of(array, options.axes),
-        arrays.memory_of(array),
-        rule,
-        number,
-        options.polarity == "dark",
-        options.max_miss_rate,
-        background,
-        options.components == "largest",
-        mask.reshape(-1),
+    config_of(options).find_mask(
+        arrays.layout_of(array), arrays.memory_of(array), background, mask.reshape(-1)
     )
     volume = mask.astype(bool).transpose(np.argsort(memory_axes))
     shape = [n if axis in axes else 1 for axis, n in enumerate(array.shape)]
@@ -292,10 +263,7 @@ def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Reg
     InvalidArgument
         For options or arrays that cannot be served.
     """
-    dense = arrays.as_dense(array)
-    asked, background, note = resolve(dense, RegionOptions(**options))
-    found = search(dense, asked, background, threads)
-    return dataclasses.replace(found, note=found.note or note)
+    return search(arrays.as_dense(array), RegionOptions(**options), None, threads)
 
 
 def find_background(

@@ -51,14 +51,6 @@ def flatten_affine(affine: Any) -> tuple[float, ...]:
     return tuple(np.float32(matrix[:3, :3]).ravel().tolist())
 
 
-def side_data(dtype: np.dtype[Any]) -> bytes:
-    """The side data sections that a dtype needs."""
-    if dtype.kind not in "Mm":
-        return b""
-    text = dtype.str.encode("ascii")
-    return struct.pack("<BI", _SECTION_DTYPE, len(text)) + text
-
-
 def _sections(side: bytes) -> dict[int, bytes]:
     found, offset = {}, 0
     while offset < len(side):
@@ -99,44 +91,10 @@ def _dated_dtype(header: _kernel.Header, order: str) -> np.dtype[Any]:
     raise CorruptStream(f"corrupt stream: {text[:32]!r} is not the dtype of its elements")
 
 
-def make_header(
-    array: arrays.Array,
-    axes: Sequence[int] | None,
-    side: bytes = b"",
-    **fields: Any,
-) -> _kernel.Header:
-    """Header of a stream for one dense array.
-
-    Parameters
-    ----------
-    array : ndarray
-        C or F contiguous.
-    axes : sequence of int, optional
-        Array axes of the volume.
-    side : bytes
-        Sections of side data beside those that the dtype needs.
-    **fields
-        The other arguments of the kernel's `Header.make`.
-    """
-    layout = arrays.layout_of(array, axes)
-    return _kernel.Header.make(layout, side=side_data(array.dtype) + side, **fields)
-
-
 def table_nbytes(header: _kernel.Header) -> int:
     """Length of the part table with which the payload begins; 0 where there is none."""
     n_parts: int = header.n_parts
     return n_parts * PART_ROW_NBYTES if n_parts > 1 else 0
-
-
-def pack_parts(header: _kernel.Header, parts: list[bytes], part_extent: int) -> bytes:
-    """The whole stream of parts that were coded outside the kernel."""
-    table = b""
-    if len(parts) > 1:
-        table = b"".join(struct.pack("<QI", len(part), _kernel.crc32(part)) for part in parts)
-    payload_nbytes = len(table) + sum(map(len, parts))
-    crc = _kernel.crc32(table or parts[0]) if parts else 0
-    header.complete(part_extent, payload_nbytes, crc)
-    return b"".join([header.to_bytes(), table, *parts])
 
 
 def parse_table(header: _kernel.Header, table: Any) -> list[Part]:
@@ -151,18 +109,9 @@ def parse_table(header: _kernel.Header, table: Any) -> list[Part]:
         return []
     if header.n_parts == 1:
         return [Part(0, header.payload_nbytes, header.payload_crc)]
-    if len(table) != table_nbytes(header) or _kernel.crc32(table) != header.payload_crc:
-        raise CorruptStream("corrupt stream: its part table is cut off or its CRC-32 is wrong")
+    _kernel.check_table(header, np.frombuffer(table, np.uint8))
     parts, start = [], len(table)
     for nbytes, crc in struct.iter_unpack("<QI", table):
         parts.append(Part(start, start + nbytes, crc))
         start += nbytes
-    if start != header.payload_nbytes:
-        raise CorruptStream("corrupt stream: the lengths of its parts do not add up")
     return parts
-
-
-def check_part(part: Part, coded: Any, number: int) -> None:
-    """Refuse the bytes of a part that are not what was written."""
-    if len(coded) != part.stop - part.start or _kernel.crc32(coded) != part.crc:
-        raise CorruptStream(f"corrupt stream: part {number} is cut off or its CRC-32 is wrong")

@@ -84,7 +84,7 @@ static void check_round_trip(const medroi_header *written, const fuzz_stream *st
     fuzz_expect(status == MEDROI_OK, "what was written can be read");
     uint8_t *decoded = fuzz_allocate(nbytes);
     void *scratch = fuzz_allocate(medroi_decode_scratch_nbytes(&header, 1));
-    status = medroi_decode(&header, stream->bytes + preamble_nbytes,
+    status = medroi_decode_stream(&header, stream->bytes + preamble_nbytes,
                            stream->nbytes - preamble_nbytes, 1, scratch, decoded, NULL);
     fuzz_expect(status == MEDROI_OK, "what was encoded can be decoded");
     medroi_fill_outside(&written->layout, data, &written->box, written->background);
@@ -112,7 +112,7 @@ static fuzz_stream encode_something(fuzz_random *random) {
     fuzz_fill(random, &header.layout, data);
     void *scratch = fuzz_allocate(scratch_nbytes);
     uint8_t *dst = fuzz_allocate(capacity);
-    if (medroi_encode(&header, data, params, 1, scratch, dst, capacity, &nbytes, &error) ==
+    if (medroi_encode_stream(&header, data, params, 1, scratch, dst, capacity, &nbytes, &error) ==
         MEDROI_OK) {
         stream = fuzz_copy(dst, nbytes);
         check_round_trip(&header, &stream, is_lossy, data);
@@ -143,7 +143,7 @@ static medroi_status read_all(const fuzz_stream *stream, medroi_error *error) {
     fuzz_expect(scratch_nbytes <= 4 * MAX_ARRAY_NBYTES, "working space follows the array's size");
     uint8_t *data = fuzz_allocate(nbytes);
     void *scratch = fuzz_allocate(scratch_nbytes);
-    status = medroi_decode(&header, payload, payload_nbytes, n_threads, scratch, data, error);
+    status = medroi_decode_stream(&header, payload, payload_nbytes, n_threads, scratch, data, error);
     free(scratch);
     free(data);
     return status;

@@ -67,7 +67,7 @@ static void find_mask(const medroi_layout *layout, const uint8_t *data,
     }
     uint8_t *mask = fuzz_allocate(n_voxels);
     void *scratch = fuzz_allocate(medroi_mask_scratch_nbytes(layout, options));
-    (void)medroi_find_mask(layout, data, options, scratch, mask, NULL);
+    (void)medroi_mask_of_tissue(layout, data, options, scratch, mask, NULL);
     free(scratch);
     free(mask);
 }

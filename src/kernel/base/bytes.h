@@ -1,9 +1,26 @@
-/* Explicit little-endian loads and stores, whatever the machine's own order. */
+/* Byte order: explicit little-endian loads and stores, swaps, and the machine's own order. */
 #ifndef MEDROI_BYTES_H
 #define MEDROI_BYTES_H
 
 #include <stdint.h>
 #include <string.h>
+
+static inline int medroi_machine_is_big_endian(void) {
+    const uint16_t probe = 1;
+    uint8_t first;
+    memcpy(&first, &probe, 1);
+    return first == 0;
+}
+
+static inline uint16_t medroi_swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
+
+static inline uint32_t medroi_swap32(uint32_t v) {
+    return v << 24 | (v & 0xff00u) << 8 | (v >> 8 & 0xff00u) | v >> 24;
+}
+
+static inline uint64_t medroi_swap64(uint64_t v) {
+    return (uint64_t)medroi_swap32((uint32_t)v) << 32 | medroi_swap32((uint32_t)(v >> 32));
+}
 
 static inline uint16_t medroi_load16(const uint8_t *p) {
     return (uint16_t)(p[0] | (uint16_t)(p[1] << 8));

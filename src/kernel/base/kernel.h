@@ -1,61 +1,18 @@
-/* The contract of the MedROI kernel: status codes, structs and prototypes.
+/* What the folders of the kernel share beside the public interface: structs and prototypes.
  *
- * C11, no Python, no HDF5. The caller owns every buffer; nothing here keeps a pointer after it
- * returns. FORMAT.md is normative for every byte that these functions read or write.
+ * The caller owns every buffer; nothing here keeps a pointer after it returns. FORMAT.md is normative
+ * for every byte that these functions read or write.
  */
-#ifndef MEDROI_H
-#define MEDROI_H
+#ifndef MEDROI_KERNEL_H
+#define MEDROI_KERNEL_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "include/medroi.h"
 
-#define MEDROI_FORMAT_VERSION 1
-#define MEDROI_MAX_AXES 8
 #define MEDROI_RECORD_OFFSET 10
-#define MEDROI_RECORD_NBYTES 54
 #define MEDROI_MAX_PARAMS 6
-#define MEDROI_MAX_LEFT_OUT 16
-#define MEDROI_SIDE_HULL 2 /* tags of side data */
+#define MEDROI_SIDE_DTYPE 1 /* tags of side data */
+#define MEDROI_SIDE_HULL 2
 #define MEDROI_SIDE_LEFT_OUT 0x83
-
-typedef enum medroi_status {
-    MEDROI_OK = 0,
-    MEDROI_INVALID_ARGUMENT = 1,
-    MEDROI_CORRUPT_STREAM = 2,
-    MEDROI_UNSUPPORTED_VERSION = 3,
-    MEDROI_INNER_UNAVAILABLE = 4,
-    MEDROI_NO_MEMORY = 5
-} medroi_status;
-
-/* What went wrong, for a person: what was found, what was expected, what to do. */
-typedef struct medroi_error {
-    medroi_status status;
-    char text[320];
-} medroi_error;
-
-/* Fill `error` (may be NULL) printf-style and return `status`. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-medroi_status
-medroi_fail(medroi_error *error, medroi_status status, const char *format, ...);
-
-/* A dense array in memory: C contiguous, or F contiguous when f_order is 1. */
-typedef struct medroi_layout {
-    int32_t ndim; /* 1 to 8 */
-    int64_t shape[MEDROI_MAX_AXES];
-    char kind; /* numpy kind: b i u f are numbers; M m S U V c are opaque */
-    uint8_t big_endian;
-    uint8_t f_order;
-    uint8_t axes; /* bit i: array axis i belongs to the volume (1 to 3 bits set) */
-    uint16_t itemsize;
-} medroi_layout;
-
-/* Half-open bounds per array axis. */
-typedef struct medroi_box {
-    int64_t start[MEDROI_MAX_AXES];
-    int64_t stop[MEDROI_MAX_AXES];
-} medroi_box;
 
 typedef enum medroi_threshold {
     MEDROI_THRESHOLD_NONE = 0, /* every voxel that differs bitwise from background */
@@ -121,7 +78,7 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
 /* The outline of the tissue of one array, closed and filled, for fitting and for pictures: a byte,
  * 0 or 1, for each voxel of the volume, its axes in memory order. The threshold is a number or
  * that of the noise; everything is outline where the rule is none. */
-medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
+medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
                                const medroi_region_options *options, void *scratch, uint8_t *mask,
                                medroi_error *error);
 size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
@@ -153,7 +110,7 @@ typedef struct medroi_header {
     uint32_t side_nbytes;
     uint8_t extended; /* 1: the extended record is used (set by the writer itself) */
     /* The map of the hull in `side`, aligned to 8 bytes, for writers that have it: saves
-     * medroi_encode() decoding it. Else NULL. */
+     * medroi_encode_stream() decoding it. Else NULL. */
     const void *hull_map;
 } medroi_header;
 
@@ -214,17 +171,6 @@ void medroi_apply_hull(const medroi_header *header, const void *map, const medro
                        void *block);
 void medroi_apply_hull_to_array(const medroi_header *header, const void *map, void *data);
 
-/* What an inner codec codes: a dense array, C order, outermost axis first (coding order). */
-typedef struct medroi_block {
-    int32_t ndim;
-    int64_t shape[MEDROI_MAX_AXES];
-    char kind;
-    uint8_t big_endian;
-    uint16_t itemsize;
-} medroi_block;
-
-size_t medroi_block_nbytes(const medroi_block *block);
-
 /* One inner codec. A codec that must see the whole region before it codes a part (a search for a
  * target, a range) has `plan`, which turns what was asked into what each part is coded with.
  * Parts decode independently of each other and describe themselves: decode gets no parameters. */
@@ -274,17 +220,12 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
                                   uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
                                   medroi_error *error);
 /* The bytes are the same for any n_threads (1 or more); parts are shared among the threads. */
-medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
+medroi_status medroi_encode_stream(medroi_header *header, const void *data, const double *params,
                             uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
                             size_t *nbytes, medroi_error *error);
 /* Check a payload's length and part table against the header; the parts themselves are not read. */
 medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, medroi_error *error);
-/* Scratch that medroi_decode needs, in bytes. */
+/* Scratch that medroi_decode_stream needs, in bytes. */
 size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_threads);
-/* Decode a stream whose preamble was read into `header`; `data` holds the whole array. */
-medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
-                            size_t payload_nbytes, uint32_t n_threads, void *scratch, void *data,
-                            medroi_error *error);
-
 #endif

@@ -7,9 +7,10 @@
 
 /* Whether the elements of a block are such integers; booleans count. */
 int medroi_is_short(const medroi_block *block);
-/* Keys (elements.h) of the smallest and the largest of n elements, n > 0. */
+/* Keys (elements.h) of the smallest and the largest of n elements, n > 0, and the bits in which any
+ * element differs from the first. */
 void medroi_short_extremes(const medroi_block *block, const void *data, size_t n, uint64_t *min_key,
-                           uint64_t *max_key);
+                           uint64_t *max_key, uint64_t *differ);
 /* counts[key - min_key] += 1 for n elements, fewer than 2^32, whose keys all are in the range. */
 void medroi_short_count(const medroi_block *block, const void *data, size_t n, uint64_t min_key,
                         size_t n_counts, uint32_t *counts);

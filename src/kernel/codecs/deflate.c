@@ -1,6 +1,11 @@
-/* Inner codec 1, deflate: a zlib stream (RFC 1950) per part. params: level 0 to 9, shuffle. */
+/* Inner codec 1, deflate: a zlib stream (RFC 1950) per part. */
 #include "codecs/inner.h"
 #include "codecs/packed.h"
+
+const medroi_parameter medroi_deflate_parameters[MEDROI_DEFLATE_N_PARAMETERS] = {
+    {"level", 6, 0, 9, "compression level; 0 is none, 9 is smallest", NULL},
+    {"shuffle", 1, 0, 1, "1: byte-shuffle elements of several bytes first", NULL},
+};
 
 #ifdef MEDROI_HAVE_ZLIB
 #include <limits.h>
@@ -8,9 +13,10 @@
 
 static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
     (void)region;
-    if (!(params[0] >= 0 && params[0] <= 9)) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "deflate: level %g, expected 0 to 9",
-                           params[0]);
+    const medroi_parameter *level = &medroi_deflate_parameters[0];
+    if (!(params[0] >= level->low && params[0] <= level->high)) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "deflate: level %g, expected %g to %g",
+                           params[0], level->low, level->high);
     }
     return MEDROI_OK;
 }

@@ -1,7 +1,12 @@
-/* Inner codec 2, zstd: one Zstandard frame (RFC 8878) with its content size per part. params:
- * level, shuffle. */
+/* Inner codec 2, zstd: one Zstandard frame (RFC 8878) with its content size per part. */
 #include "codecs/inner.h"
 #include "codecs/packed.h"
+
+const medroi_parameter medroi_zstd_parameters[MEDROI_ZSTD_N_PARAMETERS] = {
+    {"level", 3, -131072, 22, "compression level; 22 is smallest, negative levels are fastest",
+     NULL},
+    {"shuffle", 1, 0, 1, "1: byte-shuffle elements of several bytes first", NULL},
+};
 
 #ifdef MEDROI_HAVE_ZSTD
 #include <zstd.h>

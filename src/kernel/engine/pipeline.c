@@ -3,13 +3,14 @@
 #include "base/layout.h"
 #include "base/parallel.h"
 #include "codecs/inner.h"
+#include "engine/engine.h"
 #include "stream/stream.h"
 
 #include <string.h>
 
 #define CACHED_NBYTES ((size_t)1 << 17)
 
-static medroi_block block_of(const medroi_header *header, const medroi_box *box) {
+medroi_block medroi_block_of_box(const medroi_header *header, const medroi_box *box) {
     const medroi_layout *layout = &header->layout;
     medroi_block block = {.ndim = layout->ndim,
                           .kind = layout->kind,
@@ -26,18 +27,13 @@ static medroi_block block_of(const medroi_header *header, const medroi_box *box)
 static medroi_status find(const medroi_header *header, const medroi_inner **inner,
                           medroi_error *error) {
     *inner = medroi_find_inner(header->inner_id);
-    if (*inner == NULL) {
-        return medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
-                           "inner codec id %u is not part of this build",
-                           (unsigned)header->inner_id);
-    }
-    return MEDROI_OK;
+    return *inner != NULL ? MEDROI_OK : medroi_inner_is_absent(header, error);
 }
 
 /* The codec's word on the region, and the parts it wants. */
 static medroi_status prepare(medroi_header *header, const double *params,
                              const medroi_inner **inner, medroi_error *error) {
-    medroi_block region = block_of(header, &header->box);
+    medroi_block region = medroi_block_of_box(header, &header->box);
     medroi_status status = find(header, inner, error);
     header->part_extent = 0;
     if (status != MEDROI_OK || medroi_is_empty_box(&header->layout, &header->box)) {
@@ -78,8 +74,9 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
     *scratch_nbytes = 0;
     if (n_parts > 0) {
         medroi_box first = medroi_part_box(&trial, 0), last = medroi_part_box(&trial, n_parts - 1);
-        medroi_block head = block_of(&trial, &first), tail = block_of(&trial, &last);
-        medroi_block region = block_of(&trial, &trial.box);
+        medroi_block head = medroi_block_of_box(&trial, &first),
+                     tail = medroi_block_of_box(&trial, &last);
+        medroi_block region = medroi_block_of_box(&trial, &trial.box);
         *stream_nbytes += (n_parts - 1) * inner->bound(&head, params) + inner->bound(&tail, params);
         if (inner->plan != NULL) {
             *scratch_nbytes = medroi_block_nbytes(&region);
@@ -120,7 +117,7 @@ static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst, u
     int64_t step = n_slices;
     size_t slice_nbytes = 0;
     if ((e->hull != NULL || crc != NULL) && n_slices > 0) {
-        medroi_block block = block_of(header, box);
+        medroi_block block = medroi_block_of_box(header, box);
         slice_nbytes = medroi_block_nbytes(&block) / (size_t)n_slices;
         step = slice_nbytes < CACHED_NBYTES ? (int64_t)(CACHED_NBYTES / (slice_nbytes + 1)) + 1 : 1;
     }
@@ -157,7 +154,7 @@ static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, med
     encoding *e = context;
     const medroi_header *header = e->header;
     medroi_box box = medroi_part_box(header, k);
-    medroi_block block = block_of(header, &box);
+    medroi_block block = medroi_block_of_box(header, &box);
     size_t offset = e->bound > 0 ? e->table_nbytes + (size_t)k * e->bound : e->used;
     size_t nbytes = medroi_block_nbytes(&block);
     uint8_t *dst = e->payload + offset;
@@ -210,7 +207,8 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
     e->used = e->table_nbytes = (size_t)medroi_part_table_nbytes(header);
     if (n_parts > 0) {
         medroi_box first = medroi_part_box(header, 0);
-        medroi_block head = block_of(header, &first), region = block_of(header, &header->box);
+        medroi_block head = medroi_block_of_box(header, &first),
+                     region = medroi_block_of_box(header, &header->box);
         e->scratch_nbytes = e->inner->encode != NULL ? medroi_block_nbytes(&head) : 0;
         if (e->inner->plan != NULL) {
             e->region = dense_box(e, &header->box, e->scratch);
@@ -233,9 +231,9 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
     return MEDROI_OK;
 }
 
-medroi_status medroi_encode(medroi_header *header, const void *data, const double *params,
-                            uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
-                            size_t *nbytes, medroi_error *error) {
+medroi_status medroi_encode_stream(medroi_header *header, const void *data, const double *params,
+                                   uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
+                                   size_t *nbytes, medroi_error *error) {
     size_t preamble_nbytes = medroi_preamble_nbytes(header);
     encoding e = {.header = header, .data = data, .scratch = scratch};
     medroi_status status = prepare(header, params, &e.inner, error);
@@ -272,11 +270,11 @@ medroi_status medroi_encode(medroi_header *header, const void *data, const doubl
 /* Dense bytes of the longest part, 0 where decoding needs no copy of it. */
 static size_t decoded_part_nbytes(const medroi_header *header) {
     const medroi_inner *inner = medroi_find_inner(header->inner_id);
-    if (inner == NULL || inner->decode == NULL || medroi_part_count(header) == 0) {
+    if ((inner != NULL && inner->decode == NULL) || medroi_part_count(header) == 0) {
         return 0;
     }
     medroi_box first = medroi_part_box(header, 0);
-    medroi_block block = block_of(header, &first);
+    medroi_block block = medroi_block_of_box(header, &first);
     return medroi_block_nbytes(&block);
 }
 
@@ -319,11 +317,25 @@ static void fill_rest(const medroi_header *header, void *data) {
     medroi_fill_outside(&header->layout, data, &written, header->background);
 }
 
-static medroi_status decode_part(const medroi_header *header, const medroi_inner *inner,
-                                 const medroi_box *box, const uint8_t *part, size_t nbytes,
-                                 void *scratch, void *data, medroi_error *error) {
-    medroi_block block = block_of(header, box);
-    if (inner->decode == NULL) {
+/* One call of medroi_decode. */
+typedef struct decoding {
+    const medroi_header *header;
+    const medroi_inner *native; /* or: */
+    const medroi_hosted *hosted;
+    const uint8_t *payload;
+    size_t payload_nbytes;
+    uint64_t *offsets; /* of the parts in the payload, where there are several */
+    uint8_t *scratch;  /* scratch_nbytes for each thread */
+    size_t scratch_nbytes;
+    void *data;
+} decoding;
+
+static medroi_status decode_part(const decoding *d, const medroi_box *box, const uint8_t *part,
+                                 size_t nbytes, void *scratch, medroi_error *error) {
+    const medroi_header *header = d->header;
+    void *data = d->data;
+    medroi_block block = medroi_block_of_box(header, box);
+    if (d->native != NULL && d->native->decode == NULL) {
         if (nbytes != medroi_block_nbytes(&block)) {
             return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                                "corrupt stream: a raw part has %zu bytes, expected %zu", nbytes,
@@ -335,52 +347,50 @@ static medroi_status decode_part(const medroi_header *header, const medroi_inner
     uint8_t *dense =
         (uint8_t *)(uintptr_t)medroi_dense_block(&header->layout, data, box, header->slice_axis);
     void *target = dense != NULL ? dense : scratch;
-    medroi_status status = inner->decode(&block, part, nbytes, target, error);
+    medroi_status status =
+        medroi_decode_slab(header, d->native, d->hosted, box, part, nbytes, target, error);
     if (status == MEDROI_OK) {
         place_part(header, box, dense == NULL ? scratch : NULL, data);
     }
     return status;
 }
 
+medroi_status medroi_check_table(const medroi_header *header, const uint8_t *table, size_t nbytes,
+                                 medroi_error *error) {
+    uint64_t n_parts = medroi_part_count(header), table_nbytes = medroi_part_table_nbytes(header);
+    uint64_t left = header->payload_nbytes - table_nbytes;
+    if (nbytes != table_nbytes) {
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "corrupt stream: its part table has %zu bytes, expected %llu", nbytes,
+                           (unsigned long long)table_nbytes);
+    }
+    if (n_parts < 2) {
+        return MEDROI_OK;
+    }
+    if (medroi_crc32(0, table, nbytes) != header->payload_crc) {
+        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                           "corrupt stream: the CRC-32 of its part table is wrong");
+    }
+    for (uint64_t k = 0; k < n_parts; k++) {
+        uint64_t part_nbytes = medroi_load64(table + k * MEDROI_PART_ROW_NBYTES);
+        if (part_nbytes > left || (k + 1 == n_parts && part_nbytes != left)) {
+            return medroi_fail(error, MEDROI_CORRUPT_STREAM,
+                               "corrupt stream: the lengths of its parts do not add up");
+        }
+        left -= part_nbytes;
+    }
+    return MEDROI_OK;
+}
+
 medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, medroi_error *error) {
-    uint64_t n_parts = medroi_part_count(header), left = header->payload_nbytes;
-    uint64_t table_nbytes = medroi_part_table_nbytes(header);
     if (payload_nbytes != header->payload_nbytes) {
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                            "corrupt stream: its payload has %zu bytes, its header says %llu",
                            payload_nbytes, (unsigned long long)header->payload_nbytes);
     }
-    if (n_parts < 2) {
-        return MEDROI_OK;
-    }
-    if (medroi_crc32(0, payload, (size_t)table_nbytes) != header->payload_crc) {
-        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "corrupt stream: the CRC-32 of its part table is wrong");
-    }
-    left -= table_nbytes;
-    for (uint64_t k = 0; k < n_parts; k++) {
-        uint64_t nbytes = medroi_load64(payload + k * MEDROI_PART_ROW_NBYTES);
-        if (nbytes > left || (k + 1 == n_parts && nbytes != left)) {
-            return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                               "corrupt stream: the lengths of its parts do not add up");
-        }
-        left -= nbytes;
-    }
-    return MEDROI_OK;
+    return medroi_check_table(header, payload, (size_t)medroi_part_table_nbytes(header), error);
 }
-
-/* One call of medroi_decode. */
-typedef struct decoding {
-    const medroi_header *header;
-    const medroi_inner *inner;
-    const uint8_t *payload;
-    size_t payload_nbytes;
-    uint64_t *offsets; /* of the parts in the payload, where there are several */
-    uint8_t *scratch;  /* scratch_nbytes for each thread */
-    size_t scratch_nbytes;
-    void *data;
-} decoding;
 
 /* Where part k lies. */
 static const uint8_t *find_part(const decoding *d, uint64_t k, size_t *nbytes, uint32_t *crc) {
@@ -415,13 +425,13 @@ static medroi_status decode_task(void *context, uint64_t k, uint32_t worker, med
                            "corrupt stream: the CRC-32 of part %llu is wrong",
                            (unsigned long long)k);
     }
-    return decode_part(d->header, d->inner, &box, part, nbytes,
-                       d->scratch + worker * d->scratch_nbytes, d->data, error);
+    return decode_part(d, &box, part, nbytes, d->scratch + worker * d->scratch_nbytes, error);
 }
 
-medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
-                            size_t payload_nbytes, uint32_t n_threads, void *scratch, void *data,
-                            medroi_error *error) {
+medroi_status medroi_decode_stream(const medroi_header *header, const uint8_t *payload,
+                                   size_t payload_nbytes, const medroi_hosted *hosted,
+                                   uint32_t n_threads, void *scratch, void *data,
+                                   medroi_error *error) {
     decoding d = {.header = header,
                   .payload = payload,
                   .payload_nbytes = payload_nbytes,
@@ -431,7 +441,11 @@ medroi_status medroi_decode(const medroi_header *header, const uint8_t *payload,
     uint64_t n_parts = medroi_part_count(header);
     medroi_status status = medroi_check_payload(header, payload, payload_nbytes, error);
     if (status == MEDROI_OK && n_parts > 0) {
-        status = find(header, &d.inner, error);
+        d.hosted = hosted;
+        d.native = hosted == NULL ? medroi_find_inner(header->inner_id) : NULL;
+        if (d.native == NULL && hosted == NULL) {
+            status = medroi_inner_is_absent(header, error);
+        }
     }
     if (status == MEDROI_OK) {
         d.scratch = (uint8_t *)scratch + n_parts * sizeof(uint64_t);

@@ -1,5 +1,6 @@
 /* Settings and an array to the header of its stream: the rules that every face shares. */
 #include "base/layout.h"
+#include "engine/engine.h"
 
 #include <string.h>
 
@@ -25,6 +26,39 @@ static int has_findable_background(const medroi_layout *layout) {
     return is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
 }
 
+int medroi_choose_background(const medroi_settings *settings, const medroi_layout *layout,
+                             const void *data, void *scratch, medroi_region_options *options) {
+    if (!settings->auto_background) {
+        return 1;
+    }
+    options->background = 0;
+    if (!has_findable_background(layout) ||
+        medroi_find_background(layout, data, options->dark, scratch, &options->background, NULL) ==
+            MEDROI_OK) {
+        return 1;
+    }
+    options->background = 0; /* nothing is known to be air: everything is kept */
+    options->threshold_rule = MEDROI_THRESHOLD_NONE;
+    return 0;
+}
+
+const char *medroi_reason_text(medroi_reason reason) {
+    switch (reason) {
+    case MEDROI_REASON_CONSTANT_AIR:
+        return "the air is one constant value";
+    case MEDROI_REASON_LABELS:
+        return "the array holds few distinct integers, as a label map does";
+    case MEDROI_REASON_NOT_SHOWN:
+        return "what would be dropped is not shown to be the noise of air";
+    case MEDROI_REASON_FILLING:
+        return "parts of the array hold one value, as if they were not written yet";
+    case MEDROI_REASON_NO_BACKGROUND:
+        return "the value of the air cannot be told";
+    default:
+        return "";
+    }
+}
+
 size_t medroi_prepare_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
     medroi_region_options options = options_for(settings, layout);
     size_t region = medroi_region_scratch_nbytes(layout, &options);
@@ -42,14 +76,8 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
         status = medroi_fail(error, MEDROI_INVALID_ARGUMENT, "slice_axis=%d of an array of %d axes",
                              (int)settings->slice_axis, (int)layout->ndim);
     }
-    if (status == MEDROI_OK && settings->auto_background) {
-        options.background = 0;
-        if (has_findable_background(layout) &&
-            medroi_find_background(layout, data, options.dark, scratch, &options.background,
-                                   NULL) != MEDROI_OK) {
-            options.background = 0; /* nothing is known to be air: everything is kept */
-            options.threshold_rule = MEDROI_THRESHOLD_NONE;
-        }
+    if (status == MEDROI_OK) {
+        (void)medroi_choose_background(settings, layout, data, scratch, &options);
     }
     if (status == MEDROI_OK) {
         status = medroi_find_region(layout, data, &options, scratch, &region, error);

@@ -1,4 +1,13 @@
-/* Integers under mixtures of logistics. */
+/* Integers under mixtures of logistics.
+ *
+ * A network says of each symbol a few bell curves: weight, mean and steepness of each. The share of
+ * a symbol is the weighted sum of the differences of their sigmoids half a level above and below
+ * it (as in PixelCNN++, Salimans et al. 2017). Networks compute in floats, which differ between
+ * machines; so the parameters come as integers, and from there on all is integer: the sigmoid is a
+ * frozen table with linear interpolation, powers of two another. Each level gets a least share, so
+ * that any symbol can be coded whatever the network thought. The decoder finds a symbol by
+ * bisection of the cumulative share.
+ */
 #include "entropy/mixture.h"
 
 #include "entropy/mixture_tables.h"

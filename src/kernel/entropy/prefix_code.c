@@ -1,4 +1,11 @@
-/* Prefix codes of bounded length. */
+/* Prefix codes of bounded length (Huffman 1952).
+ *
+ * The two lightest trees are joined until one is left; a token's depth is the length of its code.
+ * Where one becomes longer than 11 bits, counts are halved, rounding up, which makes them more
+ * alike, and the tree is built again: simpler than the best code of bounded length (package-merge),
+ * and rarely needed. Lengths alone are stored; codes follow from them (canonical, as in Deflate). A
+ * reader looks up the next 11 bits in a table that has the token and the length of its code.
+ */
 #include "entropy/prefix_code.h"
 
 #include <string.h>

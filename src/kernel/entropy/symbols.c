@@ -1,4 +1,11 @@
-/* Integers under frozen tables of probabilities. */
+/* Integers under frozen tables of probabilities.
+ *
+ * Learned codecs quantise what their networks give and know in advance how often each integer
+ * occurs: a table of rows of cumulative shares in units of 2^-16, and for each symbol the number of
+ * its row (as CompressAI, Begaint et al. 2020, has it). A symbol is coded under its row with the
+ * range coder. What lies outside a row is the row's last share, the escape, followed by the
+ * distance as an adaptive number. Tables are integers and frozen, so that two machines agree.
+ */
 #include "entropy/symbols.h"
 
 #include "base/bytes.h"

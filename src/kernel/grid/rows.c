@@ -1,4 +1,5 @@
 #include "grid/rows.h"
+#include "base/elements.h"
 
 #include <string.h>
 
@@ -103,38 +104,14 @@ int medroi_element_is_signed(medroi_element_type type) {
     return type == MEDROI_I8 || type == MEDROI_I16 || type == MEDROI_I32 || type == MEDROI_I64;
 }
 
-static float float_from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-float medroi_float_from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t exponent = (half >> 10) & 0x1fu;
-    uint32_t fraction = half & 0x3ffu;
-    if (exponent == 0) { /* zero or subnormal: fraction * 2^-24 */
-        float magnitude = (float)fraction * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-    return float_from_bits(sign | wide << 23 | fraction << 13);
-}
-
 medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits) {
     medroi_scalar value;
     unsigned n_bits = layout->itemsize * 8u;
     value.u = n_bits < 64 ? bits & ((UINT64_C(1) << n_bits) - 1) : bits;
     if (layout->kind == 'f') {
-        if (n_bits == 16) {
-            value.f = (double)medroi_float_from_half((uint16_t)bits);
-        } else if (n_bits == 32) {
-            value.f = (double)float_from_bits((uint32_t)bits);
-        } else {
-            memcpy(&value.f, &bits, sizeof value.f);
-        }
-    } else if (layout->kind == 'i' && n_bits < 64 && ((bits >> (n_bits - 1)) & 1)) {
-        value.u |= ~((UINT64_C(1) << n_bits) - 1);
+        value.f = medroi_float_of_bits(layout->itemsize, bits);
+    } else if (layout->kind == 'i') {
+        value.i = medroi_signed_of_bits(layout->itemsize, value.u);
     }
     return value;
 }

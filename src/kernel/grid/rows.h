@@ -71,7 +71,6 @@ int medroi_element_is_float(medroi_element_type type);
 int medroi_element_is_signed(medroi_element_type type);
 /* The value of one element given as bits in native byte order. */
 medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits);
-float medroi_float_from_half(uint16_t half);
 double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value);
 
 /* Where rows come from: the caller's array as it is, or three planes of converted rows. */
@@ -161,11 +160,13 @@ typedef struct medroi_plane {
     int clean; /* the plane and the one before it are finite, as a sweep has said */
 } medroi_plane;
 
-/* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. */
+/* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. A row that
+ * has not stands in their place. */
 static inline int medroi_plane_rows(const medroi_plane *plane, size_t y, const void *rows[5]) {
     const uint8_t *row = plane->rows + y * plane->row_nbytes;
     rows[0] = row;
     if (!plane->before || y < plane->dy || y + plane->dy >= plane->n_rows) {
+        rows[1] = rows[2] = rows[3] = rows[4] = row;
         return 0;
     }
     rows[1] = row - plane->dy * plane->row_nbytes;

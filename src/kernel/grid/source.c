@@ -1,20 +1,18 @@
 /* Rows of an array, converted where the kernels cannot read them as they are stored. */
+#include "base/bytes.h"
+#include "base/float16.h"
 #include "grid/rows.h"
 
 #include <math.h>
 #include <string.h>
-
-static int host_is_big_endian(void) {
-    const uint16_t one = 1;
-    return *(const uint8_t *)&one == 0;
-}
 
 medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
                                  const void *data) {
     medroi_source source = {.data = data, .grid = grid};
     source.stored_nbytes = layout->itemsize;
     source.nbytes = medroi_element_nbytes(medroi_element_type_of(layout));
-    source.swap = layout->itemsize > 1 && (layout->big_endian != 0) != host_is_big_endian();
+    source.swap =
+        layout->itemsize > 1 && (layout->big_endian != 0) != medroi_machine_is_big_endian();
     source.half = layout->kind == 'f' && layout->itemsize == 2;
     return source;
 }
@@ -47,14 +45,14 @@ static void swap_elements(uint8_t *dst, const uint8_t *src, size_t n, size_t nby
         for (size_t i = 0; i < n; i++) {
             uint16_t v;
             memcpy(&v, src + 2 * i, 2);
-            v = (uint16_t)(v << 8 | v >> 8);
+            v = medroi_swap16(v);
             memcpy(dst + 2 * i, &v, 2);
         }
     } else if (nbytes == 4) {
         for (size_t i = 0; i < n; i++) {
             uint32_t v;
             memcpy(&v, src + 4 * i, 4);
-            v = v << 24 | (v & 0xff00u) << 8 | (v >> 8 & 0xff00u) | v >> 24;
+            v = medroi_swap32(v);
             memcpy(dst + 4 * i, &v, 4);
         }
     } else {
@@ -89,9 +87,9 @@ static void convert_row(const medroi_source *source, const uint8_t *src, uint8_t
             uint16_t bits;
             memcpy(&bits, src + 2 * i, 2);
             if (source->swap) {
-                bits = (uint16_t)(bits << 8 | bits >> 8);
+                bits = medroi_swap16(bits);
             }
-            float v = medroi_float_from_half(bits);
+            float v = medroi_float16_value(bits);
             memcpy(dst + 4 * i, &v, 4);
         }
     } else if (source->swap) {

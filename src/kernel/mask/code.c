@@ -1,4 +1,13 @@
-/* Maps of tiles through the range coder (FORMAT.md, section 4.1). */
+/* Maps of tiles through the range coder (FORMAT.md, section 4.1).
+ *
+ * A mask is a blob: most of the volume is wholly inside or wholly outside of it. So the map is
+ * coded in two layers. First the state of each block of 4 x 4 x 4 tiles, outside, inside or mixed,
+ * as one or two adaptive bits under the states of the blocks before it along each axis. Then only
+ * the tiles of mixed blocks, a bit each, under ten tiles around it: those already coded in its own
+ * block, and those of whole blocks behind it, which the first layer has told. This is context
+ * coding as in JBIG (ITU-T T.82), in three dimensions.
+ */
+#include "base/lesser.h"
 #include "mask/bit_coder.h"
 #include "mask/mask.h"
 
@@ -36,8 +45,6 @@ size_t medroi_tile_encoder_nbytes(const int64_t n[3]) {
     return medroi_tile_decoder_nbytes(n) + medroi_bits_nbytes(&bits);
 }
 
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
 typedef struct block_bounds {
     int64_t z, y, x, z_stop, y_stop, x_stop;
 } block_bounds;
@@ -47,9 +54,9 @@ static block_bounds bounds_of(const coder *c, int64_t bz, int64_t by, int64_t bx
     block_bounds b = {bz * BLOCK,
                       by * BLOCK,
                       bx * BLOCK,
-                      lesser(bz * BLOCK + BLOCK, known->n_z),
-                      lesser(by * BLOCK + BLOCK, known->n_y),
-                      lesser(bx * BLOCK + BLOCK, known->n_x)};
+                      medroi_lesser(bz * BLOCK + BLOCK, known->n_z),
+                      medroi_lesser(by * BLOCK + BLOCK, known->n_y),
+                      medroi_lesser(bx * BLOCK + BLOCK, known->n_x)};
     return b;
 }
 

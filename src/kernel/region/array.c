@@ -2,12 +2,6 @@
 #include "base/layout.h"
 #include "region/search.h"
 
-uint8_t *medroi_align_scratch(void *scratch) {
-    uint8_t *bytes = scratch;
-    size_t beyond = (uintptr_t)bytes % MEDROI_SCRATCH_ALIGNMENT;
-    return beyond ? bytes + (MEDROI_SCRATCH_ALIGNMENT - beyond) : bytes;
-}
-
 medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
                                  medroi_error *error) {
     medroi_status status = medroi_check_layout(layout, MEDROI_INVALID_ARGUMENT, error);

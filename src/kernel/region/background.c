@@ -11,6 +11,7 @@
  *
  * Dark tissue on a bright ground is the same with every value negated. */
 #include "region/background.h"
+#include "base/elements.h"
 #include "base/layout.h"
 
 #include <math.h>
@@ -27,17 +28,6 @@
 #define NEAR_ZERO 0.05         /* of the 99th percentile */
 #define MIN_FLOAT_MODE_SHARE 0.05
 
-static uint64_t half_bits(double value) { /* of a value that is a float16 */
-    uint64_t sign = signbit(value) ? 0x8000u : 0;
-    double magnitude = fabs(value);
-    if (magnitude < 0x1p-14) {
-        return sign | (uint64_t)(magnitude * 0x1p24);
-    }
-    int exponent = 0;
-    double fraction = frexp(magnitude, &exponent); /* 0.5 to 1 */
-    return sign | (uint64_t)(exponent + 14) << 10 | (uint64_t)((fraction * 2 - 1) * 1024);
-}
-
 static uint64_t bits_of_value(const medroi_layout *layout, double value) {
     uint64_t bits = 0;
     if (isnan(value)) { /* the positive quiet NaN without payload, as numpy.nan */
@@ -46,13 +36,7 @@ static uint64_t bits_of_value(const medroi_layout *layout, double value) {
                                        : UINT64_C(0x7ff8000000000000);
     }
     if (layout->kind == 'f') {
-        float single = (float)value;
-        uint32_t single_bits;
-        memcpy(&single_bits, &single, sizeof single_bits);
-        memcpy(&bits, &value, sizeof bits);
-        return layout->itemsize == 2   ? half_bits(value)
-               : layout->itemsize == 4 ? single_bits
-                                       : bits;
+        return medroi_bits_of_float(layout->itemsize, value);
     }
     if (layout->kind == 'i') {
         bits = value >= 0x1p63 ? (uint64_t)INT64_MAX : (uint64_t)(int64_t)value;

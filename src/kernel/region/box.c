@@ -1,5 +1,6 @@
 /* From the projections and tau to the box. Erosion commutes with thresholding, so the box of the
  * opened tissue follows from the projections of the eroded array, without a second pass. */
+#include "grid/spans.h"
 #include "region/search.h"
 
 #include <string.h>
@@ -38,20 +39,17 @@ static medroi_grid_box box_of_flags(const medroi_search *search) {
     return box;
 }
 
-static medroi_span widen(medroi_span span, int64_t n, int64_t margin) {
-    span.start = span.start > margin ? span.start - margin : 0;
-    span.stop = n - span.stop > margin ? span.stop + margin : n;
-    return span;
-}
-
 /* The opening gives back the one layer that the erosion took, and the padding is added. */
 static medroi_grid_box pad_core(const medroi_grid *grid, medroi_grid_box core, int64_t padding) {
     if (medroi_grid_box_is_empty(&core)) {
         return core;
     }
-    core.z = widen(widen(core.z, grid->n_z, grid->n_z >= 3), grid->n_z, padding);
-    core.y = widen(widen(core.y, grid->n_y, grid->n_y >= 3), grid->n_y, padding);
-    core.x = widen(widen(core.x, grid->n_x, grid->n_x >= 3), grid->n_x, padding);
+    core.z =
+        medroi_span_widen(medroi_span_widen(core.z, grid->n_z, grid->n_z >= 3), grid->n_z, padding);
+    core.y =
+        medroi_span_widen(medroi_span_widen(core.y, grid->n_y, grid->n_y >= 3), grid->n_y, padding);
+    core.x =
+        medroi_span_widen(medroi_span_widen(core.x, grid->n_x, grid->n_x >= 3), grid->n_x, padding);
     return core;
 }
 

@@ -1,4 +1,5 @@
 /* The box of every element that differs bitwise from the background. */
+#include "grid/spans.h"
 #include "region/search.h"
 
 #include <string.h>
@@ -68,15 +69,6 @@ static size_t last_difference(const uint8_t *bytes, size_t start, size_t nbytes,
     return start;
 }
 
-static void include(medroi_span *span, int64_t i) {
-    if (span->start == span->stop) {
-        span->start = i;
-        span->stop = i + 1;
-    }
-    span->start = i < span->start ? i : span->start;
-    span->stop = i >= span->stop ? i + 1 : span->stop;
-}
-
 /* Widen `box` to what one row holds. Where the row's z and y are in it already, only the places
  * outside its x are looked at. */
 static void include_row(medroi_grid_box *box, int64_t z, int64_t y, const uint8_t *row,
@@ -90,15 +82,17 @@ static void include_row(medroi_grid_box *box, int64_t z, int64_t y, const uint8_
         return;
     }
     if (found) {
-        include(&box->z, z);
-        include(&box->y, y);
-        include(&box->x, (int64_t)(head / place_nbytes));
+        int64_t x = (int64_t)(head / place_nbytes);
+        medroi_span_include(&box->z, z, z + 1);
+        medroi_span_include(&box->y, y, y + 1);
+        medroi_span_include(&box->x, x, x + 1);
     }
     size_t known_end = (size_t)box->x.stop * place_nbytes;
     begin = begin > known_end ? begin : known_end;
     size_t end = last_difference(row, begin, (size_t)n_places * place_nbytes, pattern);
     if (end > begin) {
-        include(&box->x, (int64_t)((end - 1) / place_nbytes));
+        int64_t x = (int64_t)((end - 1) / place_nbytes);
+        medroi_span_include(&box->x, x, x + 1);
     }
 }
 

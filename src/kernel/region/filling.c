@@ -15,6 +15,7 @@
  *
  * In a chunk that is not complete, nothing may be dropped: the last write decides, once. */
 #include "base/layout.h"
+#include "base/lesser.h"
 #include "region/auto.h"
 
 #include <string.h>
@@ -359,8 +360,6 @@ static int row_has_corner(const volume *v, int64_t z, int64_t y) {
     return 0;
 }
 
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Rows lie far apart in memory: what is looked at soon is asked for now. */
 static void prefetch_row(const volume *v, int64_t z, int64_t y) {
 #if defined(__GNUC__)
@@ -392,20 +391,20 @@ static int volume_has_corner(const volume *v, int64_t z_step) {
 static int has_blocks(volume *v) {
     v->plates = 0;
     for (int i = 0; i < 3; i++) {
-        v->edge[i] = lesser(v->size[i], EDGE);
+        v->edge[i] = medroi_lesser(v->size[i], EDGE);
     }
     return volume_has_corner(v, v->edge[0]);
 }
 
 static int64_t plate_edge(int64_t size) {
     int64_t edge = size / (size < WIDE ? 8 : 4);
-    return lesser(size, edge > PLATE_EDGE ? edge : PLATE_EDGE);
+    return medroi_lesser(size, edge > PLATE_EDGE ? edge : PLATE_EDGE);
 }
 
 /* Blocks thinner than a cube along z, but longer along the other axes. */
 static int has_plates(volume *v) {
     v->plates = 1;
-    v->edge[0] = lesser(v->size[0], EDGE);
+    v->edge[0] = medroi_lesser(v->size[0], EDGE);
     v->edge[1] = plate_edge(v->size[1]);
     v->edge[2] = plate_edge(v->size[2]);
     return v->size[0] > 1 && volume_has_corner(v, 1);

@@ -1,6 +1,7 @@
 /* Missing values: NaN and infinities outside a region. No threshold tells whether they are air, so
  * they are content, unless they are the background bit by bit. */
 #include "region/missing.h"
+#include "grid/spans.h"
 
 #include <string.h>
 
@@ -104,20 +105,11 @@ void medroi_visit_missing(const medroi_layout *layout, const medroi_grid *grid, 
     }
 }
 
-static void include(medroi_span *span, int64_t i) {
-    if (span->start == span->stop) {
-        span->start = i;
-        span->stop = i + 1;
-    }
-    span->start = i < span->start ? i : span->start;
-    span->stop = i >= span->stop ? i + 1 : span->stop;
-}
-
 static void include_voxel(void *context, int64_t z, int64_t y, int64_t x) {
     medroi_grid_box *box = context;
-    include(&box->z, z);
-    include(&box->y, y);
-    include(&box->x, x);
+    medroi_span_include(&box->z, z, z + 1);
+    medroi_span_include(&box->y, y, y + 1);
+    medroi_span_include(&box->x, x, x + 1);
 }
 
 int medroi_include_missing(const medroi_layout *layout, const medroi_grid *grid, const void *data,

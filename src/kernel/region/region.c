@@ -1,4 +1,5 @@
 /* Finding the region of one array: options, working memory, and the order of the steps. */
+#include "base/arena.h"
 #include "base/layout.h"
 #include "region/auto.h"
 #include "region/mask/mask.h"
@@ -53,21 +54,16 @@ static medroi_status check_options(const medroi_layout *layout,
     return MEDROI_OK;
 }
 
-static size_t aligned(size_t nbytes) {
-    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-           MEDROI_SCRATCH_ALIGNMENT;
-}
-
 /* What each worker but the first has of its own. */
 static size_t worker_nbytes(const medroi_search *search) {
     size_t length = (size_t)search->grid.length;
-    return 2 * aligned(length * medroi_element_nbytes(search->type)) +
-           aligned(medroi_source_scratch_nbytes(&search->source));
+    return 2 * medroi_align(length * medroi_element_nbytes(search->type)) +
+           medroi_align(medroi_source_scratch_nbytes(&search->source));
 }
 
 static void place_workers(medroi_search *search, uint8_t *scratch) {
     size_t columns_nbytes =
-        aligned((size_t)search->grid.length * medroi_element_nbytes(search->type));
+        medroi_align((size_t)search->grid.length * medroi_element_nbytes(search->type));
     for (uint32_t i = 0; i < search->n_workers; i++) {
         medroi_worker *worker = &search->workers[i];
         memset(worker, 0, sizeof *worker);
@@ -106,10 +102,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
     int air = search->options->threshold_rule == MEDROI_THRESHOLD_AUTO;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
-    const struct {
-        void **pointer;
-        size_t nbytes;
-    } arrays[] = {
+    const medroi_stretch arrays[] = {
         {(void **)&search->row_peaks, n_rows * nbytes},
         {(void **)&search->row_cores, n_rows * nbytes},
         {(void **)&search->column_peaks, length * nbytes},
@@ -127,13 +120,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
         {(void **)&search->air, air ? medroi_air_scratch_nbytes() : 0},
     };
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        if (scratch) {
-            *arrays[i].pointer = scratch + used;
-        }
-        used += aligned(arrays[i].nbytes);
-    }
+    size_t used = medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
     if (scratch) {
         search->plane_sums = plane_sums ? search->plane_sums : NULL;
         place_workers(search, scratch + used);
@@ -313,7 +300,7 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
     return nbytes + medroi_outline_mask_scratch_nbytes(&grid) + MEDROI_SCRATCH_ALIGNMENT;
 }
 
-medroi_status medroi_find_mask(const medroi_layout *layout, const void *data,
+medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
                                const medroi_region_options *options, void *scratch, uint8_t *mask,
                                medroi_error *error) {
     medroi_region_options as_hull = *options;

@@ -2,6 +2,7 @@
 #ifndef MEDROI_SEARCH_H
 #define MEDROI_SEARCH_H
 
+#include "base/arena.h"
 #include "base/kernel.h"
 #include "grid/rows.h"
 
@@ -107,8 +108,6 @@ medroi_sum medroi_sweep_array(medroi_search *search);
 medroi_grid_box medroi_find_box(medroi_search *search, medroi_counts *counts);
 
 /* --- array.c --- */
-#define MEDROI_SCRATCH_ALIGNMENT 64
-uint8_t *medroi_align_scratch(void *scratch);
 /* Checks of layout and data that every entry point makes. */
 medroi_status medroi_check_array(const medroi_layout *layout, const void *data,
                                  medroi_error *error);

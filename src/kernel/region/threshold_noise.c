@@ -165,8 +165,6 @@ static size_t first_below(const uint64_t *counts, size_t mode, uint64_t share) {
     return i;
 }
 
-static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
-
 static int all_whole(const samples *found) {
     for (size_t i = 0; i < found->n_all; i++) {
         double value = found->all[i];
@@ -205,8 +203,9 @@ static double end_of_noise(const samples *found, double low, double high, double
     size_t end = first_below(found->counts, mode, LOW_DENSITY);
     size_t sure = mode + SURE_WIDTHS * (half - mode);
     size_t dim = (size_t)((high - low) / DIM_RANGE / width) + 1;
-    size_t furthest = lesser(mode + HALF_WIDTHS * (half - mode), dim > sure ? dim : sure);
-    end = lesser(end, furthest);
+    size_t far = mode + HALF_WIDTHS * (half - mode), brightest = dim > sure ? dim : sure;
+    size_t furthest = far < brightest ? far : brightest;
+    end = end < furthest ? end : furthest;
     uint64_t n_air = 0;
     for (size_t i = 0; i < end && i < N_BINS; i++) {
         n_air += found->counts[i];

@@ -1,11 +1,21 @@
 /* Inner codec 3, jpeg2000: value map, u32 length per slice, one codestream per 2-D slice.
- * params: mode (0 lossless, 1 rate, 2 psnr), target, peak (0: the region's own range).
- * plan turns the last into what every part shares: offset, step, largest index, quality. */
-#ifdef MEDROI_HAVE_OPENJPEG
-#include "codecs/jpeg2000/jpeg2000.h"
-
-#include "base/bytes.h"
+ * plan turns the last parameter into what every part shares: offset, step, largest index, quality.
+ */
 #include "codecs/inner.h"
+
+const medroi_parameter medroi_jpeg2000_parameters[MEDROI_JPEG2000_N_PARAMETERS] = {
+    {"mode", 0, 0, 2,
+     "what `target` is: rate, the stored bytes of a slice's region per byte of its payload (1 to "
+     "100000), or psnr, dB over the region (1 to 150); lossless has none",
+     "lossless,rate,psnr"},
+    {"target", 0, 0, 100000, "the rate or the PSNR; ignored where the mode is lossless", NULL},
+    {"peak", 0, 0, 1e300, "what a PSNR refers to, in stored units; 0: the region's own range",
+     NULL},
+};
+
+#ifdef MEDROI_HAVE_OPENJPEG
+#include "base/bytes.h"
+#include "codecs/jpeg2000/jpeg2000.h"
 
 #include <math.h>
 #include <stdlib.h>

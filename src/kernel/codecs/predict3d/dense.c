@@ -1,4 +1,14 @@
-/* predict3d, dense method: adaptive models of what the prediction misses by. */
+/* predict3d, dense method: prediction, and adaptive models of what it misses by.
+ *
+ * Each voxel is predicted by a weighted sum of 20 known neighbours; which of 8 sets of weights, the
+ * roughness of the neighbourhood says. To the sum is added a bias: what predictions in the same
+ * situation (the same set, and the same neighbours above the prediction) have missed by on average.
+ * This is the context-based error feedback of CALIC (Wu, Memon 1997) in three dimensions. The
+ * difference is folded to 0, 1, 2 ..., the more likely side first, and coded as a token under the
+ * sum of two adaptive models: one chosen by the recent errors around the voxel and by how far the
+ * prediction lies from a whole number, the other by errors and roughness. Where all neighbours are
+ * equal, one bit says that the voxel is, too.
+ */
 #include "codecs/predict3d/predict3d.h"
 
 #include <stdlib.h>

@@ -1,114 +1,99 @@
-/* predict3d, fast method: what the quick method replaced. It is read, and no longer written. */
-#include "codecs/predict3d/quick.h"
+/* predict3d, fast method: what is known of a row before its voxels are.
+ *
+ * The same 20 neighbours predict a voxel, but with one set of weights a kind of slice, and what the
+ * prediction misses by is coded with a prefix code instead of adaptive models. So everything that
+ * comes from other rows (most of the weighted sum, most of the errors that choose the code) is
+ * computed for a whole row at a time with vector instructions; only what the two voxels on the left
+ * add is computed one voxel after the other. The 32 contexts are sizes of the errors around, as in
+ * dense.c; their codes (fast_codes.c) are made for the part and travel in it. Runs of equal voxels
+ * amid equal ones are a number each, as in JPEG-LS (Weinberger, Seroussi, Sapiro 2000).
+ */
+#include "codecs/predict3d/fast.h"
 
-#include <stdlib.h>
+/* Whether every sum of weighted neighbours fits 32 bits, with room for rounding. */
+static int is_narrow(const medroi_p3_part *p, const int32_t *w) {
+    int64_t sum = 0, most = p->high > -(int64_t)p->low ? p->high : -(int64_t)p->low;
+    for (int i = 0; i < P3_TAPS; i++)
+        sum += w[i] < 0 ? -(int64_t)w[i] : w[i];
+    return most < 1 << 18 && sum * most < INT32_MAX - P3_ONE;
+}
 
-typedef struct fast {
-    medroi_p3_part *p;
-    uint32_t *sizes; /* folded misses of this and the last slice, margins zero */
-    uint64_t run;    /* voxels of a run still to come */
-    medroi_p3_runs runs;
-    int bad;
-} fast;
-
-/* Where a row lies: its voxels, those of the near reference, and sizes of misses. */
-typedef struct fast_row {
-    int32_t *c;
-    const int32_t *n;
-    uint32_t *e;
-    const uint32_t *en;
-    const int32_t *w;
-    int kind;
-} fast_row;
-
-static fast_row row_at(const fast *f, int64_t z, int64_t y) {
-    const medroi_p3_volume v = f->p->v;
+medroi_p3_row medroi_p3_row_at(const medroi_p3_part *p, uint32_t *sizes, int64_t z, int64_t y) {
+    const medroi_p3_volume v = p->v;
     const int64_t at = medroi_p3_origin(&v, 0) + y * v.row;
-    fast_row r = {.kind = medroi_p3_kind(&v, z)};
-    r.c = f->p->voxels + z * v.slice + at;
-    r.e = f->sizes + (z & 1) * v.slice + at;
-    r.n = r.kind == 0 ? f->p->voxels + v.depth * v.slice + at : r.c - v.slice;
-    r.en = r.kind == 0 ? r.e - v.row - 1 : f->sizes + (~z & 1) * v.slice + at;
-    r.w = f->p->weights.weight[r.kind][0];
+    const int32_t *zero = p->voxels + v.depth * v.slice + at;
+    medroi_p3_row r = {.kind = medroi_p3_kind(&v, z)};
+    r.c = p->voxels + z * v.slice + at;
+    r.n = r.kind == 0 ? zero : r.c - v.slice;
+    r.f = r.kind == 2 ? r.c - v.lag * v.slice : zero;
+    r.e = sizes + (z & 1) * v.slice + at;
+    r.en = sizes + (~z & 1) * v.slice + at;
+    memcpy(r.w, p->weights.weight[r.kind][0], sizeof r.w);
+    if (z == 0 && y == 0) { /* nothing is known above */
+        memset(r.w, 0, sizeof r.w);
+        r.w[0] = P3_ONE;
+    } else if (z == 0 && y == 1) {
+        r.w[1] += r.w[5];
+        r.w[5] = 0;
+    }
+    r.narrow = is_narrow(p, r.w);
     return r;
 }
 
-/* The weighted sum of the nearest neighbours. */
-static inline int64_t sum_of(const int32_t *w, const int32_t *c, const int32_t *n, int64_t row) {
-    int64_t a = (int64_t)w[1] * c[-row] + (int64_t)w[2] * c[-row - 1] +
-                (int64_t)w[3] * c[-row + 1] + (int64_t)w[5] * c[-2 * row];
-    int64_t b = (int64_t)w[6] * n[0] + (int64_t)w[7] * n[-1] + (int64_t)w[8] * n[1];
-    int64_t d = (int64_t)w[9] * n[-row] + (int64_t)w[10] * n[row];
-    return a + b + d + ((int64_t)w[4] * c[-2] + (int64_t)w[0] * c[-1]);
+/* A function of several clones is visible from outside whatever the flags say, unless static. */
+P3_CLONES static void row_sums(const medroi_p3_row *r, int64_t row, int64_t width,
+                               int32_t *restrict sums) {
+    const int32_t *c = r->c, *n = r->n, *f = r->f, *w = r->w;
+    for (int64_t x = 0; x < width; x++)
+        sums[x] = w[1] * c[x - row] + w[2] * c[x - row - 1] + w[3] * c[x - row + 1] +
+                  w[5] * c[x - 2 * row];
+    if (r->kind == 0)
+        return;
+    for (int64_t x = 0; x < width; x++)
+        sums[x] += w[6] * n[x] + w[7] * n[x - 1] + w[8] * n[x + 1] + w[9] * n[x - row] +
+                   w[10] * n[x + row] + w[11] * n[x - row - 1] + w[12] * n[x - row + 1] +
+                   w[13] * n[x + row - 1] + w[14] * n[x + row + 1];
+    if (r->kind == 1)
+        return;
+    for (int64_t x = 0; x < width; x++)
+        sums[x] += w[15] * f[x] + w[16] * f[x - 1] + w[17] * f[x + 1] + w[18] * f[x - row] +
+                   w[19] * f[x + row];
 }
 
-/* The Rice parameter; 16 stands for all sums below 6. */
-static inline int rice_parameter(uint32_t sum) { return medroi_log2((sum * 5) | 16) - 4; }
-
-static inline int is_flat(const int32_t *c, const int32_t *n, int64_t row, int kind) {
-    int32_t w = c[-1];
-    return w == c[-row] && w == c[-row + 1] && (kind == 0 || (w == n[0] && w == n[1]));
+void medroi_p3_row_sums(const medroi_p3_row *r, int64_t row, int64_t width,
+                        int32_t *restrict sums) {
+    row_sums(r, row, width, sums);
 }
 
-static inline void decode_miss(fast *f, medroi_bit_reader *get, const fast_row *r, int64_t x) {
-    const medroi_p3_part *p = f->p;
-    const int64_t row = p->v.row;
-    const uint32_t *e = r->e + x;
-    int64_t exact = sum_of(r->w, r->c + x, r->n + x, row);
-    int64_t near = (exact + P3_ONE / 2) >> P3_WEIGHT_BITS;
-    near = near < p->low ? p->low : near > p->high ? p->high : near;
-    int up = exact >= near * P3_ONE;
-    uint64_t folded =
-        medroi_p3_get_rice(get, rice_parameter(e[-1] + e[-row] + e[-row + 1] + r->en[x]));
-    int64_t size = (int64_t)(folded + 1) >> 1, miss = folded & 1 ? size : -size;
-    int64_t value = up ? near + miss : near - miss;
-    int outside = value < p->low || value > p->high;
-    f->bad |= outside;
-    r->c[x] = outside ? p->low : (int32_t)value;
-    r->e[x] = folded < P3_GREATEST_SIZE ? (uint32_t)folded : P3_GREATEST_SIZE;
-}
-
-static void decode_row(fast *f, const fast_row *r) {
-    const int64_t width = f->p->v.width, row = f->p->v.row;
-    medroi_bit_reader get = f->p->get; /* a copy that can stay in registers */
-    for (int64_t x = 0; x < width; x++) {
-        if (f->run == 0 && is_flat(r->c + x, r->n + x, row, r->kind)) {
-            f->run = medroi_p3_get_rice(&get, medroi_p3_run_bits(&f->runs));
-            medroi_p3_learn_run(&f->runs, f->run);
-            f->run++; /* and the voxel that ends it */
-        }
-        if (f->run > 1) {
-            f->run--;
-            r->c[x] = r->c[x - 1];
-            r->e[x] = 0;
-            continue;
-        }
-        f->run = 0;
-        decode_miss(f, &get, r, x);
+P3_CLONES static void row_around(const medroi_p3_row *r, int64_t row, int64_t width,
+                                 uint32_t *restrict around, uint8_t *restrict flat) {
+    const int32_t *c = r->c, *n = r->n;
+    const uint32_t *e = r->e, *en = r->en;
+    for (int64_t x = 0; x < width; x++)
+        around[x] = 2 * e[x - row] + e[x - row - 1] + e[x - row + 1];
+    if (r->kind == 0) {
+        for (int64_t x = 0; x < width; x++)
+            around[x] += e[x - 2 * row];
+        for (int64_t x = 0; x < width; x++)
+            flat[x] = c[x - row] == c[x - row + 1];
+        return;
     }
-    f->p->get = get;
+    for (int64_t x = 0; x < width; x++)
+        around[x] += 2 * en[x];
+    for (int64_t x = 0; x < width; x++)
+        flat[x] = (c[x - row] == c[x - row + 1]) & (c[x - row] == n[x]) & (c[x - row] == n[x + 1]);
 }
 
-medroi_status medroi_p3_decode_fast(medroi_p3_part *p, medroi_error *error) {
-    medroi_status status = medroi_p3_read_weights(p, error);
-    if (status != MEDROI_OK)
-        return status;
-    fast f = {.p = p, .runs = {P3_FIRST_TYPICAL_RUN}};
-    f.sizes = calloc((size_t)(p->v.slice * 2), sizeof *f.sizes);
-    if (!f.sizes)
-        return medroi_fail(error, MEDROI_NO_MEMORY,
-                           "predict3d: no memory for the misses of a part");
-    for (int64_t z = 0; z < p->v.depth; z++) {
-        medroi_p3_margin_top(&p->v, p->voxels, z);
-        for (int64_t y = 0; y < p->v.height; y++) {
-            fast_row r = row_at(&f, z, y);
-            medroi_p3_margin_left(&p->v, r.c);
-            decode_row(&f, &r);
-            medroi_p3_margin_right(&p->v, r.c, y);
-        }
-    }
-    if (f.bad || f.run > 1)
-        status = medroi_p3_corrupt(error, "a voxel or a run lies outside its range");
-    free(f.sizes);
-    return status;
+void medroi_p3_row_around(const medroi_p3_row *r, int64_t row, int64_t width,
+                          uint32_t *restrict around, uint8_t *restrict flat) {
+    row_around(r, row, width, around, flat);
+}
+
+int64_t medroi_p3_wide_sum(const medroi_p3_row *r, int64_t row, int64_t x) {
+    int32_t tap[P3_TAPS];
+    int64_t sum = 0;
+    medroi_p3_neighbours(r->c + x, r->n + x, r->f + x, row, tap);
+    for (int i = 0; i < P3_TAPS; i++)
+        sum += (int64_t)r->w[i] * tap[i];
+    return sum;
 }

@@ -1,79 +1,85 @@
-/* predict3d: how the elements of a part become numbers, chosen, written and read. */
-#include "codecs/predict3d/code.h"
-#include "codecs/predict3d/values.h"
+/* predict3d: how the elements of a part become numbers, chosen, written and read.
+ *
+ * Prediction wants small consecutive integers that sort as the values do. The key of an element
+ * (base/elements.h) is one for any type, floats included. Then what carries no information goes:
+ * low bits that are the same in all elements are sent once; where the keys still span more than 32
+ * bits, the lowest are sent raw; the smallest key is subtracted. Where few of the keys in the range
+ * occur, as with scaled integers or multiples of a step, the keys that do are listed instead, and a
+ * voxel is a place in that table.
+ */
+#include "base/elements.h"
+#include "codecs/predict3d/predict3d.h"
+#include "codecs/valuemap/distinct.h"
 
 #include <stdlib.h>
 
 /* A table pays when many elements stand beside unused values: the share of elements other than
- * the commonest value whose next code is unused must be a quarter or more. */
-static int table_pays(const medroi_p3_map *map, const uint8_t *data, const medroi_p3_values *values,
+ * the first one's value whose next key is unused must be a quarter or more. */
+static int table_pays(const medroi_block *block, const void *data, const medroi_distinct *values,
                       uint64_t range) {
-    uint64_t n = (uint64_t)values->n_codes;
-    if (range / 4 >= n)
+    if (range / 4 >= values->n)
         return 1;
-    if (range + 1 < n + n / 8)
+    if (range + 1 < values->n + values->n / 8)
         return 0;
-    int64_t lonely = 0, seen = 0, step = 1 + values->count / 65536;
-    for (int64_t i = 0; i < values->count; i += step) {
-        uint64_t code = medroi_p3_code_at(map, data, i);
-        if (code == values->first)
+    size_t count = medroi_block_nbytes(block) / block->itemsize;
+    size_t lonely = 0, seen = 0, step = 1 + count / 65536;
+    for (size_t i = 0; i < count; i += step) {
+        uint64_t key = medroi_key_at(block, data, i);
+        if (key == values->first_key)
             continue;
         seen++;
-        lonely += code == values->high || !medroi_p3_is_used(values, code + 1);
+        lonely += key == values->max_key || medroi_distinct_rank(values, key + 1) == UINT32_MAX;
     }
     return seen > 0 && lonely * 4 >= seen;
 }
 
-static void choose_range(medroi_p3_map *map, const medroi_p3_values *values, uint64_t range) {
-    map->dropped = values->first & (((uint64_t)1 << map->dropped_bits) - 1);
+static void choose_range(medroi_p3_map *map, const medroi_distinct *values, uint64_t range) {
+    map->dropped = values->first_key & (((uint64_t)1 << map->dropped_bits) - 1);
     map->raw_bits = (uint8_t)(range >> 32 ? medroi_bit_length(range) - 32 : 0);
     int shift = map->dropped_bits + map->raw_bits;
-    map->minimum = values->low >> shift;
-    map->top = (values->high >> shift) - map->minimum;
+    map->minimum = values->min_key >> shift;
+    map->top = (values->max_key >> shift) - map->minimum;
     if (map->top >> 32) { /* the cut can add one to the range */
         map->raw_bits++;
-        map->minimum = values->low >> (shift + 1);
-        map->top = (values->high >> (shift + 1)) - map->minimum;
+        map->minimum = values->min_key >> (shift + 1);
+        map->top = (values->max_key >> (shift + 1)) - map->minimum;
     }
 }
 
-static medroi_status choose_map(const uint8_t *data, medroi_p3_values *values, medroi_p3_map *map) {
-    int64_t limit = values->count / 8 < P3_MAX_TABLE ? values->count / 8 : P3_MAX_TABLE;
-    int dropped_bits = 0;
-    while (values->differ != 0 && !(values->differ >> dropped_bits & 1))
-        dropped_bits++;
-    uint64_t range = (values->high >> dropped_bits) - (values->low >> dropped_bits);
-    if (range > 16 && limit > 0) {
-        medroi_status status = medroi_p3_list_codes(map, data, limit, values);
-        if (status != MEDROI_OK)
-            return status;
-        if (values->codes && table_pays(map, data, values, range)) {
-            map->top = (uint64_t)values->n_codes - 1;
-            map->table = values->codes;
-            values->codes = NULL;
-            return MEDROI_OK;
-        }
+/* The table of the values used, where there are few enough and it pays. */
+static medroi_status choose_table(const medroi_block *block, const void *data, uint64_t range,
+                                  medroi_distinct *values, medroi_p3_map *map,
+                                  medroi_error *error) {
+    size_t limit = medroi_block_nbytes(block) / block->itemsize / 8;
+    limit = limit < P3_MAX_TABLE ? limit : P3_MAX_TABLE;
+    if (range <= 16 || limit == 0)
+        return MEDROI_OK;
+    medroi_status status = medroi_distinct_list(block, data, limit, values, error);
+    if (status == MEDROI_OK && !values->overflow && table_pays(block, data, values, range)) {
+        map->top = values->n - 1;
+        map->table = values->keys;
+        values->keys = NULL;
     }
-    map->dropped_bits = (uint8_t)dropped_bits;
-    choose_range(map, values, range);
-    return MEDROI_OK;
+    return status;
 }
 
 medroi_status medroi_p3_find_map(const medroi_block *block, const void *data, medroi_p3_map *map,
                                  medroi_error *error) {
-    int64_t count = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
-    medroi_p3_values values;
+    medroi_distinct values;
+    int dropped_bits = 0;
     memset(map, 0, sizeof *map);
-    map->kind = block->kind;
-    map->itemsize = block->itemsize;
-    map->big_endian = block->big_endian;
-    medroi_status status = medroi_p3_survey(map, data, count, &values);
-    if (status == MEDROI_OK)
-        status = choose_map(data, &values, map);
-    medroi_p3_values_free(&values);
-    if (status != MEDROI_OK)
-        return medroi_fail(error, status, "predict3d: no memory to count the values used");
-    return MEDROI_OK;
+    map->elements = *block;
+    medroi_distinct_survey(block, data, &values);
+    while (values.differ != 0 && !(values.differ >> dropped_bits & 1))
+        dropped_bits++;
+    uint64_t range = (values.max_key >> dropped_bits) - (values.min_key >> dropped_bits);
+    medroi_status status = choose_table(block, data, range, &values, map, error);
+    if (status == MEDROI_OK && !map->table) {
+        map->dropped_bits = (uint8_t)dropped_bits;
+        choose_range(map, &values, range);
+    }
+    medroi_distinct_free(&values);
+    return status;
 }
 
 void medroi_p3_write_map(const medroi_p3_map *map, medroi_rc_encoder *rc, medroi_bit_writer *raw) {
@@ -122,7 +128,7 @@ static medroi_status read_table(medroi_p3_map *map, uint64_t greatest, medroi_rc
 
 medroi_status medroi_p3_read_map(medroi_p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader *raw,
                                  medroi_error *error) {
-    uint64_t greatest = UINT64_MAX >> (64 - 8 * map->itemsize);
+    uint64_t greatest = UINT64_MAX >> (64 - 8 * map->elements.itemsize);
     medroi_number_model model;
     medroi_number_init(&model);
     map->top = medroi_number_decode(rc, raw, &model);

@@ -26,18 +26,16 @@
 #define P3_WEIGHT_BITS 12 /* weights and predictions carry this many fractional bits */
 #define P3_MAX_TABLE 65536
 
-/* How elements become numbers 0..top: order-preserving code, constant low bits dropped, bits that
- * cannot be predicted sent raw, then a minimum subtracted or a place in a table looked up. */
+/* How elements become numbers 0..top: their key (base/elements.h), constant low bits dropped, bits
+ * that cannot be predicted sent raw, then a minimum subtracted or a place in a table looked up. */
 typedef struct medroi_p3_map {
-    char kind;
-    uint16_t itemsize;
-    uint8_t big_endian;
-    uint8_t dropped_bits; /* low bits that are the same in every element */
-    uint8_t raw_bits;     /* next low bits, sent as they are */
-    uint64_t dropped;     /* their value */
-    uint64_t minimum;     /* of code >> (dropped_bits + raw_bits); ignored with a table */
-    uint64_t top;         /* greatest number */
-    uint64_t *table;      /* NULL, or top + 1 increasing codes; owned by whoever made the map */
+    medroi_block elements; /* of these; their shape does not count */
+    uint8_t dropped_bits;  /* low bits that are the same in every element */
+    uint8_t raw_bits;      /* next low bits, sent as they are */
+    uint64_t dropped;      /* their value */
+    uint64_t minimum;      /* of key >> (dropped_bits + raw_bits); ignored with a table */
+    uint64_t top;          /* greatest number */
+    uint64_t *table;       /* NULL, or top + 1 increasing keys; owned by whoever made the map */
 } medroi_p3_map;
 
 /* A block as slices of rows, each slice inside a margin: 2 rows above, 1 below, 2 voxels left
@@ -108,9 +106,8 @@ medroi_status medroi_p3_read_weights(medroi_p3_part *p, medroi_error *error);
 /* The methods; decoding gives MEDROI_CORRUPT_STREAM for values out of range. */
 medroi_status medroi_p3_encode_dense(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_decode_dense(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_encode_fast(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_decode_fast(medroi_p3_part *p, medroi_error *error);
-medroi_status medroi_p3_encode_quick(medroi_p3_part *p, medroi_error *error);
-medroi_status medroi_p3_decode_quick(medroi_p3_part *p, medroi_error *error);
 
 medroi_status medroi_p3_corrupt(medroi_error *error, const char *what);
 

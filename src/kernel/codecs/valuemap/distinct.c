@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define HASH_BITS 17
+#define MAX_DIRECT ((uint64_t)1 << 20)
+#define WORTH_A_SLOT 8 /* slots for each element */
 
 static size_t n_elements(const medroi_block *block) {
     return medroi_block_nbytes(block) / block->itemsize;
@@ -15,11 +17,15 @@ static size_t n_elements(const medroi_block *block) {
 
 static size_t run_length(size_t left) { return left < MEDROI_KEY_RUN ? left : MEDROI_KEY_RUN; }
 
-static void find_extremes(const medroi_block *block, const void *data, medroi_distinct *distinct) {
-    uint64_t keys[MEDROI_KEY_RUN], low = UINT64_MAX, high = 0;
+void medroi_distinct_survey(const medroi_block *block, const void *data,
+                            medroi_distinct *distinct) {
+    uint64_t keys[MEDROI_KEY_RUN], low = UINT64_MAX, high = 0, differ = 0;
     size_t n = n_elements(block);
+    memset(distinct, 0, sizeof *distinct);
+    distinct->first_key = medroi_key_at(block, data, 0);
     if (medroi_is_short(block)) {
-        medroi_short_extremes(block, data, n, &distinct->min_key, &distinct->max_key);
+        medroi_short_extremes(block, data, n, &distinct->min_key, &distinct->max_key,
+                              &distinct->differ);
         return;
     }
     for (size_t done = 0; done < n; done += MEDROI_KEY_RUN) {
@@ -28,10 +34,12 @@ static void find_extremes(const medroi_block *block, const void *data, medroi_di
         for (size_t i = 0; i < run; i++) {
             low = keys[i] < low ? keys[i] : low;
             high = keys[i] > high ? keys[i] : high;
+            differ |= keys[i] ^ distinct->first_key;
         }
     }
     distinct->min_key = low;
     distinct->max_key = high;
+    distinct->differ = differ;
 }
 
 /* Slot that holds `key`, or the empty one where it belongs. */
@@ -60,7 +68,8 @@ static void count_direct(const medroi_block *block, const void *data, medroi_dis
     }
 }
 
-static void count_hashed(const medroi_block *block, const void *data, medroi_distinct *distinct) {
+static void count_hashed(const medroi_block *block, const void *data, size_t limit,
+                         medroi_distinct *distinct) {
     uint64_t keys[MEDROI_KEY_RUN], last_key = 0;
     size_t n = n_elements(block), n_found = 0, slot = 0;
     for (size_t done = 0; done < n; done += MEDROI_KEY_RUN) {
@@ -72,7 +81,7 @@ static void count_hashed(const medroi_block *block, const void *data, medroi_dis
                 slot = hash_slot(distinct, last_key);
             }
             if (distinct->slots[slot] == 0) {
-                if (n_found++ == MEDROI_MAX_DISTINCT) {
+                if (n_found++ == limit) {
                     distinct->overflow = 1;
                     return;
                 }
@@ -91,10 +100,14 @@ static int compare_keys(const void *a, const void *b) {
 }
 
 /* The counts of the slots become sorted keys, their counts, and ranks in the slots. */
-static medroi_status rank_slots(medroi_distinct *distinct) {
+static medroi_status rank_slots(medroi_distinct *distinct, size_t limit) {
     size_t n = 0;
     for (size_t slot = 0; slot < distinct->n_slots; slot++) {
         n += distinct->slots[slot] != 0;
+    }
+    if (n > limit) {
+        distinct->overflow = 1;
+        return MEDROI_OK;
     }
     distinct->keys = malloc(n * sizeof *distinct->keys);
     distinct->counts = malloc(n * sizeof *distinct->counts);
@@ -121,12 +134,17 @@ static medroi_status rank_slots(medroi_distinct *distinct) {
     return MEDROI_OK;
 }
 
-medroi_status medroi_distinct_find(const medroi_block *block, const void *data,
+/* A slot for each key between the extremes where that is not many, else a hash. */
+static int is_direct(const medroi_block *block, const medroi_distinct *distinct) {
+    uint64_t range = distinct->max_key - distinct->min_key;
+    return range < MEDROI_MAX_DISTINCT ||
+           (range < MAX_DIRECT && range / WORTH_A_SLOT < n_elements(block));
+}
+
+medroi_status medroi_distinct_list(const medroi_block *block, const void *data, size_t limit,
                                    medroi_distinct *distinct, medroi_error *error) {
     medroi_status status = MEDROI_OK;
-    memset(distinct, 0, sizeof *distinct);
-    find_extremes(block, data, distinct);
-    distinct->direct = distinct->max_key - distinct->min_key < MEDROI_MAX_DISTINCT;
+    distinct->direct = is_direct(block, distinct);
     distinct->n_slots = distinct->direct ? (size_t)(distinct->max_key - distinct->min_key) + 1
                                          : (size_t)1 << HASH_BITS;
     distinct->slots = calloc(distinct->n_slots, sizeof *distinct->slots);
@@ -140,10 +158,10 @@ medroi_status medroi_distinct_find(const medroi_block *block, const void *data,
     if (distinct->direct) {
         count_direct(block, data, distinct);
     } else {
-        count_hashed(block, data, distinct);
+        count_hashed(block, data, limit, distinct);
     }
     if (!distinct->overflow) {
-        status = rank_slots(distinct);
+        status = rank_slots(distinct, limit);
     }
 done:
     if (status != MEDROI_OK) {

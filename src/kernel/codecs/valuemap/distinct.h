@@ -7,8 +7,9 @@
 #define MEDROI_MAX_DISTINCT 65536u
 
 typedef struct medroi_distinct {
-    uint64_t min_key, max_key;
-    int overflow;     /* 1: there are more than MEDROI_MAX_DISTINCT; nothing below is set */
+    uint64_t first_key, min_key, max_key;
+    uint64_t differ;  /* bits in which a key differs from the first one */
+    int overflow;     /* 1: there are more than was asked for; nothing below is set */
     size_t n;         /* number of distinct keys */
     uint64_t *keys;   /* ascending */
     uint32_t *counts; /* how often each occurs */
@@ -18,8 +19,11 @@ typedef struct medroi_distinct {
     uint32_t *slots;     /* rank + 1 of the key in each slot, 0 where there is none */
 } medroi_distinct;
 
-/* Elements of kinds b, i, u and f. */
-medroi_status medroi_distinct_find(const medroi_block *block, const void *data,
+/* The keys (base/elements.h) of elements of kinds b, i, u and f: first what one look at each gives
+ * (to the line `overflow`), then the rest, unless more than `limit`, at most MEDROI_MAX_DISTINCT,
+ * occur. Free after the second, if it did not fail. */
+void medroi_distinct_survey(const medroi_block *block, const void *data, medroi_distinct *distinct);
+medroi_status medroi_distinct_list(const medroi_block *block, const void *data, size_t limit,
                                    medroi_distinct *distinct, medroi_error *error);
 void medroi_distinct_free(medroi_distinct *distinct);
 /* Rank of a key, or UINT32_MAX where it does not occur. */

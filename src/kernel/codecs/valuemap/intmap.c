@@ -84,7 +84,8 @@ medroi_status medroi_intmap_find(const medroi_block *block, const void *data, in
     int found = 0, keeps_distinct = 0;
     medroi_distinct distinct;
     memset(map, 0, sizeof *map);
-    medroi_status status = medroi_distinct_find(block, data, &distinct, error);
+    medroi_distinct_survey(block, data, &distinct);
+    medroi_status status = medroi_distinct_list(block, data, MEDROI_MAX_DISTINCT, &distinct, error);
     if (status != MEDROI_OK) {
         return status;
     }
@@ -167,7 +168,7 @@ static medroi_status read_table(const medroi_block *block, const uint8_t *src, s
 static medroi_status read_integer(const medroi_block *block, medroi_intmap *map,
                                   medroi_error *error) {
     uint64_t first = medroi_integer_key(block, map->offset), last = medroi_max_key(block);
-    if (first < medroi_min_key(block) || first > last || map->integer_step == 0 ||
+    if (first > last || map->integer_step == 0 ||
         (map->max_index > 0 && map->integer_step > (last - first) / map->max_index)) {
         return corrupt(error, "the values run out of the element type");
     }

@@ -1,4 +1,14 @@
-/* wavelet3d: coding the quantised subbands. */
+/* wavelet3d: coding the quantised subbands.
+ *
+ * Coefficients are mostly 0, and the large ones stand together: where an edge crosses, in all
+ * subbands. So each magnitude is coded under models chosen by the magnitudes known around it: a
+ * weighted sum of nine (in its row, the row above, the slice before) and, beside it, its *parent*,
+ * the coefficient at the same place one level up. Two token models, one for each view, are mixed by
+ * adding their shares, which needs no weights; large surroundings also shift the tokens, whose low
+ * bits then are raw. Where all known neighbours and the parent are 0, one adaptive bit says whether
+ * the coefficient is 0 too: most of the part costs a fraction of a bit a voxel. Signs are raw bits.
+ * Contexts from parents are those of Shapiro's zerotrees (1993), without their trees.
+ */
 #include "base/bytes.h"
 #include "codecs/wavelet3d/subbands.h"
 #include "entropy/magnitudes.h"

@@ -1,4 +1,5 @@
 /* wavelet3d: blocks of elements to numbers and back, and how far two blocks differ. */
+#include "base/bytes.h"
 #include "codecs/wavelet3d/wavelet3d.h"
 
 #if defined(__clang__)
@@ -10,8 +11,7 @@ static inline int load_int16(const medroi_block *block) {
 }
 
 static inline int16_t int16_at(const void *data, int64_t i) {
-    const uint8_t *p = (const uint8_t *)data + 2 * i;
-    return (int16_t)(uint16_t)(p[0] | p[1] << 8);
+    return (int16_t)medroi_load16((const uint8_t *)data + 2 * i);
 }
 
 int medroi_w3_range(const medroi_block *block, const void *data, double *low, double *high) {
@@ -68,8 +68,7 @@ void medroi_w3_store(const medroi_block *block, const medroi_w3_header *h, const
             v = v > h->low ? v : h->low;
             v = v < h->high ? v : h->high;
             int value = (int)(v + 32768.0) - 32768; /* v + 32768 >= 0: truncation is floor */
-            p[2 * i] = (uint8_t)value;
-            p[2 * i + 1] = (uint8_t)(value >> 8);
+            medroi_store16(p + 2 * i, (uint16_t)value);
         }
         return;
     }

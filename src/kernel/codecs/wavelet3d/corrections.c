@@ -1,4 +1,13 @@
-/* wavelet3d: what brings every element within max_error. */
+/* wavelet3d: what brings every element within max_error.
+ *
+ * The encoder decodes its own part. Each element that is further off than max_error is listed: how
+ * many elements lie before it since the last one, and by how many units it is to be moved. A unit
+ * is 2 max_error + 1 for integers, the widest that leaves them within the bound, and max_error for
+ * floats, which are rounded besides. With a step of 1.5 max_error few elements need it, so the list
+ * is cheaper than a step at which none does. Decoded floats are rounded before they are compared,
+ * so that the bound holds for what is stored. Gaps, signs and units are adaptive numbers of the
+ * range coder.
+ */
 #include "base/bytes.h"
 #include "codecs/wavelet3d/wavelet3d.h"
 #include "entropy/magnitudes.h"

@@ -1,4 +1,11 @@
-/* wavelet3d: the 9/7 transform by lifting.
+/* wavelet3d: the CDF 9/7 wavelet transform (Cohen, Daubechies, Feauveau 1992; the irreversible
+ * transform of JPEG 2000) by lifting (Daubechies, Sweldens 1998).
+ *
+ * A line of samples is split into its even and odd ones. Four steps, each adding to every sample of
+ * one kind a multiple of the sum of its two neighbours of the other kind, turn the odd ones into
+ * what their surroundings do not predict (high-pass) and the even ones into a smooth half-size copy
+ * (low-pass); two gains make the transform nearly orthonormal. Every step is undone by
+ * subtracting what it added. At the ends, neighbours are mirrored.
  *
  * Strictly ordered single precision: every sample is computed by the same sequence of IEEE
  * additions and multiplications whatever the vector width, and contraction into fused

@@ -1,4 +1,12 @@
-/* wavelet3d: find the step that reaches a target. */
+/* wavelet3d: find the step that reaches a target.
+ *
+ * Coding a region once per guess would be slow, so its coefficients are transformed once and kept
+ * as a histogram (kept.c). From that, the error of a step follows directly, since the transform is
+ * nearly orthonormal, and the bytes from the entropy of the magnitudes; both are monotonous, and
+ * bisection on the logarithm of the step finds where a prediction meets the target. A real try then
+ * tells by which factor the prediction was wrong, and the next one is corrected by it, until the
+ * target is met.
+ */
 #include "codecs/wavelet3d/search.h"
 
 #include <math.h>

@@ -1,16 +1,19 @@
 /* wavelet3d (inner codec 4): lossy 3-D wavelet coding. FORMAT.md section 8 is normative.
  *
- * params, as asked:
- *   [0] what the target is: 1 psnr, 2 rate, 3 max_error, 4 step
- *   [1] its value: dB against the region's range; stored bytes / payload bytes; stored units
- *   [2] [3] [4] voxel spacing of the last three axes in coding order, any unit; 0: unknown
- *   [5] ignored
- * params after `plan`: [0] is 3 or 4, [5] is the step.
+ * As JPEG 2000 does it, but in three dimensions: transform, quantise, code. lift.c transforms a
+ * part with the CDF 9/7 wavelet along every axis that is worth it (header.c says which, from the
+ * voxel spacing), the low-pass corner again and again. The coefficients are divided by one step,
+ * the same in all subbands since the transform is close to orthonormal, and rounded with a dead
+ * zone around 0. bands.c codes these integers from the coarsest subband to the finest under models
+ * that look at neighbours and at the coefficient one level up. Where max_error bounds every voxel,
+ * corrections.c adds what is still missing. plan.c and search.c find the step that reaches a
+ * target; a part that would grow is stored.
  */
 #include "codecs/wavelet3d/wavelet3d.h"
 #include "base/bytes.h"
 #include "codecs/inner.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #if defined(__clang__)
@@ -18,6 +21,20 @@
 #endif
 
 #define STORED 255 /* first byte of a part of plain elements */
+
+/* plan() leaves mode 3 or 4, and the step that it found in params[5]. */
+const medroi_parameter medroi_wavelet3d_parameters[MEDROI_WAVELET3D_N_PARAMETERS] = {
+    {"mode", (double)NAN, 1, 4,
+     "what `target` is: psnr, dB against the range inside the region; rate, stored bytes of the "
+     "region per byte of its payload, at least 1; max_error, by which no voxel differs more, in "
+     "stored units; step, of the quantiser, in stored units",
+     "psnr,rate,max_error,step"},
+    {"target", (double)NAN, 0, 1e300, "the number that the mode is about", NULL},
+    {"spacing_0", 0, 0, 1e300, "voxel spacing of the third last axis in coding order; 0: unknown",
+     NULL},
+    {"spacing_1", 0, 0, 1e300, "voxel spacing of the second last axis", NULL},
+    {"spacing_2", 0, 0, 1e300, "voxel spacing of the last axis", NULL},
+};
 
 static int has_code(const medroi_block *block) {
     char kind = block->kind;
@@ -190,5 +207,11 @@ done:
     return status;
 }
 
-const medroi_inner medroi_wavelet3d = {
-    4, "wavelet3d", check, medroi_w3_part_extent, medroi_w3_plan, medroi_w3_bound, encode, decode};
+const medroi_inner medroi_wavelet3d = {.id = 4,
+                                       .name = "wavelet3d",
+                                       .check = check,
+                                       .part_extent = medroi_w3_part_extent,
+                                       .plan = medroi_w3_plan,
+                                       .bound = medroi_w3_bound,
+                                       .encode = encode,
+                                       .decode = decode};

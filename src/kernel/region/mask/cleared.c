@@ -1,4 +1,5 @@
 /* How much a hull clears: whether its side data is worth its bytes. */
+#include "base/lesser.h"
 #include "region/mask/mask.h"
 
 #include <string.h>
@@ -6,15 +7,13 @@
 #define SAMPLED_ROWS 4 /* one row of so many is looked at */
 #define CACHE_LINE_NBYTES 64
 
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* In short blocks, whose counts the compiler can keep in lanes as wide as the elements. */
 #define COUNT_DIFFERING(type)                                                                      \
     {                                                                                              \
         type value;                                                                                \
         memcpy(&value, background, sizeof value);                                                  \
         for (int64_t block = 0; block < n; block += UINT8_MAX) {                                   \
-            int64_t stop = lesser(block + UINT8_MAX, n);                                           \
+            int64_t stop = medroi_lesser(block + UINT8_MAX, n);                                    \
             type found = 0;                                                                        \
             for (int64_t i = block; i < stop; i++) {                                               \
                 type element;                                                                      \
@@ -82,7 +81,7 @@ static uint64_t count_row(const medroi_bits *tiles, const uint64_t *tile_row, co
     while (start < last) {
         int64_t stop = medroi_next_set(tiles, tile_row, start);
         int64_t from = start * e * r->inner;
-        int64_t to = lesser(stop * e, r->x.stop) * r->inner;
+        int64_t to = medroi_lesser(stop * e, r->x.stop) * r->inner;
         n += count_differing(row + (size_t)from * r->nbytes, to - from, r->nbytes, r->background);
         start = medroi_next_clear(tiles, tile_row, stop);
     }

@@ -1,4 +1,5 @@
 /* Bodies of tissue: runs of labels joined to components (hull.h, step 2). */
+#include "base/arena.h"
 #include "region/mask/mask.h"
 
 #include <stdlib.h>
@@ -11,32 +12,17 @@ static medroi_bits make_labels(int64_t n_z, int64_t n_y, int64_t n_x) {
     return medroi_make_bits((n_z + e - 1) / e, (n_y + e - 1) / e, (n_x + e - 1) / e);
 }
 
-static size_t align(size_t nbytes) {
-    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-           MEDROI_SCRATCH_ALIGNMENT;
-}
-
 static size_t place(medroi_components *c, uint8_t *scratch) {
     size_t n_rows = (size_t)(c->labels.n_z * c->labels.n_y);
     size_t n_runs = n_rows * (size_t)((c->labels.n_x + 1) / 2);
-    size_t used = 0;
-    const struct {
-        void **pointer;
-        size_t nbytes;
-    } arrays[] = {
+    const medroi_stretch arrays[] = {
         {(void **)&c->labels.words, medroi_bits_nbytes(&c->labels)},
         {(void **)&c->runs, n_runs * sizeof *c->runs},
         {(void **)&c->row_runs, (n_rows + 1) * sizeof *c->row_runs},
         {(void **)&c->found, n_runs * sizeof *c->found},
         {(void **)&c->n_voxels, n_runs * sizeof *c->n_voxels},
     };
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        if (scratch) {
-            *arrays[i].pointer = scratch + used;
-        }
-        used += align(arrays[i].nbytes);
-    }
-    return used;
+    return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
 }
 
 size_t medroi_components_scratch_nbytes(const medroi_grid *grid) {

@@ -1,17 +1,8 @@
 /* The tiles of a hull: the box they fill, and the tissue outside them. */
+#include "base/lesser.h"
+#include "grid/spans.h"
 #include "mask/popcount.h"
 #include "region/mask/mask.h"
-
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static void include(medroi_span *span, int64_t start, int64_t stop) {
-    if (span->start == span->stop) {
-        span->start = start;
-        span->stop = stop;
-    }
-    span->start = lesser(span->start, start);
-    span->stop = stop > span->stop ? stop : span->stop;
-}
 
 medroi_grid_box medroi_box_of_tiles(const medroi_bits *tiles) {
     medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
@@ -20,9 +11,9 @@ medroi_grid_box medroi_box_of_tiles(const medroi_bits *tiles) {
             const uint64_t *row = medroi_bit_row(tiles, z, y);
             int64_t first = medroi_next_set(tiles, row, 0);
             if (first < tiles->n_x) {
-                include(&box.z, z, z + 1);
-                include(&box.y, y, y + 1);
-                include(&box.x, first, medroi_last_set(tiles, row) + 1);
+                medroi_span_include(&box.z, z, z + 1);
+                medroi_span_include(&box.y, y, y + 1);
+                medroi_span_include(&box.x, first, medroi_last_set(tiles, row) + 1);
             }
         }
     }
@@ -92,7 +83,7 @@ POPCNT static void count_by_instruction(const uint64_t *const *rows, int n_rows,
     while (start < tiles->n_x) {
         int64_t stop = medroi_next_clear(tiles, tile_row, start);
         counts->n_missed -= medroi_count_run(row, start * e * grid->inner,
-                                             lesser(stop * e, grid->n_x) * grid->inner);
+                                             medroi_lesser(stop * e, grid->n_x) * grid->inner);
         start = medroi_next_set(tiles, tile_row, stop);
     }
 }

@@ -1,4 +1,6 @@
 /* The outline of the tissue: a hull, or the box of its largest component. */
+#include "base/arena.h"
+#include "base/lesser.h"
 #include "region/mask/mask.h"
 #include "region/missing.h"
 
@@ -23,11 +25,6 @@ typedef struct outline {
     uint8_t *scratch; /* behind everything that is kept */
 } outline;
 
-static size_t align(size_t nbytes) {
-    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-           MEDROI_SCRATCH_ALIGNMENT;
-}
-
 static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
     n[0] = (grid->n_z + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
     n[1] = (grid->n_y + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
@@ -46,19 +43,17 @@ size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
     int64_t n[3];
     tiles_along(grid, n);
     medroi_bits boxed = medroi_make_bits(n[0], n[1], n[2]);
-    return align(side_capacity(grid)) + align(medroi_tissue_bits_nbytes(grid)) +
-           align(medroi_components_scratch_nbytes(grid)) + align(medroi_hull_tiles_nbytes(grid)) +
-           align(medroi_bits_nbytes(&boxed)) + align(medroi_tile_encoder_nbytes(n)) +
-           align((size_t)n[2]);
+    return medroi_align(side_capacity(grid)) + medroi_align(medroi_tissue_bits_nbytes(grid)) +
+           medroi_align(medroi_components_scratch_nbytes(grid)) +
+           medroi_align(medroi_hull_tiles_nbytes(grid)) + medroi_align(medroi_bits_nbytes(&boxed)) +
+           medroi_align(medroi_tile_encoder_nbytes(n)) + medroi_align((size_t)n[2]);
 }
-
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* --- what is left out ----------------------------------------------------------------------- */
 
 static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
     const int64_t s = MEDROI_LABEL_EDGE / MEDROI_HULL_EDGE;
-    int64_t stop = lesser(run->stop * s, o->tiles.n_x);
+    int64_t stop = medroi_lesser(run->stop * s, o->tiles.n_x);
     for (int64_t t = z * s; t < z * s + s && t < o->tiles.n_z; t++) {
         for (int64_t u = y * s; u < y * s + s && u < o->tiles.n_y; u++) {
             const uint64_t *row = medroi_bit_row(&o->tiles, t, u);
@@ -92,7 +87,7 @@ static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t st
 static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
     const medroi_grid *grid = &o->search->grid;
     const int64_t e = MEDROI_LABEL_EDGE;
-    int64_t stop = lesser(run->stop * e, grid->n_x) * grid->inner;
+    int64_t stop = medroi_lesser(run->stop * e, grid->n_x) * grid->inner;
     if (o->search->options->largest_only) { /* tissue of the others is gone */
         return !run_is_inside(o, run, z, y);
     }
@@ -100,7 +95,7 @@ static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t
         if (layer % grid->n_z / e != z) {
             continue;
         }
-        for (int64_t k = y * e; k < lesser(y * e + e, grid->n_y); k++) {
+        for (int64_t k = y * e; k < medroi_lesser(y * e + e, grid->n_y); k++) {
             if (row_is_outside(o, layer, k, run->start * e * grid->inner, stop)) {
                 return 1;
             }
@@ -172,9 +167,9 @@ static size_t write_side(outline *o, double miss_rate) {
 /* The voxels of a box of tiles. */
 static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box *tiles) {
     const int64_t e = MEDROI_HULL_EDGE;
-    medroi_grid_box voxels = {{tiles->z.start * e, lesser(tiles->z.stop * e, grid->n_z)},
-                              {tiles->y.start * e, lesser(tiles->y.stop * e, grid->n_y)},
-                              {tiles->x.start * e, lesser(tiles->x.stop * e, grid->n_x)}};
+    medroi_grid_box voxels = {{tiles->z.start * e, medroi_lesser(tiles->z.stop * e, grid->n_z)},
+                              {tiles->y.start * e, medroi_lesser(tiles->y.stop * e, grid->n_y)},
+                              {tiles->x.start * e, medroi_lesser(tiles->x.stop * e, grid->n_x)}};
     return voxels;
 }
 
@@ -193,7 +188,7 @@ static medroi_counts find_tiles(outline *o) {
         medroi_keep_near_largest(&search->grid, &o->components, &o->bits.tissue, o->scratch);
     }
     o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
-    o->scratch += align(medroi_hull_tiles_nbytes(&search->grid));
+    o->scratch += medroi_align(medroi_hull_tiles_nbytes(&search->grid));
     medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
     if (counts.n_missed > 0) {
         medroi_add_islands(&search->grid, &o->bits.tissue, options->max_miss_rate, counts.n_tissue,
@@ -208,7 +203,7 @@ static int find_hull(outline *o, medroi_region *region) {
     medroi_counts counts = find_tiles(o);
     o->boxed = o->tiles;
     o->boxed.words = (uint64_t *)(void *)o->scratch;
-    o->scratch += align(medroi_bits_nbytes(&o->boxed));
+    o->scratch += medroi_align(medroi_bits_nbytes(&o->boxed));
     medroi_grid_box tile_box = medroi_box_of_tiles(&o->tiles);
     o->box = voxels_of(&o->search->grid, &tile_box);
     medroi_cut_tiles(&o->tiles, &tile_box, &o->boxed);
@@ -263,12 +258,12 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, cons
         return 0;
     }
     o.side_capacity = side_capacity(grid);
-    scratch += align(o.side_capacity);
+    scratch += medroi_align(o.side_capacity);
     uint8_t *bits = scratch;
     o.bits = medroi_find_tissue_bits(search, bits);
-    scratch += align(medroi_tissue_bits_nbytes(grid));
+    scratch += medroi_align(medroi_tissue_bits_nbytes(grid));
     o.components = medroi_find_components(&o.bits.opened, scratch);
-    o.scratch = scratch + align(medroi_components_scratch_nbytes(grid));
+    o.scratch = scratch + medroi_align(medroi_components_scratch_nbytes(grid));
     medroi_choose_components(&o.components, search->options);
     if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, region)) {
         return 1;

@@ -1,11 +1,10 @@
 /* Islands: tiles outside a hull that hold tissue which the opening took away (hull.h, step 6). */
+#include "base/lesser.h"
 #include "region/mask/mask.h"
 
 #include <string.h>
 
 #define MAX_COUNT 8
-
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Count the tissue of one row of voxels in the tiles that are not set, at most MAX_COUNT each. */
 static void count_row(const medroi_grid *grid, const medroi_bits *tissue, const uint64_t *row,
@@ -30,8 +29,8 @@ static void count_tiles(const medroi_grid *grid, const medroi_bits *tissue,
     const int64_t e = MEDROI_HULL_EDGE;
     const uint64_t *set = medroi_bit_row(tiles, z, y);
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        for (int64_t k = z * e; k < lesser(z * e + e, grid->n_z); k++) {
-            for (int64_t j = y * e; j < lesser(y * e + e, grid->n_y); j++) {
+        for (int64_t k = z * e; k < medroi_lesser(z * e + e, grid->n_z); k++) {
+            for (int64_t j = y * e; j < medroi_lesser(y * e + e, grid->n_y); j++) {
                 count_row(grid, tissue, medroi_bit_row(tissue, repeat * grid->n_z + k, j), tiles,
                           set, counts);
             }

@@ -1,18 +1,9 @@
 /* The box of the largest component of the tissue. */
+#include "base/lesser.h"
+#include "grid/spans.h"
 #include "region/mask/mask.h"
 
 #include <string.h>
-
-static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static void include(medroi_span *span, int64_t start, int64_t stop) {
-    if (span->start == span->stop) {
-        span->start = start;
-        span->stop = stop;
-    }
-    span->start = lesser(span->start, start);
-    span->stop = stop > span->stop ? stop : span->stop;
-}
 
 static medroi_grid_box box_of_bits(const medroi_bits *bits) {
     medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
@@ -25,19 +16,13 @@ static medroi_grid_box box_of_bits(const medroi_bits *bits) {
                 while (!medroi_get_bit(row, last)) {
                     last--;
                 }
-                include(&box.z, z, z + 1);
-                include(&box.y, y, y + 1);
-                include(&box.x, first, last + 1);
+                medroi_span_include(&box.z, z, z + 1);
+                medroi_span_include(&box.y, y, y + 1);
+                medroi_span_include(&box.x, first, last + 1);
             }
         }
     }
     return box;
-}
-
-static medroi_span widen(medroi_span span, int64_t n, int64_t margin) {
-    span.start = span.start > margin ? span.start - margin : 0;
-    span.stop = n - span.stop > margin ? span.stop + margin : n;
-    return span;
 }
 
 static void clear_labels(const medroi_grid *grid, const medroi_bits *tissue,
@@ -66,12 +51,12 @@ static void clear_others(const medroi_grid *grid, const medroi_components *c,
             medroi_span z = {k / c->labels.n_y, k / c->labels.n_y + 1};
             medroi_span y = {k % c->labels.n_y, k % c->labels.n_y + 1};
             medroi_span x = {run->start, run->stop};
-            z = widen(z, c->labels.n_z, 1);
-            y = widen(y, c->labels.n_y, 1);
-            x = widen(x, c->labels.n_x, 1);
-            medroi_grid_box box = {{z.start * e, lesser(z.stop * e, grid->n_z)},
-                                   {y.start * e, lesser(y.stop * e, grid->n_y)},
-                                   {x.start * e, lesser(x.stop * e, grid->n_x)}};
+            z = medroi_span_widen(z, c->labels.n_z, 1);
+            y = medroi_span_widen(y, c->labels.n_y, 1);
+            x = medroi_span_widen(x, c->labels.n_x, 1);
+            medroi_grid_box box = {{z.start * e, medroi_lesser(z.stop * e, grid->n_z)},
+                                   {y.start * e, medroi_lesser(y.stop * e, grid->n_y)},
+                                   {x.start * e, medroi_lesser(x.stop * e, grid->n_x)}};
             clear_labels(grid, tissue, &box);
         }
     }
@@ -90,9 +75,9 @@ static medroi_bits near_largest(const medroi_components *c, uint8_t *scratch) {
             medroi_span z = {k / near.n_y, k / near.n_y + 1};
             medroi_span y = {k % near.n_y, k % near.n_y + 1};
             medroi_span x = {c->runs[i].start, c->runs[i].stop};
-            z = widen(z, near.n_z, 1);
-            y = widen(y, near.n_y, 1);
-            x = widen(x, near.n_x, 1);
+            z = medroi_span_widen(z, near.n_z, 1);
+            y = medroi_span_widen(y, near.n_y, 1);
+            x = medroi_span_widen(x, near.n_x, 1);
             for (int64_t j = z.start; j < z.stop; j++) {
                 for (int64_t m = y.start; m < y.stop; m++) {
                     medroi_set_run(medroi_bit_row(&near, j, m), x.start, x.stop);
@@ -115,7 +100,7 @@ void medroi_keep_near_largest(const medroi_grid *grid, const medroi_components *
             while (start < near.n_x) {
                 int64_t stop = medroi_next_set(&near, labels, start);
                 medroi_clear_run(row, start * e * grid->inner,
-                                 lesser(stop * e * grid->inner, grid->length));
+                                 medroi_lesser(stop * e * grid->inner, grid->length));
                 start = medroi_next_clear(&near, labels, stop);
             }
         }
@@ -169,9 +154,9 @@ medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_compon
     medroi_drop_components(components, &bits->opened);
     clear_others(grid, components, &bits->tissue);
     medroi_grid_box box = box_of_bits(&bits->opened);
-    box.z = widen(box.z, grid->n_z, search->options->padding);
-    box.y = widen(box.y, grid->n_y, search->options->padding);
-    box.x = widen(box.x, grid->n_x, search->options->padding);
+    box.z = medroi_span_widen(box.z, grid->n_z, search->options->padding);
+    box.y = medroi_span_widen(box.y, grid->n_y, search->options->padding);
+    box.x = medroi_span_widen(box.x, grid->n_x, search->options->padding);
     *counts = count_voxels(grid, &bits->tissue, &box);
     uint64_t allowed = medroi_allowed_misses(counts->n_tissue, search->options->max_miss_rate);
     if (counts->n_missed > allowed) {

@@ -1,16 +1,12 @@
 /* The outline of the tissue of a whole array, voxel for voxel, for fitting and for pictures: opened
  * tissue without specks, closed by the octahedron of radius 5, holes filled. */
+#include "base/arena.h"
 #include "region/mask/mask.h"
 
 #include <string.h>
 
 #define CLOSING 5
 #define PAD (CLOSING + 1) /* what lies outside is connected around the volume */
-
-static size_t align(size_t nbytes) {
-    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-           MEDROI_SCRATCH_ALIGNMENT;
-}
 
 /* Room around the volume; none along axes of length 1, through which holes would be open. */
 typedef struct room {
@@ -31,8 +27,9 @@ static medroi_bits padded_bits(const medroi_grid *grid) {
 
 size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid) {
     medroi_bits padded = padded_bits(grid);
-    return align(medroi_tissue_bits_nbytes(grid)) + align(medroi_components_scratch_nbytes(grid)) +
-           2 * align(medroi_bits_nbytes(&padded));
+    return medroi_align(medroi_tissue_bits_nbytes(grid)) +
+           medroi_align(medroi_components_scratch_nbytes(grid)) +
+           2 * medroi_align(medroi_bits_nbytes(&padded));
 }
 
 /* Add to `seen` each run of clear bits of `solid` that it touches. Returns whether it grew. */
@@ -127,16 +124,16 @@ static void close_octahedron(const medroi_bits *bits, const medroi_bits *spare) 
 void medroi_outline_mask(medroi_search *search, uint8_t *scratch, uint8_t *mask) {
     const medroi_grid *grid = &search->grid;
     medroi_tissue_bits bits = medroi_find_tissue_bits(search, scratch);
-    scratch += align(medroi_tissue_bits_nbytes(grid));
+    scratch += medroi_align(medroi_tissue_bits_nbytes(grid));
     medroi_components components = medroi_find_components(&bits.opened, scratch);
-    scratch += align(medroi_components_scratch_nbytes(grid));
+    scratch += medroi_align(medroi_components_scratch_nbytes(grid));
     (void)medroi_choose_components(&components, search->options);
     medroi_drop_components(&components, &bits.opened);
     medroi_bits solid = padded_bits(grid);
     medroi_bits spare = solid;
     room r = room_around(grid);
     solid.words = (uint64_t *)(void *)scratch;
-    spare.words = (uint64_t *)(void *)(scratch + align(medroi_bits_nbytes(&solid)));
+    spare.words = (uint64_t *)(void *)(scratch + medroi_align(medroi_bits_nbytes(&solid)));
     medroi_clear_bits(&solid);
     for (int64_t z = 0; z < grid->n_z; z++) {
         for (int64_t y = 0; y < grid->n_y; y++) {

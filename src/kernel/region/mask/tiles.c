@@ -1,14 +1,10 @@
 /* From opened tissue to the tiles of its hull (hull.h, steps 3 to 5). */
+#include "base/arena.h"
 #include "region/mask/mask.h"
 
 #include <string.h>
 
 #define PAD MEDROI_HULL_CLOSING
-
-static size_t align(size_t nbytes) {
-    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-           MEDROI_SCRATCH_ALIGNMENT;
-}
 
 typedef struct work {
     medroi_bits spare;  /* of voxels */
@@ -28,24 +24,14 @@ static size_t place(int64_t n_z, int64_t n_y, int64_t n_x, work *w, uint8_t *scr
     w->padded = medroi_make_bits(z + 2 * PAD, y + 2 * PAD, x + 2 * PAD);
     w->along_z = w->along_y = w->padded;
     w->tiles = medroi_make_bits(z, y, x);
-    const struct {
-        uint64_t **pointer;
-        size_t nbytes;
-    } arrays[] = {
-        {&w->spare.words, medroi_bits_nbytes(&w->spare)},
-        {&w->padded.words, medroi_bits_nbytes(&w->padded)},
-        {&w->along_z.words, medroi_bits_nbytes(&w->padded)},
-        {&w->along_y.words, medroi_bits_nbytes(&w->padded)},
-        {&w->tiles.words, medroi_bits_nbytes(&w->tiles)},
+    const medroi_stretch arrays[] = {
+        {(void **)&w->spare.words, medroi_bits_nbytes(&w->spare)},
+        {(void **)&w->padded.words, medroi_bits_nbytes(&w->padded)},
+        {(void **)&w->along_z.words, medroi_bits_nbytes(&w->padded)},
+        {(void **)&w->along_y.words, medroi_bits_nbytes(&w->padded)},
+        {(void **)&w->tiles.words, medroi_bits_nbytes(&w->tiles)},
     };
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        if (scratch) {
-            *arrays[i].pointer = (uint64_t *)(void *)(scratch + used);
-        }
-        used += align(arrays[i].nbytes);
-    }
-    return used;
+    return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
 }
 
 size_t medroi_hull_tiles_nbytes(const medroi_grid *grid) {

@@ -1,12 +1,8 @@
 /* Tissue as bits, before and after the opening (hull.h, step 1). */
+#include "base/arena.h"
 #include "region/mask/mask.h"
 
 #include <string.h>
-
-static size_t align(size_t nbytes) {
-    return (nbytes + MEDROI_SCRATCH_ALIGNMENT - 1) / MEDROI_SCRATCH_ALIGNMENT *
-           MEDROI_SCRATCH_ALIGNMENT;
-}
 
 typedef struct work {
     medroi_tissue_bits found;
@@ -21,23 +17,13 @@ static size_t place(const medroi_grid *grid, work *w, uint8_t *scratch) {
     w->found.opened = medroi_make_bits(grid->n_z, grid->n_y, grid->n_x);
     w->eroded = medroi_make_bits(grid->n_z, grid->n_y, grid->length);
     w->again = w->eroded;
-    const struct {
-        void **pointer;
-        size_t nbytes;
-    } arrays[] = {
+    const medroi_stretch arrays[] = {
         {(void **)&w->found.tissue.words, medroi_bits_nbytes(&w->found.tissue)},
         {(void **)&w->found.opened.words, medroi_bits_nbytes(&w->found.opened)},
         {(void **)&w->eroded.words, medroi_bits_nbytes(&w->eroded)},
         {(void **)&w->again.words, is_simple(grid) ? 0 : medroi_bits_nbytes(&w->again)},
     };
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        if (scratch) {
-            *arrays[i].pointer = scratch + used;
-        }
-        used += align(arrays[i].nbytes);
-    }
-    return used;
+    return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
 }
 
 size_t medroi_tissue_bits_nbytes(const medroi_grid *grid) {

@@ -1,6 +1,6 @@
-/* predict3d, quick method, encoder: all misses are found first, then the codes that suit them, then
- * everything is written. */
-#include "codecs/predict3d/quick.h"
+/* predict3d, fast method, encoder: all misses are found first, then the codes that suit them, then
+ * everything is written. The idea of the method is in fast.c. */
+#include "codecs/predict3d/fast.h"
 
 #include <stdlib.h>
 
@@ -174,7 +174,7 @@ static void close_encoder(encoder *t) {
     free(t->out.context);
 }
 
-medroi_status medroi_p3_encode_quick(medroi_p3_part *p, medroi_error *error) {
+medroi_status medroi_p3_encode_fast(medroi_p3_part *p, medroi_error *error) {
     medroi_status status = MEDROI_NO_MEMORY;
     medroi_p3_codes codes;
     encoder t;

@@ -1,6 +1,6 @@
-/* predict3d, quick method: what encoding and decoding share. */
-#ifndef MEDROI_PREDICT3D_QUICK_H
-#define MEDROI_PREDICT3D_QUICK_H
+/* predict3d, fast method: what encoding and decoding share. */
+#ifndef MEDROI_PREDICT3D_FAST_H
+#define MEDROI_PREDICT3D_FAST_H
 
 #include "codecs/predict3d/predict3d.h"
 #include "entropy/prefix_code.h"
@@ -68,14 +68,6 @@ static inline void medroi_p3_learn_run(medroi_p3_runs *r, uint64_t run) {
     r->typical += seen - (r->typical >> 4);
     if (r->typical < 16)
         r->typical = 16;
-}
-
-static inline uint64_t medroi_p3_get_rice(medroi_bit_reader *get, int k) {
-    int q = medroi_bits_zeros(get, P3_LONGEST_UNARY);
-    if (q < P3_LONGEST_UNARY)
-        return (uint64_t)q << k | medroi_bits_get(get, k);
-    uint64_t low = medroi_bits_get(get, 32);
-    return low | medroi_bits_get(get, 16) << 32;
 }
 
 /* Where a row lies: its voxels, those of the references, and sizes of misses. */

@@ -1,5 +1,11 @@
-/* predict3d, quick method: the codes of a part, for the encoder. */
-#include "codecs/predict3d/quick.h"
+/* predict3d, fast method: the codes of a part, for the encoder.
+ *
+ * Every context has a Huffman code of at most 11 bits over 72 tokens: 0 to 15 are folded misses
+ * themselves, the rest stand for two intervals an octave, with the place inside as raw bits.
+ * Neighbouring contexts with few misses share a code, which costs less than another list of
+ * lengths; lists are coded with adaptive numbers.
+ */
+#include "codecs/predict3d/fast.h"
 
 #define SMALLEST_GROUP 400 /* misses that are worth a code of their own */
 

@@ -1,5 +1,6 @@
-/* predict3d, quick method, decoder. */
-#include "codecs/predict3d/quick.h"
+/* predict3d, fast method, decoder: a code is looked up by the next 11 bits, so a voxel takes one
+ * table look-up and one short sum. The idea of the method is in fast.c. */
+#include "codecs/predict3d/fast.h"
 
 #include <stdlib.h>
 
@@ -48,6 +49,14 @@ static medroi_status read_codes(decoder *d, medroi_error *error) {
     return MEDROI_OK;
 }
 
+static inline uint64_t get_rice(medroi_bit_reader *get, int k) {
+    int q = medroi_bits_zeros(get, P3_LONGEST_UNARY);
+    if (q < P3_LONGEST_UNARY)
+        return (uint64_t)q << k | medroi_bits_get(get, k);
+    uint64_t low = medroi_bits_get(get, 32);
+    return low | medroi_bits_get(get, 16) << 32;
+}
+
 static inline uint32_t get_folded(const decoder *d, medroi_bit_reader *get, uint32_t around) {
     if (get->nheld < 32)
         medroi_bits_refill(get);
@@ -79,7 +88,7 @@ static inline void decode_row(decoder *d, const medroi_p3_row *r, int kind, int 
     const int32_t w0 = r->w[0], w4 = r->w[4];
     for (int64_t x = 0; x < width; x++) {
         if (run == 0 && d->flat[x] && c[x - 1] == c[x - row]) {
-            run = medroi_p3_get_rice(&get, medroi_p3_run_bits(&d->runs));
+            run = get_rice(&get, medroi_p3_run_bits(&d->runs));
             medroi_p3_learn_run(&d->runs, run);
             run++; /* and the voxel that ends it */
         }
@@ -121,9 +130,9 @@ static void decode_slice(decoder *d, int64_t z) {
     }
 }
 
-medroi_status medroi_p3_decode_quick(medroi_p3_part *p, medroi_error *error) {
+medroi_status medroi_p3_decode_fast(medroi_p3_part *p, medroi_error *error) {
     if (p->map.top >> 31)
-        return medroi_p3_corrupt(error, "its numbers are too large for the quick method");
+        return medroi_p3_corrupt(error, "its numbers are too large for the fast method");
     const size_t width = (size_t)p->v.width;
     decoder *d = calloc(1, sizeof *d);
     uint32_t *sizes = calloc((size_t)(p->v.slice * 2), sizeof *sizes);

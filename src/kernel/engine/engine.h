@@ -1,0 +1,78 @@
+/* What the engine's files share, and what its faces call below the public interface. */
+#ifndef MEDROI_ENGINE_H
+#define MEDROI_ENGINE_H
+
+#include "engine/config.h"
+
+struct medroi_context {
+    uint32_t n_threads;
+};
+
+/* The region's, or a slab's, box as the block that an inner codec sees. */
+medroi_block medroi_block_of_box(const medroi_header *header, const medroi_box *box);
+
+/* --- settings.c --- */
+/* Set the background of the options, where it has to be found. Returns 0 where it cannot be told:
+ * then nothing is dropped. `scratch` holds medroi_background_scratch_nbytes(). */
+int medroi_choose_background(const medroi_settings *settings, const medroi_layout *layout,
+                             const void *data, void *scratch, medroi_region_options *options);
+/* Why "auto" kept every voxel, for a person; empty where it did not. */
+const char *medroi_reason_text(medroi_reason reason);
+
+/* --- pipeline.c --- */
+/* Decode a stream whose preamble was read into `header`; `data` holds the whole array. `hosted`,
+ * where it is not NULL, decodes in place of the kernel. `scratch` holds
+ * medroi_decode_scratch_nbytes(). */
+medroi_status medroi_decode_stream(const medroi_header *header, const uint8_t *payload,
+                                   size_t payload_nbytes, const medroi_hosted *hosted,
+                                   uint32_t n_threads, void *scratch, void *data,
+                                   medroi_error *error);
+
+/* Check a part table against the header. */
+medroi_status medroi_check_table(const medroi_header *header, const uint8_t *table, size_t nbytes,
+                                 medroi_error *error);
+
+/* --- encode.c --- */
+/* Memory for a result; NULL where there is none. */
+uint8_t *medroi_reserve(medroi_output *output, size_t capacity);
+/* Encode one array. `settings` are those of medroi_resolve() for `layout`; `dtype` is the text of a
+ * date's element type, or NULL. */
+medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_coder *coder,
+                                  const medroi_layout *layout, const char *dtype, const void *data,
+                                  uint32_t n_threads, medroi_output *stream, medroi_error *error);
+
+/* --- hosted.c --- */
+/* The stream of a header that is complete but for its payload. */
+medroi_status medroi_encode_hosted(medroi_header *header, const medroi_coder *coder,
+                                   const void *data, uint32_t n_threads, medroi_output *stream,
+                                   medroi_error *error);
+/* One slab, whose bytes were checked, into dense memory in coding order. */
+medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner *native,
+                                 const medroi_hosted *hosted, const medroi_box *box,
+                                 const uint8_t *coded, size_t nbytes, void *slab,
+                                 medroi_error *error);
+/* Refuse for want of the inner codec that a header names. */
+medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *error);
+
+/* --- fit.c --- */
+/* The threshold (NaN: none) and the background's bits for chunks of a whole array, and why nothing
+ * is dropped where nothing is. */
+medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_layout *layout,
+                                const void *data, const int64_t *chunk_shape, uint64_t *background,
+                                double *threshold, medroi_reason *reason, medroi_error *error);
+
+/* --- box.c --- */
+/* Check the bytes of slab `number`, decode them, set what lies outside the mask to background, and
+ * paste what `box` has of it into the box's memory (C order). `map` is that of the mask, or NULL. */
+medroi_status medroi_decode_slab_into(const medroi_header *header, const medroi_hosted *hosted,
+                                      const void *map, uint64_t number, const uint8_t *coded,
+                                      size_t nbytes, uint32_t crc, const medroi_box *box, void *data,
+                                      medroi_error *error);
+/* Copy what a box has of a slab (dense, coding order) into the box's memory (C order). */
+void medroi_paste_slab(const medroi_header *header, const medroi_box *slab_box, const void *slab,
+                       const medroi_box *box, void *data);
+/* The slabs that a box touches: [*first, *stop), equal where it touches none. */
+void medroi_slabs_touched(const medroi_header *header, const medroi_box *box, uint64_t *first,
+                          uint64_t *stop);
+
+#endif

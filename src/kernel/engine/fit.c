@@ -1,0 +1,419 @@
+/* Numbers fixed in a whole array, so that its chunks, each coded alone, keep its tissue.
+ *
+ * The threshold is that of the whole array, lowered (dark tissue: raised) until no more than half
+ * of max_miss_rate of the tissue's outline is lost when each chunk is coded alone. The outline is
+ * all that the opened tissue above the air's noise, closed and filled, encloses, dark ventricles
+ * included; where a number is asked for, that number takes the noise's place. A voxel is lost if it
+ * differs from the background and comes back as background. Where no threshold keeps enough, there
+ * is none: every voxel that differs from the background is kept. */
+#include "base/layout.h"
+#include "engine/engine.h"
+#include "grid/rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_BISECTIONS 8
+
+/* Everything one fit works with. */
+typedef struct fitting {
+    medroi_layout array;
+    medroi_layout chunk;
+    medroi_layout mask;       /* of the array, one byte a voxel */
+    medroi_layout chunk_mask; /* of a chunk */
+    const uint8_t *data;
+    medroi_region_options options;
+    uint8_t *wanted; /* of the whole array: 1 where a voxel must not be lost */
+    uint8_t *part;   /* what a chunk has of the array, dense */
+    uint8_t *filled; /* a chunk, filled up with background */
+    uint8_t *kept;   /* its mask */
+    void *scratch;   /* for the search in a chunk */
+    uint64_t n_allowed;
+    medroi_status status;
+    medroi_error *error;
+} fitting;
+
+static size_t n_elements(const medroi_layout *layout) {
+    return medroi_array_nbytes(layout) / layout->itemsize;
+}
+
+static medroi_layout mask_layout(const medroi_layout *layout) {
+    medroi_layout mask = *layout;
+    mask.kind = 'u';
+    mask.itemsize = 1;
+    mask.big_endian = 0;
+    return mask;
+}
+
+static void element_bytes(const medroi_layout *layout, uint64_t bits, uint8_t bytes[8]) {
+    for (int i = 0; i < 8 && i < layout->itemsize; i++) {
+        int at = layout->big_endian ? layout->itemsize - 1 - i : i;
+        bytes[at] = (uint8_t)(bits >> 8 * i);
+    }
+}
+
+static uint64_t bits_at(const medroi_layout *layout, const uint8_t *element) {
+    uint64_t bits = 0;
+    for (int i = 0; i < layout->itemsize; i++) {
+        int at = layout->big_endian ? layout->itemsize - 1 - i : i;
+        bits |= (uint64_t)element[at] << 8 * i;
+    }
+    return bits;
+}
+
+/* Spread an outline of the volume over the array's other axes, and leave out what is background. */
+static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
+    const medroi_layout *layout = &f->array;
+    int32_t order[MEDROI_MAX_AXES], ndim = layout->ndim;
+    int64_t step[MEDROI_MAX_AXES] = {0}, at[MEDROI_MAX_AXES] = {0};
+    int64_t volume_step = 1;
+    size_t n = n_elements(layout), place = 0;
+    uint8_t background[8];
+    uint64_t n_wanted = 0;
+    medroi_memory_order(layout, order);
+    for (int32_t i = ndim - 1; i >= 0; i--) {
+        if (layout->axes >> order[i] & 1) {
+            step[i] = volume_step;
+            volume_step *= layout->shape[order[i]];
+        }
+    }
+    element_bytes(layout, f->options.background, background);
+    for (size_t k = 0; k < n; k++) {
+        const uint8_t *element = f->data + k * layout->itemsize;
+        f->wanted[k] = outline[place] && memcmp(element, background, layout->itemsize) != 0;
+        n_wanted += f->wanted[k];
+        for (int32_t i = ndim - 1; i >= 0; i--) {
+            place += (size_t)step[i];
+            if (++at[i] < layout->shape[order[i]]) {
+                break;
+            }
+            at[i] = 0;
+            place -= (size_t)(step[i] * layout->shape[order[i]]);
+        }
+    }
+    return n_wanted;
+}
+
+/* What a chunk has of an array, and background in the rest. */
+static void take_chunk(const medroi_layout *array, const void *data, const medroi_box *box,
+                       const medroi_layout *chunk, uint64_t fill, uint8_t *part, uint8_t *filled) {
+    medroi_box inside = {{0}, {0}}, none = {{0}, {0}};
+    uint8_t axis = medroi_default_slice_axis(array);
+    int is_whole = 1;
+    for (int32_t i = 0; i < array->ndim; i++) {
+        inside.stop[i] = box->stop[i] - box->start[i];
+        is_whole = is_whole && inside.stop[i] == chunk->shape[i];
+    }
+    if (!is_whole) {
+        medroi_fill_outside(chunk, filled, &none, fill);
+    }
+    medroi_gather(array, data, box, axis, part);
+    medroi_scatter(chunk, filled, &inside, axis, part);
+}
+
+static uint64_t count(const uint8_t *mask, size_t n) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += mask[i];
+    }
+    return total;
+}
+
+/* Set a mask of a chunk to 0 outside a region. */
+static medroi_status keep_region(fitting *f, const medroi_region *region) {
+    medroi_header header;
+    memset(&header, 0, sizeof header);
+    header.layout = f->chunk_mask;
+    header.box = region->box;
+    header.side = region->side;
+    header.side_nbytes = region->side_nbytes;
+    medroi_fill_outside(&f->chunk_mask, f->kept, &region->box, 0);
+    if (region->hull_map != NULL) {
+        medroi_apply_hull_to_array(&header, region->hull_map, f->kept);
+    }
+    return MEDROI_OK;
+}
+
+/* Wanted voxels of one chunk that its region does not keep. */
+static uint64_t lost_in(fitting *f, const medroi_box *box, const medroi_region_options *options) {
+    medroi_region region;
+    size_t n = n_elements(&f->chunk_mask);
+    take_chunk(&f->mask, f->wanted, box, &f->chunk_mask, 0, f->part, f->kept);
+    uint64_t n_wanted = count(f->kept, n);
+    if (n_wanted == 0) {
+        return 0;
+    }
+    take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->filled);
+    f->status = medroi_find_region(&f->chunk, f->filled, options, f->scratch, &region, f->error);
+    if (f->status == MEDROI_OK) {
+        f->status = keep_region(f, &region);
+    }
+    return n_wanted - count(f->kept, n);
+}
+
+static int next_chunk(const fitting *f, medroi_box *box) {
+    for (int32_t i = f->array.ndim - 1; i >= 0; i--) {
+        int64_t start = box->stop[i] == f->array.shape[i] ? 0 : box->start[i] + f->chunk.shape[i];
+        int64_t stop = start + f->chunk.shape[i];
+        box->start[i] = start;
+        box->stop[i] = stop < f->array.shape[i] ? stop : f->array.shape[i];
+        if (start > 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether chunks with this threshold keep enough. */
+static int holds(fitting *f, double threshold) {
+    medroi_region_options options = f->options;
+    medroi_box box = {{0}, {0}};
+    uint64_t n_lost = 0;
+    options.threshold_rule = MEDROI_THRESHOLD_NUMBER;
+    options.threshold = threshold;
+    for (int32_t i = 0; i < f->array.ndim; i++) {
+        box.stop[i] = f->chunk.shape[i] < f->array.shape[i] ? f->chunk.shape[i] : f->array.shape[i];
+    }
+    do {
+        n_lost += lost_in(f, &box, &options);
+        if (f->status != MEDROI_OK || n_lost > f->n_allowed) {
+            return 0;
+        }
+    } while (next_chunk(f, &box));
+    return 1;
+}
+
+/* The extreme of the finite elements; 0 where there is none. */
+static int find_extreme(const fitting *f, double *extreme) {
+    medroi_element_type type = medroi_element_type_of(&f->array);
+    size_t n = n_elements(&f->array);
+    int found = 0;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t bits = bits_at(&f->array, f->data + k * f->array.itemsize);
+        double value = medroi_scalar_to_double(type, medroi_scalar_from_bits(&f->array, bits));
+        if (isfinite(value) &&
+            (!found || (f->options.dark ? value > *extreme : value < *extreme))) {
+            *extreme = value;
+            found = 1;
+        }
+    }
+    return found;
+}
+
+/* The highest threshold found that keeps enough; NaN where none does. */
+static double lower(fitting *f, double threshold) {
+    double good = 0, bad = threshold;
+    if (holds(f, threshold)) {
+        return threshold;
+    }
+    if (f->status != MEDROI_OK || !find_extreme(f, &good) || !holds(f, good)) {
+        return NAN;
+    }
+    for (int i = 0; i < N_BISECTIONS; i++) {
+        double middle = good + (bad - good) / 2;
+        if (f->array.kind != 'f') {
+            middle = f->options.dark ? floor(middle) : ceil(middle);
+        }
+        if (middle == good || middle == bad || !isfinite(middle)) {
+            break;
+        }
+        if (holds(f, middle)) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    return good;
+}
+
+static medroi_status find_wanted(fitting *f) {
+    size_t n_voxels = 1, scratch_nbytes = medroi_mask_scratch_nbytes(&f->array, &f->options);
+    for (int32_t i = 0; i < f->array.ndim; i++) {
+        n_voxels *= f->array.axes >> i & 1 ? (size_t)f->array.shape[i] : 1;
+    }
+    uint8_t *outline = malloc(n_voxels);
+    void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    medroi_status status = MEDROI_OK;
+    if (outline == NULL || scratch == NULL) {
+        status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for an outline");
+    } else {
+        status = medroi_mask_of_tissue(&f->array, f->data, &f->options, scratch, outline, f->error);
+    }
+    if (status == MEDROI_OK) {
+        uint64_t n_wanted = choose_wanted(f, outline);
+        /* Where exactly an outline runs is a matter of definition: half is kept for that. */
+        f->n_allowed = (uint64_t)floor(f->options.max_miss_rate / 2 * (double)n_wanted);
+    }
+    free(scratch);
+    free(outline);
+    return status;
+}
+
+static medroi_status find_threshold(fitting *f, double *threshold) {
+    size_t chunk_nbytes = medroi_array_nbytes(&f->chunk);
+    size_t scratch_nbytes = medroi_region_scratch_nbytes(&f->chunk, &f->options);
+    medroi_region_options number = f->options;
+    number.threshold_rule = MEDROI_THRESHOLD_NUMBER;
+    size_t number_nbytes = medroi_region_scratch_nbytes(&f->chunk, &number);
+    scratch_nbytes = scratch_nbytes > number_nbytes ? scratch_nbytes : number_nbytes;
+    f->mask = mask_layout(&f->array);
+    f->chunk_mask = mask_layout(&f->chunk);
+    f->wanted = malloc(n_elements(&f->array));
+    f->part = malloc(chunk_nbytes);
+    f->filled = malloc(chunk_nbytes);
+    f->kept = malloc(n_elements(&f->chunk));
+    f->scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    if (f->wanted == NULL || f->part == NULL || f->filled == NULL || f->kept == NULL ||
+        f->scratch == NULL) {
+        f->status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a chunk of %zu bytes",
+                                chunk_nbytes);
+    } else {
+        f->status = find_wanted(f);
+    }
+    if (f->status == MEDROI_OK) {
+        *threshold = lower(f, *threshold);
+    }
+    free(f->scratch);
+    free(f->kept);
+    free(f->filled);
+    free(f->part);
+    free(f->wanted);
+    return f->status;
+}
+
+/* The threshold of the whole array, NaN where there is none, and why. */
+static medroi_status search_whole(const fitting *f, double *threshold, medroi_reason *reason) {
+    medroi_region_options options = f->options;
+    medroi_region region;
+    options.complete = 1;
+    size_t nbytes = medroi_region_scratch_nbytes(&f->array, &options);
+    void *scratch = malloc(nbytes > 0 ? nbytes : 1);
+    if (scratch == NULL) {
+        return medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
+    }
+    medroi_status status =
+        medroi_find_region(&f->array, f->data, &options, scratch, &region, f->error);
+    free(scratch);
+    *threshold = status == MEDROI_OK ? region.threshold : NAN;
+    *reason = status == MEDROI_OK ? region.reason : MEDROI_REASON_ASKED;
+    return status;
+}
+
+static medroi_status take_chunk_shape(const int64_t *shape, fitting *f) {
+    f->chunk = f->array;
+    for (int32_t i = 0; shape != NULL && i < f->array.ndim; i++) {
+        if (shape[i] < 1 && medroi_array_nbytes(&f->array) > 0) {
+            return medroi_fail(f->error, MEDROI_INVALID_ARGUMENT,
+                               "a chunk of %lld voxels along axis %d: expected 1 or more",
+                               (long long)shape[i], (int)i);
+        }
+        f->chunk.shape[i] = shape[i];
+    }
+    return medroi_check_layout(&f->chunk, MEDROI_INVALID_ARGUMENT, f->error);
+}
+
+static medroi_status resolve_array(const medroi_settings *settings, fitting *f,
+                                   medroi_reason *reason) {
+    size_t nbytes = medroi_background_scratch_nbytes(&f->array);
+    void *scratch = NULL;
+    *reason = MEDROI_REASON_ASKED;
+    f->options = settings->region;
+    f->options.n_threads = 1;
+    if (!settings->auto_background) {
+        return MEDROI_OK;
+    }
+    scratch = malloc(nbytes > 0 ? nbytes : 1);
+    if (scratch == NULL) {
+        return medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
+    }
+    if (!medroi_choose_background(settings, &f->array, f->data, scratch, &f->options)) {
+        *reason = MEDROI_REASON_NO_BACKGROUND;
+    }
+    free(scratch);
+    return MEDROI_OK;
+}
+
+medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_layout *layout,
+                                const void *data, const int64_t *chunk_shape, uint64_t *background,
+                                double *threshold, medroi_reason *reason, medroi_error *error) {
+    fitting f = {.array = *layout, .data = data, .error = error};
+    int is_image = layout->ndim > 1 && layout->kind != 0 && strchr("iuf", layout->kind) != NULL;
+    *threshold = NAN;
+    medroi_status status = take_chunk_shape(chunk_shape, &f);
+    if (status == MEDROI_OK) {
+        status = resolve_array(settings, &f, reason);
+    }
+    *background = f.options.background;
+    if (status != MEDROI_OK || !is_image || f.options.threshold_rule == MEDROI_THRESHOLD_NONE) {
+        return status;
+    }
+    status = search_whole(&f, threshold, reason);
+    if (status != MEDROI_OK || isnan(*threshold) || medroi_array_nbytes(layout) == 0) {
+        *threshold = NAN;
+        return status;
+    }
+    *reason = MEDROI_REASON_ASKED;
+    return find_threshold(&f, threshold);
+}
+
+/* A configuration with these numbers in place of its rules. */
+static void fix(medroi_config *config, const medroi_layout *layout, uint64_t background,
+                double threshold) {
+    config->region.threshold_rule =
+        isnan(threshold) ? MEDROI_THRESHOLD_NONE : MEDROI_THRESHOLD_NUMBER;
+    config->region.threshold = isnan(threshold) ? 0 : threshold;
+    config->background = MEDROI_BACKGROUND_INT;
+    config->background_word = 0;
+    if (layout->kind == 'f') {
+        medroi_element_type type = medroi_element_type_of(layout);
+        double value = medroi_scalar_to_double(type, medroi_scalar_from_bits(layout, background));
+        if (value != 0 || signbit(value)) {
+            config->background = MEDROI_BACKGROUND_FLOAT;
+            memcpy(&config->background_word, &value, sizeof value);
+        }
+    } else if (layout->kind == 'u' || layout->kind == 'b') {
+        config->background =
+            background > INT64_MAX ? MEDROI_BACKGROUND_UINT : MEDROI_BACKGROUND_INT;
+        config->background_word = background;
+    } else if (layout->kind == 'i') {
+        unsigned shift = 64 - 8u * layout->itemsize; /* the sign goes all the way up */
+        config->background_word = (uint64_t)((int64_t)(background << shift) >> shift);
+    }
+}
+
+medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
+                         const medroi_layout *given, const void *data, const int64_t *chunk_shape,
+                         medroi_config **fitted, const char **note, medroi_error *error) {
+    medroi_layout layout = *given;
+    medroi_settings settings;
+    medroi_reason reason = MEDROI_REASON_ASKED;
+    uint64_t background = 0;
+    double threshold = NAN;
+    char *text = NULL;
+    (void)context;
+    *fitted = NULL;
+    layout.axes = 1;
+    medroi_status status = medroi_check_layout(&layout, MEDROI_INVALID_ARGUMENT, error);
+    if (status == MEDROI_OK) {
+        status = medroi_resolve(config, NULL, &layout, &settings, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_fit_region(&settings, &layout, data, chunk_shape, &background, &threshold,
+                                   &reason, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_config_to_json(config, &text, error);
+    }
+    if (status == MEDROI_OK) {
+        status = medroi_config_from_json(text, fitted, error);
+    }
+    medroi_free(text);
+    if (status == MEDROI_OK) {
+        fix(*fitted, &layout, background, threshold);
+        if (note != NULL) {
+            *note = medroi_reason_text(reason);
+        }
+    }
+    return status;
+}
