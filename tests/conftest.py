@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 
+# Files that take more than a few seconds on one core: `-m "not slow"` leaves them out.
+SLOW_FILES = {
+    *("benchmarks", "build", "check", "cli", "cli_verify", "codec", "coder_golden", "compare"),
+    *("compare_dropped", "compare_page", "compare_protocols", "compare_statistics"),
+    *("damaged_files", "faces_agree", "filling", "filling_odd_blocks", "hdf5", "hdf5_chunks"),
+    *("hdf5_damaged", "hdf5_lying_file", "hdf5_open_again", "hdf5_process", "hdf5_refusals"),
+    *("hdf5_scans", "hdf5_tools", "hosted", "hull", "inner", "inner_table", "jpeg2000", "loss"),
+    *("needs", "neural_shared", "noise", "nothing_lost", "odd_arrays", "predict3d", "readme"),
+    *("region", "scans", "selection", "show", "show_regions", "sirenmri", "survival", "trust"),
+    *("wavelet3d", "xarray_dask", "zarr_filling", "zarr_missing", "zarr_partial", "zarr_write"),
+}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # Some of tests/environments run without Hypothesis.
@@ -39,6 +51,8 @@ def load_hypothesis_profile() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.stem.removeprefix("test_") in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
         for marker in item.iter_markers():
             if marker.name in needs.MARKERS and not needs.is_here(marker.name):
                 reason = f"needs {needs.MARKERS[marker.name]}"
