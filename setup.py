@@ -31,7 +31,8 @@ LINK_ARGS = ["-pthread"]
 if ON_WINDOWS:
     COMPILE_ARGS, LINK_ARGS = ["/std:c11", "/fp:precise"], []
 elif sys.platform == "linux":
-    LINK_ARGS.append("-Wl,-s")
+    # Libraries that are linked statically export their names otherwise.
+    LINK_ARGS += ["-Wl,-s", "-Wl,--exclude-libs,ALL"]
 
 # One wheel serves every Python from 3.11 on; the free-threaded ones have no stable ABI yet.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -67,6 +68,19 @@ def header_folders(library: str) -> list[str]:
     return sorted(path for pattern in HEADER_FOLDERS[library] for path in glob.glob(pattern))
 
 
+def static_libraries(prefix: Path) -> tuple[list[str], list[str]]:
+    """Folders of headers and files of all optional libraries below a folder, for wheels.
+
+    None may be absent: a wheel must not lack a codec because of how its build went.
+    """
+    files = [prefix / "lib" / f"lib{library}.a" for _, _, library in OPTIONAL_LIBRARIES]
+    absent = [str(file) for file in files if not file.exists()]
+    if absent:
+        raise SystemExit(f"MEDROI_STATIC_LIBRARIES: {', '.join(absent)} not found")
+    folders = [prefix / "include", *prefix.glob("include/openjpeg-*")]
+    return [str(folder) for folder in folders], [str(file) for file in files]
+
+
 def version_of(program: list[str]) -> str:
     """What a compiler says of itself; its path, which has the version, where it says nothing."""
     words = program[: next((i for i, w in enumerate(program) if w[0] in "-/" and i), None)]
@@ -88,7 +102,13 @@ class BuildMedroi(build_ext):
         return [] if ext.name == PLUGIN else super().get_export_symbols(ext)
 
     def build_extensions(self) -> None:
-        macros, folders, self.kernel_libraries = self._find_libraries()
+        self.static_libraries: list[str] = []
+        self.shared_libraries: list[str] = []
+        if prefix := os.environ.get("MEDROI_STATIC_LIBRARIES"):
+            macros = [(macro, "1") for macro, _, _ in OPTIONAL_LIBRARIES]
+            folders, self.static_libraries = static_libraries(Path(prefix))
+        else:
+            macros, folders, self.shared_libraries = self._find_libraries()
         # Objects stay here, whichever temporary folder the rest of the build goes through.
         self.objects = Path(self.get_finalized_command("build").build_base, "objects")
         kernel = self._compile("kernel", sorted(KERNEL.rglob("*.c")), KERNEL, macros, folders)
@@ -103,9 +123,9 @@ class BuildMedroi(build_ext):
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         self.compiler.link_shared_object(
-            [*objects, self.kernel_library],
+            [*objects, self.kernel_library, *self.static_libraries],
             str(target),
-            libraries=[*self.kernel_libraries, *self.get_libraries(ext)],
+            libraries=[*self.shared_libraries, *self.get_libraries(ext)],
             extra_postargs=LINK_ARGS,
             export_symbols=self.get_export_symbols(ext),
             build_temp=self.build_temp,
@@ -138,8 +158,10 @@ class BuildMedroi(build_ext):
             is_msvc=is_msvc,
         )
         jobs = self.parallel or os.cpu_count() or 1
-        return [str(file) for file in compile_changed(
-            compiler, sources, root, self.objects / name, jobs)]
+        return [
+            str(file)
+            for file in compile_changed(compiler, sources, root, self.objects / name, jobs)
+        ]
 
     def _archive(self, objects: list[str]) -> str:
         """The static library of the kernel, without what an older one had."""
@@ -181,6 +203,7 @@ extensions = cythonize(
         ["src/medroi/_kernel.pyx"],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
         py_limited_api=STABLE_ABI,
+        libraries=[] if ON_WINDOWS else ["m"],
     ),
     compiler_directives={"language_level": "3"},
 )

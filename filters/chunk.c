@@ -1,5 +1,6 @@
 #include "chunk.h"
 
+#include "engine/engine.h"
 #include "hosted.h"
 
 #include <inttypes.h>

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from check_imports import KERNEL_FOLDERS, is_others_codec
 
 LIBRARY = Path("build/objects/libmedroi.a")

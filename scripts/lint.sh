@@ -13,5 +13,6 @@ quiet xargs -0 .venv/bin/clang-format --dry-run -Werror <"$LOG_DIR/c-files"
 stage "kernel: no compiler warnings"
 bash scripts/check_warnings.sh
 
-stage "layers: who may import whom"
+stage "layers: who may import and call whom"
 quiet .venv/bin/python scripts/check_imports.py
+quiet .venv/bin/python scripts/check_calls.py

@@ -118,9 +118,7 @@ make_venv() {
     quiet "$python" -m venv "$venv"
 }
 
-# medroi with extras ("scans,test") into .venv, editable, built anew: which libraries the kernel
-# found is nothing that a build system sees in the age of its files.
+# medroi with extras ("scans,test") into .venv, editable.
 install_medroi() {
-    rm -f src/medroi/_kernel*.so src/medroi/plugins/libh5medroi.so
     quiet .venv/bin/pip install -q -e ".[$1]"
 }

@@ -9,13 +9,14 @@ export MEDROI_NO_SKIPS=1
 source scripts/newer_python.sh
 
 build_wheels() {
-    # From a source distribution, as a release is, and outside of this tree: the objects of a
-    # build with the libraries must not slip into one without them.
+    # From a source distribution, as a release is. Both wheels from one copy of it, so that the second
+    # compiles only what the absence of the libraries changes.
     rm -rf build/dist build/wheels
-    quiet .venv/bin/python -m build -q --sdist --outdir build/dist .
-    quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*.tar.gz
-    quiet env MEDROI_WITHOUT=z,zstd,openjp2 \
-        .venv/bin/pip wheel -q --no-deps -w build/wheels/standin build/dist/*.tar.gz
+    quiet .venv/bin/python -m build -q --sdist --no-isolation --outdir build/dist .
+    tar -xzf build/dist/*.tar.gz -C build/dist
+    quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*/
+    quiet env MEDROI_WITHOUT=z,zstd,openjp2 .venv/bin/pip wheel -q --no-deps --no-build-isolation \
+        -w build/wheels/standin build/dist/*/
 }
 
 # What runs in the environment with the newest libraries: all that stands between them and medroi.
@@ -33,15 +34,11 @@ run_environment() {
     if [ "$name" = standin ]; then
         wheels=build/wheels/standin
     elif [ "$name" = newest ]; then
+        # The wheel of the oldest Python: it promises to run on every later one.
         base="$newest_python"
-        wheels=build/wheels/newest
         tests="$NEWEST_TESTS"
     fi
     make_venv "$base" "$venv"
-    if [ "$name" = newest ]; then
-        rm -rf "$wheels"
-        quiet "$venv/bin/pip" wheel -q --no-deps -w "$wheels" build/dist/*.tar.gz
-    fi
     quiet "$venv/bin/pip" install -q --upgrade -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
     quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
     if [ "$name" = neural ]; then

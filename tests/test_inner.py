@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 from arrays import DTYPES, arrays, make_array, phantom, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medroi import MedROI, _kernel, codec, errors, inner, roi, stream
+from medroi import MedROI, _kernel, errors, inner
+from medroi.arrays import as_dense, layout_of, memory_of
+from medroi.hosting import Hosting
 from medroi.inner.base import Block, InnerCodec, NativeCodec
 
 LOSSLESS = tuple(entry.name for entry in inner.TABLE if entry.codec_id in (0, 1, 2))
@@ -34,22 +39,14 @@ class StandIn(InnerCodec):
         raise AssertionError("decoding needs no stand-in here")
 
 
-def hosted(array: np.ndarray, run_by: InnerCodec, slice_axis: int) -> bytes:
-    """One lossless stream through the Python pipeline."""
-    options = roi.RegionOptions(threshold=None)
-    found = roi.search(array, options, 0)
-    header = stream.make_header(
-        array,
-        None,
-        box=found.box,
-        background=0,
-        threshold=found.threshold,
-        miss_rate=found.miss_rate,
-        affine=stream.IDENTITY,
-        inner_id=run_by.codec_id,
-        slice_axis=slice_axis,
-    )
-    return codec.encode_hosted(array, header, run_by)
+def hosted(array: np.ndarray, run_by: InnerCodec, slice_axis: int, **options: Any) -> bytes:
+    """One stream whose inner codec the engine calls in Python."""
+    config = {"threshold": None, "slice_axis": slice_axis, **options}
+    made = _kernel.Config(json.dumps(config), run_by.codec_id, None, run_by)
+    dense = as_dense(array)
+    dtype = dense.dtype.str if dense.dtype.kind in "Mm" else None
+    coded: bytes = made.encode(layout_of(dense), memory_of(dense), Hosting(dense.dtype), dtype)
+    return coded
 
 
 @given(arrays(DTYPES), st.sampled_from(LOSSLESS), st.data())

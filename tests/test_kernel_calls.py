@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import check_calls
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-import check_calls
 
 SOUND_TREE = {
     "base/fail": "int medroi_fail(void) { return 1; }",
@@ -22,7 +20,9 @@ SOUND_TREE = {
     "codecs/raw": "int medroi_extent(void);\nint (*const medroi_raw)(void) = medroi_extent;",
     "codecs/zstd": "int medroi_extent(void);\nint (*const medroi_zstd)(void) = medroi_extent;",
     "codecs/valuemap/map": "int medroi_map(void) { return 3; }",
-    "codecs/wavelet3d/lift": "int medroi_map(void);\nint medroi_lift(void) { return medroi_map(); }",
+    "codecs/wavelet3d/lift": (
+        "int medroi_map(void);\nint medroi_lift(void) { return medroi_map(); }"
+    ),
     "codecs/wavelet3d/wavelet3d": (
         "int medroi_lift(void);\nint (*const medroi_wavelet3d)(void) = medroi_lift;"
     ),

@@ -55,6 +55,8 @@ cdef extern from "base/kernel.h" nogil:
         MEDROI_NO_MEMORY
     ctypedef int medroi_threshold
     ctypedef int medroi_roi
+    ctypedef enum medroi_reason:
+        MEDROI_REASON_NO_BACKGROUND
     ctypedef struct medroi_error:
         medroi_status status
         char text[320]
@@ -86,7 +88,7 @@ cdef extern from "base/kernel.h" nogil:
         double miss_rate
         uint64_t n_tissue
         uint64_t n_missed
-        int reason
+        medroi_reason reason
         const uint8_t *side
         uint32_t side_nbytes
         const void *hull_map
@@ -219,7 +221,7 @@ cdef extern from "engine/engine.h" nogil:
                                  medroi_settings *, medroi_error *)
     int medroi_choose_background(const medroi_settings *, const medroi_layout *, const void *, void *,
                                  medroi_region_options *)
-    const char *medroi_reason_text(int)
+    const char *medroi_reason_text(medroi_reason)
     medroi_status medroi_encode_array(const medroi_settings *, const medroi_coder *,
                                       const medroi_layout *, const char *, const void *, uint32_t,
                                       medroi_output *, medroi_error *)
@@ -227,7 +229,8 @@ cdef extern from "engine/engine.h" nogil:
                                        const medroi_hosted *, uint32_t, void *, void *,
                                        medroi_error *)
     medroi_status medroi_fit_region(const medroi_settings *, const medroi_layout *, const void *,
-                                    const int64_t *, uint64_t *, double *, int *, medroi_error *)
+                                    const int64_t *, uint64_t *, double *, medroi_reason *,
+                                    medroi_error *)
     medroi_status medroi_decode_slab_into(const medroi_header *, const medroi_hosted *, const void *,
                                           uint64_t, const uint8_t *, size_t, uint32_t,
                                           const medroi_box *, void *, medroi_error *)
@@ -423,7 +426,7 @@ cdef class Config:
             chosen.background, known = self.background(layout, data)
             if not known:
                 chosen.threshold_rule = 0
-                note = medroi_reason_text(6).decode()
+                note = medroi_reason_text(MEDROI_REASON_NO_BACKGROUND).decode()
         chosen.n_threads = threads
         chosen.complete = complete
         scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &chosen))
@@ -465,7 +468,7 @@ cdef class Config:
         cdef int64_t shape[8]
         cdef uint64_t background = 0
         cdef double threshold = 0
-        cdef int reason = 0
+        cdef medroi_reason reason = <medroi_reason>0
         for i in range(layout.c.ndim):
             shape[i] = chunks[i]
         with nogil:

@@ -112,7 +112,12 @@ static inline double medroi_value_of_bits(char kind, size_t itemsize, uint64_t b
     if (kind == 'f') {
         return medroi_float_of_bits(itemsize, bits);
     }
-    return kind == 'i' ? (double)medroi_signed_of_bits(itemsize, bits) : (double)bits;
+    if (itemsize == 8) {
+        return kind == 'i' ? (double)(int64_t)bits : (double)bits;
+    }
+    int64_t value = kind == 'i' ? medroi_signed_of_bits(itemsize, bits) : (int64_t)bits;
+    /* Of 32 bits and signed is what processors convert fastest. */
+    return kind == 'i' ? (double)(int32_t)value : (double)value;
 }
 
 static inline uint64_t medroi_bits_at(const medroi_block *block, const void *data, size_t i) {

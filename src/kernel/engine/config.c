@@ -203,8 +203,8 @@ static int read_choice(const medroi_json *value, const char *const *names, int *
 /* 1: read; 0: not possible; -1: no such option. */
 static int read_option(const medroi_json *key, const medroi_json *value, medroi_config *config) {
     medroi_number number;
-    int64_t integer;
-    int choice, fits;
+    int64_t integer = 0;
+    int choice = 0, fits;
     if (medroi_json_is(key, "threshold")) {
         return read_threshold(value, config);
     }

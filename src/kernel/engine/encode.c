@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint8_t *medroi_reserve(medroi_output *output, size_t capacity) {
-    size_t asked = capacity > 0 ? capacity : 1;
-    output->data = output->reserve != NULL ? output->reserve(output->user, asked) : malloc(asked);
-    output->capacity = output->data != NULL ? capacity : 0;
-    return output->data;
-}
-
 static medroi_status no_memory(size_t nbytes, medroi_error *error) {
     return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
 }

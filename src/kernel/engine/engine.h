@@ -8,8 +8,18 @@ struct medroi_context {
     uint32_t n_threads;
 };
 
+/* --- parts.c --- */
 /* The region's, or a slab's, box as the block that an inner codec sees. */
 medroi_block medroi_block_of_box(const medroi_header *header, const medroi_box *box);
+/* Memory for a result; NULL where there is none. */
+uint8_t *medroi_reserve(medroi_output *output, size_t capacity);
+/* One slab, whose bytes were checked, into dense memory in coding order. */
+medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner *native,
+                                 const medroi_hosted *hosted, const medroi_box *box,
+                                 const uint8_t *coded, size_t nbytes, void *slab,
+                                 medroi_error *error);
+/* Refuse for want of the inner codec that a header names. */
+medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *error);
 
 /* --- settings.c --- */
 /* Set the background of the options, where it has to be found. Returns 0 where it cannot be told:
@@ -33,8 +43,6 @@ medroi_status medroi_check_table(const medroi_header *header, const uint8_t *tab
                                  medroi_error *error);
 
 /* --- encode.c --- */
-/* Memory for a result; NULL where there is none. */
-uint8_t *medroi_reserve(medroi_output *output, size_t capacity);
 /* Encode one array. `settings` are those of medroi_resolve() for `layout`; `dtype` is the text of a
  * date's element type, or NULL. */
 medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_coder *coder,
@@ -46,13 +54,6 @@ medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_
 medroi_status medroi_encode_hosted(medroi_header *header, const medroi_coder *coder,
                                    const void *data, uint32_t n_threads, medroi_output *stream,
                                    medroi_error *error);
-/* One slab, whose bytes were checked, into dense memory in coding order. */
-medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner *native,
-                                 const medroi_hosted *hosted, const medroi_box *box,
-                                 const uint8_t *coded, size_t nbytes, void *slab,
-                                 medroi_error *error);
-/* Refuse for want of the inner codec that a header names. */
-medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *error);
 
 /* --- fit.c --- */
 /* The threshold (NaN: none) and the background's bits for chunks of a whole array, and why nothing

@@ -8,11 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *error) {
-    return medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
-                       "inner codec id %u is not part of this build", (unsigned)header->inner_id);
-}
-
 typedef struct coded_slab {
     uint8_t *data;
     size_t nbytes;
@@ -165,22 +160,3 @@ done:
     return status;
 }
 
-medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner *native,
-                                 const medroi_hosted *hosted, const medroi_box *box,
-                                 const uint8_t *coded, size_t nbytes, void *slab,
-                                 medroi_error *error) {
-    medroi_block block = medroi_block_of_box(header, box);
-    if (native == NULL) {
-        return hosted->codec.decode(hosted->user, &block, coded, nbytes, slab, error);
-    }
-    if (native->decode != NULL) {
-        return native->decode(&block, coded, nbytes, slab, error);
-    }
-    if (nbytes != medroi_block_nbytes(&block)) {
-        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "corrupt stream: a raw part has %zu bytes, expected %zu", nbytes,
-                           medroi_block_nbytes(&block));
-    }
-    memcpy(slab, coded, nbytes);
-    return MEDROI_OK;
-}

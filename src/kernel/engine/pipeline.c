@@ -10,20 +10,6 @@
 
 #define CACHED_NBYTES ((size_t)1 << 17)
 
-medroi_block medroi_block_of_box(const medroi_header *header, const medroi_box *box) {
-    const medroi_layout *layout = &header->layout;
-    medroi_block block = {.ndim = layout->ndim,
-                          .kind = layout->kind,
-                          .big_endian = layout->big_endian,
-                          .itemsize = layout->itemsize};
-    int32_t order[MEDROI_MAX_AXES];
-    medroi_coding_order(layout, header->slice_axis, order);
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        block.shape[i] = box->stop[order[i]] - box->start[order[i]];
-    }
-    return block;
-}
-
 static medroi_status find(const medroi_header *header, const medroi_inner **inner,
                           medroi_error *error) {
     *inner = medroi_find_inner(header->inner_id);

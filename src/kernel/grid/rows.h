@@ -160,8 +160,8 @@ typedef struct medroi_plane {
     int clean; /* the plane and the one before it are finite, as a sweep has said */
 } medroi_plane;
 
-/* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. A row that
- * has not stands in their place. */
+/* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. A row
+ * that has not stands in their place. */
 static inline int medroi_plane_rows(const medroi_plane *plane, size_t y, const void *rows[5]) {
     const uint8_t *row = plane->rows + y * plane->row_nbytes;
     rows[0] = row;

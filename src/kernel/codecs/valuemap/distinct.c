@@ -8,8 +8,6 @@
 #include <string.h>
 
 #define HASH_BITS 17
-#define MAX_DIRECT ((uint64_t)1 << 20)
-#define WORTH_A_SLOT 8 /* slots for each element */
 
 static size_t n_elements(const medroi_block *block) {
     return medroi_block_nbytes(block) / block->itemsize;
@@ -134,17 +132,10 @@ static medroi_status rank_slots(medroi_distinct *distinct, size_t limit) {
     return MEDROI_OK;
 }
 
-/* A slot for each key between the extremes where that is not many, else a hash. */
-static int is_direct(const medroi_block *block, const medroi_distinct *distinct) {
-    uint64_t range = distinct->max_key - distinct->min_key;
-    return range < MEDROI_MAX_DISTINCT ||
-           (range < MAX_DIRECT && range / WORTH_A_SLOT < n_elements(block));
-}
-
 medroi_status medroi_distinct_list(const medroi_block *block, const void *data, size_t limit,
                                    medroi_distinct *distinct, medroi_error *error) {
     medroi_status status = MEDROI_OK;
-    distinct->direct = is_direct(block, distinct);
+    distinct->direct = distinct->max_key - distinct->min_key < MEDROI_MAX_DISTINCT;
     distinct->n_slots = distinct->direct ? (size_t)(distinct->max_key - distinct->min_key) + 1
                                          : (size_t)1 << HASH_BITS;
     distinct->slots = calloc(distinct->n_slots, sizeof *distinct->slots);

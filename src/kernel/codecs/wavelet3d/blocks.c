@@ -14,6 +14,8 @@ static inline int16_t int16_at(const void *data, int64_t i) {
     return (int16_t)medroi_load16((const uint8_t *)data + 2 * i);
 }
 
+static inline size_t run_length(int64_t left) { return left < W3_RUN ? (size_t)left : W3_RUN; }
+
 int medroi_w3_range(const medroi_block *block, const void *data, double *low, double *high) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
     double least = medroi_w3_element(block, data, 0), most = least;
@@ -29,11 +31,16 @@ int medroi_w3_range(const medroi_block *block, const void *data, double *low, do
         *high = b;
         return 1;
     }
-    for (int64_t i = 0; i < n; i++) {
-        double v = medroi_w3_element(block, data, i);
-        finite &= v - v == 0.0;
-        least = v < least ? v : least;
-        most = v > most ? v : most;
+    for (int64_t done = 0; done < n; done += W3_RUN) {
+        double values[W3_RUN];
+        size_t run = run_length(n - done);
+        medroi_w3_elements(block, data, done, run, values);
+        for (size_t i = 0; i < run; i++) {
+            double v = values[i];
+            finite &= v - v == 0.0;
+            least = v < least ? v : least;
+            most = v > most ? v : most;
+        }
     }
     *low = least;
     *high = most;
@@ -50,10 +57,14 @@ int medroi_w3_load(const medroi_block *block, const void *data, const medroi_w3_
             out[i] = (float)(((double)int16_at(data, i) - middle) / h->step);
         return 1;
     }
-    for (int64_t i = 0; i < n; i++) {
-        double v = medroi_w3_element(block, data, i);
-        finite &= v - v == 0.0;
-        out[i] = (float)((v - middle) / h->step);
+    for (int64_t done = 0; done < n; done += W3_RUN) {
+        double values[W3_RUN];
+        size_t run = run_length(n - done);
+        medroi_w3_elements(block, data, done, run, values);
+        for (size_t i = 0; i < run; i++) {
+            finite &= values[i] - values[i] == 0.0;
+            out[done + (int64_t)i] = (float)((values[i] - middle) / h->step);
+        }
     }
     return finite;
 }
@@ -88,9 +99,15 @@ double medroi_w3_squared_error(const medroi_block *block, const void *a, const v
         }
         return (double)squares;
     }
-    for (int64_t i = 0; i < n; i++) {
-        double d = medroi_w3_element(block, a, i) - medroi_w3_element(block, b, i);
-        sum += d * d;
+    for (int64_t done = 0; done < n; done += W3_RUN) {
+        double first[W3_RUN], second[W3_RUN];
+        size_t run = run_length(n - done);
+        medroi_w3_elements(block, a, done, run, first);
+        medroi_w3_elements(block, b, done, run, second);
+        for (size_t i = 0; i < run; i++) {
+            double d = first[i] - second[i];
+            sum += d * d;
+        }
     }
     return sum;
 }

@@ -11,6 +11,30 @@ double medroi_w3_element(const medroi_block *block, const void *data, int64_t i)
                                 medroi_bits_at(block, data, (size_t)i));
 }
 
+/* Inlined with constants, so that a size and byte order has a loop of its own. */
+static inline void load_run(const uint8_t *src, size_t n, char kind, size_t itemsize,
+                            int big_endian, double *values) {
+    for (size_t i = 0; i < n; i++)
+        values[i] = medroi_value_of_bits(
+            kind, itemsize, medroi_load_bits(src + i * itemsize, itemsize, big_endian));
+}
+
+#define LOAD(KIND, ITEMSIZE)                                                                       \
+    (block->big_endian ? load_run(src, count, KIND, ITEMSIZE, 1, values)                           \
+                       : load_run(src, count, KIND, ITEMSIZE, 0, values))
+
+void medroi_w3_elements(const medroi_block *block, const void *data, int64_t first, size_t count,
+                        double *values) {
+    const uint8_t *src = (const uint8_t *)data + (size_t)first * block->itemsize;
+    const int size = block->itemsize;
+    if (block->kind == 'f')
+        size == 2 ? LOAD('f', 2) : size == 4 ? LOAD('f', 4) : LOAD('f', 8);
+    else if (block->kind == 'i')
+        size == 1 ? LOAD('i', 1) : size == 2 ? LOAD('i', 2) : LOAD('i', 4);
+    else
+        size == 1 ? LOAD('u', 1) : size == 2 ? LOAD('u', 2) : LOAD('u', 4);
+}
+
 void medroi_w3_put_element(const medroi_block *block, void *out, int64_t i, double v) {
     const size_t size = block->itemsize;
     uint64_t bits = block->kind == 'f' ? medroi_bits_of_float(size, v) : (uint64_t)(int64_t)v;

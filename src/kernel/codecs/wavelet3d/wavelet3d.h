@@ -91,6 +91,10 @@ double medroi_w3_squared_error(const medroi_block *block, const void *a, const v
 int64_t medroi_w3_next_far(const medroi_block *block, const void *a, const void *b, int64_t from,
                            double distance);
 double medroi_w3_element(const medroi_block *block, const void *data, int64_t i);
+/* `count` elements from `first` on, at most W3_RUN where a buffer is on the stack. */
+#define W3_RUN 512
+void medroi_w3_elements(const medroi_block *block, const void *data, int64_t first, size_t count,
+                        double *values);
 int medroi_w3_range(const medroi_block *block, const void *data, double *low, double *high);
 double medroi_w3_rebuild(const medroi_w3_header *h, float y);
 double medroi_w3_to_kind(const medroi_block *block, const medroi_w3_header *h, double v);
