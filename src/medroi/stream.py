@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from medroi import _kernel, arrays
+from medroi import _kernel
 from medroi.errors import CorruptStream, InvalidArgument
 
 FIXED_HEADER_NBYTES: int = _kernel.FIXED_HEADER_NBYTES
