@@ -18,13 +18,26 @@ ROOT = Path(__file__).parent.parent
 
 # Files that take more than a few seconds on one core: `-m "not slow"` leaves them out.
 SLOW_FILES = {
+    *("bcmnet", "dicom_files", "mixture", "range_coder", "scan_words", "symbols", "zarr3", "zarr2"),
     *("benchmarks", "build", "check", "cli", "cli_verify", "codec", "coder_golden", "compare"),
     *("compare_dropped", "compare_page", "compare_protocols", "compare_statistics"),
     *("damaged_files", "faces_agree", "filling", "filling_odd_blocks", "hdf5", "hdf5_chunks"),
     *("hdf5_damaged", "hdf5_lying_file", "hdf5_open_again", "hdf5_process", "hdf5_refusals"),
     *("hdf5_scans", "hdf5_tools", "hosted", "hull", "inner", "inner_table", "jpeg2000", "loss"),
-    *("needs", "neural_shared", "noise", "nothing_lost", "odd_arrays", "predict3d", "readme"),
-    *("region", "scans", "selection", "show", "show_regions", "sirenmri", "survival", "trust"),
+    *("needs", "neural_shared", "noise", "nothing_lost", "odd_arrays", "parameters", "predict3d"),
+    *(
+        "readme",
+        "region",
+        "scans",
+        "selection",
+        "shared_files",
+        "stream",
+        "show",
+        "show_regions",
+        "sirenmri",
+        "survival",
+        "trust",
+    ),
     *("wavelet3d", "xarray_dask", "zarr_filling", "zarr_missing", "zarr_partial", "zarr_write"),
 }
 
