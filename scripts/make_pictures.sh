@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Draw the pictures of docs/what-is-lost.md anew, from the scan of examples/data.
+# Draw the pictures of the README and of docs/what-is-lost.md anew, from the scan of examples/data.
 #
 # Needs medroi[show]. PYTHON (.venv/bin/python) names another Python that has it.
 set -euo pipefail
@@ -40,3 +40,4 @@ draw box
 draw hull --roi hull
 draw chunks --chunks 64
 draw settings --beside threshold=otsu,padding=0 --beside lossless
+"$python" scripts/draw_regions.py

@@ -19,6 +19,7 @@ class Expected(NamedTuple):
     left_out: list[tuple[int, tuple[tuple[int, int], ...]]]  # largest first
     n_counted: int  # tissue as it was before the opening
     n_missed: int
+    has_one_largest: bool  # which of several components of the largest size is kept is free
 
 
 def opened(mask: Mask, axes: tuple[int, ...]) -> Mask:
@@ -96,6 +97,7 @@ def expected_hull(
     sizes = np.bincount(where[solid], minlength=n + 1)[1:]
     # of components of one size, the one that comes first in memory order is the larger: none here
     order = sorted(range(n), key=lambda i: -sizes[i])
+    has_one_largest = (sizes == sizes.max(initial=0)).sum() <= 1
     dropped = order[1:] if largest else []
     allowed = max_miss_rate * sizes.sum()
     while not largest and len(order) > len(dropped) + 1:
@@ -119,4 +121,6 @@ def expected_hull(
             bounds = [(int(found.min()), int(found.max()) + 1) for found in np.nonzero(component)]
             left_out.append((int(sizes[i]), tuple(bounds[: union.ndim])))
     missed = int(counted[~hull].sum())
-    return Expected(hull.reshape(union.shape), left_out, int(counted.sum()), missed)
+    return Expected(
+        hull.reshape(union.shape), left_out, int(counted.sum()), missed, has_one_largest
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from medroi.inner.neural.bcmnet.codec import Bcmnet
 HASH = "0123456789abcdef" * 2
 
 
-def test_without_torch_the_error_says_what_to_install() -> None:
+def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
     codec, array = make({"id": "bcmnet", "weights": HASH}), volume("odd")
     with pytest.raises(InnerUnavailable, match=r"pip install medroi\[neural\]"):
         codec.check(block_of(array))

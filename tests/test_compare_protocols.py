@@ -7,6 +7,7 @@ import io
 import math
 
 import make_scans
+import needs
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,6 +84,7 @@ def test_published_jpeg2000_is_pillows_slice_by_slice(subject):
     assert box.region_voxels < subject.voxels.size
 
 
+@needs.pillow_heif
 def test_published_heif_is_charged_a_record_a_slice(subject):
     chosen = method("heif/quality 20")
     box = published.measure(subject, chosen, "box")
@@ -149,6 +151,7 @@ def test_rows_that_are_known_change_nothing_but_the_work(subject):
     assert [row.stored_nbytes for row in rows] == [row.stored_nbytes for row in alone]
 
 
+@needs.pillow_heif
 def test_whole_qualities_are_read_off_between_two_files(subject):
     chosen = method("heif/quality 60")
     full, _ = measuring.measure(subject, chosen, "full")

@@ -1,6 +1,6 @@
 """Promises of the plugin in programs without medroi: Debian's HDF5 tools and h5py (libhdf5 1.10).
 
-They need the Debian packages hdf5-tools and python3-h5py.
+They need the Debian packages hdf5-tools and python3-h5py, and are marked so.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import subprocess
 
 import h5py
 import hosted_codec
+import needs
 import numpy as np
 import pytest
 from make_hdf5 import PLUGINS, blob, dataset
 
 import medroi
 from medroi.hdf5 import FILTER_ID, MedROIFilter
+
+pytestmark = needs.h5tools
 
 CHUNKS = (9, 16, 13)
 SHAPE = (20, 33, 26)
@@ -233,6 +236,7 @@ with h5py.File(target, "w") as file:
 """
 
 
+@needs.debian_h5py
 def test_debians_h5py_reads_and_writes_the_same_chunks(path):
     array, target = blob(SHAPE), path.with_name("b.h5")
     options = MedROIFilter(padding=1, background=0)

@@ -7,6 +7,7 @@ import math
 import struct
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 from arrays import phantom, same_bits
@@ -59,7 +60,14 @@ def read_with_pillow(codestream: bytes, _folder: Path) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(codestream)))
 
 
-@pytest.mark.parametrize("read", [read_with_glymur, read_with_imagecodecs, read_with_pillow])
+READERS = [
+    pytest.param(read_with_glymur, marks=needs.glymur),
+    pytest.param(read_with_imagecodecs, marks=needs.imagecodecs),
+    read_with_pillow,
+]
+
+
+@pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("dtype", ["|u1", "<i2", ">u2"])
 def test_other_readers_open_the_codestreams(read, dtype: str, tmp_path: Path) -> None:
     array = phantom(dtype=dtype)
@@ -86,6 +94,7 @@ def ramp(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     return (values % 2 if wanted.kind == "b" else values).astype(wanted)
 
 
+@needs.glymur
 @pytest.mark.parametrize("dtype", ["|b1", "|u1", "<i2", ">u2", "<i4", "<f4", ">f8", "<f2"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_glymur_and_the_kernel_read_each_other(dtype: str, shape: tuple[int, ...]) -> None:
@@ -102,6 +111,7 @@ def psnr(original: np.ndarray, found: np.ndarray, peak: float) -> float:
     return math.inf if error == 0 else 20 * math.log10(peak) - 10 * math.log10(error)
 
 
+@needs.glymur
 @pytest.mark.parametrize("target", [30, 40, 45.5])
 def test_glymur_reaches_a_psnr_that_the_kernel_confirms(target: float) -> None:
     part = phantom((4, 60, 60))
@@ -111,6 +121,7 @@ def test_glymur_reaches_a_psnr_that_the_kernel_confirms(target: float) -> None:
     assert abs(psnr(part, found, float(np.ptp(part))) - target) <= 0.2
 
 
+@needs.glymur
 def test_glymur_leaves_its_options_and_the_folder_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,13 +230,16 @@ def test_threads_do_not_change_the_bytes(head_volume: np.ndarray) -> None:
 
 
 PART = np.random.default_rng(6).integers(0, 900, (2, 9, 11)).astype("<i2")
-DECODERS = (Jpeg2000.decode, Jpeg2000.decode_without_kernel)
+DECODERS = (
+    Jpeg2000.decode,
+    pytest.param(Jpeg2000.decode_without_kernel, marks=needs.glymur),
+)
 
 
 @pytest.mark.parametrize("decode", DECODERS)
 def test_every_prefix_of_a_part_is_refused(decode) -> None:
     coded, out = Jpeg2000().encode(PART), np.empty_like(PART)
-    for length in range(0, len(coded), 1 if decode is DECODERS[0] else 7):
+    for length in range(0, len(coded), 1 if decode == Jpeg2000.decode else 7):
         with pytest.raises(errors.CorruptStream):
             decode(memoryview(coded[:length]), out)
 
@@ -267,6 +281,7 @@ def test_a_codestream_of_anything_else_is_refused_unread(decode, marker, at, val
         decode(memoryview(coded), out)
 
 
+@needs.glymur
 def test_a_part_extent_is_the_same_with_and_without_the_kernel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -277,6 +292,7 @@ def test_a_part_extent_is_the_same_with_and_without_the_kernel(
     assert [Jpeg2000().part_extent(region) for region in regions] == native
 
 
+@needs.glymur
 def test_streams_of_either_kind_decode_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     volume = phantom()
     native = MedROI({"id": "jpeg2000", "rate": 6}).encode(volume)

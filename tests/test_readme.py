@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,24 @@ def test_the_first_paragraph_says_what_is_discarded() -> None:
     first = (ROOT / "README.md").read_text().split("\n\n")[1]
     assert "`MedROI()` discards voxels outside the region" in first.replace("\n", " ")
     assert "`MedROI.lossless()` does not" in first
+
+
+def test_links_work_on_pypi_too() -> None:
+    links = re.findall(r"\]\(([^)]*)\)", (ROOT / "README.md").read_text())
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+    home = "https://github.com/medroi/medroi/blob/main/"
+    for link in links:
+        if link.startswith(home):
+            assert (ROOT / link.removeprefix(home)).is_file(), link
+
+
+def test_the_picture_is_there_and_small() -> None:
+    raw = "https://raw.githubusercontent.com/medroi/medroi/main/"
+    (name,) = re.findall(re.escape(raw) + r"([^)]*)\)", (ROOT / "README.md").read_text())
+    assert 0 < (ROOT / name).stat().st_size < 150_000
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import needs
 import numpy as np
 import pytest
 import zarr
@@ -57,7 +58,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch):
     return write
 
 
-@pytest.mark.parametrize("library", FOREIGN)
+@pytest.mark.parametrize("library", [needs.inner(name) for name in FOREIGN])
 def test_a_reader_of_another_codec_refuses_it_by_name(elsewhere, library: str) -> None:
     stream = elsewhere(FOREIGN[library])
     for reader in (MedROI(), MedROI("jpeg2000"), MedROI("imagecodecs_lz4"), MedROI("zlib")):
@@ -74,7 +75,7 @@ def _drive(reading, stream: bytes):
         yield wanted
 
 
-@pytest.mark.parametrize("library", FOREIGN)
+@pytest.mark.parametrize("library", [needs.inner(name) for name in FOREIGN])
 def test_whom_somebody_trusts_may_decode(elsewhere, library: str, monkeypatch) -> None:
     stream = elsewhere(FOREIGN[library])
     expected = MedROI(trust=library).decode(stream)
@@ -84,7 +85,7 @@ def test_whom_somebody_trusts_may_decode(elsewhere, library: str, monkeypatch) -
     assert same_bits(MedROI().decode(stream), expected)
 
 
-@pytest.mark.parametrize("library", FOREIGN)
+@pytest.mark.parametrize("library", [needs.inner(name) for name in FOREIGN])
 def test_its_own_codec_decodes_unless_hostile_bytes_crash_it(elsewhere, library: str) -> None:
     reader, stream = MedROI(FOREIGN[library]), elsewhere(FOREIGN[library])
     if library in ("imagecodecs_sperr", "imagecodecs_tiff"):
@@ -94,7 +95,7 @@ def test_its_own_codec_decodes_unless_hostile_bytes_crash_it(elsewhere, library:
         assert same_bits(reader.decode(stream), ARRAY)
 
 
-@pytest.mark.parametrize("library", FOREIGN)
+@pytest.mark.parametrize("library", [needs.inner(name) for name in FOREIGN])
 def test_what_this_process_wrote_it_may_read(library: str) -> None:
     stream = MedROI(FOREIGN[library], threshold=None).encode(ARRAY)
     decoded = MedROI().decode(stream)
@@ -136,7 +137,7 @@ def _only_file(folder: Path, name: str) -> Path:
     return found
 
 
-@pytest.mark.parametrize("library", FOREIGN)
+@pytest.mark.parametrize("library", [needs.inner(name) for name in FOREIGN])
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_a_plain_zarr_open_is_safe(elsewhere, tmp_path, zarr_format: int, library: str) -> None:
     options = {"compressors": MedROI()} if zarr_format == 2 else {"serializer": MedROICodec()}
@@ -152,7 +153,7 @@ def test_a_plain_zarr_open_is_safe(elsewhere, tmp_path, zarr_format: int, librar
             zarr.open(str(tmp_path), mode="r")[selection]
 
 
-@pytest.mark.parametrize("library", FOREIGN)
+@pytest.mark.parametrize("library", [needs.inner(name) for name in FOREIGN])
 def test_a_plain_dataset_is_safe(elsewhere, tmp_path, library: str) -> None:
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
@@ -175,6 +176,7 @@ def _raise_again(run) -> None:
         raise errors.Untrusted(str(error)) from error
 
 
+@needs.imagecodecs
 def test_a_dataset_of_a_crashing_library_is_read_with_trust(elsewhere, tmp_path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         dataset = file.create_dataset(
@@ -278,6 +280,8 @@ def run_fuzzer(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@needs.imagecodecs
+@needs.pillow_heif
 def test_a_short_run_of_the_fuzzer_finds_nothing() -> None:
     libraries = ["zlib", "zstd", "lz4", "blosc", "imagecodecs_png", "imagecodecs_lz4f", "heif"]
     ran = run_fuzzer("7", "20", *libraries)
@@ -329,6 +333,7 @@ stop.set()
 """
 
 
+@needs.pillow_heif
 def test_a_child_forked_while_heif_encodes_goes_on() -> None:
     ran = subprocess.run([sys.executable, "-c", HANG], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dask
-import dask.array
 import numpy as np
 import pytest
-import xarray as xr
 import zarr
 from arrays import phantom
-from dask.base import tokenize
-from distributed import Client, LocalCluster
 
 from medroi import MedROI
 from medroi.zarr import MedROICodec
+
+xr = pytest.importorskip("xarray")
+dask = pytest.importorskip("dask")
+pytest.importorskip("dask.array")
+distributed = pytest.importorskip("distributed")
 
 CHUNKS = (16, 16, 16)
 VOLUME = phantom((40, 36, 34))
@@ -32,9 +32,12 @@ ENCODINGS = {
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
+def client() -> Iterator[Any]:
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with LocalCluster(processes=True, **options) as cluster, Client(cluster) as connected:
+    with (
+        distributed.LocalCluster(processes=True, **options) as cluster,
+        distributed.Client(cluster) as connected,
+    ):
         yield connected
 
 
@@ -134,7 +137,7 @@ def test_dask_threads_write_and_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shards", [None, (32, 32, 32)])
 def test_workers_in_other_processes_write_and_read(
-    client: Client, shards: Any, tmp_path: Path
+    client: Any, shards: Any, tmp_path: Path
 ) -> None:
     made = create(tmp_path / "scan.zarr", VOLUME, shards=shards)
     blocks = dask.array.from_array(VOLUME, chunks=shards or CHUNKS)
@@ -144,16 +147,16 @@ def test_workers_in_other_processes_write_and_read(
     assert np.array_equal(found.compute(), VOLUME)
 
 
-def test_codecs_travel_to_workers_and_back(client: Client) -> None:
+def test_codecs_travel_to_workers_and_back(client: Any) -> None:
     codec = MedROI("deflate", axes=(0, 1), affine=np.diag([1.0, 2.0, 3.0]))
     stream = client.submit(codec.encode, VOLUME).result()
     assert stream == codec.encode(VOLUME)
     for sent in (codec, MedROICodec("deflate", background=-1, threshold=3)):
         assert client.submit(lambda found: found, sent).result() == sent
-        assert client.submit(tokenize, sent).result() == tokenize(sent)
+        assert client.submit(dask.base.tokenize, sent).result() == dask.base.tokenize(sent)
 
 
-def test_xarray_writes_from_workers(client: Client, tmp_path: Path) -> None:
+def test_xarray_writes_from_workers(client: Any, tmp_path: Path) -> None:
     path = tmp_path / "scan.zarr"
     data = xr.Dataset({"t1": (AXES, dask.array.from_array(VOLUME, chunks=CHUNKS))})
     data.to_zarr(path, encoding={"t1": ENCODINGS[3]}, consolidated=False)

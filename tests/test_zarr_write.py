@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import dask.array
 import h5py
 import numpy as np
 import pytest
@@ -17,6 +16,8 @@ from counting_store import CountingStore
 import medroi.zarr
 from medroi import MedROI, errors
 from medroi.zarr import MedROICodec
+
+dask_array = pytest.importorskip("dask.array")
 
 VOLUME = phantom((40, 36, 34))
 LOSSY = MedROICodec({"id": "wavelet3d", "max_error": 8}, threshold=None)
@@ -71,7 +72,7 @@ def test_what_is_written_is_read_back(
             "numpy": VOLUME,
             "F order": np.asfortranarray(VOLUME),
             "big-endian": VOLUME.astype(">i2"),
-            "dask": dask.array.from_array(VOLUME, chunks=(7, 36, 5)),
+            "dask": dask_array.from_array(VOLUME, chunks=(7, 36, 5)),
             "h5py": file.create_dataset("scan", data=VOLUME),
             "zarr": zarr.array(VOLUME, chunks=(10, 10, 10)),
         }[kind]
@@ -85,7 +86,7 @@ def test_every_chunk_is_written_once(kind: str, layout: str) -> None:
     store = WritesCountingStore()
     made = create(store, **LAYOUTS[layout])
     before = len(store.writes)
-    data = VOLUME if kind == "numpy" else dask.array.from_array(VOLUME, chunks=(5, 9, 34))
+    data = VOLUME if kind == "numpy" else dask_array.from_array(VOLUME, chunks=(5, 9, 34))
     medroi.zarr.write(made, data)
     written = store.writes[before:]
     assert len(written) == len(set(written)) > 0
@@ -125,7 +126,7 @@ def test_a_selection_of_whole_chunks_is_written(
     data = VOLUME[selection]
     assert data.shape == shape
     expected[selection] = data
-    whole = dask.array.from_array(data, chunks=5) if kind == "dask" and data.size else data
+    whole = dask_array.from_array(data, chunks=5) if kind == "dask" and data.size else data
     medroi.zarr.write(made, whole, selection=selection)
     assert np.array_equal(made[...], expected)
 
@@ -152,7 +153,7 @@ def test_parts_of_chunks_are_refused_before_anything_is_written(
     data = VOLUME[selection]
     with pytest.raises(errors.InvalidArgument, match=message):
         medroi.zarr.write(
-            made, dask.array.from_array(data) if kind == "dask" else data, selection=selection
+            made, dask_array.from_array(data) if kind == "dask" else data, selection=selection
         )
     assert len(store.writes) == before
 
@@ -164,7 +165,7 @@ def test_parts_of_chunks_are_refused_before_anything_is_written(
         (VOLUME[0], "shape"),
         (VOLUME.astype("f4"), "float32.*int16.*converts no values"),
         (VOLUME.astype("u2"), "uint16.*int16"),
-        (dask.array.from_array(VOLUME.astype("i4")), "int32.*int16"),
+        (dask_array.from_array(VOLUME.astype("i4")), "int32.*int16"),
     ],
 )
 def test_data_that_would_have_to_be_converted_are_refused(data: Any, message: str) -> None:

@@ -149,7 +149,7 @@ def draw(networks: Networks, latents: Reals) -> Reals:
     first = next(networks.transforms.parameters())
     drawn = []
     with torch.no_grad():
-        for batch in torch.from_numpy(latents).split(_BATCH):
+        for batch in torch.split(torch.from_numpy(latents), _BATCH):
             slices = networks.transforms.synthesis(batch.to(first.device, first.dtype))
             drawn.append(slices[:, 0].double().clamp(0, 1).cpu().numpy())
     return np.concatenate(drawn)
@@ -159,7 +159,7 @@ def _analyse(networks: Networks, slices: Reals) -> Reals:
     first = next(networks.transforms.parameters())
     found = []
     with torch.no_grad():
-        for batch in torch.from_numpy(slices)[:, None].split(_BATCH):
+        for batch in torch.split(torch.from_numpy(slices)[:, None], _BATCH):
             latents = networks.transforms.analysis(batch.to(first.device, first.dtype))
             found.append(latents.double().cpu().numpy())
     return np.concatenate(found)

@@ -64,7 +64,7 @@ def train_faithful(
         optimiser.zero_grad()
         predicted = network(coordinates)
         loss = torch.nn.functional.mse_loss(predicted, features)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         losses.append(loss.item())
         error = torch.mean((predicted.detach() - rounded) ** 2)

@@ -67,7 +67,7 @@ def train_fast(
         if share >= _ON_GRID and steps is None:
             steps = quantised.steps_of(tensors_of(network), architecture, pace.bits)
         loss = _loss(network, steps, _batch(axes, flat, voxels, pace.device))
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step(pace.learning_rate * rate_at(share))
     tensors = tensors_of(network)
     if steps is None:

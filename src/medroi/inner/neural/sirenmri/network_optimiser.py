@@ -19,7 +19,7 @@ _ITERATIONS = 5
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """A matrix with the same singular vectors and all singular values near 1."""
-    found = matrix / (torch.linalg.matrix_norm(matrix) + 1e-12)
+    found: torch.Tensor = matrix / (torch.linalg.matrix_norm(matrix) + 1e-12)
     for _ in range(_ITERATIONS):
         square = found @ found.T
         found = _A * found + (_B * square + _C * square @ square) @ found

@@ -81,7 +81,8 @@ class TransformerBlock(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images [n, h, w, c] to images of the same shape."""
         images = images + self.msa(self.ln1(images))
-        return images + self.mlp(self.ln2(images))
+        out: Tensor = images + self.mlp(self.ln2(images))
+        return out
 
 
 class MixedBlock(nn.Module):
@@ -99,7 +100,8 @@ class MixedBlock(nn.Module):
         near, far = self.conv1_1(images).chunk(2, dim=1)
         near = self.conv_block(near) + near
         far = self.trans_block(far.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return images + self.conv1_2(torch.cat((near, far), dim=1))
+        out: Tensor = images + self.conv1_2(torch.cat((near, far), dim=1))
+        return out
 
 
 def mixed_pair(channels: int, head_dim: int, window: int) -> list[MixedBlock]:

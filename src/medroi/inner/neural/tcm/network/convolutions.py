@@ -71,7 +71,8 @@ class ResidualHalving(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images [n, c, h, w] to [n, c', h / 2, w / 2]."""
         inner = nn.functional.leaky_relu(self.conv1(images), _LEAK)
-        return self.gdn(self.conv2(inner)) + self.skip(images)
+        out: Tensor = self.gdn(self.conv2(inner)) + self.skip(images)
+        return out
 
 
 class ResidualDoubling(nn.Module):
@@ -87,7 +88,8 @@ class ResidualDoubling(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images [n, c, h, w] to [n, c', 2 h, 2 w]."""
         inner = nn.functional.leaky_relu(self.subpel_conv(images), _LEAK)
-        return self.igdn(self.conv(inner)) + self.upsample(images)
+        out: Tensor = self.igdn(self.conv(inner)) + self.upsample(images)
+        return out
 
 
 class ResidualUnit(nn.Module):

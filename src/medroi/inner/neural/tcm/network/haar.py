@@ -29,7 +29,7 @@ class HaarHalving(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Analyse."""
-        squares = nn.functional.pixel_unshuffle(images, 2).unflatten(1, (-1, 4))
+        squares = torch.unflatten(nn.functional.pixel_unshuffle(images, 2), 1, (-1, 4))
         bands = torch.einsum("bk,nckhw->nhwbc", _filters(images), squares).flatten(-2)
         out: Tensor = self.OLP(bands * self.scaling_factors[0].exp())
         return out.permute(0, 3, 1, 2)

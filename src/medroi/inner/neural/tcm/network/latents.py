@@ -67,7 +67,8 @@ class LatentModel(nn.Module):
     def refine(self, group: int, support: Tensor, rounded: Tensor) -> Tensor:
         """A group's rounded latents with the predicted rest of the rounding added."""
         rest = self.lrp_transforms[group](torch.cat((support, rounded), dim=1))
-        return rounded + 0.5 * rest.tanh()
+        out: Tensor = rounded + 0.5 * rest.tanh()
+        return out
 
 
 def _hyper_synthesis(sizes: Sizes) -> nn.Sequential:
