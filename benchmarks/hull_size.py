@@ -56,7 +56,7 @@ def rows_of(path: Path, kind: str) -> Iterator[dict[str, Any]]:
             "same_box": len(MedROI.from_config(same).encode(scan)),
         }
         ratios = [nbytes / len(hull) for nbytes in sizes.values()]
-        side_share = inspect(hull).hull_nbytes / len(hull)
+        side_share = inspect(hull).mask_nbytes / len(hull)
         box_lost, hull_lost = (
             int(((MedROI().decode(stream) != scan) & mask).sum()) for stream in (box, hull)
         )

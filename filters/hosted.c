@@ -30,7 +30,7 @@ static const char *name_of(uint16_t id) {
             return names[i].name;
         }
     }
-    return "of a newer version";
+    return id < 64 ? "of a newer version" : "of another package";
 }
 
 medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error) {

@@ -17,6 +17,7 @@ from pathlib import Path
 LAYERS = {
     "errors": 0,
     "_kernel": 1,
+    "values": 1,
     "arrays": 2,
     "selection": 2,
     "decoded": 3,
@@ -31,17 +32,21 @@ LAYERS = {
     "fit": 5,
     "settings": 6,
     "plugins": 7,
-    "numcodecs_face": 7,
-    "zarr": 7,
-    "hdf5": 8,
-    "": 8,  # medroi/__init__.py
-    "scans": 9,
-    "compare": 10,
-    "cli": 11,
-    "__main__": 12,
+    "binding": 7,
+    "numcodecs_face": 8,
+    "zarr": 8,
+    "hdf5": 9,
+    "": 9,  # medroi/__init__.py
+    "scans": 10,
+    "compare": 11,
+    "cli": 12,
+    "__main__": 13,
 }
+# What stands beside the core, which imports none of it; the command line does so only inside the
+# functions of the commands that need it.
+BESIDE_THE_CORE = (["inner", "neural"], ["training"], ["compare"])
 # Files of medroi.inner that its codecs may import.
-INNER_SHARED = {"base", "forking", "packed", "slices", "search", "spelling", "trust"}
+INNER_SHARED = {"base", "forking", "packed", "registry", "slices", "search", "spelling", "trust"}
 
 # Imported inside the function that needs them; the second: the module whose face they are.
 HEAVY = {
@@ -141,12 +146,19 @@ def check_module(file: Path, package: Path) -> Iterator[str]:
             target = resolve(name, package)
             if not may_import(own, target):
                 yield f"{where}: {name} is not below {'.'.join(['medroi', *own])}"
+            elif is_beside(target) and not (is_beside(own) or (layer == "cli" and not runs)):
+                yield f"{where}: {name} stands beside the core, which must work without it"
             elif runs and is_network(target) and not is_network(own):
                 yield f"{where}: {name} brings torch: import it inside the function that needs it"
         elif library == "torch" and is_network(own):
             continue
         elif runs and library in HEAVY and HEAVY[library] != layer:
             yield f"{where}: {library} is heavy: import it inside the function that needs it"
+
+
+def is_beside(parts: list[str]) -> bool:
+    """Whether a module, as parts below `medroi`, is no part of the core."""
+    return any(parts[: len(folder)] == folder for folder in BESIDE_THE_CORE)
 
 
 def is_network(parts: list[str]) -> bool:

@@ -41,4 +41,4 @@ class Hosted(InnerCodec):
 
 def install() -> None:
     others = tuple(entry for entry in inner.TABLE if entry.codec_id != ID)
-    inner.TABLE = (*others, inner.Entry(ID, NAME, "lossless", __name__, "Hosted"))
+    inner.TABLE = (*others, inner.Entry(ID, NAME, f"{__name__}:Hosted"))

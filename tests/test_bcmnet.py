@@ -38,7 +38,7 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.Monkey
         ({"weights": HASH, "base_psnr": -1}, "base_psnr"),
         ({"weights": HASH, "base_psnr": float("nan")}, "base_psnr"),
         ({"weights": HASH, "bit_depth": 17}, "1 to 16"),
-        ({"weights": HASH, "bit_depth": 12.5}, "1 to 16"),
+        ({"weights": HASH, "bit_depth": 12.5}, "bit_depth=12.5: expected a whole number"),
         ({"weights": HASH, "slices_per_part": 12}, "multiple of 8"),
         ({"weights": HASH, "slices_per_part": 0}, "multiple of 8"),
         ({"weights": HASH, "quality": 3}, "no setting quality"),

@@ -84,7 +84,7 @@ def expected_streams(name: str, inner: str) -> dict[tuple[int, ...], bytes]:
     codec, fill = MedROI(inner, **options), options.get("background", 0)
     streams = {at: codec.encode(chunk) for at, chunk in chunks_of(array, chunks, fill)}
     first = medroi.inspect(next(iter(streams.values())))
-    assert first.roi == ("hull" if is_hull else "box")
+    assert first.roi == ("mask" if is_hull else "box")
     return streams
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medroi import MedROI
-from medroi.inner import TABLE
+from medroi import MedROI, inner
 
 FORMAT = (Path(__file__).parents[1] / "FORMAT.md").read_text()
 
@@ -26,5 +25,5 @@ def test_the_annotated_dump_is_what_the_code_writes() -> None:
 
 
 def test_every_inner_codec_is_specified() -> None:
-    for entry in TABLE:
+    for entry in inner.entries():
         assert re.search(rf"\| {entry.codec_id} \| `?{entry.name}", FORMAT), entry.name

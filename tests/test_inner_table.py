@@ -266,11 +266,13 @@ def test_a_missing_pillow_heif_names_the_command(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_table_says_what_each_codec_is_and_how_to_get_it() -> None:
-    for entry in inner.TABLE:
-        assert entry.kind
-        assert entry.dtypes
-        assert entry.dims
-        assert not entry.needs or entry.install.startswith("pip install ")
+    for entry in inner.entries():
+        codec = entry.load()
+        assert (codec.codec_id, codec.name) == (entry.codec_id, entry.name)
+        assert codec.kind
+        assert codec.dtypes
+        assert codec.dims
+        assert not codec.needs or codec.install.startswith("pip install ")
         # Learned codecs want PyTorch, which these tests do without.
         learned = entry.codec_id >= 32
-        assert inner.is_available(entry) == (not learned or find_spec(entry.needs) is not None)
+        assert inner.is_available(entry) == (not learned or find_spec(codec.needs) is not None)

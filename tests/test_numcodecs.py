@@ -41,11 +41,6 @@ def test_numcodecs_finds_it_without_an_import_of_medroi() -> None:
     assert found.stdout.strip() == repr(MedROI("raw"))
 
 
-def test_unknown_parameters_are_refused_by_name() -> None:
-    with pytest.raises(errors.InvalidArgument, match=r"speed.*parameters are inner"):
-        get_codec({"id": "medroi", "speed": 3})
-
-
 def test_equal_codecs_are_one_key_and_others_are_not() -> None:
     codecs = [MedROI(), MedROI("zstd"), MedROI({"id": "zstd", "level": 3}), MedROI("raw")]
     assert len(set(codecs)) == 2

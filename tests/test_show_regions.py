@@ -33,7 +33,7 @@ def region_of(voxels, **options):
     return kept_mask(stream, medroi.inspect(stream))
 
 
-@pytest.mark.parametrize(("roi", "other"), [("box", "hull"), ("hull", "box")])
+@pytest.mark.parametrize(("roi", "other"), [("box", "mask"), ("mask", "box")])
 def test_box_and_hull_are_found_together(scan, roi, other):
     (preview,) = show(scan, roi=roi)
     voxels = read_scan(scan).voxels
@@ -43,12 +43,12 @@ def test_box_and_hull_are_found_together(scan, roi, other):
     assert f"a {other} would keep {100 * preview.shown.other.mean():.1f} %" in str(preview)
     for plane in planes_at(preview.shown, (20, 24, 22)):
         assert plane.other.shape == plane.kept.shape == plane.image.shape
-        smaller, larger = (plane.kept, plane.other) if roi == "hull" else (plane.other, plane.kept)
+        smaller, larger = (plane.kept, plane.other) if roi == "mask" else (plane.other, plane.kept)
         assert (larger | ~smaller).mean() > 0.99
         assert outline(plane.other) != outline(plane.kept)
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_path, roi):
     (preview,) = show(scan, tmp_path / "p.png", roi=roi)
     with Image.open(tmp_path / "p.png") as opened:
@@ -59,7 +59,7 @@ def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_pat
         assert near.sum() > 500
         assert rows[-1] - rows[0] > 300
     sheet = sheet_of([preview])
-    assert (sheet.kept, sheet.other) == (f"{roi}: kept", {"box": "hull", "hull": "box"}[roi])
+    assert (sheet.kept, sheet.other) == (f"{roi}: kept", {"box": "mask", "mask": "box"}[roi])
     panel = sheet.rows[0].panels[0]
     colours = painted(panel.plane, panel.window)
     plain = ~panel.plane.kept & ~panel.plane.missed
@@ -69,28 +69,28 @@ def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_pat
 
 
 def test_chunks_have_both_outlines_too(scan):
-    (preview,) = show(scan, roi="hull", chunks=(16,))
-    whole = show(scan, roi="hull")[0].shown.other
+    (preview,) = show(scan, roi="mask", chunks=(16,))
+    whole = show(scan, roi="mask")[0].shown.other
     assert preview.shown.other.sum() < whole.sum()
 
 
 def test_without_a_threshold_or_with_settings_beside_there_is_one_outline(scan):
     assert show(scan, threshold=None)[0].shown.other is None
-    assert [p.shown.other for p in show(scan, beside=[{"roi": "hull"}])] == [None, None]
+    assert [p.shown.other for p in show(scan, beside=[{"roi": "mask"}])] == [None, None]
 
 
 def test_what_is_left_out_is_listed_where_it_lies(scan):
-    (preview,) = show(scan, roi="hull", components="largest")
+    (preview,) = show(scan, roi="mask", components="largest")
     assert preview.n_left_out == len(preview.left_out) == 1
     assert preview.left_out[0].box == ((0, 8), (0, 8), (0, 8))
     assert "1 separate pieces of tissue were left out" in str(preview)
     assert f"{preview.left_out[0].n_voxels} in x 0:8 y 0:8 z 0:8" in str(preview)
-    (chunked,) = show(scan, roi="hull", components="largest", chunks=(40, 48, 22))
+    (chunked,) = show(scan, roi="mask", components="largest", chunks=(40, 48, 22))
     assert chunked.left_out[0].box == ((0, 8), (0, 8), (0, 8))
 
 
 def test_the_dropped_voxel_that_is_brightest_can_be_looked_at(scan):
-    (preview,) = show(scan, roi="hull", components="largest", chunks=(16,))
+    (preview,) = show(scan, roi="mask", components="largest", chunks=(16,))
     voxels, kept = read_scan(scan).voxels, preview.shown.kept
     at = preview.extreme_dropped_at
     assert not kept[at]
@@ -102,27 +102,27 @@ def test_a_threshold_lowered_for_chunks_is_said_with_the_reason(tmp_path):
     voxels = phantom((48, 48, 48))
     voxels[16:32, 16:32, 16:32] = np.random.default_rng(1).integers(0, 4, (16, 16, 16))
     path = make_scans.nifti(tmp_path / "cavity.nii", voxels)
-    (whole,) = show(path, roi="hull")
+    (whole,) = show(path, roi="mask")
     assert not any("threshold" in note for note in whole.notes)
-    (cut,) = show(path, roi="hull", chunks=(24,))
+    (cut,) = show(path, roi="mask", chunks=(24,))
     assert cut.settings["threshold"] < whole.settings["threshold"]
     (note,) = (note for note in cut.notes if "threshold" in note)
     assert f"of the whole scan is {whole.settings['threshold']:g}" in note
     assert f"{cut.settings['threshold']:g} instead" in note
-    assert pack(path, tmp_path / "s.zarr", roi="hull", chunks=(24,)).notes == cut.notes
+    assert pack(path, tmp_path / "s.zarr", roi="mask", chunks=(24,)).notes == cut.notes
     assert cut.n_enclosed == whole.n_enclosed > 0
     assert cut.n_enclosed_dropped <= 0.001 * cut.n_enclosed
 
 
 def test_info_says_what_a_hull_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
-    report = pack(scan, store, roi="hull", components="largest", chunks=(40, 48, 22))
+    report = pack(scan, store, roi="mask", components="largest", chunks=(40, 48, 22))
     capsys.readouterr()
     assert main(["info", str(store), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["roi"] == "hull"
+    assert found["roi"] == "mask"
     assert sum(stream["n_kept"] for stream in found["streams"]) == report.n_kept
-    assert found["hull_nbytes"] > 0
+    assert found["mask_nbytes"] > 0
     assert (found["n_left_out"], found["streams"][0]["n_left_out"]) == (1, 1)
     assert found["streams"][0]["left_out"][0]["box"] == [[0, 8]] * 3
     assert main(["info", str(store)]) == 0

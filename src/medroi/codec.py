@@ -60,12 +60,12 @@ class StreamInfo:
         Tissue threshold in stored units; NaN where none was used.
     miss_rate : float
         Share of all voxels at or above the threshold (dark: at or below) outside the region.
-    roi : {"box", "hull"}
-        Shape of the region. Where a hull would not be smaller, the stream is a box.
+    roi : {"box", "mask"}
+        Shape of the region. Where a mask would not be smaller, the stream is a box.
     unopened_miss_rate : float
-        The same; of hulls written by earlier builds, whose `miss_rate` counts opened tissue only.
-    hull_nbytes : int
-        Bytes of the hull; 0 for a box.
+        The same; of masks written by earlier builds, whose `miss_rate` counts opened tissue only.
+    mask_nbytes : int
+        Bytes of the mask; 0 for a box.
     n_left_out, n_left_out_voxels : int
         Connected components of tissue that were left out of the region, and their voxels.
     left_out : tuple of LeftOut
@@ -93,7 +93,7 @@ class StreamInfo:
     miss_rate: float
     roi: str
     unopened_miss_rate: float
-    hull_nbytes: int
+    mask_nbytes: int
     n_left_out: int
     n_left_out_voxels: int
     left_out: tuple[LeftOut, ...]
@@ -452,7 +452,7 @@ def inspect(buf: Any) -> StreamInfo:
     record = data[_kernel.RECORD_OFFSET : _kernel.RECORD_OFFSET + _kernel.RECORD_NBYTES]
     dtype = stream.dtype_of(header)
     affine = header.affine
-    is_hull, unopened, hull_nbytes, n_left_out, n_left_out_voxels, listed = header.hull_info()
+    is_hull, unopened, mask_nbytes, n_left_out, n_left_out_voxels, listed = header.hull_info()
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,
@@ -465,9 +465,9 @@ def inspect(buf: Any) -> StreamInfo:
         background=arrays.value_of(header.background, dtype),
         threshold=header.threshold,
         miss_rate=header.miss_rate,
-        roi="hull" if is_hull else "box",
+        roi="mask" if is_hull else "box",
         unopened_miss_rate=unopened if is_hull else header.miss_rate,
-        hull_nbytes=hull_nbytes,
+        mask_nbytes=mask_nbytes,
         n_left_out=n_left_out,
         n_left_out_voxels=n_left_out_voxels,
         left_out=tuple(LeftOut(n_voxels, box) for n_voxels, box in listed),

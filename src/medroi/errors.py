@@ -31,3 +31,7 @@ class VerificationFailed(MedROIError):
 
 class InnerUnavailable(MedROIError, ImportError):
     """An inner codec, or a library behind a feature, that is not installed."""
+
+
+class UnknownInner(InnerUnavailable, UnsupportedVersion):
+    """A stream of an inner codec that no installed package has, this build's own included."""

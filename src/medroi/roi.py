@@ -20,7 +20,9 @@ Mask = npt.NDArray[np.bool_]
 
 _THRESHOLD_RULES = ("mean", "otsu", "noise", "auto")
 _POLARITIES = ("bright", "dark")
-_REGIONS = ("box", "hull")
+_REGIONS = ("box", "mask")
+# Earlier names of regions, which configurations may still have.
+_ALIASES = {"hull": "mask"}
 _COMPONENTS = ("all", "largest")
 
 
@@ -33,11 +35,12 @@ class RegionOptions:
     threshold : {"auto", "mean", "otsu", "noise"}, float or None
         Which voxels are tissue, in stored units. None: every voxel that differs bitwise from
         `background`; nothing is lost. "auto": as "mean" where what is dropped is shown to be noisy
-        air, else as None. A hull takes "noise" for "mean" and "otsu".
+        air, else as None. A mask takes "noise" for "mean" and "otsu".
     polarity : {"bright", "dark"}
         Whether tissue is brighter or darker than the threshold.
-    roi : {"box", "hull"}
-        Shape of the region: the bounding box of the tissue, or its outline.
+    roi : {"box", "mask"}
+        Shape of the region: the bounding box of the tissue, or its foreground mask. "hull" is an
+        earlier name of "mask", and becomes it.
     background : int, float, "auto" or None
         Value of the air, and of every voxel outside the region once decoded. "auto" finds it, and
         keeps everything where it cannot be told. None: the array's fill value where the face knows
@@ -65,6 +68,8 @@ class RegionOptions:
         """Refuse what no array could be coded with."""
         _check_threshold(self.threshold)
         _check_choice("polarity", self.polarity, _POLARITIES)
+        if isinstance(self.roi, str):
+            object.__setattr__(self, "roi", _ALIASES.get(self.roi, self.roi))
         _check_choice("roi", self.roi, _REGIONS)
         _check_choice("components", self.components, _COMPONENTS)
         if isinstance(self.background, str) and self.background != "auto":
@@ -121,7 +126,7 @@ def _check_threshold(threshold: Any) -> None:
 
 
 def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InvalidArgument(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
 
 

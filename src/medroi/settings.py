@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,10 @@ from medroi.errors import InvalidArgument
 from medroi.fit import fit_region
 from medroi.inner.base import InnerCodec
 from medroi.inner.trust import check_limit, names_of
+from medroi.values import flag_of, float_of, is_number, json_number, number_of, plain, whole_of
 
+# What a configuration holds, and what only the reader may say.
+_OF_THE_READER = {"threads", "trust", "max_nbytes"}
 PARAMETERS = (
     "inner",
     "threshold",
@@ -51,39 +53,60 @@ def make(
     InvalidArgument
         For settings that no array could be coded with.
     """
-    if not isinstance(threads, int) or threads < 1:
+    n_threads = whole_of("threads", threads)
+    if n_threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1")
-    check_limit(max_nbytes)
-    axes = options["axes"]
-    options["axes"] = None if axes is None else tuple(int(axis) for axis in axes)
-    for name in ("threshold", "background", "padding", "max_miss_rate"):
-        options[name] = _plain_number(options[name])
+    limit = None if max_nbytes is None else whole_of("max_nbytes", max_nbytes)
+    check_limit(limit)
     return Settings(
         inner=inner.make(inner_codec),
-        region=roi.RegionOptions(**options),
-        slice_axis=None if slice_axis is None else int(slice_axis),
-        affine=stream.flatten_affine(affine),
-        threads=threads,
-        verify=bool(verify),
+        region=roi.RegionOptions(**_region_options(options)),
+        slice_axis=None if slice_axis is None else whole_of("slice_axis", slice_axis),
+        affine=stream.flatten_affine(_numbers("affine", affine)),
+        threads=n_threads,
+        verify=flag_of("verify", verify),
         trust=names_of(trust),
-        max_nbytes=max_nbytes,
+        max_nbytes=limit,
     )
 
 
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+def _region_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a region, every number in its one spelling."""
+    options = dict(given)
+    threshold = plain(options["threshold"])
+    options["axes"] = _axes(options["axes"])
+    if threshold is not None and not isinstance(threshold, str):
+        threshold = float_of("threshold", threshold)
+    options["threshold"] = threshold
+    options["background"] = _background(options["background"])
+    options["padding"] = whole_of("padding", options["padding"])
+    options["max_miss_rate"] = float_of("max_miss_rate", options["max_miss_rate"])
+    return options
 
 
-def _plain_number(value: Any) -> Any:
-    """A Python number for a numpy scalar or for JSON's way to write numbers that are not finite."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
+def _axes(axes: Any) -> tuple[int, ...] | None:
+    if axes is None:
+        return None
+    if isinstance(axes, (str, bytes)) or not isinstance(axes, Iterable):
+        raise InvalidArgument(f"axes={axes!r}: expected whole numbers, such as (0, 1, 2)")
+    return tuple(whole_of("axes", axis) for axis in axes)
 
 
-def _json_number(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return next(text for text, number in _NOT_FINITE.items() if repr(number) == repr(value))
-    return value
+def _background(value: Any) -> Any:
+    """A background in its one spelling; of boolean arrays, False is 0 and True is 1."""
+    found = plain(value)
+    if found is None or isinstance(found, str):
+        return found
+    return number_of("background", int(found) if isinstance(found, bool) else found)
+
+
+def _numbers(name: str, values: Any) -> Any:
+    """An array of numbers, for numpy alone would take texts and flags for numbers too."""
+    if values is not None and not all(
+        is_number(plain(value)) for value in np.asarray(values, object).flat
+    ):
+        raise InvalidArgument(f"{name}: expected numbers, found {values!r}")
+    return values
 
 
 def config_of(settings: Settings) -> dict[str, Any]:
@@ -91,11 +114,11 @@ def config_of(settings: Settings) -> dict[str, Any]:
     region, affine = settings.region, settings.affine
     identity = affine == stream.IDENTITY
     return {
-        "inner": settings.inner.config(),
-        "threshold": _json_number(region.threshold),
+        "inner": inner.config_of(settings.inner),
+        "threshold": json_number(region.threshold),
         "polarity": region.polarity,
         "roi": region.roi,
-        "background": _json_number(region.background),
+        "background": json_number(region.background),
         "padding": region.padding,
         "max_miss_rate": region.max_miss_rate,
         "axes": None if region.axes is None else list(region.axes),
@@ -106,40 +129,50 @@ def config_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def arguments(face: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters in a configuration, without the codec's id.
+def known_and_newer(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a configuration into what this version knows and what a newer one added.
+
+    Reading needs no settings, so that a configuration of a newer version must not stand in its
+    way: what is not known is kept, given back by `get_config`, and refused at the first write.
 
     Parameters
     ----------
-    face : str
-        Class that the configuration is for; messages name it.
     config : mapping
-        Parameters by name.
+        Parameters by name, with or without the codec's id.
+
+    Returns
+    -------
+    known, newer : dict
+        `newer` has the inner codec's unknown settings as a mapping under ``inner``.
 
     Raises
     ------
     InvalidArgument
-        For parameters that no face has.
+        For what only the reader may say: a file cannot trust itself.
     """
-    found = {key: value for key, value in config.items() if key != "id"}
-    unknown = sorted(set(found) - set(PARAMETERS))
-    if unknown:
+    claimed = sorted(_OF_THE_READER & set(config))
+    if claimed:
         raise InvalidArgument(
-            f"{face} has no parameter {', '.join(unknown)}; "
-            f"its parameters are {', '.join(PARAMETERS)}"
+            f"a configuration has no parameter {', '.join(claimed)}: pass it to the reading codec"
         )
-    return found
+    known = {key: value for key, value in config.items() if key in PARAMETERS}
+    newer = {key: value for key, value in config.items() if key not in (*PARAMETERS, "id")}
+    if isinstance(known.get("inner"), Mapping):
+        known["inner"], unknown = inner.known_and_newer(known["inner"])
+        newer |= {"inner": unknown} if unknown else {}
+    return known, newer
+
+
+def names_of_newer(newer: Mapping[str, Any]) -> str:
+    """The names of what `known_and_newer` did not know, for a message."""
+    names = [f"{key!r}" for key in newer if key != "inner"]
+    names += [f"{key!r} of inner" for key in newer.get("inner", ())]
+    return ", ".join(names)
 
 
 def token_of(settings: Settings) -> str:
     """The same text for the same settings, in every process."""
     return json.dumps(config_of(settings), sort_keys=True)
-
-
-def text_of(face: str, settings: Settings) -> str:
-    """The call that makes these settings."""
-    config = config_of(settings)
-    return f"{face}({', '.join(f'{key}={value!r}' for key, value in config.items())})"
 
 
 def without_threshold(face: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +223,8 @@ def fit(array: Any, chunks: Sequence[int] | None, settings: Settings) -> Setting
         Where the chunk shape does not suit the array.
     """
     whole = arrays.as_dense(np.asarray(array))
-    region, note = fit_region(whole, chunks, settings.region)
+    found, note = fit_region(whole, chunks, settings.region)
+    region = dataclasses.replace(found, background=_background(found.background))
     return dataclasses.replace(settings, region=region, note=note)
 
 

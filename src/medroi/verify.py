@@ -27,7 +27,7 @@ def check(
 ) -> None:
     """Compare an array with what was decoded from its stream.
 
-    Outside the box every voxel must be background. Inside it, voxels that a hull set to background
+    Outside the box every voxel must be background. Inside it, voxels that a mask set to background
     are not compared; the others must be exact for a lossless inner codec, and keep the stated
     PSNR or largest error of a lossy one.
 

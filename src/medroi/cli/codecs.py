@@ -15,7 +15,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "codecs",
         help="the inner codecs and how to get the missing ones",
-        description="List the inner codecs: what each is, and whether it is installed.",
+        description="List the inner codecs: what each is, the package that brings it, and whether "
+        "it can be used here. Other packages may bring codecs too; one that is broken is listed "
+        "with what is wrong.",
     )
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     parser.set_defaults(run=run)
@@ -23,7 +25,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table."""
-    rows = [_row(entry) for entry in inner.TABLE]
+    rows = [_row(entry) for entry in inner.entries()]
     if args.json:
         print(json.dumps(rows))
         return
@@ -34,19 +36,20 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _row(entry: inner.Entry) -> dict[str, Any]:
+    problem = entry.problem()
+    codec = None if problem else entry.load()
     available = inner.is_available(entry)
     return {
-        "id": entry.codec_id,
+        "id": entry.codec_id if entry.codec_id >= 0 else None,
         "name": entry.name,
-        "kind": entry.kind,
-        "dtypes": entry.dtypes,
-        "dims": entry.dims,
-        "runs in": _place(entry) if available else "-",
-        "installed": "yes" if available else entry.install,
+        "package": entry.package,
+        "kind": codec.kind if codec else "-",
+        "dtypes": codec.dtypes if codec else "-",
+        "dims": codec.dims if codec else "-",
+        "runs in": _place(codec) if codec and available else "-",
+        "installed": "yes" if available else problem or (codec.install if codec else ""),
     }
 
 
-def _place(entry: inner.Entry) -> str:
-    codec = inner.by_id(entry.codec_id)
-    native = issubclass(codec, NativeCodec) and codec.is_native()
-    return "C kernel" if native else "Python"
+def _place(codec: type[inner.InnerCodec]) -> str:
+    return "C kernel" if issubclass(codec, NativeCodec) and codec.is_native() else "Python"

@@ -125,7 +125,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
     `shape` is the part of the chunk that lies in the array: an edge chunk is longer.
     """
     threshold, background = float(info.threshold), float(info.background)
-    if info.roi == "hull":
+    if info.roi == "mask":
         kept = int(kept_mask(stream, info)[tuple(slice(size) for size in shape)].sum())
     else:
         kept = math.prod(part.stop - part.start for part in clipped(info.box, shape))
@@ -145,7 +145,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
         "miss_rate": info.miss_rate,
         "roi": info.roi,
         "unopened_miss_rate": info.unopened_miss_rate,
-        "hull_nbytes": info.hull_nbytes,
+        "mask_nbytes": info.mask_nbytes,
         "n_left_out": info.n_left_out,
         "n_left_out_voxels": info.n_left_out_voxels,
         "left_out": [
@@ -173,7 +173,7 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
         "n_left_out": sum(stream["n_left_out"] for stream in streams),
         "n_left_out_voxels": sum(stream["n_left_out_voxels"] for stream in streams),
-        "hull_nbytes": sum(stream["hull_nbytes"] for stream in streams),
+        "mask_nbytes": sum(stream["mask_nbytes"] for stream in streams),
         "payload_nbytes": sum(stream["payload_nbytes"] for stream in streams),
         "streams_nbytes": sum(stream["nbytes"] for stream in streams),
     }

@@ -92,8 +92,9 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--roi",
         **unset,
-        metavar="box|hull",
-        help="region kept; hull follows the outline of the tissue (default: box)",
+        metavar="box|mask",
+        help="region kept; mask follows the outline of the tissue (default: box). hull is an "
+        "earlier name of mask",
     )
     parser.add_argument(
         "--components",

@@ -6,9 +6,10 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medroi.inner.neural import known, store, weights
+if TYPE_CHECKING:
+    from medroi.inner.neural.store import Stored
 
 _DESCRIPTION = """\
 Weights of the learned codecs. Nothing is downloaded: get the file from its project, read its
@@ -27,7 +28,7 @@ def add_parser(commands: Any) -> None:
     listing.set_defaults(run=run_list)
     adding = actions.add_parser("import", help="check a checkpoint and keep its tensors")
     adding.add_argument("file", metavar="FILE", type=Path, help="what you downloaded or trained")
-    adding.add_argument("--codec", choices=known.CODECS, help="found out where it is left off")
+    adding.add_argument("--codec", metavar="NAME", help="found out where it is left off")
     adding.set_defaults(run=run_import)
     checking = actions.add_parser("verify", help="read all imported weights again")
     checking.set_defaults(run=run_verify)
@@ -35,6 +36,8 @@ def add_parser(commands: Any) -> None:
 
 def run_list(args: argparse.Namespace) -> None:
     """Print known and imported checkpoints."""
+    from medroi.inner.neural import known, store, weights
+
     imported = store.stored()
     if args.json:
         listed = [asdict(checkpoint) for checkpoint in known.CHECKPOINTS]
@@ -55,6 +58,8 @@ def run_list(args: argparse.Namespace) -> None:
 
 def run_import(args: argparse.Namespace) -> None:
     """Import one file."""
+    from medroi.inner.neural import store
+
     entry = store.add(args.file, args.codec)
     print(f"{entry.codec} weights {entry.weights}, {_size(entry)}")
     print(f'use them as {{"id": "{entry.codec}", "weights": "{entry.weights}"}}')
@@ -62,10 +67,12 @@ def run_import(args: argparse.Namespace) -> None:
 
 def run_verify(args: argparse.Namespace) -> None:
     """Verify what was imported."""
+    from medroi.inner.neural import store
+
     for entry in store.stored():
         store.verify(entry)
         print(f"{entry.codec:10}  {entry.weights}  ok")
 
 
-def _size(entry: store.Stored) -> str:
+def _size(entry: Stored) -> str:
     return f"{entry.n_parameters / 1e6:.1f} M parameters, {entry.nbytes / 1e6:.1f} MB"

@@ -213,9 +213,9 @@ def missing(method: Method) -> str:
         return f"takes minutes to hours for each scan: ask for it with --inner {method.inner}"
     if method.inner == PEER:
         return "" if find_spec("pywt") else "not installed: pip install PyWavelets"
-    entry = next((entry for entry in inner.TABLE if entry.name == method.inner), None)
+    entry = inner.entry_of(method.inner)
     if entry is not None and not inner.is_available(entry):
-        return f"not installed: {entry.install}"
+        return entry.problem() or f"not installed: {entry.load().install}"
     return ""
 
 

@@ -1,15 +1,17 @@
-"""The literal table of inner codecs."""
+"""Inner codecs by name and by id: the table of our own, and those that packages bring."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from importlib import import_module
+from dataclasses import Field, fields
 from typing import Any
 
-from medroi.errors import InnerUnavailable, InvalidArgument, UnsupportedVersion
+from medroi.errors import InnerUnavailable, InvalidArgument, UnknownInner, UnsupportedVersion
+from medroi.inner import registry
 from medroi.inner.base import Block, InnerCodec, NativeCodec
+from medroi.inner.registry import Entry
 from medroi.inner.spelling import named
+from medroi.values import flag_of, float_of, whole_of
 
 __all__ = [
     "TABLE",
@@ -17,200 +19,69 @@ __all__ = [
     "Entry",
     "InnerCodec",
     "by_id",
+    "config_of",
+    "entries",
+    "entry_of",
     "is_available",
+    "known_and_newer",
     "make",
     "name_of",
     "notice_of",
 ]
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One inner codec.
-
-    Attributes
-    ----------
-    codec_id : int
-        In every stream; frozen for ever.
-    name : str
-        In every configuration; frozen for ever.
-    kind : str
-        What it keeps.
-    module, class_name : str
-        Where the class is; imported when it is first asked for.
-    needs : str
-        Package to import for it in Python; empty where none is needed.
-    install : str
-        The command that brings it; empty where it is always there.
-    dtypes : str
-        Element types that it takes.
-    dims : str
-        What it codes at once: 1-D bytes, 2-D slices, 3-D blocks.
-    notice : str
-        What must be told wherever one of its streams is shown.
-    """
-
-    codec_id: int
-    name: str
-    kind: str
-    module: str
-    class_name: str
-    needs: str = ""
-    install: str = ""
-    dtypes: str = "all"
-    dims: str = "1-D"
-    notice: str = ""
-
-
 TABLE = (
-    Entry(0, "raw", "lossless", "medroi.inner.raw", "Raw"),
-    Entry(1, "deflate", "lossless", "medroi.inner.deflate", "Deflate"),
-    Entry(2, "zstd", "lossless", "medroi.inner.zstd", "Zstd"),
-    Entry(
-        3,
-        "jpeg2000",
-        "lossless, rate or psnr",
-        "medroi.inner.jpeg2000.codec",
-        "Jpeg2000",
-        needs="glymur",
-        install="pip install medroi[jpeg2000]",
-        dtypes="integers and scaled floats of 16 bits",
-        dims="2-D",
-    ),
-    Entry(
-        4,
-        "wavelet3d",
-        "psnr, rate, max_error or step",
-        "medroi.inner.wavelet3d",
-        "Wavelet3D",
-        dtypes="all numbers without NaN",
-        dims="1-D to 8-D",
-    ),
-    Entry(
-        5,
-        "predict3d",
-        "lossless",
-        "medroi.inner.predict3d",
-        "Predict3D",
-        dtypes="all real numbers",
-        dims="1-D to 8-D",
-    ),
-    Entry(
-        16,
-        "heif",
-        "lossless or quality",
-        "medroi.inner.heif",
-        "Heif",
-        needs="pillow_heif",
-        install="pip install medroi[heif]",
-        dtypes="integers and scaled floats of 12 bits; all numbers with a quality",
-        dims="2-D",
-    ),
-    Entry(
-        17,
-        "numcodecs",
-        "as the codec",
-        "medroi.inner.numcodecs.codec",
-        "Numcodecs",
-        needs="numcodecs",
-        install="pip install numcodecs",
-        dtypes="as the codec",
-        dims="as the codec",
-    ),
-    Entry(
-        32,
-        "tcm",
-        "lossy, as its weights",
-        "medroi.inner.neural.tcm.codec",
-        "Tcm",
-        needs="torch",
-        install="pip install medroi[neural]",
-        dtypes="all real numbers without NaN",
-        dims="2-D",
-    ),
-    Entry(
-        33,
-        "tcm_auxt",
-        "lossy, as its weights",
-        "medroi.inner.neural.tcm.codec",
-        "TcmAuxt",
-        needs="torch",
-        install="pip install medroi[neural]",
-        dtypes="all real numbers without NaN",
-        dims="2-D",
-    ),
-    Entry(
-        34,
-        "hific",
-        "generative, not diagnostic",
-        "medroi.inner.neural.hific.codec",
-        "Hific",
-        needs="torch",
-        install="pip install medroi[neural]",
-        dtypes="all numbers without NaN",
-        dims="2-D",
-        notice="generative, not diagnostic",
-    ),
-    Entry(
-        35,
-        "bcmnet",
-        "lossless",
-        "medroi.inner.neural.bcmnet.codec",
-        "Bcmnet",
-        needs="torch",
-        install="pip install medroi[neural]",
-        dtypes="integers and scaled floats of 16 bits",
-        dims="3-D",
-    ),
-    Entry(
-        36,
-        "sirenmri",
-        "fast or faithful; lossy",
-        "medroi.inner.neural.sirenmri.codec",
-        "SirenMRI",
-        needs="torch",
-        install="pip install medroi[neural]",
-        dtypes="real numbers without NaN",
-        dims="1-D to 8-D",
-    ),
-    Entry(
-        37,
-        "compressai",
-        "as the model, experimental",
-        "medroi.inner.neural.compressai_bridge.codec",
-        "CompressAI",
-        needs="compressai",
-        install="pip install 'compressai==1.2.8' 'numpy<2'",
-        dtypes="all numbers without NaN",
-        dims="2-D",
-    ),
-    Entry(
-        38,
-        "neural2d",
-        "lossy, as its weights and step",
-        "medroi.inner.neural.neural2d.codec",
-        "Neural2D",
-        needs="torch",
-        install="pip install medroi[neural]",
-        dtypes="all real numbers without NaN",
-        dims="2-D",
-    ),
+    Entry(0, "raw", "medroi.inner.raw:Raw"),
+    Entry(1, "deflate", "medroi.inner.deflate:Deflate"),
+    Entry(2, "zstd", "medroi.inner.zstd:Zstd"),
+    Entry(3, "jpeg2000", "medroi.inner.jpeg2000.codec:Jpeg2000"),
+    Entry(4, "wavelet3d", "medroi.inner.wavelet3d:Wavelet3D"),
+    Entry(5, "predict3d", "medroi.inner.predict3d:Predict3D"),
+    Entry(16, "heif", "medroi.inner.heif:Heif"),
+    Entry(17, "numcodecs", "medroi.inner.numcodecs.codec:Numcodecs"),
 )
 
 
-def _load(entry: Entry) -> type[InnerCodec]:
-    codec: type[InnerCodec] = getattr(import_module(entry.module), entry.class_name)
-    return codec
+def _owners() -> dict[str, str]:
+    """Names that no package may take, and whose they are."""
+    from medroi.inner.numcodecs.table import KNOWN, PACKAGES
+
+    owners = dict.fromkeys((*KNOWN, *PACKAGES), "numcodecs")
+    return owners | {entry.name: registry.OWN_PACKAGE for entry in TABLE}
+
+
+def _packaged() -> tuple[Entry, ...]:
+    """The codecs that packages bring, our own learned ones among them."""
+    return registry.entries(frozenset(_owners().items()))
+
+
+def entries() -> tuple[Entry, ...]:
+    """All inner codecs of this installation, those that cannot be used among them."""
+    own = {entry.codec_id for entry in TABLE}
+    return (*TABLE, *(entry for entry in _packaged() if entry.codec_id not in own))
+
+
+def entry_of(key: int | str) -> Entry | None:
+    """The inner codec with this id or name; one that can be used before one that cannot."""
+    field = "codec_id" if isinstance(key, int) else "name"
+    for entry in TABLE:
+        if getattr(entry, field) == key:
+            return entry
+    if key in _owners():
+        return None
+    found = [entry for entry in _packaged() if getattr(entry, field) == key]
+    return min(found, key=lambda entry: bool(entry.refusal), default=None)
 
 
 def name_of(codec_id: int) -> str:
-    """Name of an inner codec; `id N` for one that this version does not know."""
-    return next((entry.name for entry in TABLE if entry.codec_id == codec_id), f"id {codec_id}")
+    """Name of an inner codec; `id N` for one that this installation does not know."""
+    entry = entry_of(codec_id)
+    return f"id {codec_id}" if entry is None else entry.name
 
 
-def notice_of(codec_id: int) -> str:
-    """What must be told of every stream of an inner codec; mostly nothing."""
-    return next((entry.notice for entry in TABLE if entry.codec_id == codec_id), "")
+def notice_of(key: int | str) -> str:
+    """Warning to display with every stream of the inner codec of this id or name; mostly none."""
+    entry = entry_of(key)
+    return "" if entry is None or entry.problem() else entry.load().notice
 
 
 def by_id(codec_id: int) -> type[InnerCodec]:
@@ -219,12 +90,22 @@ def by_id(codec_id: int) -> type[InnerCodec]:
     Raises
     ------
     UnsupportedVersion
-        For ids that this version does not know.
+        For ids of ours that this version does not know.
+    UnknownInner
+        For ids of a package that is not installed.
+    InnerUnavailable
+        For ids of a package that cannot be used.
     """
-    for entry in TABLE:
-        if entry.codec_id == codec_id:
-            return _load(entry)
-    known = ", ".join(f"{entry.codec_id} {entry.name}" for entry in TABLE)
+    entry = entry_of(codec_id)
+    if entry is not None:
+        return entry.load()
+    if codec_id in registry.FREE_IDS:
+        raise UnknownInner(
+            f"the stream's inner codec has id {codec_id}, which is of a package other than medroi; "
+            "none that is installed here has it: install the package that the stream was written "
+            "with (the array's configuration names it; `medroi codecs` lists those installed)"
+        )
+    known = ", ".join(f"{entry.codec_id} {entry.name}" for entry in entries() if not entry.refusal)
     raise UnsupportedVersion(
         f"the stream's inner codec has id {codec_id}; this version knows {known}: upgrade medroi"
     )
@@ -238,14 +119,14 @@ def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
     inner : str, mapping, InnerCodec or numcodecs codec
         For example "zstd" or {"id": "zstd", "level": 9}; Zarr format 3 spells the same
         {"name": "zstd", "configuration": {"level": 9}}. A codec of numcodecs or of zarr, its
-        configuration, or an id that this table does not have, becomes inner codec `numcodecs`.
+        configuration, or an id that is not known here, becomes inner codec `numcodecs`.
 
     Raises
     ------
     InvalidArgument
         For unknown names and settings.
     InnerUnavailable
-        For a codec of a package that is not installed.
+        For a codec of a package that is not installed, or cannot be used.
     """
     if isinstance(inner, InnerCodec):
         return inner
@@ -255,11 +136,39 @@ def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
         return _foreign(inner)
     config = {"id": inner} if isinstance(inner, str) else named(inner)
     name = config.get("id")
-    for entry in TABLE:
-        if entry.name == name:
-            del config["id"]
-            return _configure(_load(entry), config)
-    return _foreign(config)
+    entry = entry_of(name) if isinstance(name, str) else None
+    if entry is None:
+        return _foreign(config)
+    del config["id"]
+    if entry.package != registry.OWN_PACKAGE:
+        config.pop("package", None)
+    return _configure(entry.load(), config)
+
+
+def config_of(codec: InnerCodec) -> dict[str, Any]:
+    """Name and settings of an inner codec, fit for JSON, and the package that it comes from.
+
+    A reader without that package is then told what to install. Our own codecs name none.
+    """
+    config = codec.config()
+    entry = entry_of(codec.codec_id)
+    if entry is None or entry.package == registry.OWN_PACKAGE or entry.name != codec.name:
+        return config
+    return {"id": config["id"], "package": entry.package, **config}
+
+
+def known_and_newer(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split an inner codec's configuration into what its class has and what a newer one added."""
+    plain_config = named(config)
+    name = plain_config.get("id")
+    entry = entry_of(name) if isinstance(name, str) else None
+    if entry is None or entry.problem():
+        return plain_config, {}
+    known = {"id", "package", *(field.name for field in _fields(entry.load()))}
+    if entry.package == registry.OWN_PACKAGE:
+        known.discard("package")
+    newer = {key: value for key, value in plain_config.items() if key not in known}
+    return {key: value for key, value in plain_config.items() if key in known}, newer
 
 
 def _foreign(codec: Any) -> InnerCodec:
@@ -267,34 +176,62 @@ def _foreign(codec: Any) -> InnerCodec:
     from medroi.inner.numcodecs.codec import Numcodecs
     from medroi.inner.numcodecs.table import package_of
 
+    if isinstance(codec, Mapping) and "package" in codec:
+        raise registry.not_installed(str(codec.get("id")), codec["package"])
     try:
         return Numcodecs(codec)
     except InnerUnavailable as error:
         name = codec.get("id") if isinstance(codec, Mapping) else codec
         if package_of(str(name)):
             raise
-        known = ", ".join(entry.name for entry in TABLE)
+        known = ", ".join(entry.name for entry in entries() if not entry.refusal)
         raise InvalidArgument(
             f"inner codec {name!r} is not known; known are {known}, and every codec of numcodecs"
         ) from error
 
 
+def _fields(codec: type[InnerCodec]) -> tuple[Field[Any], ...]:
+    return fields(codec)  # type: ignore[arg-type]
+
+
 def _configure(codec: type[InnerCodec], config: dict[str, Any]) -> InnerCodec:
-    known = [field.name for field in fields(codec)]  # type: ignore[arg-type]
+    known = {field.name: field for field in _fields(codec)}
     unknown = sorted(set(config) - set(known))
     if unknown:
         raise InvalidArgument(
             f"{codec.name} has no setting {', '.join(unknown)}; "
             f"its settings are {', '.join(known) or 'none'}"
         )
-    return codec(**config)
+    return codec(
+        **{name: _setting(codec.name, known[name], value) for name, value in config.items()}
+    )
+
+
+def _setting(codec: str, field: Field[Any], value: Any) -> Any:
+    """A setting that is declared a number or a flag, by the rule that all options obey.
+
+    Raises
+    ------
+    InvalidArgument
+        For another type.
+    """
+    declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+    kinds = {kind.strip() for kind in declared.split("|")} - {"None"}
+    name = f"{codec}: {field.name}"
+    if value is None or not kinds <= {"int", "float", "bool"}:
+        return value
+    if "bool" in kinds:
+        return flag_of(name, value)
+    return float_of(name, value) if "float" in kinds else whole_of(name, value)
 
 
 def is_available(entry: Entry) -> bool:
     """Whether this installation can run the codec."""
     from importlib.util import find_spec
 
-    codec = _load(entry)
+    if entry.problem():
+        return False
+    codec = entry.load()
     if issubclass(codec, NativeCodec) and codec.is_native():
         return True
-    return not entry.needs or find_spec(entry.needs) is not None
+    return not codec.needs or find_spec(codec.needs) is not None

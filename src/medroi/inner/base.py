@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from medroi import _kernel
 from medroi.errors import InvalidArgument
+from medroi.values import is_number
 
 Array = npt.NDArray[Any]
 
@@ -32,14 +33,51 @@ class Block:
 
 
 class InnerCodec(abc.ABC):
-    """One inner codec with its settings; subclasses are frozen dataclasses of the settings.
+    """One inner codec with its settings: the base class of ours and of those of other packages.
 
     An inner codec sees a region as a dense array in coding order and codes *parts* of it, slabs
-    along the first axis, independently of each other.
+    along the first axis, independently of each other. A subclass is a frozen dataclass whose fields
+    are its settings, each with a default; `encode` and `decode` are all that it has to define.
+    Settings that are declared ``int``, ``float`` or ``bool`` arrive as such, and what is declared
+    otherwise as the configuration has it; ``__post_init__`` refuses those out of range. No setting
+    is named ``id`` or ``package``.
+
+    A package registers its class by an entry point of the group ``medroi.inner``, named ID-NAME::
+
+        [project.entry-points."medroi.inner"]
+        64-median = "medroi_median:Median"
+
+    Its streams are then written and read through numcodecs, Zarr, HDF5 and the command line. A
+    reader decodes them where its array's configuration names the codec, or where it passes
+    ``trust=NAME``; `decode` is given bytes from anywhere, and must survive them.
+
+    Methods are called on any thread, several at a time, and in the order `check`, `part_extent`,
+    `plan`, `encode`. The bytes of a part must depend on nothing but the settings and the voxels.
+
+    Attributes
+    ----------
+    codec_id : int
+        In every stream, frozen for ever: 64 to 65535 for other packages than medroi.
+    name : str
+        In every configuration, frozen for ever: lower case letters, digits and underscores.
+    kind, dtypes, dims : str
+        What it keeps, which elements it takes, and what it codes at once (1-D bytes, 2-D slices,
+        3-D blocks): for ``medroi codecs``.
+    needs, install : str
+        Module that it imports when it is first used, and the command that installs it; empty where
+        it needs none.
+    notice : str
+        Warning to display with every stream; mostly empty.
     """
 
     codec_id: ClassVar[int]
     name: ClassVar[str]
+    kind: ClassVar[str] = "lossless"
+    dtypes: ClassVar[str] = "all"
+    dims: ClassVar[str] = "1-D"
+    needs: ClassVar[str] = ""
+    install: ClassVar[str] = ""
+    notice: ClassVar[str] = ""
 
     @property
     def lossless(self) -> bool:
@@ -61,6 +99,11 @@ class InnerCodec(abc.ABC):
     def check(self, region: Block) -> None:  # noqa: B027
         """Refuse a region that cannot be coded, before any byte is written.
 
+        Parameters
+        ----------
+        region : Block
+            Its shape in coding order, and its dtype.
+
         Raises
         ------
         InvalidArgument
@@ -76,7 +119,13 @@ class InnerCodec(abc.ABC):
         return region.shape[0]
 
     def plan(self, region: Array) -> InnerCodec:
-        """The codec with which each part of this region is coded, once the region is known."""
+        """The codec with which each part of this region is coded, once the region is known.
+
+        Parameters
+        ----------
+        region : ndarray
+            All of its voxels, in coding order. A codec that needs nothing of them returns itself.
+        """
         return self
 
     @property
@@ -102,12 +151,32 @@ class InnerCodec(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, part: Array) -> bytes:
-        """Code one part: a dense array in C order."""
+        """Code one part.
+
+        Parameters
+        ----------
+        part : ndarray
+            A dense array in C order, of any dtype and number of axes that `check` let pass, in the
+            array's own byte order; not writeable, perhaps.
+
+        Returns
+        -------
+        bytes
+            From which `decode` finds the voxels, given their shape and dtype: parameters that it
+            needs stand in them.
+        """
 
     @classmethod
     @abc.abstractmethod
     def decode(cls, coded: memoryview, out: Array) -> None:
-        """Decode one part into `out`, dense, C order. Settings are not needed.
+        """Decode one part. A class method: whoever reads has no settings.
+
+        Parameters
+        ----------
+        coded : memoryview
+            What `encode` returned, or bytes that somebody else made up.
+        out : ndarray
+            Decoded into: dense, C order, of the part's shape and dtype.
 
         Raises
         ------
@@ -196,5 +265,5 @@ def short_part_extent(region: Block) -> int:
 
 def check_number(codec: str, name: str, value: Any, low: float, high: float) -> None:
     """Refuse a setting that is not a number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise InvalidArgument(f"{codec}: {name}={value!r}, expected {low} to {high}")

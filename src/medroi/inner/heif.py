@@ -59,6 +59,11 @@ class Heif(InnerCodec):
 
     codec_id = 16
     name = "heif"
+    kind = "lossless or quality"
+    dtypes = "integers and scaled floats of 12 bits; all numbers with a quality"
+    dims = "2-D"
+    needs = "pillow_heif"
+    install = "pip install medroi[heif]"
 
     quality: int | None = None
 

@@ -22,6 +22,8 @@ class Predict3D(NativeCodec):
 
     codec_id = 5
     name = "predict3d"
+    dtypes = "all real numbers"
+    dims = "1-D to 8-D"
 
     speed: str = "dense"
 

@@ -42,6 +42,9 @@ class Wavelet3D(NativeCodec):
 
     codec_id = 4
     name = "wavelet3d"
+    kind = "psnr, rate, max_error or step"
+    dtypes = "all numbers without NaN"
+    dims = "1-D to 8-D"
 
     psnr: float | None = None
     rate: float | None = None

@@ -40,7 +40,7 @@ def note_of_lowering(
     fitted = number(config["threshold"])
     if asked is None or not scan.voxels.size:
         return ()
-    rule = "noise" if isinstance(asked, str) and config["roi"] == "hull" else asked
+    rule = "noise" if isinstance(asked, str) and config["roi"] == "mask" else asked
     of_scan = find_region(
         scan.voxels,
         threshold=rule,
@@ -82,8 +82,8 @@ def check_not_empty(
 
 
 def rule_of(threshold: object, roi: str) -> str:
-    """Name where a threshold comes from; a hull at another rule's would lose dim tissue."""
-    if isinstance(threshold, str) and roi == "hull":
+    """Name where a threshold comes from; a mask at another rule's would lose dim tissue."""
+    if isinstance(threshold, str) and roi == "mask":
         return "noise"
     if threshold is None:
         return "none"

@@ -17,7 +17,8 @@ from medroi.scans.verify import number
 
 Mask = npt.NDArray[np.bool_]
 
-OTHER_REGION = {"box": "hull", "hull": "box"}
+# "hull" is an earlier name of "mask", which arguments may still have.
+OTHER_REGION = {"box": "mask", "mask": "box", "hull": "box"}
 
 
 def enclosed_mask(
@@ -56,7 +57,7 @@ def enclosed_mask(
 
 
 def kept_by_other(scan: Scan, cut: tuple[int, ...], region: dict[str, Any]) -> Mask:
-    """Mark what a hull keeps where a box is asked for, and the other way round.
+    """Mark what a mask keeps where a box is asked for, and the other way round.
 
     Parameters
     ----------

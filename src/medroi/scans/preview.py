@@ -38,7 +38,7 @@ class Shown:
     y_up : bool
         Where it does not: whether the second axis goes up, as in files of scans, or down, as rows.
     other : ndarray of bool, optional
-        Voxels that the other kind of region, hull or box, would keep. None where it is not known.
+        Voxels that the other kind of region, mask or box, would keep. None where it is not known.
     """
 
     voxels: npt.NDArray[Any]
@@ -73,7 +73,7 @@ class Preview:
         Their ratio.
     promised_miss_rate : float
         The largest share of tissue outside that a stream reports, which `max_miss_rate` bounds: of
-        a box the same voxels, of a hull those that are more than specks.
+        a box the same voxels, of a mask those that are more than specks.
     n_enclosed, n_enclosed_dropped : int
         Voxels that the outline of the whole scan's tissue encloses, whatever their value, and those
         of them that are dropped: what fitting keeps below `max_miss_rate`. 0 of a store.
@@ -216,7 +216,7 @@ class Preview:
                 f"{self.n_enclosed_dropped} of {self.n_enclosed} voxels that the outline of the "
                 f"tissue encloses, dark ones too ({percent(share)})"
             )
-        if self.settings["roi"] == "hull" and not self.from_store:
+        if self.settings["roi"] == "mask" and not self.from_store:
             rate = percent(self.promised_miss_rate)
             where = " of any chunk" if self.n_chunks > 1 else ""
             lines.append(f"without specks, which are mostly noise: {rate} of the tissue{where}")

@@ -61,7 +61,7 @@ def preview_scan(
     chunks, inner, **region
         As in `medroi.scans.pack`.
     compare : bool
-        Find out, too, what the other kind of region would keep: the hull, or the box.
+        Find out, too, what the other kind of region would keep: the mask, or the box.
     """
     voxels = scan.voxels
     region, reasons = with_threshold(scan, region)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medroi.inner import TABLE
+from medroi.inner import notice_of
 
 _BAR_CELLS = 40
 
@@ -99,7 +99,7 @@ class PackReport:
         return "\n".join(lines)
 
     def _notice(self) -> str:
-        return next((entry.notice for entry in TABLE if entry.name == self.inner), "")
+        return notice_of(self.inner)
 
     def _cut(self) -> str:
         return "1 chunk" if self.n_chunks == 1 else f"{self.n_chunks} chunks of {self.chunks}"

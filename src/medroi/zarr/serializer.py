@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
 from zarr.registry import register_codec
 
 from medroi import arrays, codec, settings
+from medroi.binding import Binding
 from medroi.errors import InvalidArgument
-from medroi.inner.base import InnerCodec
 from medroi.zarr import ranges, rules
 from medroi.zarr.chunk import as_specified, dtype_of, in_byte_order
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
+class MedROICodec(Binding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     """Keep the tissue, discard the rest, and hand the tissue to an inner codec.
 
     For the `serializer=` slot of Zarr format 3, alone or inside shards. `MedROICodec()` sets
@@ -41,137 +41,30 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     Array-to-array codecs may stand in front (`filters=`). What they hand over is taken bit by bit.
     Of what numcodecs' Delta, FixedScaleOffset and PackBits give, flat arrays, every voxel is kept
     whatever the threshold, and a lossy inner codec is refused at the first write.
-
-    Parameters
-    ----------
-    inner : str, mapping or InnerCodec
-        What codes the region: "zstd", {"id": "zstd", "level": 9}, ...
-    threshold, polarity, roi, background, padding, max_miss_rate, axes, components, slice_axis,
-    affine
-        As of `medroi.MedROI`.
-    threads, verify, trust, max_nbytes
-        As of `medroi.MedROI`. Zarr codes chunks in threads of its own already.
-
-    Raises
-    ------
-    InvalidArgument
-        For settings that no array could be coded with.
     """
 
     is_fixed_size = False
 
-    _settings: codec.Settings
-
-    def __init__(
-        self,
-        inner: str | Mapping[str, Any] | InnerCodec = "zstd",
-        *,
-        threshold: str | float | None = "auto",
-        polarity: str = "bright",
-        roi: str = "box",
-        background: float | str | None = None,
-        padding: int = 3,
-        max_miss_rate: float = 0.002,
-        axes: Sequence[int] | None = None,
-        components: str = "all",
-        slice_axis: int | None = None,
-        affine: Any = None,
-        threads: int = 1,
-        verify: bool = False,
-        trust: str | Sequence[str] = (),
-        max_nbytes: int | None = None,
-    ) -> None:
-        made = settings.make(
-            inner,
-            slice_axis=slice_axis,
-            affine=affine,
-            threshold=threshold,
-            polarity=polarity,
-            roi=roi,
-            background=background,
-            padding=padding,
-            max_miss_rate=max_miss_rate,
-            axes=axes,
-            components=components,
-            threads=threads,
-            verify=verify,
-            trust=trust,
-            max_nbytes=max_nbytes,
-        )
-        object.__setattr__(self, "_settings", made)
-
     @classmethod
-    def lossless(
-        cls, inner: str | Mapping[str, Any] | InnerCodec = "zstd", **options: Any
-    ) -> MedROICodec:
-        """A codec whose round trip is bit-exact, always.
-
-        Raises
-        ------
-        InvalidArgument
-            For an inner codec that is not lossless, or a threshold.
-        """
-        made = cls(inner, **settings.without_threshold("MedROICodec", options))
-        settings.check_lossless("MedROICodec", made._settings)
-        return made
-
-    @classmethod
-    def fit(cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any) -> MedROICodec:
-        """A codec whose threshold and background are numbers, found in the whole array.
-
-        Parameters
-        ----------
-        array : array_like
-            The whole array.
-        chunks : sequence of int, optional
-            Chunk shape in which it will be stored; None is the whole array.
-        **options
-            Parameters of `MedROICodec`.
-
-        Raises
-        ------
-        InvalidArgument
-            As `MedROICodec`, and for a chunk shape that does not suit the array.
-        """
-        return _codec_with(settings.fit(array, chunks, cls(**options)._settings))
-
-    @property
-    def note(self) -> str:
-        """Why `fit` kept every voxel; empty where it found air to drop."""
-        return self._settings.note
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> MedROICodec:
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The codec that the metadata of an array describes.
 
+        Parameters of a newer version are kept. Such a codec decodes, and encodes nothing.
+
         Raises
         ------
         InvalidArgument
-            For parameters that no `MedROICodec` has, and for other codecs.
+            For parameters that no array could be coded with, and for other codecs.
         """
         if data.get("name") != "medroi":
             raise InvalidArgument(f"found the codec {data.get('name')!r}, expected 'medroi'")
-        return cls(**settings.arguments("MedROICodec", data.get("configuration") or {}))
+        return cls._of_config(data.get("configuration") or {})
 
     def to_dict(self) -> dict[str, Any]:
         """Name and configuration, fit for the metadata of an array."""
-        return {"name": "medroi", "configuration": settings.config_of(self._settings)}
+        return {"name": "medroi", "configuration": self._config()}
 
-    def __repr__(self) -> str:
-        return settings.text_of("MedROICodec", self._settings)
-
-    def __hash__(self) -> int:
-        return hash(settings.token_of(self._settings))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, MedROICodec):
-            return NotImplemented
-        return settings.token_of(other._settings) == settings.token_of(self._settings)
-
-    def __dask_tokenize__(self) -> tuple[str, str]:
-        return ("MedROICodec", settings.token_of(self._settings))
-
-    def evolve_from_array_spec(self, array_spec: ArraySpec) -> MedROICodec:
+    def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
         """Refuse an array that this codec could not store, before it is created.
 
         Raises
@@ -180,21 +73,11 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             Naming what was found and what to pass.
         """
         dtype = dtype_of(array_spec)
-        made = self._settings_for(array_spec)
+        made = _settings_for(self._settings, array_spec)
         codec.check_array(len(array_spec.shape), dtype, made)
         if not codec.keeps_every_voxel(len(array_spec.shape), dtype, made):
             rules.check_fill_value(made, array_spec.fill_value, dtype)
         return self
-
-    def _settings_for(self, spec: ArraySpec) -> codec.Settings:
-        """The settings, their background the fill value of what has to be coded if none is given.
-
-        Found for each chunk: array-to-array codecs in front may change the fill value with the
-        dtype, or change only the dtype and leave a fill value that no element can have.
-        """
-        is_known = rules.bits_of_fill(spec.fill_value, dtype_of(spec)) is not None
-        fill_value = spec.fill_value if is_known else None
-        return settings.with_fill_value(self._settings, fill_value, dtype_of(spec))
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Not known before a chunk is encoded."""
@@ -203,7 +86,7 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     def _encode_sync(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
         array = chunk_array.as_numpy_array()
         chunk, is_flat = as_specified(array, chunk_spec.shape, dtype_of(chunk_spec))
-        made = self._settings_for(chunk_spec)
+        made = _settings_for(self._writing(), chunk_spec)
         if is_flat:
             made = rules.of_filtered(made)
         coded = codec.encode(chunk, made)
@@ -249,10 +132,15 @@ class MedROICodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return None if array is None else _as_buffer(array, chunk_spec)
 
 
-def _codec_with(made: codec.Settings) -> MedROICodec:
-    found = MedROICodec()
-    object.__setattr__(found, "_settings", made)
-    return found
+def _settings_for(made: codec.Settings, spec: ArraySpec) -> codec.Settings:
+    """The settings, their background the fill value of what has to be coded if none is given.
+
+    Found for each chunk: array-to-array codecs in front may change the fill value with the
+    dtype, or change only the dtype and leave a fill value that no element can have.
+    """
+    is_known = rules.bits_of_fill(spec.fill_value, dtype_of(spec)) is not None
+    fill_value = spec.fill_value if is_known else None
+    return settings.with_fill_value(made, fill_value, dtype_of(spec))
 
 
 def _as_buffer(array: arrays.Array, spec: ArraySpec) -> NDBuffer:

@@ -9,5 +9,5 @@ from medroi import inner
 
 @pytest.fixture(autouse=True)
 def _trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    learned = [entry.name for entry in inner.TABLE if entry.codec_id >= 32]
+    learned = [entry.name for entry in inner.entries() if entry.codec_id >= 32]
     monkeypatch.setenv("MEDROI_TRUST", ",".join(learned))

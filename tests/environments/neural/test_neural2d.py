@@ -111,7 +111,7 @@ def test_a_smaller_step_is_better_and_larger(checkpoint: Path) -> None:
     from medroi.inner.neural.neural2d.codec import _pad, padded_shape
 
     array = scan()
-    networks = Neural2D(checkpoint)._networks()
+    networks = Neural2D(checkpoint).networks()
     images = _pad(to_slices(array, scale_of("neural2d", array)))
     latents = coding._analyse(networks, images)
     sizes, errors = [], []
@@ -301,7 +301,7 @@ def test_a_file_that_is_replaced_meanwhile_changes_no_region_halfway(tmp_path: P
     planned = Neural2D(path, part_slices=2).plan(array)
     first = planned.encode(array[:2])
     write_weights(tmp_path, seed=2).replace(path)
-    filled._networks.cache_clear()
+    filled.networks.remembered.cache_clear()
     with pytest.raises(InnerUnavailable):
         planned.encode(array[2:])
     assert Neural2D(path).config()["weights"] != part.unpack(memoryview(first)).weights_hash.hex()

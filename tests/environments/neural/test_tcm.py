@@ -214,7 +214,11 @@ def test_other_threads_and_libraries_decode_the_same(
         subprocess.run(
             [sys.executable, "-c", textwrap.dedent(OTHER_PROCESS), *map(str, arguments)],
             check=True,
-            env={"MEDROI_WEIGHTS": str(small["tcm"]), "PYTHONPATH": ":".join(sys.path)},
+            env={
+                "MEDROI_WEIGHTS": str(small["tcm"]),
+                "MEDROI_TRUST": "tcm",
+                "PYTHONPATH": ":".join(sys.path),
+            },
         )
         assert np.array_equal(np.load(tmp_path / f"double-{threads}.npy"), written["double"])
         span = float(volume.max() - volume.min())
@@ -257,7 +261,7 @@ def test_a_zarr_array_and_an_hdf5_dataset(
 
 
 def test_a_network_is_built_once(small: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    filled._networks.cache_clear()
+    filled.networks.remembered.cache_clear()
     built: list[str] = []
     build = filled.build
     monkeypatch.setattr(filled, "build", lambda w, p, d: built.append(p) or build(w, p, d))
@@ -267,7 +271,7 @@ def test_a_network_is_built_once(small: dict[str, Path], monkeypatch: pytest.Mon
     for precision in ("float64", "float32"):
         for name in CODECS:
             CODECS[name](small[name], precision).networks()
-    assert filled._networks.cache_info().currsize == 2
+    assert filled.networks.remembered.cache_info().currsize == 2
 
 
 def test_settings_survive_json_and_pickle(small: dict[str, Path]) -> None:

@@ -40,6 +40,11 @@ class Jpeg2000(NativeCodec):
 
     codec_id = 3
     name = "jpeg2000"
+    kind = "lossless, rate or psnr"
+    dtypes = "integers and scaled floats of 16 bits"
+    dims = "2-D"
+    needs = "glymur"
+    install = "pip install medroi[jpeg2000]"
 
     rate: float | None = None
     psnr: float | None = None

@@ -98,6 +98,11 @@ class Numcodecs(InnerCodec):
 
     codec_id = 17
     name = "numcodecs"
+    kind = "as the codec"
+    dtypes = "as the codec"
+    dims = "as the codec"
+    needs = "numcodecs"
+    install = "pip install numcodecs"
 
     codec: Any
 

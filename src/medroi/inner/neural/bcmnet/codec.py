@@ -51,6 +51,10 @@ class Bcmnet(InnerCodec):
 
     codec_id = 35
     name = "bcmnet"
+    dtypes = "integers and scaled floats of 16 bits"
+    dims = "3-D"
+    needs = "torch"
+    install = "pip install medroi[neural]"
 
     weights: Path | str = ""
     base_psnr: float = 40.0

@@ -66,6 +66,11 @@ class CompressAI(InnerCodec):
 
     codec_id = 37
     name = "compressai"
+    kind = "as the model, experimental"
+    dtypes = "all numbers without NaN"
+    dims = "2-D"
+    needs = "compressai"
+    install = "pip install 'compressai==1.2.8' 'numpy<2'"
 
     model: str = "mbt2018-mean"
     weights: Any = "zoo"

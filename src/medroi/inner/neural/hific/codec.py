@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument, VerificationFailed
 from medroi.inner import slices
-from medroi.inner.base import Array, Block, InnerCodec
-from medroi.inner.neural import images, part, weights
+from medroi.inner.base import Array, Block
+from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.hific.sizes import LAYOUT
-from medroi.inner.neural.scaled import Scaled
-from medroi.inner.neural.torch_library import device_of, load_torch
+from medroi.inner.neural.learned import PRECISIONS, Learned
+from medroi.inner.neural.weights import Layout
 
 if TYPE_CHECKING:
     from medroi.inner.neural.hific.network.coding import Setting
-    from medroi.inner.neural.hific.network.filled import Networks
 
 __all__ = ["LAYOUT", "NOTICE", "Hific"]
 
 NOTICE = "generative, not diagnostic"
-PRECISIONS = ("float64", "float32")
 LIKELIHOODS = ("gaussian", "logistic")
 _PART_SLICES = 8
 _MAX_SLICE_PIXELS = 1 << 22
@@ -41,7 +37,7 @@ _FLOAT_LEVELS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Hific(InnerCodec):
+class Hific(Learned):
     """HiFiC, 2-D slices; Mentzer et al., NeurIPS 2020. Generative, not diagnostic.
 
     Its generator draws texture that looks like tissue and is not the patient's. Its own authors
@@ -65,6 +61,10 @@ class Hific(InnerCodec):
 
     codec_id = 34
     name = "hific"
+    kind = NOTICE
+    dtypes = "all numbers without NaN"
+    notice = NOTICE
+    networks_module = "medroi.inner.neural.hific.network.filled"
 
     weights: Path | str
     acknowledge_generative: bool = False
@@ -81,35 +81,19 @@ class Hific(InnerCodec):
                 "it all the same, set acknowledge_generative=True; to store scans, use wavelet3d "
                 "or predict3d"
             )
-        for name, allowed in (("precision", PRECISIONS), ("likelihood", LIKELIHOODS)):
-            if getattr(self, name) not in allowed:
-                raise InvalidArgument(
-                    f"hific: {name}={getattr(self, name)!r}, expected one of {allowed}"
-                )
-        if not isinstance(self.normalize, bool):
-            raise InvalidArgument(f"hific: normalize={self.normalize!r}, expected True or False")
-        if not isinstance(self.weights, os.PathLike):
-            weights.parse_name(self.name, self.weights)
+        if self.likelihood not in LIKELIHOODS:
+            raise InvalidArgument(
+                f"hific: likelihood={self.likelihood!r}, expected one of {LIKELIHOODS}"
+            )
+        self.check_settings("normalize")
 
-    @property
-    def lossless(self) -> bool:
-        """See `InnerCodec.lossless`."""
-        return False
-
-    def config(self) -> dict[str, Any]:
-        """See `InnerCodec.config`; weights are named by their hash."""
-        return {**super().config(), "weights": self._hash().hex()}
-
-    def check(self, region: Block) -> None:
-        """See `InnerCodec.check`."""
-        images.check_dtype(self.name, region)
+    def check_shape(self, region: Block) -> None:
+        """See `Learned.check_shape`."""
         if math.prod(slices.slice_shape(region.shape)) > _MAX_SLICE_PIXELS:
             raise InvalidArgument(
                 f"hific: slices of {slices.slice_shape(region.shape)}, expected at most "
                 "2048 x 2048 pixels: use smaller chunks"
             )
-        device_of(self.name, self.device)
-        self._networks()
 
     def part_extent(self, region: Block) -> int:
         """See `InnerCodec.part_extent`."""
@@ -117,16 +101,9 @@ class Hific(InnerCodec):
             return region.shape[0]
         return min(region.shape[0], max(1, _PART_SLICES // math.prod(region.shape[1:-2])))
 
-    def plan(self, region: Array) -> InnerCodec:
-        """See `InnerCodec.plan`."""
-        scale = images.scale_of(self.name, region)
-        # By its hash: a file that is replaced meanwhile does not get into half of a region.
-        named = dataclasses.replace(self, weights=self._hash().hex())
-        return Scaled(lambda block: _encode(named, scale, block))
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return self.plan(part).encode(part)
+    def encode_scaled(self, scale: images.Scale, block: Array) -> bytes:
+        """See `Learned.encode_scaled`."""
+        return _encode(self, scale, block)
 
     @classmethod
     def decode(cls, coded: memoryview, out: Array) -> None:
@@ -141,15 +118,10 @@ class Hific(InnerCodec):
             raise CorruptStream(f"corrupt stream: {error}") from error
         _decode(own, opened, out)
 
-    def _hash(self) -> bytes:
-        return weights.hash_meant(self.weights, LAYOUT)
-
-    def _networks(self) -> Networks:
-        load_torch(self.name)
-        from medroi.inner.neural.hific.network.filled import networks
-        from medroi.inner.neural.network_filled import Key
-
-        return networks(Key.of(self.weights, LAYOUT, self.precision, self.device))
+    @classmethod
+    def layout(cls) -> Layout:
+        """See `Learned.layout`."""
+        return LAYOUT
 
     def _setting(self) -> Setting:
         from medroi.inner.neural.hific.network.coding import Setting
@@ -175,7 +147,7 @@ def _latent_size(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def _encode(codec: Hific, scale: images.Scale, block: Array) -> bytes:
-    networks, setting = codec._networks(), codec._setting()
+    networks, setting = codec.networks(), codec._setting()
     from medroi.inner.neural.hific.network import coding
 
     size = _latent_size(slices.slice_shape(block.shape))
@@ -201,7 +173,7 @@ def _encode(codec: Hific, scale: images.Scale, block: Array) -> bytes:
         "tables": networks.hyper_tables.crc,
     }
     return part.pack(
-        part.Part(settings, codec._hash(), scale.offset, scale.span, crc, tuple(sections))
+        part.Part(settings, codec.weights_hash(), scale.offset, scale.span, crc, tuple(sections))
     )
 
 
@@ -212,7 +184,7 @@ def _decode(codec: Hific, opened: part.Part, out: Array) -> None:
         raise CorruptStream(
             f"corrupt stream: {len(opened.sections)} hific sections, expected {2 * n_slices}"
         )
-    networks, setting = codec._networks(), codec._setting()
+    networks, setting = codec.networks(), codec._setting()
     from medroi.inner.neural.hific.network import coding
 
     if opened.settings.get("tables") != networks.hyper_tables.crc:

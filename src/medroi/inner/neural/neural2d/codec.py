@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument, VerificationFailed
 from medroi.inner import slices
-from medroi.inner.base import Array, Block, InnerCodec, check_number
-from medroi.inner.neural import images, part, weights
+from medroi.inner.base import Array, Block, check_number
+from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
+from medroi.inner.neural.learned import PRECISIONS, Learned
 from medroi.inner.neural.neural2d.sizes import LAYOUT
-from medroi.inner.neural.scaled import Scaled
-from medroi.inner.neural.torch_library import device_of, load_torch
-
-if TYPE_CHECKING:
-    from medroi.inner.neural.neural2d.network_filled import Networks
+from medroi.inner.neural.weights import Layout
 
 __all__ = ["LAYOUT", "Neural2D"]
 
-PRECISIONS = ("float64", "float32")
 MIN_STEP, MAX_STEP = 1e-3, 1e3
 # Sides are multiples of what a hyper latent stands for.
 _MULTIPLE = 32
@@ -37,7 +30,7 @@ _FLOAT_LEVELS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Neural2D(InnerCodec):
+class Neural2D(Learned):
     """A small network for grey slices: 2-D transforms, probabilities from the slice before. Lossy.
 
     Attributes
@@ -62,6 +55,9 @@ class Neural2D(InnerCodec):
 
     codec_id = 38
     name = "neural2d"
+    kind = "lossy, as its weights and step"
+    dtypes = "all real numbers without NaN"
+    networks_module = "medroi.inner.neural.neural2d.network_filled"
 
     weights: Path | str = ""
     step: float = 1.0
@@ -72,29 +68,12 @@ class Neural2D(InnerCodec):
 
     def __post_init__(self) -> None:
         """Refuse settings that no file can mean."""
-        if not isinstance(self.weights, os.PathLike):
-            weights.parse_name(self.name, self.weights)
+        self.check_settings("verify")
         check_number(self.name, "step", self.step, MIN_STEP, MAX_STEP)
         check_number(self.name, "part_slices", self.part_slices, 1, 1 << 12)
-        if self.precision not in PRECISIONS:
-            raise InvalidArgument(
-                f"neural2d: precision={self.precision!r}, expected one of {PRECISIONS}"
-            )
-        if not isinstance(self.verify, bool):
-            raise InvalidArgument(f"neural2d: verify={self.verify!r}, expected True or False")
 
-    @property
-    def lossless(self) -> bool:
-        """See `InnerCodec.lossless`."""
-        return False
-
-    def config(self) -> dict[str, Any]:
-        """See `InnerCodec.config`; weights are named by their hash."""
-        return {**super().config(), "weights": self._hash().hex()}
-
-    def check(self, region: Block) -> None:
-        """See `InnerCodec.check`."""
-        images.check_dtype(self.name, region)
+    def check_shape(self, region: Block) -> None:
+        """See `Learned.check_shape`."""
         part_shape = (self.part_extent(region), *region.shape[1:])
         if not _fits(part_shape):
             raise InvalidArgument(
@@ -102,8 +81,6 @@ class Neural2D(InnerCodec):
                 "pixels with sides padded to multiples of 32, and 16 such in a part: use smaller "
                 "chunks"
             )
-        device_of(self.name, self.device)
-        self._networks()
 
     def part_extent(self, region: Block) -> int:
         """See `InnerCodec.part_extent`."""
@@ -113,16 +90,9 @@ class Neural2D(InnerCodec):
         most = min(int(self.part_slices), _MAX_PART_PIXELS // (tall * wide))
         return min(region.shape[0], max(1, most // n_each))
 
-    def plan(self, region: Array) -> InnerCodec:
-        """See `InnerCodec.plan`."""
-        scale = images.scale_of(self.name, region)
-        # By its hash: a file that is replaced meanwhile does not get into half of a region.
-        named = dataclasses.replace(self, weights=self._hash().hex())
-        return Scaled(lambda block: _encode(named, scale, block))
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return self.plan(part).encode(part)
+    def encode_scaled(self, scale: images.Scale, block: Array) -> bytes:
+        """See `Learned.encode_scaled`."""
+        return _encode(self, scale, block)
 
     @classmethod
     def decode(cls, coded: memoryview, out: Array) -> None:
@@ -139,15 +109,10 @@ class Neural2D(InnerCodec):
             raise CorruptStream(f"corrupt stream: a neural2d part of shape {out.shape}")
         _decode(own, opened, out)
 
-    def _hash(self) -> bytes:
-        return weights.hash_meant(self.weights, LAYOUT)
-
-    def _networks(self) -> Networks:
-        load_torch(self.name)
-        from medroi.inner.neural.network_filled import Key
-        from medroi.inner.neural.neural2d.network_filled import networks
-
-        return networks(Key.of(self.weights, LAYOUT, self.precision, self.device))
+    @classmethod
+    def layout(cls) -> Layout:
+        """See `Learned.layout`."""
+        return LAYOUT
 
 
 def padded_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -170,7 +135,7 @@ def _pad(stacked: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _encode(codec: Neural2D, scale: images.Scale, block: Array) -> bytes:
-    networks, step = codec._networks(), float(codec.step)
+    networks, step = codec.networks(), float(codec.step)
     from medroi.inner.neural.neural2d import network_coding as coding
 
     coded = coding.write(networks, _pad(images.to_slices(block, scale)), step)
@@ -186,13 +151,18 @@ def _encode(codec: Neural2D, scale: images.Scale, block: Array) -> bytes:
     settings = {"step": step, "precision": codec.precision}
     return part.pack(
         part.Part(
-            settings, codec._hash(), scale.offset, scale.span, coded.symbols_crc, coded.sections
+            settings,
+            codec.weights_hash(),
+            scale.offset,
+            scale.span,
+            coded.symbols_crc,
+            coded.sections,
         )
     )
 
 
 def _decode(codec: Neural2D, opened: part.Part, out: Array) -> None:
-    networks = codec._networks()
+    networks = codec.networks()
     from medroi.inner.neural.neural2d import network_coding as coding
 
     coded = coding.Coded(opened.sections, opened.symbols_crc)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural import near
-from medroi.inner.neural.network_filled import DTYPES, Key, filled
+from medroi.inner.neural.network_filled import DTYPES, Key, filled, kept
 from medroi.inner.neural.neural2d.network_prior import Prior
 from medroi.inner.neural.neural2d.network_transforms import Transforms
 from medroi.inner.neural.neural2d.sizes import Sizes, sizes_of
@@ -42,17 +40,9 @@ class Networks:
     sizes: Sizes
 
 
-_building = ForkSafeLock(wait=False)
-
-
+@kept(_N_KEPT)
 def networks(key: Key) -> Networks:
     """The networks of a key, built once while they are among the last that were asked for."""
-    with _building:
-        return _networks(key)
-
-
-@functools.lru_cache(maxsize=_N_KEPT)
-def _networks(key: Key) -> Networks:
     return build(key.load().tensors, key.precision, key.device)
 
 

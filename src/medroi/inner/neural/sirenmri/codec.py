@@ -81,6 +81,11 @@ class SirenMRI(InnerCodec):
 
     codec_id = 36
     name = "sirenmri"
+    kind = "fast or faithful; lossy"
+    dtypes = "real numbers without NaN"
+    dims = "1-D to 8-D"
+    needs = "torch"
+    install = "pip install medroi[neural]"
 
     setting: str = "fast"
     steps: int | None = None

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from medroi.errors import CorruptStream, InvalidArgument, VerificationFailed
 from medroi.inner import slices
-from medroi.inner.base import Array, Block, InnerCodec, check_number
+from medroi.inner.base import Array, Block, check_number
 from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
-from medroi.inner.neural.scaled import Scaled
+from medroi.inner.neural.learned import PRECISIONS, Learned
 from medroi.inner.neural.tcm.sizes import sizes_of
-from medroi.inner.neural.torch_library import device_of, load_torch
-from medroi.inner.neural.weights import Layout, Shapes, Tensors, hash_meant, parse_name
+from medroi.inner.neural.torch_library import load_torch
+from medroi.inner.neural.weights import Layout, Shapes, Tensors
 
-if TYPE_CHECKING:
-    from medroi.inner.neural.tcm.network.filled import Networks
-
-PRECISIONS = ("float64", "float32")
 _MAX_SLICE_PIXELS = 1 << 22
 
 
 @dataclass(frozen=True)
-class Tcm(InnerCodec):
+class Tcm(Learned):
     """TCM, 2-D slices, lossy; Liu, Sun and Katto, CVPR 2023.
 
     Attributes
@@ -51,6 +46,9 @@ class Tcm(InnerCodec):
 
     codec_id = 32
     name = "tcm"
+    kind = "lossy, as its weights"
+    dtypes = "all real numbers without NaN"
+    networks_module = "medroi.inner.neural.tcm.network.filled"
     multiple: ClassVar[int] = 128
     auxiliary: ClassVar[bool] = False
 
@@ -62,36 +60,17 @@ class Tcm(InnerCodec):
 
     def __post_init__(self) -> None:
         """Refuse settings that no file can mean."""
-        if not isinstance(self.weights, os.PathLike):
-            parse_name(self.name, self.weights)
-        if self.precision not in PRECISIONS:
-            raise InvalidArgument(
-                f"{self.name}: precision={self.precision!r}, expected one of {PRECISIONS}"
-            )
+        self.check_settings("verify")
         check_number(self.name, "part_slices", self.part_slices, 1, 1 << 16)
-        if not isinstance(self.verify, bool):
-            raise InvalidArgument(f"{self.name}: verify={self.verify!r}, expected True or False")
 
-    @property
-    def lossless(self) -> bool:
-        """See `InnerCodec.lossless`."""
-        return False
-
-    def config(self) -> dict[str, Any]:
-        """See `InnerCodec.config`; weights are named by their hash."""
-        return {**super().config(), "weights": self.weights_hash().hex()}
-
-    def check(self, region: Block) -> None:
-        """See `InnerCodec.check`."""
-        images.check_dtype(self.name, region)
+    def check_shape(self, region: Block) -> None:
+        """See `Learned.check_shape`."""
         height, width = slices.slice_shape(region.shape)
         if height * width > _MAX_SLICE_PIXELS:
             raise InvalidArgument(
                 f"{self.name}: slices of {height} x {width}, expected at most 2048 x 2048 pixels: "
                 "use smaller chunks"
             )
-        device_of(self.name, self.device)
-        self.networks()
 
     def part_extent(self, region: Block) -> int:
         """See `InnerCodec.part_extent`."""
@@ -100,18 +79,14 @@ class Tcm(InnerCodec):
         n_each = math.prod(region.shape[1:-2])
         return min(region.shape[0], max(1, int(self.part_slices) // n_each))
 
-    def plan(self, region: Array) -> InnerCodec:
-        """See `InnerCodec.plan`."""
+    def scale_of(self, region: Array) -> images.Scale:
+        """See `Learned.scale_of`; a region of one value has no span."""
         scale = images.scale_of(self.name, region)
-        if region.min() == region.max():
-            scale = images.Scale(scale.offset, 0.0)
-        # By its hash: a file that is replaced meanwhile does not get into half of a region.
-        named = dataclasses.replace(self, weights=self.weights_hash().hex())
-        return Scaled(lambda block: _encode(named, scale, block))
+        return images.Scale(scale.offset, 0.0) if region.min() == region.max() else scale
 
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return self.plan(part).encode(part)
+    def encode_scaled(self, scale: images.Scale, block: Array) -> bytes:
+        """See `Learned.encode_scaled`."""
+        return _encode(self, scale, block)
 
     @classmethod
     def decode(cls, coded: memoryview, out: Array) -> None:
@@ -148,20 +123,10 @@ class Tcm(InnerCodec):
         scale = images.Scale(opened.offset, opened.span)
         parts.read(networks, coded, self.multiple, scale, out)
 
-    def _layout(self) -> Layout:
-        return layout_of(self.name, self.auxiliary)
-
-    def weights_hash(self) -> bytes:
-        """16 bytes that name the weights."""
-        return hash_meant(self.weights, self._layout())
-
-    def networks(self) -> Networks:
-        """The networks of these settings, built when they are first needed."""
-        load_torch(self.name)
-        from medroi.inner.neural.network_filled import Key
-        from medroi.inner.neural.tcm.network.filled import networks
-
-        return networks(Key.of(self.weights, self._layout(), self.precision, self.device))
+    @classmethod
+    def layout(cls) -> Layout:
+        """See `Learned.layout`."""
+        return layout_of(cls.name, cls.auxiliary)
 
 
 @dataclass(frozen=True)

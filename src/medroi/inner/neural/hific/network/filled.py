@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural.hific.network.hyperprior import LatentModel
 from medroi.inner.neural.hific.network.transforms import Sizes, Transforms
 from medroi.inner.neural.hific.prior import hyper_tables
 from medroi.inner.neural.hific.sizes import sizes_of
-from medroi.inner.neural.network_filled import DTYPES, Key, filled
+from medroi.inner.neural.network_filled import DTYPES, Key, filled, kept
 from medroi.inner.neural.tables import Tables
 from medroi.inner.neural.weights import Tensors
 
@@ -39,18 +37,10 @@ class Networks:
     sizes: Sizes
 
 
-_building = ForkSafeLock(wait=False)
-
-
-def networks(key: Key) -> Networks:
-    """The networks of a key, built once while they are the last that were asked for."""
-    with _building:
-        return _networks(key)
-
-
 # The published network takes 1.5 GB in double precision.
-@functools.lru_cache(maxsize=1)
-def _networks(key: Key) -> Networks:
+@kept(1)
+def networks(key: Key) -> Networks:
+    """The networks of a key, built once while they are among the last that were asked for."""
     return build(key.load().tensors, key.precision, key.device)
 
 

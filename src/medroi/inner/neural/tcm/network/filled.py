@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from medroi.inner.forking import ForkSafeLock
-from medroi.inner.neural.network_filled import DTYPES, Key, filled
+from medroi.inner.neural.network_filled import DTYPES, Key, filled, kept
 from medroi.inner.neural.tables import Tables, bottleneck_tables
 from medroi.inner.neural.tcm.folding import fold_gray
 from medroi.inner.neural.tcm.network.latents import LatentModel
@@ -49,17 +47,9 @@ class Networks:
     sizes: Sizes
 
 
-_building = ForkSafeLock(wait=False)
-
-
+@kept(_N_KEPT)
 def networks(key: Key) -> Networks:
     """The networks of a key, built once while they are among the last that were asked for."""
-    with _building:
-        return _networks(key)
-
-
-@functools.lru_cache(maxsize=_N_KEPT)
-def _networks(key: Key) -> Networks:
     return build(key.load(), key.precision, key.device)
 
 

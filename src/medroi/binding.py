@@ -1,0 +1,230 @@
+"""What the codecs of numcodecs, Zarr format 3 and HDF5 share: their parameters and their identity.
+
+Each of them adds how its library calls it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from inspect import cleandoc
+from typing import Any, Self
+
+from medroi import settings
+from medroi.codec import Settings
+from medroi.errors import InvalidArgument
+from medroi.inner.base import InnerCodec
+
+_PARAMETERS = """
+Parameters
+----------
+inner : str, mapping or InnerCodec
+    Codec of the region: "zstd", {"id": "zstd", "level": 9}, ...
+threshold : {"auto", "mean", "otsu", "noise"}, float or None
+    Which voxels are tissue, in stored units; the mean is that of the voxels that are not
+    background, the noise that of the air. None keeps every voxel that differs bitwise from
+    the background; "auto" does so too, unless what the mean would drop is noisy air and the
+    array is completely written. A mask takes "noise" for "mean" and "otsu".
+polarity : {"bright", "dark"}
+    Whether tissue is brighter or darker than the threshold.
+roi : {"box", "mask"}
+    Shape of the region: the bounding box of the tissue, or its foreground mask. "hull" is an
+    earlier name of "mask".
+background : int, float, "auto" or None
+    Value of the air, in stored units; "auto" finds it in each array, and keeps everything
+    where it cannot be found. None is the array's fill value, where it is known, else 0.
+padding : int
+    Voxels added on every side of the box.
+max_miss_rate : float
+    Largest share of voxels at the threshold outside the region; for every array encoded.
+axes : sequence of int, optional
+    Array axes of the volume; None is the last three. The others share one region.
+components : {"all", "largest"}
+    Which connected components of the tissue count; "largest" leaves out tables and labels.
+slice_axis : int, optional
+    Array axis along which the inner codec sees slices; None is the outermost in memory.
+affine : array_like, optional
+    3x3 or 4x4, voxel index to mm; its 3x3 goes into the record.
+verify : bool
+    Decode every stream after encoding it, and refuse one that does not give back the region
+    as its inner codec promises.
+threads : int
+    Threads that share the parts of one array. The bytes are the same for any number, which
+    is why the configuration does not hold it: a codec made from one has a single thread.
+trust : str or sequence of str
+    Libraries that may decode any stream: names such as "imagecodecs_sperr", of codecs that
+    are not MedROI's own. Without it, only the library of `inner` decodes, and one that hostile
+    bytes can crash only what this process wrote. MEDROI_TRUST in the environment says the
+    same for every codec. Not in the configuration.
+max_nbytes : int, optional
+    Bytes that a decoded array may have. None is what MEDROI_MAX_NBYTES in the environment
+    says, else 2 GiB or a thousand times its stream, whichever is more. Not in the
+    configuration.
+
+Raises
+------
+InvalidArgument
+    For settings that no array could be coded with.
+"""
+
+
+class Binding:
+    """A codec that is described by `Settings`, for a library to call."""
+
+    _settings: Settings
+    # What a newer version added to the configuration, by name.
+    _newer: Mapping[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Append the parameters to the documentation of the class."""
+        super().__init_subclass__(**options)
+        if cls.__doc__ and _PARAMETERS not in cls.__doc__:
+            cls.__doc__ = f"{cleandoc(cls.__doc__)}\n{_PARAMETERS}"
+
+    def __init__(
+        self,
+        inner: str | Mapping[str, Any] | InnerCodec = "zstd",
+        *,
+        threshold: str | float | None = "auto",
+        polarity: str = "bright",
+        roi: str = "box",
+        background: float | str | None = None,
+        padding: int = 3,
+        max_miss_rate: float = 0.002,
+        axes: Sequence[int] | None = None,
+        components: str = "all",
+        slice_axis: int | None = None,
+        affine: Any = None,
+        verify: bool = False,
+        threads: int = 1,
+        trust: str | Sequence[str] = (),
+        max_nbytes: int | None = None,
+    ) -> None:
+        self._use(
+            settings.make(
+                inner,
+                slice_axis=slice_axis,
+                affine=affine,
+                threshold=threshold,
+                polarity=polarity,
+                roi=roi,
+                background=background,
+                padding=padding,
+                max_miss_rate=max_miss_rate,
+                axes=axes,
+                components=components,
+                verify=verify,
+                threads=threads,
+                trust=trust,
+                max_nbytes=max_nbytes,
+            )
+        )
+
+    def _use(self, made: Settings, newer: Mapping[str, Any] | None = None) -> None:
+        """Take settings over; the frozen dataclasses of zarr allow no plain assignment."""
+        object.__setattr__(self, "_settings", made)
+        object.__setattr__(self, "_newer", dict(newer or {}))
+
+    @classmethod
+    def _with(cls, made: Settings, newer: Mapping[str, Any] | None = None) -> Self:
+        codec = cls.__new__(cls)
+        codec._use(made, newer)
+        return codec
+
+    @classmethod
+    def lossless(cls, inner: str | Mapping[str, Any] | InnerCodec = "zstd", **options: Any) -> Self:
+        """Make a codec whose round trip is bit-exact, always.
+
+        Raises
+        ------
+        InvalidArgument
+            For an inner codec that is not lossless, or a threshold.
+        """
+        made = cls(inner, **settings.without_threshold(cls.__name__, options))
+        settings.check_lossless(cls.__name__, made._settings)
+        return made
+
+    @classmethod
+    def fit(cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any) -> Self:
+        """Make a codec whose threshold and background are numbers, found in the whole array.
+
+        Where no air is found there is no threshold: everything is kept, and `note` says why.
+
+        Parameters
+        ----------
+        array : array_like
+            The whole array.
+        chunks : sequence of int, optional
+            Chunk shape in which it will be stored; None is the whole array.
+        **options
+            Parameters of the class.
+
+        Raises
+        ------
+        InvalidArgument
+            As the class, and for a chunk shape that does not suit the array.
+        """
+        return cls._with(settings.fit(array, chunks, cls(**options)._settings))
+
+    @property
+    def note(self) -> str:
+        """Why `fit` kept every voxel; empty where it found air to drop."""
+        return self._settings.note
+
+    def _writing(self) -> Settings:
+        """Return the settings to encode with.
+
+        Raises
+        ------
+        InvalidArgument
+            For a configuration of a newer version, of which a part is not understood here.
+        """
+        if self._newer:
+            raise InvalidArgument(
+                f"the configuration has {settings.names_of_newer(self._newer)}, which this version "
+                "of medroi does not know: a newer version wrote it. Reading works; to write, "
+                f"upgrade medroi, or make a {type(self).__name__}(...) without it"
+            )
+        return self._settings
+
+    def _config(self) -> dict[str, Any]:
+        """Return all parameters, fit for JSON, with what a newer version added."""
+        config = settings.config_of(self._settings)
+        newer = dict(self._newer)
+        config["inner"] |= newer.pop("inner", {})
+        return config | newer
+
+    @classmethod
+    def _of_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make the codec of a configuration; parts of it that are not known only stop writing."""
+        known, newer = settings.known_and_newer(config)
+        return cls._with(cls(**known)._settings, newer)
+
+    def _token(self) -> str:
+        return json.dumps(self._config(), sort_keys=True)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{key}={value!r}" for key, value in self._config().items())
+        return f"{type(self).__name__}({options})"
+
+    def __hash__(self) -> int:
+        return hash(self._token())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Binding) or type(other) is not type(self):
+            return NotImplemented
+        return other._token() == self._token()
+
+    def __reduce__(self) -> Any:
+        made = self._settings
+        return (_unpickled, (type(self), self._config(), made.trust, made.max_nbytes))
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return (type(self).__name__, self._token())
+
+
+def _unpickled(
+    kind: type[Binding], config: dict[str, Any], trust: frozenset[str], max_nbytes: int | None
+) -> Binding:
+    known, newer = settings.known_and_newer(config)
+    return kind._with(kind(**known, trust=tuple(trust), max_nbytes=max_nbytes)._settings, newer)
