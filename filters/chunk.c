@@ -132,7 +132,7 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
         goto done;
     }
     status = medroi_encode_stream(&header, data, settings->params, N_THREADS, scratch, out->data,
-                           out->capacity, &out->nbytes, error);
+                                  out->capacity, &out->nbytes, error);
 done:
     free(scratch);
     free(found);
@@ -241,9 +241,10 @@ static medroi_status decode_native(const medroi_header *header, const uint8_t *p
                                    size_t payload_nbytes, void *data, medroi_error *error) {
     size_t scratch_nbytes = medroi_decode_scratch_nbytes(header, N_THREADS);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status = scratch == NULL ? no_memory(scratch_nbytes, error)
-                                           : medroi_decode_stream(header, payload, payload_nbytes, NULL,
-                                                           N_THREADS, scratch, data, error);
+    medroi_status status = scratch == NULL
+                               ? no_memory(scratch_nbytes, error)
+                               : medroi_decode_stream(header, payload, payload_nbytes, NULL,
+                                                      N_THREADS, scratch, data, error);
     free(scratch);
     return status;
 }

@@ -16,7 +16,7 @@ first="${3:-0}"
 
 compile=("${CC:-cc}" -std=c11 -g -O1 "${FUZZ_SANITIZERS[@]}")
 link=()
-build_fuzzers build/fuzz decode region hdf5 datasets mixture coders
+build_fuzzers build/fuzz decode engine region hdf5 datasets mixture coders
 
 # Larger than every array that the fuzzers let a header describe, with its working space.
 export ASAN_OPTIONS="max_allocation_size_mb=256:detect_leaks=1:${ASAN_OPTIONS:-}"
@@ -26,4 +26,5 @@ build/fuzz/fuzz_hdf5 "$((seconds / 8))" "$seed" "$first"
 build/fuzz/fuzz_datasets "$((seconds / 8))" "$seed" "$first"
 build/fuzz/fuzz_mixture "$((seconds / 8))" "$seed" "$first"
 build/fuzz/fuzz_coders "$((seconds / 8))" "$seed" "$first"
-build/fuzz/fuzz_decode "$((seconds - seconds / 4 - seconds / 8 * 4))" "$seed" "$first" tests/golden/*.medroi
+build/fuzz/fuzz_engine "$((seconds / 8))" "$seed" "$first"
+build/fuzz/fuzz_decode "$((seconds - seconds / 4 - seconds / 8 * 5))" "$seed" "$first" tests/golden/*.medroi

@@ -57,7 +57,7 @@ static medroi_status check_codec(const medroi_codec *codec, medroi_error *error)
     }
     if (medroi_find_inner(codec->id) != NULL || medroi_find_hosted(codec->id) != NULL) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "inner codec %s: id %u is taken by %s; ids from 32768 on are free",
+                           "inner codec %s: id %u is taken by %s; give another of 64 to 65535",
                            codec->name, (unsigned)codec->id, medroi_inner_name(codec->id));
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

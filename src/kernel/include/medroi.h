@@ -206,7 +206,7 @@ MEDROI_API size_t medroi_block_nbytes(const medroi_block *block);
  * several threads at a time. The slabs of a region, cut along its first axis, are coded
  * independently of each other and describe themselves: decoding gets no settings. */
 typedef struct medroi_codec {
-    uint16_t id; /* FORMAT.md, section 6 */
+    uint16_t id; /* FORMAT.md, section 6: 64 to 65535 are for other packages */
     const char *name;
     /* Make settings from the object `{"id": name, ...}` in a configuration, refusing what it does
      * not know. NULL: the codec has no settings. */
