@@ -35,10 +35,13 @@ class Hosting:
     ) -> None:
         self.problems: list[BaseException] = []
         self._dtype, self._reading = dtype, reading
+        # A plan may code the slabs with a codec of another class.
+        self._writer: type[InnerCodec] | None = None
         self._decoder = None if inner_id is None else inner.by_id(inner_id)
 
     def check(self, codec: InnerCodec, shape: tuple[int, ...]) -> None:
         """Refuse a region that cannot be coded."""
+        self._writer = type(codec)
         codec.check(Block(shape, self._dtype))
 
     def slab_extent(self, codec: InnerCodec, shape: tuple[int, ...]) -> int:
@@ -52,7 +55,8 @@ class Hosting:
     def encode(self, codec: InnerCodec, shape: tuple[int, ...], memory: memoryview) -> bytes:
         """One slab, coded."""
         coded = codec.encode(self._array(shape, memory))
-        trust.note_written(type(codec), [coded])
+        assert self._writer is not None
+        trust.note_written(self._writer, [coded])
         return coded
 
     def decode(self, shape: tuple[int, ...], coded: memoryview, memory: memoryview) -> None:

@@ -208,4 +208,4 @@ static void run(fuzz_random *random) {
     free(data);
 }
 
-FUZZ_MAIN("engine", run)
+FUZZ_MAIN("fuzz_engine", run)

@@ -1,7 +1,7 @@
 /* What the folders of the kernel share beside the public interface: structs and prototypes.
  *
- * The caller owns every buffer; nothing here keeps a pointer after it returns. FORMAT.md is normative
- * for every byte that these functions read or write.
+ * The caller owns every buffer; nothing here keeps a pointer after it returns. FORMAT.md is
+ * normative for every byte that these functions read or write.
  */
 #ifndef MEDROI_KERNEL_H
 #define MEDROI_KERNEL_H
@@ -79,8 +79,8 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
  * 0 or 1, for each voxel of the volume, its axes in memory order. The threshold is a number or
  * that of the noise; everything is outline where the rule is none. */
 medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
-                               const medroi_region_options *options, void *scratch, uint8_t *mask,
-                               medroi_error *error);
+                                    const medroi_region_options *options, void *scratch,
+                                    uint8_t *mask, medroi_error *error);
 size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
                                   const medroi_region_options *options);
 
@@ -221,8 +221,8 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
                                   medroi_error *error);
 /* The bytes are the same for any n_threads (1 or more); parts are shared among the threads. */
 medroi_status medroi_encode_stream(medroi_header *header, const void *data, const double *params,
-                            uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
-                            size_t *nbytes, medroi_error *error);
+                                   uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
+                                   size_t *nbytes, medroi_error *error);
 /* Check a payload's length and part table against the header; the parts themselves are not read. */
 medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, medroi_error *error);

@@ -301,8 +301,8 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
 }
 
 medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
-                               const medroi_region_options *options, void *scratch, uint8_t *mask,
-                               medroi_error *error) {
+                                    const medroi_region_options *options, void *scratch,
+                                    uint8_t *mask, medroi_error *error) {
     medroi_region_options as_hull = *options;
     as_hull.roi = MEDROI_ROI_HULL;
     medroi_status status = medroi_check_array(layout, data, error);
