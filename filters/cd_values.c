@@ -75,17 +75,33 @@ static void read_params(const unsigned *words, medroi_h5_config *config) {
     for (int i = 0; i < MEDROI_MAX_PARAMS; i++) {
         unsigned code = words[WORD_INNER] >> (16 + 2 * i) & 3;
         if (code == PARAM_INT) {
-            config->settings.params[i] = (int32_t)*next;
+            config->asked.coder.params[i] = (int32_t)*next;
         } else if (code == PARAM_FLOAT) {
-            config->settings.params[i] = load_double(next);
+            config->asked.coder.params[i] = load_double(next);
         }
         next += code;
     }
 }
 
+/* Axes of the volume, from a bit for each. */
+static int read_axes(unsigned word, medroi_config *asked) {
+    unsigned mask = word >> 8 & 255, from_last = word >> 16 & 1;
+    asked->n_axes = 0;
+    for (int32_t i = 0; i < 8; i++) {
+        if (mask >> i & 1) {
+            if (asked->n_axes == 3) {
+                return 0;
+            }
+            asked->axes[asked->n_axes++] = from_last ? -1 - i : i;
+        }
+    }
+    return 1;
+}
+
 static medroi_status read_region(const unsigned *words, medroi_h5_config *config,
                                  medroi_error *error) {
-    medroi_region_options *region = &config->settings.region;
+    medroi_config *asked = &config->asked;
+    medroi_region_options *region = &asked->region;
     unsigned word = words[WORD_REGION], rule = word & 7, roi = word >> 4 & 3;
     unsigned slice_axis = word >> 17 & 31;
     if (rule > MEDROI_THRESHOLD_AUTO) {
@@ -94,7 +110,8 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     if (roi > MEDROI_ROI_HULL) {
         return wrong(error, "region", roi);
     }
-    if (slice_axis > 16 || word >> 24 != 0 || ((word & NO_BACKGROUND) && (word >> 6 & 3))) {
+    if (slice_axis > 16 || word >> 24 != 0 || ((word & NO_BACKGROUND) && (word >> 6 & 3)) ||
+        !read_axes(word, asked)) {
         return wrong(error, "word 2 with the value", word);
     }
     region->threshold_rule = (medroi_threshold)rule;
@@ -103,15 +120,13 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
     region->padding = words[WORD_PADDING];
     region->threshold = load_double(words + WORD_THRESHOLD);
     region->max_miss_rate = load_double(words + WORD_MISS_RATE);
-    config->background_kind =
-        word & NO_BACKGROUND ? MEDROI_H5_BACKGROUND_FILL : (int32_t)(word >> 6 & 3);
-    config->settings.auto_background = config->background_kind == MEDROI_H5_BACKGROUND_AUTO;
-    config->background_word = load64(words + WORD_BACKGROUND);
-    config->fill = config->background_word;
-    config->axes_mask = (uint8_t)(word >> 8);
-    config->axes_from_last = (int32_t)(word >> 16 & 1);
-    config->settings.slice_axis = (int32_t)slice_axis - 9; /* -9: none given */
-    config->settings.region.largest_only = word >> 22 & 1;
+    region->largest_only = word >> 22 & 1;
+    asked->background =
+        word & NO_BACKGROUND ? MEDROI_BACKGROUND_FILL : (medroi_background)(word >> 6 & 3);
+    asked->background_word = load64(words + WORD_BACKGROUND);
+    config->fill = asked->background_word;
+    asked->has_slice_axis = slice_axis != 0;
+    asked->slice_axis = (int32_t)slice_axis - 9;
     if (isnan(region->threshold) || region->padding > INT32_MAX ||
         !(region->max_miss_rate >= 0.0 && region->max_miss_rate <= 1.0)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
@@ -176,7 +191,6 @@ medroi_status medroi_h5_parse(const unsigned *words, size_t n, medroi_h5_config 
     int has_local = n > 0 && words[0] >> 8 != 0, n_params;
     size_t n_user = has_local ? words[0] >> 8 & 255 : n;
     medroi_status status;
-    static const float identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
     memset(config, 0, sizeof *config);
     if (n > MEDROI_H5_MAX_WORDS || n_user > n || (has_local && words[0] >> 17 != 0)) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
@@ -204,8 +218,9 @@ medroi_status medroi_h5_parse(const unsigned *words, size_t n, medroi_h5_config 
     }
     config->n_user = (int32_t)n_user;
     config->has_fill = n > 0 && (words[0] & FILL_KEPT) != 0;
-    config->settings.inner_id = (uint16_t)(user[WORD_INNER] & 0xffff);
-    memcpy(config->settings.affine, identity, sizeof identity);
+    medroi_config_init(&config->asked);
+    config->asked.coder.id = (uint16_t)(user[WORD_INNER] & 0xffff);
+    config->asked.coder.native = medroi_find_inner(config->asked.coder.id);
     read_params(user, config);
     status = read_region(user, config, error);
     if (status == MEDROI_OK && has_local) {
@@ -246,4 +261,10 @@ medroi_status medroi_h5_add_local(const medroi_h5_config *config, const unsigned
     }
     *n_out = n_user + 1 + (size_t)layout->ndim;
     return MEDROI_OK;
+}
+
+medroi_status medroi_h5_resolve(medroi_h5_config *config, medroi_layout *layout,
+                                medroi_error *error) {
+    return medroi_resolve(&config->asked, config->has_fill ? &config->fill : NULL, layout,
+                          &config->settings, error);
 }

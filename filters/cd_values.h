@@ -39,28 +39,17 @@
 #ifndef MEDROI_CD_VALUES_H
 #define MEDROI_CD_VALUES_H
 
-#include "base/kernel.h"
+#include "engine/engine.h"
 
 /* PROVISIONAL: in the range for testing (32768 to 65535) until The HDF Group registers one. */
 #define MEDROI_H5_FILTER_ID 33054
 #define MEDROI_H5_MAX_WORDS 20
 #define MEDROI_H5_MAX_NDIM 6
 
-enum {
-    MEDROI_H5_BACKGROUND_FLOAT,
-    MEDROI_H5_BACKGROUND_AUTO,
-    MEDROI_H5_BACKGROUND_INT,
-    MEDROI_H5_BACKGROUND_UINT,
-    MEDROI_H5_BACKGROUND_FILL /* none was given: the fill value of the dataset */
-};
-
 /* What the words say. */
 typedef struct medroi_h5_config {
-    medroi_settings settings; /* the background is not converted yet */
-    int32_t background_kind;
-    uint64_t background_word;
-    int32_t axes_from_last;
-    uint8_t axes_mask; /* 0: the last three */
+    medroi_config asked;      /* as any face's configuration */
+    medroi_settings settings; /* what it means for a layout, once resolved */
     int32_t has_key;
     uint64_t key;
     int32_t n_user;   /* words of the user part */

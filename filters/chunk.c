@@ -1,5 +1,6 @@
 #include "chunk.h"
 
+#include "base/elements.h"
 #include "engine/engine.h"
 #include "hosted.h"
 
@@ -27,29 +28,9 @@ int medroi_h5_is_number(const medroi_layout *layout) {
     return layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f';
 }
 
-int medroi_h5_keeps_all(const medroi_settings *settings, const medroi_layout *layout) {
-    return settings->region.threshold_rule == MEDROI_THRESHOLD_NONE || layout->ndim == 1 ||
+int medroi_h5_keeps_all(const medroi_region_options *region, const medroi_layout *layout) {
+    return region->threshold_rule == MEDROI_THRESHOLD_NONE || layout->ndim == 1 ||
            !medroi_h5_is_number(layout);
-}
-
-/* Element bits as a number that people read. */
-static double value_of(uint64_t bits, const medroi_layout *layout) {
-    unsigned n_bits = 8u * layout->itemsize;
-    if (layout->kind == 'f' && layout->itemsize == 8) {
-        double value;
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    }
-    if (layout->kind == 'f' && layout->itemsize == 4) {
-        uint32_t word = (uint32_t)bits;
-        float value;
-        memcpy(&value, &word, sizeof value);
-        return (double)value;
-    }
-    if (layout->kind == 'i' && n_bits < 64 && bits >> (n_bits - 1) & 1) {
-        bits |= UINT64_MAX << n_bits;
-    }
-    return layout->kind == 'i' ? (double)(int64_t)bits : (double)bits;
 }
 
 medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t background,
@@ -57,38 +38,25 @@ medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t backg
     if (background == fill) {
         return MEDROI_OK;
     }
-    if (layout->kind == 'f' && layout->itemsize == 2) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "the background and the dataset's fill value differ: create it with the "
-                           "background as its fill value, or use threshold=None");
-    }
+    double wanted = medroi_value_of_bits(layout->kind, layout->itemsize, background);
     return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                        "the background is %.9g and the dataset's fill value %.9g: voxels that were "
                        "never written would change; create the dataset with fillvalue=%.9g, or use "
                        "threshold=None",
-                       value_of(background, layout), value_of(fill, layout),
-                       value_of(background, layout));
-}
-
-static medroi_block block_of(const medroi_layout *layout, int32_t slice_axis) {
-    medroi_block block = {.ndim = layout->ndim,
-                          .kind = layout->kind,
-                          .big_endian = layout->big_endian,
-                          .itemsize = layout->itemsize};
-    int32_t order[MEDROI_MAX_AXES];
-    uint8_t first = slice_axis < 0 ? medroi_default_slice_axis(layout) : (uint8_t)slice_axis;
-    medroi_coding_order(layout, first, order);
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        block.shape[i] = layout->shape[order[i]];
-    }
-    return block;
+                       wanted, medroi_value_of_bits(layout->kind, layout->itemsize, fill), wanted);
 }
 
 medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi_layout *layout,
                                     medroi_error *error) {
-    uint16_t id = config->settings.inner_id;
+    uint16_t id = config->asked.coder.id;
     const medroi_inner *inner = medroi_find_inner(id);
-    medroi_block block = block_of(layout, config->settings.slice_axis);
+    int32_t slice_axis = config->settings.slice_axis;
+    medroi_header header = {.layout = *layout,
+                            .slice_axis = slice_axis < 0 ? medroi_default_slice_axis(layout)
+                                                         : (uint8_t)slice_axis};
+    medroi_box whole = {{0}, {0}};
+    memcpy(whole.stop, layout->shape, sizeof whole.stop);
+    medroi_block block = medroi_block_of_box(&header, &whole);
     if (config->has_key || inner == NULL) {
         medroi_status status = medroi_h5_need_hook(id, error);
         if (status == MEDROI_OK && !config->has_key) {
@@ -100,42 +68,28 @@ medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi
         return status == MEDROI_OK ? medroi_h5_hosted_encode(config, layout, NULL, NULL, error)
                                    : status;
     }
-    return inner->check == NULL ? MEDROI_OK : inner->check(&block, config->settings.params, error);
+    return inner->check == NULL ? MEDROI_OK
+                                : inner->check(&block, config->asked.coder.params, error);
 }
 
 static medroi_status no_memory(size_t nbytes, medroi_error *error) {
     return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
 }
 
+static void *reserve(void *user, size_t capacity) {
+    medroi_h5_memory *out = user;
+    out->data = out->allocate(capacity, false);
+    out->capacity = capacity;
+    return out->data;
+}
+
 static medroi_status encode_native(const medroi_h5_config *config, const void *data,
                                    medroi_h5_memory *out, medroi_error *error) {
-    const medroi_settings *settings = &config->settings;
-    medroi_header header;
-    size_t scratch_nbytes = medroi_prepare_scratch_nbytes(settings, &config->layout);
-    void *scratch = NULL;
-    /* The header's side data lie in here. */
-    void *found = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    medroi_status status = found == NULL ? no_memory(scratch_nbytes, error)
-                                         : medroi_prepare_header(settings, &config->layout, data,
-                                                                 found, &header, error);
-    if (status == MEDROI_OK) {
-        status = medroi_encode_bound(&header, settings->params, N_THREADS, &out->capacity,
-                                     &scratch_nbytes, error);
-    }
-    if (status != MEDROI_OK) {
-        goto done;
-    }
-    scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    out->data = out->allocate(out->capacity, false);
-    if (scratch == NULL || out->data == NULL) {
-        status = no_memory(out->capacity, error);
-        goto done;
-    }
-    status = medroi_encode_stream(&header, data, settings->params, N_THREADS, scratch, out->data,
-                                  out->capacity, &out->nbytes, error);
-done:
-    free(scratch);
-    free(found);
+    medroi_output stream = {.reserve = reserve, .user = out};
+    medroi_status status =
+        medroi_encode_array(&config->settings, &config->asked.coder, &config->layout, NULL, data,
+                            N_THREADS, &stream, error);
+    out->nbytes = stream.nbytes;
     return status;
 }
 
@@ -198,7 +152,7 @@ medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void
                              layout_nbytes(&config.layout));
     }
     if (status == MEDROI_OK && config.has_key) {
-        status = medroi_h5_need_hook(config.settings.inner_id, error);
+        status = medroi_h5_need_hook(config.asked.coder.id, error);
         if (status == MEDROI_OK) {
             status = medroi_h5_hosted_encode(&config, &config.layout, data, out, error);
         }

@@ -28,7 +28,7 @@ int medroi_h5_is_number(const medroi_layout *layout);
 int medroi_h5_same_chunk(const medroi_layout *one, const medroi_layout *other);
 
 /* 1: no voxel that differs from the background is ever discarded. */
-int medroi_h5_keeps_all(const medroi_settings *settings, const medroi_layout *layout);
+int medroi_h5_keeps_all(const medroi_region_options *region, const medroi_layout *layout);
 
 /* Refuse a background that is not the dataset's fill value. */
 medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t background,

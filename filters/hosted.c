@@ -68,7 +68,7 @@ static medroi_status finish(int status, medroi_error *error) {
 medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medroi_layout *layout,
                                       const void *data, medroi_h5_memory *out,
                                       medroi_error *error) {
-    const uint64_t *background = config->background_kind == MEDROI_H5_BACKGROUND_FILL
+    const uint64_t *background = config->asked.background == MEDROI_BACKGROUND_FILL
                                      ? &config->settings.region.background
                                      : NULL;
     int status;
@@ -85,7 +85,7 @@ medroi_status medroi_h5_hosted_decode(const medroi_h5_config *config, const void
                                       size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
     uint64_t key = config->has_key ? config->key : 0;
     error->text[0] = '\0';
-    return finish(hook.decode(config->settings.inner_id, key, stream, nbytes, out->data,
-                              out->nbytes, error->text, sizeof error->text),
+    return finish(hook.decode(config->asked.coder.id, key, stream, nbytes, out->data, out->nbytes,
+                              error->text, sizeof error->text),
                   error);
 }

@@ -58,8 +58,8 @@ static medroi_status read_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, med
     uint8_t element[8] = {0};
     int defined = H5_FILL_UNDEFINED;
     found->config.has_fill = 0;
-    if (medroi_h5_keeps_all(&found->config.settings, &found->layout) &&
-        found->config.background_kind != MEDROI_H5_BACKGROUND_FILL) {
+    if (medroi_h5_keeps_all(&found->config.asked.region, &found->layout) &&
+        found->config.asked.background != MEDROI_BACKGROUND_FILL) {
         return MEDROI_OK;
     }
     if (!medroi_h5_is_number(&found->layout) || hdf5->fill_value_defined(dcpl, &defined) < 0 ||
@@ -80,7 +80,7 @@ static medroi_status read_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, med
 static medroi_status check_fill(dataset *found, medroi_error *error) {
     const medroi_settings *settings = &found->config.settings;
     if (!found->config.has_fill || settings->auto_background ||
-        found->config.background_kind == MEDROI_H5_BACKGROUND_FILL) {
+        found->config.asked.background == MEDROI_BACKGROUND_FILL) {
         return MEDROI_OK;
     }
     found->config.has_fill = 0; /* words 8-9 hold the background, which is the same */

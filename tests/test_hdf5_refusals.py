@@ -118,7 +118,7 @@ def test_seven_axes_are_refused(file):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"axes": (0, 3)}, "a chunk of 3 axes has not"),
+        ({"axes": (0, 3)}, r"axes=\(0, 3\) of an array of 3 axes"),
         ({"slice_axis": 3}, "slice_axis=3 of an array of 3 axes"),
         ({"slice_axis": -4}, "slice_axis=-4 of an array of 3 axes"),
         ({"background": 40000}, "background=40000 is not a value"),

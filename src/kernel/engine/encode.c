@@ -112,7 +112,9 @@ medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_
         header.side = side;
         status = side == NULL ? no_memory(header.side_nbytes, error) : MEDROI_OK;
     }
-    if (status == MEDROI_OK && coder->native != NULL) {
+    if (status == MEDROI_OK && coder->native == NULL && coder->hosted == NULL) {
+        status = medroi_inner_is_absent(&header, error);
+    } else if (status == MEDROI_OK && coder->native != NULL) {
         memcpy(params, coder->params, sizeof params);
         add_spacing(&header, params);
         status = encode_native(&header, params, data, n_threads, stream, error);
