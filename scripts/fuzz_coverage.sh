@@ -26,7 +26,7 @@ source scripts/kernel_flags.sh
 source scripts/fuzz_build.sh
 
 folder=build/coverage
-targets=(decode region hdf5 datasets mixture coders)
+targets=(decode engine region hdf5 datasets mixture coders)
 shares=(40 22 14 8 5 11) # of the time, in percent
 
 mkdir -p "$folder/profiles"
