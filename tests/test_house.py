@@ -155,7 +155,7 @@ def test_importing_medroi_imports_no_heavy_library() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     loaded = set(json.loads(ran.stdout))
     assert "medroi" in loaded
-    assert loaded.isdisjoint(checks.HEAVY)
+    assert loaded.isdisjoint({*checks.HEAVY, "numcodecs"})
 
 
 def test_the_version_is_in_the_changelog() -> None:
