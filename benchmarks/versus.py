@@ -1,0 +1,135 @@
+"""Time this build beside another one: encode and decode of every native codec, in turn.
+
+    python benchmarks/versus.py OTHER_PYTHON [SCAN...] -o benchmarks/versus.csv
+
+OTHER_PYTHON is the interpreter of an environment that has the other build, such as that of the
+commit before. Both builds run in processes that stay, and take turns at the same work, so that
+what else the machine does meets both alike. The ratio is that of the least times: this build's to
+the other's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from machine import add_columns, describe
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "data" / "head_T1w.nii.gz"
+ROUNDS = 15
+
+CODECS = [
+    *({"id": name} for name in ("raw", "deflate", "zstd", "jpeg2000", "predict3d")),
+    {"id": "predict3d", "speed": "fast"},
+    {"id": "wavelet3d", "step": 8.0},
+]
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"threshold": "mean"},
+    {"threshold": None},
+    {"threshold": "noise", "roi": "hull"},
+]
+DTYPES = ("<i2", "<f4")
+
+WORKER = """
+import json, sys, time
+import nibabel, numpy as np
+from medroi import MedROI
+scans = {}
+for line in sys.stdin:
+    job = json.loads(line)
+    key = job["scan"], job["dtype"]
+    if key not in scans:
+        scans[key] = np.asanyarray(nibabel.load(key[0]).dataobj).astype(key[1])
+    codec = MedROI(job["inner"], **job["settings"])
+    start = time.perf_counter()
+    stream = codec.encode(scans[key])
+    middle = time.perf_counter()
+    codec.decode(stream)
+    end = time.perf_counter()
+    print(json.dumps([middle - start, end - middle, len(stream)]), flush=True)
+"""
+
+
+class Worker:
+    """One build, in a process of its own."""
+
+    def __init__(self, python: str) -> None:
+        self._process = subprocess.Popen(
+            [python, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, job: dict[str, Any]) -> list[float]:
+        """Seconds of encode and decode, and bytes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        found: list[float] = json.loads(self._process.stdout.readline())
+        return found
+
+
+def compare(builds: tuple[Worker, Worker], job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows for encode and decode of one job."""
+    times = [[build.run(job) for build in builds] for _ in range(ROUNDS)]
+    if times[0][0][2] != times[0][1][2]:
+        raise SystemExit(f"{job}: {times[0][0][2]} bytes here, {times[0][1][2]} there")
+    rows = []
+    for index, what in enumerate(("encode", "decode")):
+        here, there = (min(pair[build][index] for pair in times) for build in (0, 1))
+        rows.append(
+            {
+                "scan": Path(job["scan"]).name,
+                "dtype": job["dtype"],
+                "inner": json.dumps(job["inner"]),
+                "settings": json.dumps(job["settings"]),
+                "what": what,
+                "other_ms": f"{1000 * there:.2f}",
+                "this_ms": f"{1000 * here:.2f}",
+                "ratio": f"{here / there:.3f}",
+            }
+        )
+    return rows
+
+
+def main() -> int:
+    """Print the median and the worst ratio; write all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("other", help="Python of the environment with the other build")
+    parser.add_argument("scans", nargs="*", default=[str(EXAMPLE)])
+    parser.add_argument("-o", dest="output", type=Path)
+    args = parser.parse_args()
+    builds = (Worker(sys.executable), Worker(args.other))
+    rows = [
+        row
+        for scan in args.scans
+        for dtype in DTYPES
+        for inner in CODECS
+        if inner["id"] != "jpeg2000" or dtype == "<i2"
+        for settings in SETTINGS
+        for row in compare(
+            builds, {"scan": scan, "dtype": dtype, "inner": inner, "settings": settings}
+        )
+    ]
+    ratios = [float(row["ratio"]) for row in rows]
+    print(f"{len(rows)} ratios: median {statistics.median(ratios):.3f}, worst {max(ratios):.3f}")
+    if args.output:
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder, "versus.csv")
+            with table.open("w", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+            add_columns(table, args.output, describe(["nibabel"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
