@@ -21,6 +21,7 @@ from counting_store import CountingStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.codecs import TransposeCodec, ZstdCodec
+from zarr.core.array_spec import ArraySpec
 
 import medroi
 from medroi import MedROI, errors
@@ -367,8 +368,12 @@ def test_zarr_finds_the_codec_without_an_import_of_medroi(tmp_path: Path) -> Non
 
 def test_codec_methods_without_an_event_loop_agree_with_those_in_one() -> None:
     made = create(CountingStore(), VOLUME, MedROICodec("raw"), chunks=VOLUME.shape)
-    spec = made.metadata.get_chunk_spec(
-        (0, 0, 0), made._async_array.config, zarr.core.buffer.default_buffer_prototype()
+    spec = ArraySpec(
+        shape=VOLUME.shape,
+        dtype=made.metadata.data_type,
+        fill_value=made.metadata.fill_value,
+        config=made._async_array.config,
+        prototype=zarr.core.buffer.default_buffer_prototype(),
     )
     buffer = spec.prototype.nd_buffer.from_numpy_array(VOLUME)
     coded = MedROICodec("raw")._encode_sync(buffer, spec)
