@@ -16,21 +16,9 @@ void medroi_h5_set_hook(const medroi_h5_hook *given) {
     }
 }
 
-/* Names of ids that no build of the kernel has (FORMAT.md, section 6). */
 static const char *name_of(uint16_t id) {
-    static const struct {
-        uint16_t id;
-        const char *name;
-    } names[] = {{1, "deflate"},     {2, "zstd"},     {3, "jpeg2000"},   {4, "wavelet3d"},
-                 {5, "predict3d"},   {16, "heif"},    {17, "numcodecs"}, {32, "tcm"},
-                 {33, "tcm_auxt"},   {34, "hific"},   {35, "bcmnet"},    {36, "sirenmri"},
-                 {37, "compressai"}, {38, "neural2d"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].id == id) {
-            return names[i].name;
-        }
-    }
-    return id < 64 ? "of a newer version" : "of another package";
+    const char *name = medroi_inner_name(id);
+    return name != NULL ? name : id < 64 ? "of a newer version" : "of another package";
 }
 
 medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error) {

@@ -21,7 +21,9 @@ def test_the_id_of_the_header_is_that_of_python_and_of_the_format() -> None:
 
 
 def test_the_plugin_names_inner_codecs_as_python_does() -> None:
-    listed = re.findall(r'\{(\d+), "(\w+)"\}', (ROOT / "filters" / "hosted.c").read_text())
+    listed = re.findall(
+        r'\{(\d+), "(\w+)"\}', (ROOT / "src" / "kernel" / "engine" / "registry.c").read_text()
+    )
     names = {int(codec_id): name for codec_id, name in listed}
     for entry in inner.entries():
         if entry.codec_id > 0:
