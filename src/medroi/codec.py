@@ -303,6 +303,7 @@ def _empty(header: _kernel.Header) -> Array:
 
 
 def _memory_to_fill(target: Array, header: _kernel.Header) -> arrays.Memory:
+    arrays.check_dtype(target.dtype)
     nbytes = int(np.prod(header.shape, dtype=object)) * header.itemsize
     if target.nbytes != nbytes:
         raise InvalidArgument(f"out has {target.nbytes} bytes; the stream's array has {nbytes}")
@@ -313,7 +314,9 @@ def _memory_to_fill(target: Array, header: _kernel.Header) -> arrays.Memory:
     same_shape = _without_ones(target.shape) == _without_ones(header.shape)
     flags = target.flags
     is_same = same_shape and (flags.f_contiguous if header.f_order else flags.c_contiguous)
-    if not is_memory and not (is_same and target.dtype == dtype):
+    # A buffer of bytes was encoded, whatever it held: its owner knows what it is.
+    is_buffer = len(header.shape) == 1 and header.itemsize == 1
+    if not (is_memory or is_buffer or (is_same and target.dtype == dtype)):
         raise InvalidArgument(
             f"out has shape {target.shape}, dtype {target.dtype.str} and order "
             f"{'F' if arrays.is_f_order(target) else 'C'}; the stream's array has {header.shape}, "
