@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SHARED = {"run.py", "machine.py", "regression.py", "coder_peers.py", "coder_summary.py"}
 SHARED |= {"head_mask.py", "loss_counts.py", "loss_scans.py", "loss_stores.py"}
 # They need weights, or make them.
-BY_HAND = {"neural_lossless.py", "neural_lossy.py", "train.py"}
+BY_HAND = {"neural_lossless.py", "neural_lossy.py", "train.py", "versus.py"}
 
 
 def module(name: str):
