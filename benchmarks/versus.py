@@ -23,7 +23,7 @@ from typing import Any
 from machine import add_columns, describe
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "data" / "head_T1w.nii.gz"
-ROUNDS = 15
+ROUNDS = 7
 
 CODECS = [
     *({"id": name} for name in ("raw", "deflate", "zstd", "jpeg2000", "predict3d")),
