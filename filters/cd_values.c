@@ -1,6 +1,8 @@
 /* cd_values to settings, and back where HDF5 asks for the local part. */
 #include "cd_values.h"
 
+#include "base/layout.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -139,23 +141,8 @@ static medroi_status read_region(const unsigned *words, medroi_h5_config *config
 
 /* Words of a file can say anything; what follows relies on elements that exist. */
 static int is_element(const medroi_layout *layout) {
-    unsigned size = layout->itemsize;
-    switch (layout->kind) {
-    case 'b':
-        return size == 1;
-    case 'i':
-    case 'u':
-        return size == 1 || size == 2 || size == 4 || size == 8;
-    case 'f':
-        return size == 2 || size == 4 || size == 8;
-    case 'c':
-        return size == 8 || size == 16;
-    case 'S':
-    case 'V':
-        return size >= 1;
-    default:
-        return 0;
-    }
+    return layout->kind != 0 && strchr("biufcSV", layout->kind) != NULL &&
+           medroi_is_known_element(layout->kind, layout->itemsize);
 }
 
 static medroi_status read_local(const unsigned *words, size_t n, medroi_h5_config *config,

@@ -24,13 +24,8 @@ static size_t layout_nbytes(const medroi_layout *layout) {
     return nbytes;
 }
 
-int medroi_h5_is_number(const medroi_layout *layout) {
-    return layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f';
-}
-
 int medroi_h5_keeps_all(const medroi_region_options *region, const medroi_layout *layout) {
-    return region->threshold_rule == MEDROI_THRESHOLD_NONE || layout->ndim == 1 ||
-           !medroi_h5_is_number(layout);
+    return region->threshold_rule == MEDROI_THRESHOLD_NONE || !medroi_is_image(layout);
 }
 
 medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t background,

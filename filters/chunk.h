@@ -21,9 +21,6 @@ typedef struct medroi_h5_memory {
     size_t nbytes;
 } medroi_h5_memory;
 
-/* 1: integers and floats, which have a background; everything else is kept whole. */
-int medroi_h5_is_number(const medroi_layout *layout);
-
 /* 1: the same shape, kind, itemsize and byte order. */
 int medroi_h5_same_chunk(const medroi_layout *one, const medroi_layout *other);
 

@@ -1,4 +1,5 @@
 #include "local.h"
+#include "base/layout.h"
 
 #include "cd_values.h"
 #include "chunk.h"
@@ -62,8 +63,8 @@ static medroi_status read_fill(const medroi_hdf5_api *hdf5, medroi_hid dcpl, med
         found->config.asked.background != MEDROI_BACKGROUND_FILL) {
         return MEDROI_OK;
     }
-    if (!medroi_h5_is_number(&found->layout) || hdf5->fill_value_defined(dcpl, &defined) < 0 ||
-        defined == H5_FILL_UNDEFINED) {
+    if (!medroi_kind_is_intensity(found->layout.kind) ||
+        hdf5->fill_value_defined(dcpl, &defined) < 0 || defined == H5_FILL_UNDEFINED) {
         return MEDROI_OK;
     }
     if (hdf5->get_fill_value(dcpl, type, element) < 0) {

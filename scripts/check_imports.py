@@ -92,7 +92,7 @@ KERNEL_FOLDERS = {
     "stream": {"base", "mask"},
     "codecs": {"base", "entropy"},
     "include": set[str](),
-    "engine": {"base", "grid", "mask", "region", "stream", "codecs"},
+    "engine": {"base", "mask", "region", "stream", "codecs"},
 }
 # Inner codecs know what codecs share, in `codecs` itself and in these folders, and no other codec.
 SHARED_BY_CODECS = {"codecs", "codecs/valuemap"}

@@ -145,22 +145,16 @@ cdef extern from "base/kernel.h" nogil:
                                    const medroi_region_options *, void *, uint8_t *,
                                    medroi_error *)
     size_t medroi_mask_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
-    void medroi_apply_hull_to_array(const medroi_header *, const void *, void *)
     medroi_status medroi_find_background(const medroi_layout *, const void *, uint8_t, void *,
                                          uint64_t *, medroi_error *)
     uint32_t medroi_crc32(uint32_t, const void *, size_t)
     size_t medroi_preamble_nbytes(const medroi_header *)
-    medroi_status medroi_write_preamble(const medroi_header *, uint8_t *, medroi_error *)
     medroi_status medroi_read_preamble(const uint8_t *, size_t, medroi_header *, size_t *,
                                        medroi_error *)
     medroi_status medroi_peek_preamble(const uint8_t *, size_t, size_t *, medroi_error *)
     void medroi_coding_order(const medroi_layout *, uint8_t, int32_t *)
-    uint8_t medroi_default_slice_axis(const medroi_layout *)
     uint64_t medroi_part_count(const medroi_header *)
     medroi_box medroi_part_box(const medroi_header *, uint64_t)
-    void medroi_gather(const medroi_layout *, const void *, const medroi_box *, uint8_t, void *)
-    void medroi_scatter(const medroi_layout *, void *, const medroi_box *, uint8_t, const void *)
-    void medroi_fill_outside(const medroi_layout *, void *, const medroi_box *, uint64_t)
     medroi_status medroi_read_hull_info(const medroi_header *, medroi_hull_info *, medroi_error *)
     size_t medroi_hull_map_nbytes(const medroi_header *)
     medroi_status medroi_read_hull_map(const medroi_header *, void *, medroi_error *)
@@ -327,10 +321,6 @@ cdef class Layout:
         self.c.f_order = f_order
         self.c.axes = axes
 
-    @property
-    def default_slice_axis(self):
-        return medroi_default_slice_axis(&self.c)
-
 
 cdef medroi_box to_box(object box, int ndim) except *:
     cdef medroi_box c
@@ -410,8 +400,7 @@ cdef class Config:
 
     def find_region(self, Layout layout not None, const uint8_t[::1] data, background=None,
                     uint32_t threads=1, bint complete=False):
-        """(box, threshold, miss_rate, n_tissue, n_missed, note, side data, mask's map, background)
-        of one array; `background` holds bits that take the place of the configured one."""
+        """(box, threshold, miss_rate, n_tissue, n_missed, note, side data) of one array; `background` holds bits that take the place of the configured one."""
         cdef medroi_settings settings = self.resolve(layout, None)
         cdef medroi_region_options chosen = settings.region
         cdef medroi_region region
@@ -437,8 +426,7 @@ cdef class Config:
             return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
                     region.n_tissue, region.n_missed,
                     note or medroi_reason_text(region.reason).decode(),
-                    b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
-                    (<const char *>region.hull_map)[:region.hull_map_nbytes], chosen.background)
+                    b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes])
         finally:
             free(scratch)
 
@@ -645,27 +633,6 @@ cdef class Header:
     cdef readonly size_t preamble_nbytes
 
     @staticmethod
-    def make(Layout layout not None, box, uint64_t background, double threshold,
-             double miss_rate, affine, int inner_id, int slice_axis, bytes side=b"",
-             bytes hull_map=b""):
-        cdef Header self = Header.__new__(Header)
-        memset(&self.c, 0, sizeof(self.c))
-        self.c.layout = layout.c
-        self.c.box = to_box(box, layout.c.ndim)
-        self.c.background = background
-        self.c.threshold = threshold
-        self.c.miss_rate = miss_rate
-        for i in range(9):
-            self.c.affine[i] = affine[i]
-        self.c.inner_id = inner_id
-        self.c.slice_axis = slice_axis
-        self._keep(side)
-        if hull_map:  # the memory of bytes is aligned to 8
-            self.hull_map = hull_map
-            self.c.hull_map = PyBytes_AsString(hull_map)
-        return self
-
-    @staticmethod
     def read(const uint8_t[::1] stream):
         cdef Header self = Header.__new__(Header)
         cdef medroi_error error
@@ -680,19 +647,6 @@ cdef class Header:
         self.c.side = <const uint8_t *>PyBytes_AsString(side)
         self.c.side_nbytes = len(side)
         self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
-
-    def complete(self, int64_t part_extent, uint64_t payload_nbytes, uint32_t payload_crc):
-        """Set what is known once the payload is, for payloads made outside the kernel."""
-        self.c.part_extent = part_extent
-        self.c.payload_nbytes = payload_nbytes
-        self.c.payload_crc = payload_crc
-
-    def to_bytes(self):
-        cdef medroi_error error
-        cdef bytes preamble = PyBytes_FromStringAndSize(NULL, self.preamble_nbytes)
-        check(medroi_write_preamble(&self.c, <uint8_t *>PyBytes_AsString(preamble), &error),
-              &error)
-        return preamble
 
     def hull_info(self):
         """(is a hull, unopened miss rate, hull's bytes, components left out, their voxels,
@@ -722,12 +676,6 @@ cdef class Header:
             self.hull_map = hull_map
         return PyBytes_AsString(self.hull_map)
 
-    def apply_hull_to_array(self, uint8_t[::1] data):
-        """Set what lies outside the hull to background in the memory of a whole array."""
-        cdef const char *memory = self.map_memory()
-        if memory != NULL and data.shape[0] > 0:
-            medroi_apply_hull_to_array(&self.c, memory, &data[0])
-
     def apply_hull(self, box, uint8_t[::1] block):
         """Set what lies outside the hull to background in a dense block, in coding order."""
         cdef medroi_box c_box = to_box(box, self.c.layout.ndim)
@@ -737,12 +685,6 @@ cdef class Header:
             return
         with nogil:
             medroi_apply_hull(&self.c, memory, &c_box, start)
-
-    @property
-    def layout(self):
-        cdef Layout layout = Layout.__new__(Layout)
-        layout.c = self.c.layout
-        return layout
 
     @property
     def shape(self):
@@ -1001,34 +943,6 @@ def decode_slab(Header header not None, uint64_t number, const uint8_t[::1] code
                                          &c_box, dst, &error)
     if status != MEDROI_OK:
         raise_hosted(hosting, &error)
-
-
-def gather(Layout layout not None, const uint8_t[::1] data, box, int slice_axis,
-           uint8_t[::1] dst):
-    """Copy a box of an array into dense memory, in coding order."""
-    cdef medroi_box c_box = to_box(box, layout.c.ndim)
-    cdef const uint8_t *start = start_of(data)
-    cdef uint8_t *target = &dst[0]
-    with nogil:
-        medroi_gather(&layout.c, start, &c_box, slice_axis, target)
-
-
-def scatter(Layout layout not None, uint8_t[::1] data, box, int slice_axis,
-            const uint8_t[::1] src):
-    """Copy dense memory in coding order into a box of an array."""
-    cdef medroi_box c_box = to_box(box, layout.c.ndim)
-    cdef uint8_t *start = &data[0]
-    cdef const uint8_t *source = start_of(src)
-    with nogil:
-        medroi_scatter(&layout.c, start, &c_box, slice_axis, source)
-
-
-def fill_outside(Layout layout not None, uint8_t[::1] data, box, uint64_t background):
-    """Write background to every voxel outside the box."""
-    cdef medroi_box c_box = to_box(box, layout.c.ndim)
-    cdef uint8_t *start = &data[0] if data.shape[0] > 0 else NULL
-    with nogil:
-        medroi_fill_outside(&layout.c, start, &c_box, background)
 
 
 def crc32(const uint8_t[::1] data, uint32_t crc=0):

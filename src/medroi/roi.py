@@ -6,7 +6,7 @@ import functools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -101,8 +101,6 @@ class Region:
         Why threshold="auto" or background="auto" kept every voxel; empty where they did not.
     side : bytes
         Sections for the side data of a stream: the hull, and what was left out.
-    hull_map : bytes
-        The hull's map of tiles, as decoding `side` would find it; empty for a box.
     """
 
     box: Box
@@ -112,7 +110,6 @@ class Region:
     n_missed: int
     note: str = ""
     side: bytes = b""
-    hull_map: bytes = field(default=b"", repr=False)
 
 
 def _check_threshold(threshold: Any) -> None:
@@ -204,8 +201,7 @@ def search(
     found = config_of(options).find_region(
         arrays.layout_of(array), arrays.memory_of(array), background, threads, complete
     )
-    box, threshold, miss_rate, n_tissue, n_missed, note, side, hull_map, _ = found
-    return Region(box, threshold, miss_rate, n_tissue, n_missed, note, side, hull_map)
+    return Region(*found)
 
 
 def outline(array: arrays.Array, options: RegionOptions, background: int) -> Mask:

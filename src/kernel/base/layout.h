@@ -9,6 +9,10 @@ medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status bla
                                   medroi_error *error);
 
 int medroi_kind_is_number(char kind);
+/* Integers and floats: what has a threshold and a background. */
+int medroi_kind_is_intensity(char kind);
+/* Whether a stream can hold elements of this kind and size. */
+int medroi_is_known_element(char kind, uint16_t size);
 int medroi_layout_is_empty(const medroi_layout *layout);
 
 /* Memory axes from the outermost to the innermost, as array axes. */

@@ -9,7 +9,7 @@ static int popcount8(unsigned bits) {
     return n;
 }
 
-static int is_known_element(char kind, uint16_t size) {
+int medroi_is_known_element(char kind, uint16_t size) {
     switch (kind) {
     case 'b':
         return size == 1;
@@ -61,7 +61,7 @@ medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status bla
         return medroi_fail(error, blame, "found %d axes, expected 1 to %d", (int)layout->ndim,
                            MEDROI_MAX_AXES);
     }
-    if (!is_known_element(layout->kind, layout->itemsize)) {
+    if (!medroi_is_known_element(layout->kind, layout->itemsize)) {
         return medroi_fail(error, blame, "no element of kind 0x%02x with %u bytes is known",
                            (unsigned)(uint8_t)layout->kind, (unsigned)layout->itemsize);
     }
@@ -87,6 +87,8 @@ medroi_status medroi_check_layout(const medroi_layout *layout, medroi_status bla
 int medroi_kind_is_number(char kind) {
     return kind == 'b' || kind == 'i' || kind == 'u' || kind == 'f';
 }
+
+int medroi_kind_is_intensity(char kind) { return kind == 'i' || kind == 'u' || kind == 'f'; }
 
 int medroi_layout_is_empty(const medroi_layout *layout) {
     for (int32_t i = 0; i < layout->ndim; i++) {

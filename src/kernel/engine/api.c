@@ -63,7 +63,7 @@ static medroi_status resolve(const medroi_config *config, const medroi_layout *g
 static medroi_status verify(medroi_context *context, const medroi_output *stream,
                             const medroi_layout *layout, const void *data, medroi_error *error) {
     medroi_header header;
-    size_t nbytes = medroi_array_nbytes(layout), preamble_nbytes, map_nbytes;
+    size_t nbytes = medroi_array_nbytes(layout), preamble_nbytes;
     uint8_t *decoded = malloc(nbytes > 0 ? nbytes : 1), *expected = malloc(nbytes > 0 ? nbytes : 1);
     void *map = NULL;
     medroi_status status = MEDROI_OK;
@@ -81,14 +81,11 @@ static medroi_status verify(medroi_context *context, const medroi_output *stream
     }
     memcpy(expected, data, nbytes);
     medroi_fill_outside(&header.layout, expected, &header.box, header.background);
-    map_nbytes = medroi_hull_map_nbytes(&header);
-    if (map_nbytes > 0) {
-        map = malloc(map_nbytes);
-        status = map == NULL ? medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a mask")
-                             : medroi_read_hull_map(&header, map, error);
-        if (status != MEDROI_OK) {
-            goto done;
-        }
+    status = medroi_load_mask(&header, &map, error);
+    if (status != MEDROI_OK) {
+        goto done;
+    }
+    if (map != NULL) {
         medroi_apply_hull_to_array(&header, map, expected);
     }
     if (memcmp(decoded, expected, nbytes) != 0) {
@@ -118,6 +115,10 @@ medroi_status medroi_encode(medroi_context *context, const medroi_config *config
     }
     if (status == MEDROI_OK && config->verify && is_lossless(&config->coder)) {
         status = verify(context, stream, &layout, data, error);
+        if (status != MEDROI_OK && stream->reserve == NULL) {
+            free(stream->data);
+            stream->data = NULL;
+        }
     }
     return status;
 }

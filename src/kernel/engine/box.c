@@ -191,7 +191,7 @@ medroi_status medroi_decode_box(medroi_context *context, const void *stream, siz
                                 const medroi_box *box, void *data, size_t data_nbytes,
                                 medroi_error *error) {
     medroi_header header;
-    size_t preamble_nbytes = 0, map_nbytes = 0;
+    size_t preamble_nbytes = 0;
     uint64_t first, stop;
     void *map = NULL;
     uint8_t *slab = NULL;
@@ -222,16 +222,11 @@ medroi_status medroi_decode_box(medroi_context *context, const void *stream, siz
     }
     medroi_box longest = medroi_part_box(&header, 0);
     medroi_block block = medroi_block_of_box(&header, &longest);
-    map_nbytes = medroi_hull_map_nbytes(&header);
     slab = malloc(medroi_block_nbytes(&block));
-    map = map_nbytes > 0 ? malloc(map_nbytes) : NULL;
-    if (slab == NULL || (map_nbytes > 0 && map == NULL)) {
-        status = medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a slab of %zu bytes",
-                             medroi_block_nbytes(&block));
-    }
-    if (status == MEDROI_OK && map != NULL) {
-        status = medroi_read_hull_map(&header, map, error);
-    }
+    status = slab == NULL
+                 ? medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a slab of %zu bytes",
+                               medroi_block_nbytes(&block))
+                 : medroi_load_mask(&header, &map, error);
     if (status == MEDROI_OK) {
         d.map = map;
         d.slab = slab;

@@ -35,7 +35,7 @@ const medroi_option *medroi_options(size_t *n) {
     return options;
 }
 
-static const float identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+const float medroi_identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 
 void medroi_config_init(medroi_config *config) {
     memset(config, 0, sizeof *config);
@@ -44,7 +44,7 @@ void medroi_config_init(medroi_config *config) {
     config->region.max_miss_rate = 0.002;
     config->region.n_threads = 1;
     config->background = MEDROI_BACKGROUND_FILL;
-    memcpy(config->affine, identity, sizeof identity);
+    memcpy(config->affine, medroi_identity, sizeof medroi_identity);
 }
 
 static const char *const threshold_names[] = {NULL, NULL, "mean", "otsu", "noise", "auto"};
@@ -163,7 +163,7 @@ static int read_affine(const medroi_json *value, medroi_config *config) {
     const char *at = NULL;
     medroi_json key, row, item;
     int n_rows = 0, n_columns = 0;
-    memcpy(config->affine, identity, sizeof identity);
+    memcpy(config->affine, medroi_identity, sizeof medroi_identity);
     config->has_affine = 0;
     if (is_null(value)) {
         return 1;
@@ -191,7 +191,7 @@ static int read_affine(const medroi_json *value, medroi_config *config) {
         }
         n_columns = n;
     }
-    config->has_affine = memcmp(config->affine, identity, sizeof identity) != 0;
+    config->has_affine = memcmp(config->affine, medroi_identity, sizeof medroi_identity) != 0;
     return n_rows == n_columns && (n_rows == 3 || n_rows == 4);
 }
 

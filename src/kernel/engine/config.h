@@ -45,6 +45,8 @@ struct medroi_config {
 };
 
 /* --- config.c --- */
+/* The affine where none is given. */
+extern const float medroi_identity[9];
 /* Every default, without an inner codec. */
 void medroi_config_init(medroi_config *config);
 /* Read the options of an object; `inner` is left alone, and handed back where it is there. */

@@ -16,10 +16,9 @@ static void add_spacing(const medroi_header *header, double *params) {
     enum { WAVELET3D = 4, FIRST = 2 };
     double spacing_mm[MEDROI_MAX_AXES] = {0};
     int32_t order[MEDROI_MAX_AXES], ndim = header->layout.ndim, column = 0;
-    static const float identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
     if (header->inner_id != WAVELET3D || ndim < 3 ||
-        memcmp(header->affine, identity, sizeof identity) == 0 || params[FIRST] != 0 ||
-        params[FIRST + 1] != 0 || params[FIRST + 2] != 0) {
+        memcmp(header->affine, medroi_identity, sizeof medroi_identity) == 0 ||
+        params[FIRST] != 0 || params[FIRST + 1] != 0 || params[FIRST + 2] != 0) {
         return;
     }
     for (int32_t axis = 0; axis < ndim; axis++) {

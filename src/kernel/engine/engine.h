@@ -21,7 +21,12 @@ medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner
 /* Refuse for want of the inner codec that a header names. */
 medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *error);
 
+/* The map of a stream's mask in memory of its own, for free(); NULL where the stream is a box. */
+medroi_status medroi_load_mask(const medroi_header *header, void **map, medroi_error *error);
+
 /* --- settings.c --- */
+/* Whether a threshold means anything: of all other arrays everything is kept. */
+int medroi_is_image(const medroi_layout *layout);
 /* Set the background of the options, where it has to be found. Returns 0 where it cannot be told:
  * then nothing is dropped. `scratch` holds medroi_background_scratch_nbytes(). */
 int medroi_choose_background(const medroi_settings *settings, const medroi_layout *layout,

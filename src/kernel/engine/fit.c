@@ -6,9 +6,9 @@
  * included; where a number is asked for, that number takes the noise's place. A voxel is lost if it
  * differs from the background and comes back as background. Where no threshold keeps enough, there
  * is none: every voxel that differs from the background is kept. */
+#include "base/elements.h"
 #include "base/layout.h"
 #include "engine/engine.h"
-#include "grid/rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,22 +46,6 @@ static medroi_layout mask_layout(const medroi_layout *layout) {
     return mask;
 }
 
-static void element_bytes(const medroi_layout *layout, uint64_t bits, uint8_t bytes[8]) {
-    for (int i = 0; i < 8 && i < layout->itemsize; i++) {
-        int at = layout->big_endian ? layout->itemsize - 1 - i : i;
-        bytes[at] = (uint8_t)(bits >> 8 * i);
-    }
-}
-
-static uint64_t bits_at(const medroi_layout *layout, const uint8_t *element) {
-    uint64_t bits = 0;
-    for (int i = 0; i < layout->itemsize; i++) {
-        int at = layout->big_endian ? layout->itemsize - 1 - i : i;
-        bits |= (uint64_t)element[at] << 8 * i;
-    }
-    return bits;
-}
-
 /* Spread an outline of the volume over the array's other axes, and leave out what is background. */
 static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
     const medroi_layout *layout = &f->array;
@@ -78,7 +62,7 @@ static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
             volume_step *= layout->shape[order[i]];
         }
     }
-    element_bytes(layout, f->options.background, background);
+    medroi_store_bits(background, layout->itemsize, layout->big_endian, f->options.background);
     for (size_t k = 0; k < n; k++) {
         const uint8_t *element = f->data + k * layout->itemsize;
         f->wanted[k] = outline[place] && memcmp(element, background, layout->itemsize) != 0;
@@ -186,12 +170,13 @@ static int holds(fitting *f, double threshold) {
 
 /* The extreme of the finite elements; 0 where there is none. */
 static int find_extreme(const fitting *f, double *extreme) {
-    medroi_element_type type = medroi_element_type_of(&f->array);
+    const medroi_layout *layout = &f->array;
     size_t n = n_elements(&f->array);
     int found = 0;
     for (size_t k = 0; k < n; k++) {
-        uint64_t bits = bits_at(&f->array, f->data + k * f->array.itemsize);
-        double value = medroi_scalar_to_double(type, medroi_scalar_from_bits(&f->array, bits));
+        uint64_t bits =
+            medroi_load_bits(f->data + k * layout->itemsize, layout->itemsize, layout->big_endian);
+        double value = medroi_value_of_bits(layout->kind, layout->itemsize, bits);
         if (isfinite(value) &&
             (!found || (f->options.dark ? value > *extreme : value < *extreme))) {
             *extreme = value;
@@ -338,14 +323,14 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
                                 const void *data, const int64_t *chunk_shape, uint64_t *background,
                                 double *threshold, medroi_reason *reason, medroi_error *error) {
     fitting f = {.array = *layout, .data = data, .error = error};
-    int is_image = layout->ndim > 1 && layout->kind != 0 && strchr("iuf", layout->kind) != NULL;
     *threshold = NAN;
     medroi_status status = take_chunk_shape(chunk_shape, &f);
     if (status == MEDROI_OK) {
         status = resolve_array(settings, &f, reason);
     }
     *background = f.options.background;
-    if (status != MEDROI_OK || !is_image || f.options.threshold_rule == MEDROI_THRESHOLD_NONE) {
+    if (status != MEDROI_OK || !medroi_is_image(layout) ||
+        f.options.threshold_rule == MEDROI_THRESHOLD_NONE) {
         return status;
     }
     status = search_whole(&f, threshold, reason);
@@ -366,8 +351,7 @@ static void fix(medroi_config *config, const medroi_layout *layout, uint64_t bac
     config->background = MEDROI_BACKGROUND_INT;
     config->background_word = 0;
     if (layout->kind == 'f') {
-        medroi_element_type type = medroi_element_type_of(layout);
-        double value = medroi_scalar_to_double(type, medroi_scalar_from_bits(layout, background));
+        double value = medroi_float_of_bits(layout->itemsize, background);
         if (value != 0 || signbit(value)) {
             config->background = MEDROI_BACKGROUND_FLOAT;
             memcpy(&config->background_word, &value, sizeof value);
@@ -377,8 +361,7 @@ static void fix(medroi_config *config, const medroi_layout *layout, uint64_t bac
             background > INT64_MAX ? MEDROI_BACKGROUND_UINT : MEDROI_BACKGROUND_INT;
         config->background_word = background;
     } else if (layout->kind == 'i') {
-        unsigned shift = 64 - 8u * layout->itemsize; /* the sign goes all the way up */
-        config->background_word = (uint64_t)((int64_t)(background << shift) >> shift);
+        config->background_word = (uint64_t)medroi_signed_of_bits(layout->itemsize, background);
     }
 }
 

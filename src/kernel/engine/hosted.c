@@ -73,13 +73,9 @@ static medroi_status write_stream(medroi_header *header, const coded_slab *slabs
 /* The region as a dense block in coding order, what lies outside the mask set to background. */
 static medroi_status lay_out(const medroi_header *header, const void *data, uint8_t *region,
                              medroi_error *error) {
-    size_t map_nbytes = header->hull_map == NULL ? medroi_hull_map_nbytes(header) : 0;
-    void *read = map_nbytes > 0 ? malloc(map_nbytes) : NULL;
-    medroi_status status = MEDROI_OK;
-    if (map_nbytes > 0) {
-        status = read == NULL ? medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a mask")
-                              : medroi_read_hull_map(header, read, error);
-    }
+    void *read = NULL;
+    medroi_status status =
+        header->hull_map == NULL ? medroi_load_mask(header, &read, error) : MEDROI_OK;
     if (status == MEDROI_OK) {
         const void *map = header->hull_map != NULL ? header->hull_map : read;
         medroi_gather(&header->layout, data, &header->box, header->slice_axis, region);

@@ -30,6 +30,15 @@ medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *
                        "inner codec id %u is not part of this build", (unsigned)header->inner_id);
 }
 
+medroi_status medroi_load_mask(const medroi_header *header, void **map, medroi_error *error) {
+    size_t nbytes = medroi_hull_map_nbytes(header);
+    *map = nbytes > 0 ? malloc(nbytes) : NULL;
+    if (nbytes > 0 && *map == NULL) {
+        return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a mask of %zu bytes", nbytes);
+    }
+    return medroi_read_hull_map(header, *map, error);
+}
+
 medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner *native,
                                  const medroi_hosted *hosted, const medroi_box *box,
                                  const uint8_t *coded, size_t nbytes, void *slab,

@@ -1,5 +1,7 @@
 /* What a configuration means for one element type and number of axes: axes, slice axis, and the
  * background's bits. */
+#include "base/elements.h"
+#include "base/layout.h"
 #include "engine/config.h"
 
 #include <inttypes.h>
@@ -97,45 +99,10 @@ static int integer_bits(const given_value *given, const medroi_layout *layout, u
     return 1;
 }
 
-/* IEEE half nearest to a number, ties to even; 0 where a finite number is beyond its range. */
-static int half_bits(double number, uint64_t *bits) {
-    int exponent;
-    uint64_t sign = signbit(number) ? 0x8000 : 0;
-    double size = fabs(number), scaled, whole, rest;
-    if (isnan(number) || isinf(number) || size == 0) {
-        *bits = sign | (isnan(number) ? 0x7e00u : isinf(number) ? 0x7c00u : 0u);
-        return 1;
-    }
-    (void)frexp(size, &exponent);
-    exponent = exponent < -13 ? -13 : exponent;
-    if (exponent > 16) {
-        return 0;
-    }
-    scaled = ldexp(size, 11 - exponent);
-    whole = floor(scaled);
-    rest = scaled - whole;
-    if (rest > 0.5 || (rest == 0.5 && fmod(whole, 2) != 0)) {
-        whole += 1;
-    }
-    *bits = sign | ((uint64_t)(exponent + 13) * 1024 + (uint64_t)whole);
-    return (*bits & 0x7fff) < 0x7c00;
-}
-
 /* Rounded to the nearest element; a finite number must not become an infinity. */
 static int float_bits(const given_value *given, const medroi_layout *layout, uint64_t *bits) {
-    double number = given->number;
-    if (layout->itemsize == 2) {
-        return half_bits(number, bits);
-    }
-    if (layout->itemsize == 4) {
-        float single = (float)number;
-        uint32_t word;
-        memcpy(&word, &single, sizeof word);
-        *bits = word;
-        return isfinite(single) != 0 || !isfinite(number);
-    }
-    memcpy(bits, &number, sizeof number);
-    return 1;
+    *bits = medroi_bits_of_float(layout->itemsize, given->number);
+    return isfinite(medroi_float_of_bits(layout->itemsize, *bits)) || !isfinite(given->number);
 }
 
 static void name_dtype(const medroi_layout *layout, char text[16]) {
@@ -189,9 +156,8 @@ medroi_status medroi_background_bits(medroi_background kind, uint64_t word,
 
 /* Elements that are not numbers are all kept: what the background is does not matter there. */
 static uint64_t fill_bits(const uint64_t *fill, const medroi_layout *layout) {
-    int is_number = layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f';
     uint64_t mask = layout->itemsize >= 8 ? UINT64_MAX : ((uint64_t)1 << 8 * layout->itemsize) - 1;
-    return fill != NULL && is_number ? *fill & mask : 0;
+    return fill != NULL && medroi_kind_is_intensity(layout->kind) ? *fill & mask : 0;
 }
 
 medroi_status medroi_resolve(const medroi_config *config, const uint64_t *fill,

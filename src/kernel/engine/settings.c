@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-static int is_image(const medroi_layout *layout) {
-    return layout->ndim > 1 && (layout->kind == 'i' || layout->kind == 'u' || layout->kind == 'f');
+int medroi_is_image(const medroi_layout *layout) {
+    return layout->ndim > 1 && medroi_kind_is_intensity(layout->kind);
 }
 
 static medroi_region_options options_for(const medroi_settings *settings,
                                          const medroi_layout *layout) {
     medroi_region_options options = settings->region;
-    if (!is_image(layout)) {
+    if (!medroi_is_image(layout)) {
         options.threshold_rule = MEDROI_THRESHOLD_NONE;
     }
     return options;
@@ -23,7 +23,7 @@ static int has_findable_background(const medroi_layout *layout) {
             return 0;
         }
     }
-    return is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
+    return medroi_is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
 }
 
 int medroi_choose_background(const medroi_settings *settings, const medroi_layout *layout,

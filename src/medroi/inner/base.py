@@ -110,10 +110,6 @@ class InnerCodec(abc.ABC):
             Naming what was found and what is possible.
         """
 
-    def with_spacing(self, spacing_mm: tuple[float, ...]) -> InnerCodec:
-        """The codec for voxels of this spacing along the last three axes in coding order."""
-        return self
-
     def part_extent(self, region: Block) -> int:
         """Slices along the first axis per part; the whole region unless a codec says otherwise."""
         return region.shape[0]

@@ -77,10 +77,6 @@ class Wavelet3D(NativeCodec):
         """See `InnerCodec.promised_error`."""
         return self.max_error
 
-    def with_spacing(self, spacing_mm: tuple[float, ...]) -> InnerCodec:
-        """See `InnerCodec.with_spacing`; a spacing that was configured is kept."""
-        return self if self.spacing_mm else dataclasses.replace(self, spacing_mm=spacing_mm)
-
     def config(self) -> dict[str, Any]:
         """Name, target and spacing, fit for JSON."""
         settings = dataclasses.asdict(self)
