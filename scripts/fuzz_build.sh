@@ -12,9 +12,15 @@ is_old() {
 # build_fuzzers FOLDER PROGRAM...: each fuzz_PROGRAM into the folder, with the command `compile` and
 # the further arguments `link`.
 build_fuzzers() {
-    local folder="$1" objects="$1/objects" source program filters
+    local folder="$1" objects="$1/objects" source object program filters
     shift
     mkdir -p "$objects"
+    # Objects of sources that are gone must not be linked.
+    for object in "$objects"/*.o; do
+        source="${object##*/}"
+        source="${source%.o}"
+        [ -e "$(printf '%s' "$source" | tr - /)" ] || rm -f "$object"
+    done
     # Two names for each call of the shell: what is compiled, and into what.
     for source in $(find src/kernel filters tests/fuzz -name '*.c'); do
         if is_old "$objects/${source//\//-}.o" "$source"; then

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medroi import MedROI
 from medroi.roi import find_region
 
 
@@ -127,3 +128,14 @@ def test_a_heavy_tail_of_the_air_is_dim_tissue_far_from_the_coil(sigma: float, t
     assert 3 * sigma < tau < tissue / 7
     dim = whole[18:42, :, :8] > 0.15 * tissue
     assert (whole[18:42, :, :8][dim] >= tau).all()
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-320, 1.7e308])
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_ranges_next_to_nothing_and_without_end_have_no_noise(scale: float, polarity: str) -> None:
+    """Both would make bins of width 0 or infinity."""
+    rng = np.random.default_rng(3)
+    array = rng.uniform(-1, 1, (24, 20, 22)) * scale
+    for rule in ("noise", "auto"):
+        codec = MedROI("raw", threshold=rule, roi="mask", polarity=polarity)
+        assert np.array_equal(codec.decode(codec.encode(array)), array)

@@ -190,7 +190,8 @@ static double end_of_noise(const samples *found, double low, double high, double
     }
     for (;; width *= 2) {
         double n_window = (high - low) / MODE_RANGE / width;
-        if (n_window < 2) {
+        /* Of ranges that are next to nothing, or overflow, it is no number of bins. */
+        if (!(n_window >= 2 && n_window <= N_BINS)) {
             return (double)NAN;
         }
         count_bins(found, low, width);
