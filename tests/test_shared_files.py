@@ -48,6 +48,12 @@ def medroi(*argv, **options):
     return subprocess.Popen(command, **pipes, **options)
 
 
+def hear_signals():
+    """What a parent ignores, as nohup does, its children ignore too: pack rightly goes on then."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def leftovers(folder):
     return [name for name in os.listdir(folder) if name.endswith(".partial")]
 
@@ -268,7 +274,15 @@ def test_a_pack_that_is_told_to_stop_leaves_nothing(tmp_path, number, name):
     noise = np.random.default_rng(5).integers(0, 60000, (150, 160, 170)).astype("<u2")
     source = make_scans.nifti(tmp_path / "in.nii", noise)
     inner = "zstd:level=22"
-    job = medroi("pack", source, tmp_path / name, "--lossless", "--inner", inner)
+    job = medroi(
+        "pack",
+        source,
+        tmp_path / name,
+        "--lossless",
+        "--inner",
+        inner,
+        preexec_fn=hear_signals,
+    )
     deadline = time.monotonic() + 60
     while not leftovers(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.01)
