@@ -63,20 +63,39 @@ install_medroi dev
 
 bash scripts/lint.sh
 
-stage "fuzzers, ${FUZZ_SECONDS:-20} s"
-quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
+# The two lanes touch nothing of each other and take about as long: on two cores they run side by side.
+environments() {
+    stage "wheels from a source distribution, with and without zlib, zstd and OpenJPEG"
+    build_wheels
+    local requirements name
+    for requirements in tests/environments/*.txt; do
+        name="$(basename "$requirements" .txt)"
+        stage "environment $name"
+        run_environment "$name"
+    done
+}
 
-stage "wheels from a source distribution, with and without zlib, zstd and OpenJPEG"
-build_wheels
+main_environment() {
+    stage "fuzzers, ${FUZZ_SECONDS:-20} s"
+    quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
+    stage "benchmarks: ratios and bytes against frozen figures"
+    quiet env OMP_NUM_THREADS=1 .venv/bin/python benchmarks/run.py --check
+    stage "tests"
+    .venv/bin/python -m pytest -q
+}
 
-for requirements in tests/environments/*.txt; do
-    name="$(basename "$requirements" .txt)"
-    stage "environment $name"
-    run_environment "$name"
-done
+# A function called where its status is asked for runs without errexit; a job of its own keeps it.
+main_environment >"$LOG_DIR/main" 2>&1 &
+main_job=$!
+environments &
+environments_job=$!
+trap 'kill "$main_job" "$environments_job" 2>/dev/null || true; rm -rf "$LOG_DIR"' EXIT
 
-stage "benchmarks: ratios and bytes against frozen figures"
-quiet env OMP_NUM_THREADS=1 .venv/bin/python benchmarks/run.py --check
-
-stage "tests"
-.venv/bin/python -m pytest -q
+status=0
+wait "$environments_job" || status=$?
+wait "$main_job" || status=$?
+if [ "$status" -ne 0 ]; then
+    printf 'a stage failed: the first line that says so is above, or here in what follows\n' >&2
+fi
+cat "$LOG_DIR/main"
+exit "$status"
