@@ -184,32 +184,49 @@ typedef struct medroi_peaks {
     void *column_cores;
 } medroi_peaks;
 
-/* What is computed on one row. `peak` is the maximum, for dark tissue the minimum; a NaN is below
- * (dark: above) everything. Results do not depend on the instruction set. */
-typedef struct medroi_row_ops {
+/* What is computed on one row, for one type of element, and bright or dark tissue. Each width of
+ * element has one kernel, which compares keys: signed integers as wide as the elements (floats:
+ * floats) of which the highest is the most like tissue. The key of an integer is its bits with the
+ * sign bit turned over where it is unsigned, and every bit where the tissue is dark; that of a
+ * float is the float, its sign turned over where the tissue is dark, and that of a NaN the lowest.
+ * Peaks are kept as keys. Results do not depend on the instruction set. */
+typedef struct medroi_row_ops medroi_row_ops;
+struct medroi_row_ops {
+    uint8_t is_unsigned;
+    uint8_t dark;
     /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
-    void (*add_up)(const void *row, size_t n, medroi_scalar background, medroi_sum *sum);
+    void (*add_up)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar background,
+                   medroi_sum *sum);
     /* Look at a plane once: add it up unless `sum` is NULL (rows of at most MEDROI_RUN_LENGTH
      * elements), and raise the peaks. Returns 1 where it has seen that the plane after it is
      * finite. */
-    int (*sweep)(const medroi_plane *plane, const medroi_peaks *peaks, medroi_scalar background,
-                 medroi_sum *sum);
+    int (*sweep)(const medroi_row_ops *ops, const medroi_plane *plane, const medroi_peaks *peaks,
+                 medroi_scalar background, medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */
-    uint64_t (*count)(const void *row, size_t n, medroi_scalar tau);
+    uint64_t (*count)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau);
     /* Add 1 to counts[i] for each tissue element; returns their number. */
-    uint64_t (*tally)(const void *row, size_t n, medroi_scalar tau, uint64_t *counts);
-    void (*flag)(const void *values, size_t n, medroi_scalar tau, uint8_t *flags);
-    /* The same as bits: element i in bit i % 64 of word i / 64; those beyond the row are 0. */
-    void (*mark)(const void *row, size_t n, medroi_scalar tau, uint64_t *bits);
-    /* Fill with the value below (dark: above) everything. */
-    void (*clear)(void *values, size_t n);
+    uint64_t (*tally)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
+                      uint64_t *counts);
+    /* Which peaks are tissue. */
+    void (*flag)(const medroi_row_ops *ops, const void *peaks, size_t n, medroi_scalar tau,
+                 uint8_t *flags);
+    /* Which elements are, as bits: element i in bit i % 64 of word i / 64; those beyond the row
+     * are 0. */
+    void (*mark)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
+                 uint64_t *bits);
+    /* Set peaks to the lowest key. */
+    void (*clear)(void *peaks, size_t n);
+    /* Raise each peak to another one. */
+    void (*raise)(void *peaks, const void *others, size_t n);
     /* Widen [*low, *high] to the finite elements; returns their number. */
-    uint64_t (*range)(const void *row, size_t n, double *low, double *high);
+    uint64_t (*range)(const medroi_row_ops *ops, const void *row, size_t n, double *low,
+                      double *high);
     /* As float64. */
-    void (*widen)(const void *row, size_t n, double *values);
+    void (*widen)(const medroi_row_ops *ops, const void *row, size_t n, double *values);
     /* Count in the MEDROI_HISTOGRAM_TABLES tables of n_bins + 1 counts each. */
-    void (*histogram)(const void *row, size_t n, const medroi_bins *bins, uint64_t *counts);
-} medroi_row_ops;
+    void (*histogram)(const medroi_row_ops *ops, const void *row, size_t n, const medroi_bins *bins,
+                      uint64_t *counts);
+};
 
 const medroi_row_ops *medroi_row_ops_for(medroi_element_type type, int dark);
 

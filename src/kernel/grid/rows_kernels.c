@@ -12,6 +12,7 @@
 #define UNALIGNED
 #define ALWAYS_INLINE inline
 #endif
+#define PREFETCH(p) __builtin_prefetch(p)
 #define RANGE_LANES 32
 #define HISTOGRAM_BLOCK 256
 #define JOIN_(a, b) a##b
@@ -30,149 +31,98 @@ static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
     return word;
 }
 
-#define ELEMENT int8_t
-#define ELEMENT_NBYTES 1
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(MEDROI_PORTABLE_ROWS)
+#define HAS_VECTORS (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
+#include "grid/vector_avx2.h"
+#elif defined(__GNUC__) && defined(__aarch64__) && !defined(MEDROI_PORTABLE_ROWS)
+#define HAS_VECTORS 1
+#include "grid/vector_neon.h"
+#endif
+#ifdef HAS_VECTORS
+#include "grid/rows_vector_sums.h"
+#endif
+
 #define NAME i8
-#define FIELD i
+#define ELEMENT int8_t
+#define BITS uint8_t
+#define ELEMENT_NBYTES 1
 #define IS_FLOAT 0
 #define LOWEST INT8_MIN
 #define HIGHEST INT8_MAX
+#define GROUP 32
 #include "grid/rows_portable.h"
 
-#define ELEMENT uint8_t
-#define ELEMENT_NBYTES 1
-#define NAME u8
-#define FIELD u
-#define IS_FLOAT 0
-#define LOWEST 0
-#define HIGHEST UINT8_MAX
-#include "grid/rows_portable.h"
-
-#define ELEMENT int16_t
-#define ELEMENT_NBYTES 2
 #define NAME i16
-#define FIELD i
+#define ELEMENT int16_t
+#define BITS uint16_t
+#define ELEMENT_NBYTES 2
 #define IS_FLOAT 0
 #define LOWEST INT16_MIN
 #define HIGHEST INT16_MAX
+#define GROUP 32
 #include "grid/rows_portable.h"
 
-#define ELEMENT uint16_t
-#define ELEMENT_NBYTES 2
-#define NAME u16
-#define FIELD u
-#define IS_FLOAT 0
-#define LOWEST 0
-#define HIGHEST UINT16_MAX
-#include "grid/rows_portable.h"
-
-#define ELEMENT int32_t
-#define ELEMENT_NBYTES 4
 #define NAME i32
-#define FIELD i
+#define ELEMENT int32_t
+#define BITS uint32_t
+#define ELEMENT_NBYTES 4
 #define IS_FLOAT 0
 #define LOWEST INT32_MIN
 #define HIGHEST INT32_MAX
+#define GROUP 8
 #include "grid/rows_portable.h"
 
-#define ELEMENT uint32_t
-#define ELEMENT_NBYTES 4
-#define NAME u32
-#define FIELD u
-#define IS_FLOAT 0
-#define LOWEST 0
-#define HIGHEST UINT32_MAX
-#include "grid/rows_portable.h"
-
-#define ELEMENT int64_t
-#define ELEMENT_NBYTES 8
 #define NAME i64
-#define FIELD i
+#define ELEMENT int64_t
+#define BITS uint64_t
+#define ELEMENT_NBYTES 8
 #define IS_FLOAT 0
 #define LOWEST INT64_MIN
 #define HIGHEST INT64_MAX
 #include "grid/rows_portable.h"
 
-#define ELEMENT uint64_t
-#define ELEMENT_NBYTES 8
-#define NAME u64
-#define FIELD u
-#define IS_FLOAT 0
-#define LOWEST 0
-#define HIGHEST UINT64_MAX
-#include "grid/rows_portable.h"
-
+#define NAME f32
 #define ELEMENT float
 #define ELEMENT_NBYTES 4
-#define NAME f32
-#define FIELD f
 #define IS_FLOAT 1
 #define LOWEST (-INFINITY)
 #define HIGHEST INFINITY
+#define GROUP 8
 #include "grid/rows_portable.h"
 
+#define NAME f64
 #define ELEMENT double
 #define ELEMENT_NBYTES 8
-#define NAME f64
-#define FIELD f
 #define IS_FLOAT 1
 #define LOWEST (-(double)INFINITY)
 #define HIGHEST ((double)INFINITY)
+#define GROUP 4
 #include "grid/rows_portable.h"
 
-#if defined(__GNUC__) && defined(__x86_64__) && !defined(MEDROI_PORTABLE_ROWS)
-#define MEDROI_HAVE_AVX2 1
-#define AVX2 __attribute__((target("avx2,popcnt")))
-
-#include "grid/rows_avx2_types.h"
-
-/* The portable code once more, for the compiler to use wider vectors in. */
-#define WIDER(name)                                                                                \
-    AVX2 static uint64_t name##_range_avx2(const void *row, size_t n, double *low, double *high) { \
-        return name##_range_of(row, n, low, high);                                                 \
-    }                                                                                              \
-    AVX2 static void name##_histogram_avx2(const void *row, size_t n, const medroi_bins *bins,     \
-                                           uint64_t *counts) {                                     \
-        name##_histogram_of(row, n, bins, counts);                                                 \
-    }
-WIDER(i8)
-WIDER(u8)
-WIDER(i16)
-WIDER(u16)
-WIDER(i32)
-WIDER(u32)
-WIDER(f32)
-WIDER(f64)
-#endif
-
-#define OPS_OF(name, polarity, simd)                                                               \
+/* The kernels of one width: of signed integers and floats first, then of unsigned integers, each
+ * for bright tissue and for dark. */
+#define OPS(is_unsigned, dark, name, simd)                                                         \
     {                                                                                              \
-        name##_add_up##polarity##simd, name##_sweep##polarity##simd, name##_count##polarity##simd, \
-            name##_tally##polarity, name##_flag##polarity, name##_mark##polarity##simd,            \
-            name##_clear##polarity, name##_range##simd, name##_widen, name##_histogram##simd       \
+        is_unsigned, dark, name##_add_up##simd, name##_sweep##simd, name##_count##simd,            \
+            name##_tally, name##_flag, name##_mark##simd, name##_clear, name##_raise,              \
+            name##_range##simd, name##_widen, name##_histogram##simd                               \
     }
-#define OPS(name)                                                                                  \
-    { OPS_OF(name, , ), OPS_OF(name, _dark, ) }
+#define BOTH(is_unsigned, name, simd)                                                              \
+    { OPS(is_unsigned, 0, name, simd), OPS(is_unsigned, 1, name, simd) }
+#define ALL_TYPES(simd)                                                                            \
+    BOTH(0, i8, simd), BOTH(1, i8, simd), BOTH(0, i16, simd), BOTH(1, i16, simd),                  \
+        BOTH(0, i32, simd), BOTH(1, i32, simd), BOTH(0, i64, ), BOTH(1, i64, ),                    \
+        BOTH(0, f32, simd), BOTH(0, f64, simd)
 
-static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {
-    OPS(i8),  OPS(u8),  OPS(i16), OPS(u16), OPS(i32),
-    OPS(u32), OPS(i64), OPS(u64), OPS(f32), OPS(f64),
-};
-
-#ifdef MEDROI_HAVE_AVX2
-#define OPS_AVX2(name)                                                                             \
-    { OPS_OF(name, , _avx2), OPS_OF(name, _dark, _avx2) }
-
-static const medroi_row_ops avx2_ops[MEDROI_N_ELEMENT_TYPES][2] = {
-    OPS_AVX2(i8),  OPS_AVX2(u8), OPS_AVX2(i16), OPS_AVX2(u16), OPS_AVX2(i32),
-    OPS_AVX2(u32), OPS(i64),     OPS(u64),      OPS_AVX2(f32), OPS_AVX2(f64),
-};
+static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {ALL_TYPES()};
+#ifdef HAS_VECTORS
+static const medroi_row_ops vector_ops[MEDROI_N_ELEMENT_TYPES][2] = {ALL_TYPES(_vector)};
 #endif
 
 const medroi_row_ops *medroi_row_ops_for(medroi_element_type type, int dark) {
-#ifdef MEDROI_HAVE_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) {
-        return &avx2_ops[type][dark ? 1 : 0];
+#ifdef HAS_VECTORS
+    if (HAS_VECTORS) {
+        return &vector_ops[type][dark ? 1 : 0];
     }
 #endif
     return &portable_ops[type][dark ? 1 : 0];

@@ -1,187 +1,321 @@
-/* Portable row kernels of one element type; included once per type by rows_kernels.c, which
- * defines ELEMENT (type), ELEMENT_NBYTES, NAME (prefix), FIELD (of medroi_scalar), IS_FLOAT,
- * LOWEST, HIGHEST. This file holds sums and peaks. */
+/* Portable row kernels of one width of element; included once for each by rows_kernels.c, which
+ * defines ELEMENT (the type of its keys), NAME (prefix), IS_FLOAT, LOWEST and HIGHEST, and for
+ * integers BITS (the unsigned type). rows.h says what a key is. */
 
-/* A float NaN becomes the value below (dark: above) everything. */
-#if IS_FLOAT
-#define BRIGHT_VALUE(v) ((v) > LOWEST ? (v) : LOWEST)
-#define DARK_VALUE(v) ((v) < HIGHEST ? (v) : HIGHEST)
-#else
-#define BRIGHT_VALUE(v) (v)
-#define DARK_VALUE(v) (v)
-#endif
 #define LESSER(a, b) ((a) < (b) ? (a) : (b))
 #define GREATER(a, b) ((a) > (b) ? (a) : (b))
 
+#if IS_FLOAT
 typedef ELEMENT UNALIGNED JOIN(NAME, _t);
+typedef ELEMENT JOIN(NAME, _order);
+#define ORDER_OF(ops) ((ops)->dark ? (ELEMENT)-1 : (ELEMENT)1)
+#define TURNED(v, order) ((v) * (order)) /* as the key, but a NaN stays one */
+#define KEY(v, order) (TURNED(v, order) > LOWEST ? TURNED(v, order) : LOWEST)
+#define KEY_OF_SCALAR(scalar, order) TURNED((ELEMENT)(scalar).f, order)
+#define IS_FINITE(v) ((v) > LOWEST && (v) < HIGHEST)
+#define DOUBLE_OF(v, ops) ((double)(v))
+#else
+typedef BITS UNALIGNED JOIN(NAME, _t);
+typedef BITS JOIN(NAME, _order);
+#define TOP_BIT ((BITS)HIGHEST + 1u)
+#define ORDER_OF(ops) ((BITS)(((ops)->is_unsigned ? TOP_BIT : 0u) ^ ((ops)->dark ? (BITS)-1 : 0u)))
+#define TURNED(v, order) ((ELEMENT)((BITS)(v) ^ (order)))
+#define KEY TURNED
+#define KEY_OF_SCALAR(scalar, order) TURNED((BITS)(scalar).u, order)
+#define SIGN_ORDER_OF(ops) ((BITS)((ops)->is_unsigned ? TOP_BIT : 0u))
+#define IS_FINITE(v) 1
+#if ELEMENT_NBYTES == 8
+#define DOUBLE_OF(v, ops) ((ops)->is_unsigned ? (double)(v) : (double)(ELEMENT)(v))
+#else /* exact in both steps */
+#define DOUBLE_OF(v, ops)                                                                          \
+    ((double)TURNED(v, SIGN_ORDER_OF(ops)) + ((ops)->is_unsigned ? (double)TOP_BIT : 0.0))
+#endif
+#endif
 
 #if IS_FLOAT
-static inline void JOIN(NAME, _add_one)(ELEMENT value, ELEMENT air, double *lane, uint64_t *count) {
-    if (value != air && value > LOWEST && value < HIGHEST) {
-        *lane += (double)value;
-        *count += 1;
-    }
-}
-
-static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,
-                                medroi_sum *sum) {
+static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size_t n,
+                                medroi_scalar background, medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
-    const ELEMENT air = (ELEMENT)background.FIELD;
+    const ELEMENT air = (ELEMENT)background.f;
     double lanes[MEDROI_SUM_LANES] = {0};
     uint64_t count = 0;
+    (void)ops;
     for (size_t i = 0; i < n; i++) {
-        JOIN(NAME, _add_one)(v[i], air, &lanes[i % MEDROI_SUM_LANES], &count);
+        if (v[i] != air && IS_FINITE(v[i])) {
+            lanes[i % MEDROI_SUM_LANES] += (double)v[i];
+            count++;
+        }
     }
     sum->real += medroi_sum_of_lanes(lanes);
     sum->count += count;
 }
 #else
-static void JOIN(NAME, _add_up)(const void *row, size_t n, medroi_scalar background,
-                                medroi_sum *sum) {
+static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size_t n,
+                                medroi_scalar background, medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
-    const ELEMENT air = (ELEMENT)background.FIELD;
+    const BITS air = (BITS)background.u;
+    const BITS order = SIGN_ORDER_OF(ops);
     uint32_t n_air = 0;
-#if ELEMENT_NBYTES == 8
-    ELEMENT upper = 0; /* halves, so that no sum of a run overflows */
+    int64_t upper = 0; /* halves, so that no sum of a run overflows */
     uint64_t lower = 0;
     for (size_t i = 0; i < n; i++) {
-        ELEMENT value = v[i] == air ? 0 : v[i];
-        upper += value >> 32;
-        lower += (uint64_t)value & 0xffffffffu;
+        ELEMENT key = v[i] == air ? 0 : TURNED(v[i], order);
+#if ELEMENT_NBYTES == 8
+        upper += key >> 32;
+        lower += (uint64_t)key & 0xffffffffu;
+#else
+        upper += key;
+#endif
         n_air += v[i] == air;
     }
+    uint64_t n_summed = n - n_air;
+#if ELEMENT_NBYTES == 8
     medroi_sum_add_unsigned(sum, lower);
     medroi_sum_add_unsigned(sum, (uint64_t)upper << 32);
-    sum->high += (int64_t)(upper >> 32);
+    sum->high += upper >> 32;
+    if (ops->is_unsigned) {
+        medroi_sum_add_unsigned(sum, n_summed << 63);
+        sum->high += (int64_t)(n_summed >> 1);
+    }
 #else
-    int64_t total = 0;
-    for (size_t i = 0; i < n; i++) {
-        total += v[i];
-        n_air += v[i] == air;
-    }
-    medroi_sum_add(sum, total - (int64_t)n_air * (int64_t)air);
+    (void)lower;
+    medroi_sum_add(sum, upper + (ops->is_unsigned ? (int64_t)(n_summed * TOP_BIT) : 0));
 #endif
-    sum->count += n - n_air;
+    sum->count += n_summed;
 }
 #endif
 
-static void JOIN(NAME, _add_up_dark)(const void *row, size_t n, medroi_scalar background,
-                                     medroi_sum *sum) {
-    JOIN(NAME, _add_up)(row, n, background, sum);
-}
-
-static void JOIN(NAME, _project)(const void *row, size_t n, void *row_peak, void *column_peaks) {
+static void JOIN(NAME, _project)(const medroi_row_ops *ops, const void *row, size_t n,
+                                 ELEMENT *row_peak, ELEMENT *restrict columns) {
     const JOIN(NAME, _t) *v = row;
-    ELEMENT *restrict columns = column_peaks;
-    ELEMENT peak = *(ELEMENT *)row_peak;
+    const JOIN(NAME, _order) order = ORDER_OF(ops);
+    ELEMENT peak = *row_peak;
     for (size_t i = 0; i < n; i++) {
-        ELEMENT value = BRIGHT_VALUE(v[i]);
-        columns[i] = GREATER(columns[i], value);
-        peak = GREATER(peak, value);
+        ELEMENT key = KEY(v[i], order);
+        columns[i] = GREATER(columns[i], key);
+        peak = GREATER(peak, key);
     }
-    *(ELEMENT *)row_peak = peak;
+    *row_peak = peak;
 }
 
-static void JOIN(NAME, _project_dark)(const void *row, size_t n, void *row_peak,
-                                      void *column_peaks) {
-    const JOIN(NAME, _t) *v = row;
-    ELEMENT *restrict columns = column_peaks;
-    ELEMENT peak = *(ELEMENT *)row_peak;
-    for (size_t i = 0; i < n; i++) {
-        ELEMENT value = DARK_VALUE(v[i]);
-        columns[i] = LESSER(columns[i], value);
-        peak = LESSER(peak, value);
-    }
-    *(ELEMENT *)row_peak = peak;
-}
-
-static void JOIN(NAME, _erode)(const void *const rows[5], size_t n, size_t step, void *row_peak,
-                               void *column_peaks) {
+static void JOIN(NAME, _erode)(const medroi_row_ops *ops, const void *const rows[5], size_t n,
+                               size_t step, ELEMENT *row_peak, ELEMENT *restrict columns) {
     const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
                          *out = rows[4];
-    ELEMENT *restrict columns = column_peaks;
-    ELEMENT peak = *(ELEMENT *)row_peak;
+    const JOIN(NAME, _order) order = ORDER_OF(ops);
+    ELEMENT peak = *row_peak;
     for (size_t i = step; i < n - step; i++) {
-        ELEMENT a = LESSER(BRIGHT_VALUE(v[i - step]), BRIGHT_VALUE(v[i + step]));
-        ELEMENT b = LESSER(BRIGHT_VALUE(up[i]), BRIGHT_VALUE(down[i]));
-        ELEMENT c = LESSER(BRIGHT_VALUE(in[i]), BRIGHT_VALUE(out[i]));
+        ELEMENT a = LESSER(KEY(v[i - step], order), KEY(v[i + step], order));
+        ELEMENT b = LESSER(KEY(up[i], order), KEY(down[i], order));
+        ELEMENT c = LESSER(KEY(in[i], order), KEY(out[i], order));
         ELEMENT d = LESSER(a, b);
-        ELEMENT e = LESSER(c, BRIGHT_VALUE(v[i]));
+        ELEMENT e = LESSER(c, KEY(v[i], order));
         ELEMENT core = LESSER(d, e);
         columns[i] = GREATER(columns[i], core);
         peak = GREATER(peak, core);
     }
-    *(ELEMENT *)row_peak = peak;
+    *row_peak = peak;
 }
 
-static void JOIN(NAME, _erode_dark)(const void *const rows[5], size_t n, size_t step,
-                                    void *row_peak, void *column_peaks) {
-    const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
-                         *out = rows[4];
-    ELEMENT *restrict columns = column_peaks;
-    ELEMENT peak = *(ELEMENT *)row_peak;
-    for (size_t i = step; i < n - step; i++) {
-        ELEMENT a = GREATER(DARK_VALUE(v[i - step]), DARK_VALUE(v[i + step]));
-        ELEMENT b = GREATER(DARK_VALUE(up[i]), DARK_VALUE(down[i]));
-        ELEMENT c = GREATER(DARK_VALUE(in[i]), DARK_VALUE(out[i]));
-        ELEMENT d = GREATER(a, b);
-        ELEMENT e = GREATER(c, DARK_VALUE(v[i]));
-        ELEMENT core = GREATER(d, e);
-        columns[i] = LESSER(columns[i], core);
-        peak = LESSER(peak, core);
-    }
-    *(ELEMENT *)row_peak = peak;
-}
-
-static int JOIN(NAME, _sweep)(const medroi_plane *plane, const medroi_peaks *peaks,
-                              medroi_scalar background, medroi_sum *sum) {
+static int JOIN(NAME, _sweep)(const medroi_row_ops *ops, const medroi_plane *plane,
+                              const medroi_peaks *peaks, medroi_scalar background,
+                              medroi_sum *sum) {
     for (size_t y = 0; y < plane->n_rows; y++) {
         const void *rows[5];
         int eroded = medroi_plane_rows(plane, y, rows);
         if (sum) {
-            JOIN(NAME, _add_up)(rows[0], plane->length, background, sum);
+            JOIN(NAME, _add_up)(ops, rows[0], plane->length, background, sum);
         }
         JOIN(NAME, _project)
-        (rows[0], plane->length, (ELEMENT *)peaks->row_peaks + y, peaks->column_peaks);
+        (ops, rows[0], plane->length, (ELEMENT *)peaks->row_peaks + y, peaks->column_peaks);
         if (eroded) {
             JOIN(NAME, _erode)
-            (rows, plane->length, plane->step, (ELEMENT *)peaks->row_cores + y,
+            (ops, rows, plane->length, plane->step, (ELEMENT *)peaks->row_cores + y,
              peaks->column_cores);
         }
     }
     return 0;
 }
 
-static int JOIN(NAME, _sweep_dark)(const medroi_plane *plane, const medroi_peaks *peaks,
-                                   medroi_scalar background, medroi_sum *sum) {
-    for (size_t y = 0; y < plane->n_rows; y++) {
-        const void *rows[5];
-        int eroded = medroi_plane_rows(plane, y, rows);
-        if (sum) {
-            JOIN(NAME, _add_up)(rows[0], plane->length, background, sum);
-        }
-        JOIN(NAME, _project_dark)
-        (rows[0], plane->length, (ELEMENT *)peaks->row_peaks + y, peaks->column_peaks);
-        if (eroded) {
-            JOIN(NAME, _erode_dark)
-            (rows, plane->length, plane->step, (ELEMENT *)peaks->row_cores + y,
-             peaks->column_cores);
-        }
+static uint64_t JOIN(NAME, _count)(const medroi_row_ops *ops, const void *row, size_t n,
+                                   medroi_scalar tau) {
+    const JOIN(NAME, _t) *v = row;
+    const JOIN(NAME, _order) order = ORDER_OF(ops);
+    const ELEMENT limit = KEY_OF_SCALAR(tau, order);
+    uint32_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += TURNED(v[i], order) >= limit;
     }
-    return 0;
+    return count;
 }
 
-#include "grid/rows_portable_tissue.h"
-#include "grid/rows_portable_values.h"
+static uint64_t JOIN(NAME, _tally)(const medroi_row_ops *ops, const void *row, size_t n,
+                                   medroi_scalar tau, uint64_t *counts) {
+    const JOIN(NAME, _t) *v = row;
+    const JOIN(NAME, _order) order = ORDER_OF(ops);
+    const ELEMENT limit = KEY_OF_SCALAR(tau, order);
+    uint64_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t tissue = TURNED(v[i], order) >= limit;
+        counts[i] += tissue;
+        count += tissue;
+    }
+    return count;
+}
 
-#undef BRIGHT_VALUE
-#undef DARK_VALUE
+static void JOIN(NAME, _mark)(const medroi_row_ops *ops, const void *row, size_t n,
+                              medroi_scalar tau, uint64_t *bits) {
+    const JOIN(NAME, _t) *v = row;
+    const JOIN(NAME, _order) order = ORDER_OF(ops);
+    const ELEMENT limit = KEY_OF_SCALAR(tau, order);
+    uint8_t flags[64];
+    for (size_t start = 0; start < n; start += 64) {
+        size_t left = n - start < 64 ? n - start : 64;
+        for (size_t i = 0; i < left; i++) {
+            flags[i] = TURNED(v[start + i], order) >= limit;
+        }
+        bits[start / 64] = word_of_flags(flags, left);
+    }
+}
+
+static void JOIN(NAME, _flag)(const medroi_row_ops *ops, const void *peaks, size_t n,
+                              medroi_scalar tau, uint8_t *flags) {
+    const ELEMENT *keys = peaks;
+    const ELEMENT limit = KEY_OF_SCALAR(tau, ORDER_OF(ops));
+    for (size_t i = 0; i < n; i++) {
+        flags[i] = keys[i] >= limit;
+    }
+}
+
+static void JOIN(NAME, _clear)(void *peaks, size_t n) {
+    ELEMENT *keys = peaks;
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = LOWEST;
+    }
+}
+
+static void JOIN(NAME, _raise)(void *peaks, const void *others, size_t n) {
+    ELEMENT *restrict keys = peaks;
+    const ELEMENT *other_keys = others;
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = GREATER(keys[i], other_keys[i]);
+    }
+}
+
+/* With lanes, so that every instruction set can do several at a time. */
+static ALWAYS_INLINE uint64_t JOIN(NAME, _range_of)(const medroi_row_ops *ops, const void *row,
+                                                    size_t n, double *low, double *high) {
+    const JOIN(NAME, _t) *v = row;
+    ELEMENT lows[RANGE_LANES];
+    ELEMENT highs[RANGE_LANES];
+    uint64_t n_finite = 0;
+    (void)ops;
+#if IS_FLOAT
+    const ELEMENT order = 1;
+#else
+    const BITS order = SIGN_ORDER_OF(ops);
+#endif
+    for (size_t k = 0; k < RANGE_LANES; k++) {
+        lows[k] = HIGHEST;
+        highs[k] = LOWEST;
+    }
+    for (size_t start = 0; start < n; start += RANGE_LANES) {
+        size_t end = n - start < RANGE_LANES ? n - start : RANGE_LANES;
+        uint32_t n_kept = 0;
+        for (size_t k = 0; k < end; k++) {
+            ELEMENT key = TURNED(v[start + k], order);
+            uint32_t finite = IS_FINITE(key);
+            ELEMENT down = finite ? key : HIGHEST;
+            ELEMENT up = finite ? key : LOWEST;
+            lows[k] = LESSER(lows[k], down);
+            highs[k] = GREATER(highs[k], up);
+            n_kept += finite;
+        }
+        n_finite += n_kept;
+    }
+    for (size_t k = 0; n_finite && k < RANGE_LANES; k++) {
+        JOIN(NAME, _t) lowest = (JOIN(NAME, _t))TURNED(lows[k], order);
+        JOIN(NAME, _t) highest = (JOIN(NAME, _t))TURNED(highs[k], order);
+        *low = LESSER(*low, DOUBLE_OF(lowest, ops));
+        *high = GREATER(*high, DOUBLE_OF(highest, ops));
+    }
+    return n_finite;
+}
+
+static void JOIN(NAME, _widen)(const medroi_row_ops *ops, const void *row, size_t n,
+                               double *values) {
+    const JOIN(NAME, _t) *v = row;
+    (void)ops;
+    for (size_t i = 0; i < n; i++) {
+        values[i] = DOUBLE_OF(v[i], ops);
+    }
+}
+
+static ALWAYS_INLINE void JOIN(NAME, _histogram_of)(const medroi_row_ops *ops, const void *row,
+                                                    size_t n, const medroi_bins *bins,
+                                                    uint64_t *counts) {
+    const JOIN(NAME, _t) *v = row;
+    const size_t n_bins = bins->n_bins;
+    const size_t stride = n_bins + 1;
+    uint32_t places[HISTOGRAM_BLOCK];
+    (void)ops;
+    for (size_t start = 0; start < n; start += HISTOGRAM_BLOCK) {
+        size_t end = n - start < HISTOGRAM_BLOCK ? n - start : HISTOGRAM_BLOCK;
+        for (size_t i = 0; i < end; i++) {
+#if ELEMENT_NBYTES <= 2
+            const BITS order = SIGN_ORDER_OF(ops);
+            int32_t low = (int32_t)bins->low - order;
+            places[i] = (uint32_t)(TURNED(v[start + i], order) - low);
+#else
+            double value = DOUBLE_OF(v[start + i], ops);
+            double place = (value * bins->scale - bins->low) / bins->range * (double)n_bins;
+            place = LESSER(place, (double)(n_bins - 1));
+            place = fabs(value) < (double)INFINITY ? place : (double)n_bins;
+            places[i] = (uint32_t)(int32_t)place;
+#endif
+        }
+        size_t i = 0;
+        for (; i + MEDROI_HISTOGRAM_TABLES <= end; i += MEDROI_HISTOGRAM_TABLES) {
+            for (size_t k = 0; k < MEDROI_HISTOGRAM_TABLES; k++) {
+                counts[k * stride + places[i + k]]++;
+            }
+        }
+        for (; i < end; i++) {
+            counts[places[i]]++;
+        }
+    }
+}
+
+static uint64_t JOIN(NAME, _range)(const medroi_row_ops *ops, const void *row, size_t n,
+                                   double *low, double *high) {
+    return JOIN(NAME, _range_of)(ops, row, n, low, high);
+}
+
+static void JOIN(NAME, _histogram)(const medroi_row_ops *ops, const void *row, size_t n,
+                                   const medroi_bins *bins, uint64_t *counts) {
+    JOIN(NAME, _histogram_of)(ops, row, n, bins, counts);
+}
+
 #undef LESSER
 #undef GREATER
+#undef TOP_BIT
+#undef ORDER_OF
+#undef SIGN_ORDER_OF
+#undef TURNED
+#undef KEY
+#undef KEY_OF_SCALAR
+#undef IS_FINITE
+#undef DOUBLE_OF
+
+#if defined(HAS_VECTORS) && defined(GROUP)
+#include "grid/rows_vector.h"
+#endif
+
+#undef NAME
 #undef ELEMENT
 #undef ELEMENT_NBYTES
-#undef NAME
-#undef FIELD
+#undef BITS
 #undef IS_FLOAT
 #undef LOWEST
 #undef HIGHEST
+#undef GROUP

@@ -163,7 +163,7 @@ static void take_stretch(const medroi_search *search, const place_test *test, co
 
 static void widen(const medroi_search *search, const uint8_t *row, int64_t start, int64_t n,
                   double *values) {
-    search->ops->widen(row + (size_t)start * search->source.nbytes, (size_t)n, values);
+    search->ops->widen(search->ops, row + (size_t)start * search->source.nbytes, (size_t)n, values);
     for (int64_t i = 0; search->options->dark && i < n; i++) {
         values[i] = -values[i];
     }

@@ -54,7 +54,7 @@ static void survey_piece(medroi_survey *look, const uint8_t *row, int64_t start,
     double values[N_BUFFERED];
     while (start < stop) {
         int64_t n = stop - start < N_BUFFERED ? stop - start : N_BUFFERED;
-        look->ops->widen(row + (size_t)start * look->source->nbytes, (size_t)n, values);
+        look->ops->widen(look->ops, row + (size_t)start * look->source->nbytes, (size_t)n, values);
         for (int64_t i = 0; i < n; i++) {
             survey_value(look, look->sign * values[i] + 0.0, 1); /* no negative zero */
         }
@@ -91,13 +91,13 @@ static void visit_rows(medroi_survey *look, visitor visit) {
 }
 
 static void range_piece(medroi_survey *look, const uint8_t *row, int64_t start, int64_t stop) {
-    look->n_found += look->ops->range(row + (size_t)start * look->source->nbytes,
+    look->n_found += look->ops->range(look->ops, row + (size_t)start * look->source->nbytes,
                                       (size_t)(stop - start), &look->found_low, &look->found_high);
 }
 
 static void count_piece(medroi_survey *look, const uint8_t *row, int64_t start, int64_t stop) {
-    look->ops->histogram(row + (size_t)start * look->source->nbytes, (size_t)(stop - start),
-                         look->bins, look->tables);
+    look->ops->histogram(look->ops, row + (size_t)start * look->source->nbytes,
+                         (size_t)(stop - start), look->bins, look->tables);
 }
 
 static void begin(medroi_survey *look) {

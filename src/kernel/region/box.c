@@ -59,11 +59,11 @@ medroi_grid_box medroi_find_box(medroi_search *search, medroi_counts *counts) {
     size_t n_rows = (size_t)(grid->n_z * grid->n_y);
     size_t length = (size_t)grid->length;
     medroi_scalar tau = search->tau.element;
-    search->ops->flag(search->row_cores, n_rows, tau, search->row_flags);
-    search->ops->flag(search->column_cores, length, tau, search->column_flags);
+    search->ops->flag(search->ops, search->row_cores, n_rows, tau, search->row_flags);
+    search->ops->flag(search->ops, search->column_cores, length, tau, search->column_flags);
     medroi_grid_box box = pad_core(grid, box_of_flags(search), options->padding);
-    search->ops->flag(search->row_peaks, n_rows, tau, search->row_flags);
-    search->ops->flag(search->column_peaks, length, tau, search->column_flags);
+    search->ops->flag(search->ops, search->row_peaks, n_rows, tau, search->row_flags);
+    search->ops->flag(search->ops, search->column_peaks, length, tau, search->column_flags);
     *counts = medroi_count_tissue(search, &box);
     uint64_t allowed = medroi_allowed_misses(counts->n_tissue, options->max_miss_rate);
     if (counts->n_missed > allowed) {

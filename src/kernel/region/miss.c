@@ -9,7 +9,8 @@ static uint64_t count_row(const medroi_search *search, const void *row, size_t s
     uint64_t count = 0;
     while (start < stop) {
         size_t n = stop - start < MEDROI_RUN_LENGTH ? stop - start : MEDROI_RUN_LENGTH;
-        count += search->ops->count(bytes + start * search->source.nbytes, n, search->tau.element);
+        count += search->ops->count(search->ops, bytes + start * search->source.nbytes, n,
+                                    search->tau.element);
         start += n;
     }
     return count;
@@ -127,8 +128,8 @@ static void count_layers(medroi_search *search) {
             for (int64_t y = 0; y < grid->n_y; y++) {
                 if (search->row_flags[z * grid->n_y + y]) {
                     const void *row = medroi_source_single_row(&search->source, z, y);
-                    uint64_t n = search->ops->tally(row, (size_t)grid->length, search->tau.element,
-                                                    search->x_counts);
+                    uint64_t n = search->ops->tally(search->ops, row, (size_t)grid->length,
+                                                    search->tau.element, search->x_counts);
                     search->z_counts[z] += n;
                     search->y_counts[y] += n;
                 }

@@ -44,9 +44,10 @@ static void survey(medroi_search *search, const medroi_bins *bins, double *low, 
             for (int64_t y = 0; y < grid->n_y; y++) {
                 const void *row = medroi_source_single_row(&search->source, z, y);
                 if (bins) {
-                    search->ops->histogram(row, (size_t)grid->length, bins, search->histogram);
+                    search->ops->histogram(search->ops, row, (size_t)grid->length, bins,
+                                           search->histogram);
                 } else {
-                    search->ops->range(row, (size_t)grid->length, low, high);
+                    search->ops->range(search->ops, row, (size_t)grid->length, low, high);
                 }
             }
         }

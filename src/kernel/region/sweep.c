@@ -37,7 +37,8 @@ static void add_up_row(const medroi_search *search, const void *row, medroi_sum 
     size_t length = (size_t)search->grid.length;
     for (size_t start = 0; start < length; start += MEDROI_RUN_LENGTH) {
         size_t n = length - start < MEDROI_RUN_LENGTH ? length - start : MEDROI_RUN_LENGTH;
-        search->ops->add_up(bytes + start * search->source.nbytes, n, search->background, sum);
+        search->ops->add_up(search->ops, bytes + start * search->source.nbytes, n,
+                            search->background, sum);
     }
 }
 
@@ -68,7 +69,7 @@ static int sweep_plane(const medroi_search *search, medroi_worker *worker, int64
         }
         sum = NULL;
     }
-    int clean_after = search->ops->sweep(&plane, &peaks, search->background, sum);
+    int clean_after = search->ops->sweep(search->ops, &plane, &peaks, search->background, sum);
     return dz && clean_after; /* else it was the plane itself */
 }
 
@@ -109,18 +110,11 @@ static medroi_status sweep_slab(void *context, uint64_t task, uint32_t number,
     return MEDROI_OK;
 }
 
-/* Columns are raised like the columns of a plane with one row. */
-static void raise_columns(const medroi_search *search, const uint8_t *from, uint8_t *to) {
-    uint64_t unused[2] = {0, 0};
-    const medroi_plane plane = {.rows = from, .n_rows = 1, .length = (size_t)search->grid.length};
-    const medroi_peaks peaks = {&unused[0], &unused[1], to, to};
-    (void)search->ops->sweep(&plane, &peaks, search->background, NULL);
-}
-
 static void merge_worker(const medroi_search *search, const medroi_worker *worker,
                          medroi_sum *total) {
-    raise_columns(search, worker->column_peaks, search->column_peaks);
-    raise_columns(search, worker->column_cores, search->column_cores);
+    size_t length = (size_t)search->grid.length;
+    search->ops->raise(search->column_peaks, worker->column_peaks, length);
+    search->ops->raise(search->column_cores, worker->column_cores, length);
     medroi_sum_add_unsigned(total, worker->sum.low);
     total->high += worker->sum.high;
     total->count += worker->sum.count;

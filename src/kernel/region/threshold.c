@@ -138,7 +138,8 @@ static void widen_to_row(const medroi_search *search, const uint8_t *row, double
          start += VALUES_AT_ONCE) {
         int64_t left = search->grid.length - start;
         int64_t n = left < VALUES_AT_ONCE ? left : VALUES_AT_ONCE;
-        search->ops->widen(row + (size_t)start * search->source.nbytes, (size_t)n, values);
+        search->ops->widen(search->ops, row + (size_t)start * search->source.nbytes, (size_t)n,
+                           values);
         for (int64_t i = 0; i < n; i++) {
             double value = values[i] / scale;
             if (isfinite(values[i]) && values[i] != search->background.f) {
@@ -159,7 +160,7 @@ static void widen_to_rows(medroi_search *search, double mean, double scale, int 
     for (int64_t k = 0; k < grid->n_repeats * n_rows && !holds(range, mean); k++) {
         uint8_t reaches = 0;
         const uint8_t *peak = search->row_peaks + (size_t)(k % n_rows) * search->source.nbytes;
-        search->ops->flag(peak, 1, tau, &reaches);
+        search->ops->flag(search->ops, peak, 1, tau, &reaches);
         if (all || reaches) {
             medroi_source_seek(&search->source, k / n_rows);
             widen_to_row(
@@ -184,7 +185,7 @@ static void add_scaled_run(const medroi_search *search, const uint8_t *run, int6
     double lanes[MEDROI_SUM_LANES] = {0};
     for (int64_t i = 0; i < n; i++) {
         double value = 0;
-        search->ops->widen(run + (size_t)i * search->source.nbytes, 1, &value);
+        search->ops->widen(search->ops, run + (size_t)i * search->source.nbytes, 1, &value);
         if (isfinite(value) && value != search->background.f) {
             value /= SUM_SCALE;
             lanes[i % MEDROI_SUM_LANES] += value;

@@ -64,11 +64,11 @@ static size_t widen_row(const medroi_search *search, const uint8_t *row, int64_t
     size_t n = 0;
     if (step == 1) {
         n = length < capacity ? length : capacity;
-        search->ops->widen(row, n, values);
+        search->ops->widen(search->ops, row, n, values);
         return n;
     }
     for (size_t i = 0; i < length && n < capacity; i += (size_t)step) {
-        search->ops->widen(row + i * search->source.nbytes, 1, values + n++);
+        search->ops->widen(search->ops, row + i * search->source.nbytes, 1, values + n++);
     }
     return n;
 }

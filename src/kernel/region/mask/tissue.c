@@ -42,7 +42,8 @@ static void mark_repeat(medroi_search *search, const work *w, int64_t repeat) {
                 medroi_set_run(bits, 0, grid->length);
             } else {
                 const void *row = medroi_source_single_row(&search->source, z, y);
-                search->ops->mark(row, (size_t)grid->length, search->tau.element, bits);
+                search->ops->mark(search->ops, row, (size_t)grid->length, search->tau.element,
+                                  bits);
             }
         }
     }
