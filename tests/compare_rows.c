@@ -45,7 +45,13 @@ static void draw_element(medroi_element_type type, int odd, uint8_t *p) {
     double value = draw_float(odd);
     float single = (float)value;
     uint64_t bits = draw(3) ? draw(256) : draw(UINT32_MAX) << 32 | draw(UINT32_MAX) << 1;
-    if (type == MEDROI_F64) {
+    static const uint64_t signaling = UINT64_C(0x7ff0000000000001);
+    static const uint32_t signaling_single = 0x7f800001;
+    if (odd && draw(60) == 0 && type == MEDROI_F64) {
+        memcpy(p, &signaling, nbytes);
+    } else if (odd && draw(60) == 0 && type == MEDROI_F32) {
+        memcpy(p, &signaling_single, nbytes);
+    } else if (type == MEDROI_F64) {
         memcpy(p, &value, nbytes);
     } else if (type == MEDROI_F32) {
         memcpy(p, &single, nbytes);

@@ -11,8 +11,7 @@
 #define VECTOR_NAME(what) JOIN(JOIN(NAME, what), _vector)
 /* A key from an element turned over where need be; without a NaN that is known not to be there. */
 #if IS_FLOAT
-#define KEY(v, order, clean)                                                                       \
-    ((clean) ? vec_xor(v, order) : PEAK(vec_xor(v, order), OP(all)(LOWEST)))
+#define KEY(v, order, clean) ((clean) ? vec_xor(v, order) : OP(number)(vec_xor(v, order)))
 #define ORDER_OF(ops) OP(all)((ops)->dark ? (ELEMENT)-0.0 : (ELEMENT)0.0)
 #else
 #define KEY(v, order, clean) ((void)(clean), vec_xor(v, order))
@@ -173,7 +172,8 @@ VECTOR_OP int VECTOR_NAME(_sweep_plane)(const medroi_row_ops *ops, medroi_plane 
     state.order = ORDER_OF(ops);
     state.columns = peaks.column_peaks;
     state.cores = peaks.column_cores;
-    state.tail_columns = state.first_cores = state.last_cores = OP(all)(LOWEST);
+    state.peak = state.core = state.tail_columns = state.first_cores = state.last_cores =
+        OP(all)(LOWEST);
     for (size_t y = 0; y < plane.n_rows; y++) {
         const void *rows[5];
         int eroded = medroi_plane_rows(&plane, y, rows);

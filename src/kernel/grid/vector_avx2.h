@@ -31,7 +31,6 @@ VECTOR_OP vec vec_all_f64(double v) { return _mm256_castpd_si256(_mm256_set1_pd(
 #define OF_F32(v) _mm256_castps_si256(v)
 #define OF_F64(v) _mm256_castpd_si256(v)
 
-/* Of a NaN and a number: the number, where it comes second. */
 VECTOR_OP vec vec_max_i8(vec a, vec b) { return _mm256_max_epi8(a, b); }
 VECTOR_OP vec vec_max_i16(vec a, vec b) { return _mm256_max_epi16(a, b); }
 VECTOR_OP vec vec_max_i32(vec a, vec b) { return _mm256_max_epi32(a, b); }
@@ -42,6 +41,10 @@ VECTOR_OP vec vec_min_i16(vec a, vec b) { return _mm256_min_epi16(a, b); }
 VECTOR_OP vec vec_min_i32(vec a, vec b) { return _mm256_min_epi32(a, b); }
 VECTOR_OP vec vec_min_f32(vec a, vec b) { return OF_F32(_mm256_min_ps(F32(a), F32(b))); }
 VECTOR_OP vec vec_min_f64(vec a, vec b) { return OF_F64(_mm256_min_pd(F64(a), F64(b))); }
+
+/* The lowest number in place of a NaN: of it and a number, max takes the second. */
+VECTOR_OP vec vec_number_f32(vec v) { return vec_max_f32(v, vec_all_f32(-INFINITY)); }
+VECTOR_OP vec vec_number_f64(vec v) { return vec_max_f64(v, vec_all_f64(-(double)INFINITY)); }
 
 /* Mask of a >= b; false where one is NaN. */
 VECTOR_OP vec vec_reaches_i8(vec a, vec b) { return _mm256_cmpeq_epi8(_mm256_max_epi8(a, b), a); }
