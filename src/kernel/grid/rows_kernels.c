@@ -34,7 +34,8 @@ static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
 #if defined(__GNUC__) && defined(__x86_64__) && !defined(MEDROI_PORTABLE_ROWS)
 #define HAS_VECTORS (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
 #include "grid/vector_avx2.h"
-#elif defined(__GNUC__) && defined(__aarch64__) && !defined(MEDROI_PORTABLE_ROWS)
+#elif defined(__GNUC__) && defined(__aarch64__) && !defined(__ARM_BIG_ENDIAN) &&                   \
+    !defined(MEDROI_PORTABLE_ROWS)
 #define HAS_VECTORS 1
 #include "grid/vector_neon.h"
 #endif
@@ -81,6 +82,18 @@ static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
 #define HIGHEST INT64_MAX
 #include "grid/rows_portable.h"
 
+#ifdef HAS_VECTORS /* has vectors for the compiler alone to use */
+#define NAME i64_wide
+#define CODE VECTOR_CODE
+#define ELEMENT int64_t
+#define BITS uint64_t
+#define ELEMENT_NBYTES 8
+#define IS_FLOAT 0
+#define LOWEST INT64_MIN
+#define HIGHEST INT64_MAX
+#include "grid/rows_portable.h"
+#endif
+
 #define NAME f32
 #define ELEMENT float
 #define ELEMENT_NBYTES 4
@@ -109,14 +122,14 @@ static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
     }
 #define BOTH(is_unsigned, name, simd)                                                              \
     { OPS(is_unsigned, 0, name, simd), OPS(is_unsigned, 1, name, simd) }
-#define ALL_TYPES(simd)                                                                            \
+#define ALL_TYPES(simd, i64)                                                                       \
     BOTH(0, i8, simd), BOTH(1, i8, simd), BOTH(0, i16, simd), BOTH(1, i16, simd),                  \
         BOTH(0, i32, simd), BOTH(1, i32, simd), BOTH(0, i64, ), BOTH(1, i64, ),                    \
         BOTH(0, f32, simd), BOTH(0, f64, simd)
 
-static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {ALL_TYPES()};
+static const medroi_row_ops portable_ops[MEDROI_N_ELEMENT_TYPES][2] = {ALL_TYPES(, i64)};
 #ifdef HAS_VECTORS
-static const medroi_row_ops vector_ops[MEDROI_N_ELEMENT_TYPES][2] = {ALL_TYPES(_vector)};
+static const medroi_row_ops vector_ops[MEDROI_N_ELEMENT_TYPES][2] = {ALL_TYPES(_vector, i64_wide)};
 #endif
 
 const medroi_row_ops *medroi_row_ops_for(medroi_element_type type, int dark) {

@@ -1,7 +1,11 @@
 /* Portable row kernels of one width of element; included once for each by rows_kernels.c, which
  * defines ELEMENT (the type of its keys), NAME (prefix), IS_FLOAT, LOWEST and HIGHEST, and for
- * integers BITS (the unsigned type). rows.h says what a key is. */
+ * integers BITS (the unsigned type),
+ * and CODE where functions need an attribute. rows.h says what a key is. */
 
+#ifndef CODE
+#define CODE
+#endif
 #define LESSER(a, b) ((a) < (b) ? (a) : (b))
 #define GREATER(a, b) ((a) > (b) ? (a) : (b))
 
@@ -33,8 +37,8 @@ typedef BITS JOIN(NAME, _order);
 #endif
 
 #if IS_FLOAT
-static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size_t n,
-                                medroi_scalar background, medroi_sum *sum) {
+CODE static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size_t n,
+                                     medroi_scalar background, medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
     const ELEMENT air = (ELEMENT)background.f;
     double lanes[MEDROI_SUM_LANES] = {0};
@@ -50,8 +54,8 @@ static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size
     sum->count += count;
 }
 #else
-static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size_t n,
-                                medroi_scalar background, medroi_sum *sum) {
+CODE static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size_t n,
+                                     medroi_scalar background, medroi_sum *sum) {
     const JOIN(NAME, _t) *v = row;
     const BITS air = (BITS)background.u;
     const BITS order = SIGN_ORDER_OF(ops);
@@ -85,8 +89,8 @@ static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row, size
 }
 #endif
 
-static void JOIN(NAME, _project)(const medroi_row_ops *ops, const void *row, size_t n,
-                                 ELEMENT *row_peak, ELEMENT *restrict columns) {
+CODE static void JOIN(NAME, _project)(const medroi_row_ops *ops, const void *row, size_t n,
+                                      ELEMENT *row_peak, ELEMENT *restrict columns) {
     const JOIN(NAME, _t) *v = row;
     const JOIN(NAME, _order) order = ORDER_OF(ops);
     ELEMENT peak = *row_peak;
@@ -98,8 +102,8 @@ static void JOIN(NAME, _project)(const medroi_row_ops *ops, const void *row, siz
     *row_peak = peak;
 }
 
-static void JOIN(NAME, _erode)(const medroi_row_ops *ops, const void *const rows[5], size_t n,
-                               size_t step, ELEMENT *row_peak, ELEMENT *restrict columns) {
+CODE static void JOIN(NAME, _erode)(const medroi_row_ops *ops, const void *const rows[5], size_t n,
+                                    size_t step, ELEMENT *row_peak, ELEMENT *restrict columns) {
     const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
                          *out = rows[4];
     const JOIN(NAME, _order) order = ORDER_OF(ops);
@@ -117,9 +121,9 @@ static void JOIN(NAME, _erode)(const medroi_row_ops *ops, const void *const rows
     *row_peak = peak;
 }
 
-static int JOIN(NAME, _sweep)(const medroi_row_ops *ops, const medroi_plane *plane,
-                              const medroi_peaks *peaks, medroi_scalar background,
-                              medroi_sum *sum) {
+CODE static int JOIN(NAME, _sweep)(const medroi_row_ops *ops, const medroi_plane *plane,
+                                   const medroi_peaks *peaks, medroi_scalar background,
+                                   medroi_sum *sum) {
     for (size_t y = 0; y < plane->n_rows; y++) {
         const void *rows[5];
         int eroded = medroi_plane_rows(plane, y, rows);
@@ -137,8 +141,8 @@ static int JOIN(NAME, _sweep)(const medroi_row_ops *ops, const medroi_plane *pla
     return 0;
 }
 
-static uint64_t JOIN(NAME, _count)(const medroi_row_ops *ops, const void *row, size_t n,
-                                   medroi_scalar tau) {
+CODE static uint64_t JOIN(NAME, _count)(const medroi_row_ops *ops, const void *row, size_t n,
+                                        medroi_scalar tau) {
     const JOIN(NAME, _t) *v = row;
     const JOIN(NAME, _order) order = ORDER_OF(ops);
     const ELEMENT limit = KEY_OF_SCALAR(tau, order);
@@ -149,8 +153,8 @@ static uint64_t JOIN(NAME, _count)(const medroi_row_ops *ops, const void *row, s
     return count;
 }
 
-static uint64_t JOIN(NAME, _tally)(const medroi_row_ops *ops, const void *row, size_t n,
-                                   medroi_scalar tau, uint64_t *counts) {
+CODE static uint64_t JOIN(NAME, _tally)(const medroi_row_ops *ops, const void *row, size_t n,
+                                        medroi_scalar tau, uint64_t *counts) {
     const JOIN(NAME, _t) *v = row;
     const JOIN(NAME, _order) order = ORDER_OF(ops);
     const ELEMENT limit = KEY_OF_SCALAR(tau, order);
@@ -163,8 +167,8 @@ static uint64_t JOIN(NAME, _tally)(const medroi_row_ops *ops, const void *row, s
     return count;
 }
 
-static void JOIN(NAME, _mark)(const medroi_row_ops *ops, const void *row, size_t n,
-                              medroi_scalar tau, uint64_t *bits) {
+CODE static void JOIN(NAME, _mark)(const medroi_row_ops *ops, const void *row, size_t n,
+                                   medroi_scalar tau, uint64_t *bits) {
     const JOIN(NAME, _t) *v = row;
     const JOIN(NAME, _order) order = ORDER_OF(ops);
     const ELEMENT limit = KEY_OF_SCALAR(tau, order);
@@ -178,8 +182,8 @@ static void JOIN(NAME, _mark)(const medroi_row_ops *ops, const void *row, size_t
     }
 }
 
-static void JOIN(NAME, _flag)(const medroi_row_ops *ops, const void *peaks, size_t n,
-                              medroi_scalar tau, uint8_t *flags) {
+CODE static void JOIN(NAME, _flag)(const medroi_row_ops *ops, const void *peaks, size_t n,
+                                   medroi_scalar tau, uint8_t *flags) {
     const ELEMENT *keys = peaks;
     const ELEMENT limit = KEY_OF_SCALAR(tau, ORDER_OF(ops));
     for (size_t i = 0; i < n; i++) {
@@ -187,14 +191,14 @@ static void JOIN(NAME, _flag)(const medroi_row_ops *ops, const void *peaks, size
     }
 }
 
-static void JOIN(NAME, _clear)(void *peaks, size_t n) {
+CODE static void JOIN(NAME, _clear)(void *peaks, size_t n) {
     ELEMENT *keys = peaks;
     for (size_t i = 0; i < n; i++) {
         keys[i] = LOWEST;
     }
 }
 
-static void JOIN(NAME, _raise)(void *peaks, const void *others, size_t n) {
+CODE static void JOIN(NAME, _raise)(void *peaks, const void *others, size_t n) {
     ELEMENT *restrict keys = peaks;
     const ELEMENT *other_keys = others;
     for (size_t i = 0; i < n; i++) {
@@ -203,8 +207,8 @@ static void JOIN(NAME, _raise)(void *peaks, const void *others, size_t n) {
 }
 
 /* With lanes, so that every instruction set can do several at a time. */
-static ALWAYS_INLINE uint64_t JOIN(NAME, _range_of)(const medroi_row_ops *ops, const void *row,
-                                                    size_t n, double *low, double *high) {
+CODE static ALWAYS_INLINE uint64_t JOIN(NAME, _range_of)(const medroi_row_ops *ops, const void *row,
+                                                         size_t n, double *low, double *high) {
     const JOIN(NAME, _t) *v = row;
     ELEMENT lows[RANGE_LANES];
     ELEMENT highs[RANGE_LANES];
@@ -242,8 +246,8 @@ static ALWAYS_INLINE uint64_t JOIN(NAME, _range_of)(const medroi_row_ops *ops, c
     return n_finite;
 }
 
-static void JOIN(NAME, _widen)(const medroi_row_ops *ops, const void *row, size_t n,
-                               double *values) {
+CODE static void JOIN(NAME, _widen)(const medroi_row_ops *ops, const void *row, size_t n,
+                                    double *values) {
     const JOIN(NAME, _t) *v = row;
     (void)ops;
     for (size_t i = 0; i < n; i++) {
@@ -251,9 +255,9 @@ static void JOIN(NAME, _widen)(const medroi_row_ops *ops, const void *row, size_
     }
 }
 
-static ALWAYS_INLINE void JOIN(NAME, _histogram_of)(const medroi_row_ops *ops, const void *row,
-                                                    size_t n, const medroi_bins *bins,
-                                                    uint64_t *counts) {
+CODE static ALWAYS_INLINE void JOIN(NAME, _histogram_of)(const medroi_row_ops *ops, const void *row,
+                                                         size_t n, const medroi_bins *bins,
+                                                         uint64_t *counts) {
     const JOIN(NAME, _t) *v = row;
     const size_t n_bins = bins->n_bins;
     const size_t stride = n_bins + 1;
@@ -286,13 +290,13 @@ static ALWAYS_INLINE void JOIN(NAME, _histogram_of)(const medroi_row_ops *ops, c
     }
 }
 
-static uint64_t JOIN(NAME, _range)(const medroi_row_ops *ops, const void *row, size_t n,
-                                   double *low, double *high) {
+CODE static uint64_t JOIN(NAME, _range)(const medroi_row_ops *ops, const void *row, size_t n,
+                                        double *low, double *high) {
     return JOIN(NAME, _range_of)(ops, row, n, low, high);
 }
 
-static void JOIN(NAME, _histogram)(const medroi_row_ops *ops, const void *row, size_t n,
-                                   const medroi_bins *bins, uint64_t *counts) {
+CODE static void JOIN(NAME, _histogram)(const medroi_row_ops *ops, const void *row, size_t n,
+                                        const medroi_bins *bins, uint64_t *counts) {
     JOIN(NAME, _histogram_of)(ops, row, n, bins, counts);
 }
 
@@ -311,6 +315,7 @@ static void JOIN(NAME, _histogram)(const medroi_row_ops *ops, const void *row, s
 #include "grid/rows_vector.h"
 #endif
 
+#undef CODE
 #undef NAME
 #undef ELEMENT
 #undef ELEMENT_NBYTES

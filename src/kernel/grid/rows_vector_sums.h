@@ -9,9 +9,19 @@ typedef struct integer_sums {
     vec air; /* as stored */
 } integer_sums;
 
-/* `bias` turns keys into the lanes that are added up, which makes each `bias_of_one` more;
- * `match` is what an element that is background adds to the matches. */
-#define INTEGER_SUMS(width, type, lane, total, bias, bias_of_one, match)                           \
+/* Masks of bytes are added up as bytes of 255; those of wider lanes are -1, and counted lane by
+ * lane. */
+VECTOR_OP vec i8_match(vec matches, vec same) { return vec_add_up_u8(matches, same); }
+VECTOR_OP vec i16_match(vec matches, vec same) { return vec_sub_i16(matches, same); }
+VECTOR_OP vec i32_match(vec matches, vec same) { return vec_sub_i32(matches, same); }
+VECTOR_OP int64_t i8_n_matches(vec matches) { return vec_total_i64(matches) / 255; }
+VECTOR_OP int64_t i16_n_matches(vec matches) {
+    return vec_total_i32(vec_add_up_i16(vec_zero(), matches));
+}
+VECTOR_OP int64_t i32_n_matches(vec matches) { return vec_total_i32(matches); }
+
+/* `bias` turns keys into the lanes that are added up, which makes each `bias_of_one` more. */
+#define INTEGER_SUMS(width, type, lane, total, bias, bias_of_one)                                  \
     typedef integer_sums width##_sums;                                                             \
     VECTOR_OP width##_sums width##_begin_sums(medroi_scalar background) {                          \
         integer_sums sums = {vec_zero(), vec_zero(), vec_all_##width((type)background.i)};         \
@@ -22,7 +32,7 @@ typedef struct integer_sums {
         vec biased = (bias) ? vec_xor(key, vec_all_##width(bias)) : key;                           \
         (void)clean;                                                                               \
         sums->totals = vec_add_up_##lane(sums->totals, biased);                                    \
-        sums->matches = vec_add_up_##lane(sums->matches, same);                                    \
+        sums->matches = width##_match(sums->matches, same);                                        \
     }                                                                                              \
     VECTOR_OP void width##_take_tail(width##_sums *sums, const void *end, size_t n, vec order) {   \
         vec v = vec_load_last(end, n * sizeof(type), sums->air);                                   \
@@ -36,7 +46,7 @@ typedef struct integer_sums {
     VECTOR_OP void width##_close_sums(const medroi_row_ops *ops, width##_sums *sums,               \
                                       size_t n_taken, medroi_scalar background, medroi_sum *sum) { \
         int64_t n = (int64_t)n_taken;                                                              \
-        int64_t n_air = vec_total_##total(sums->matches) / (match);                                \
+        int64_t n_air = width##_n_matches(sums->matches);                                          \
         int64_t keys = vec_total_##total(sums->totals) - n * (bias_of_one);                        \
         int64_t values = ops->dark ? -n - keys : keys;                                             \
         values += ops->is_unsigned ? n << (8 * sizeof(type) - 1) : 0;                              \
@@ -45,9 +55,9 @@ typedef struct integer_sums {
         sums->totals = sums->matches = vec_zero();                                                 \
     }
 
-INTEGER_SUMS(i8, int8_t, u8, i64, INT8_MIN, 128, 255)
-INTEGER_SUMS(i16, int16_t, i16, i32, 0, 0, -1)
-INTEGER_SUMS(i32, int32_t, u32, i64, INT32_MIN, INT64_C(0x80000000), INT64_C(0xffffffff))
+INTEGER_SUMS(i8, int8_t, u8, i64, INT8_MIN, 128)
+INTEGER_SUMS(i16, int16_t, i16, i32, 0, 0)
+INTEGER_SUMS(i32, int32_t, u32, i64, INT32_MIN, INT64_C(0x80000000))
 
 /* The lanes of the definition of the float sum, four to a vector. Those of float64 take turns:
  * lanes[0] is the one whose turn it is. */

@@ -117,6 +117,7 @@ VECTOR_OP int vec_has_nan_f64(vec v) {
     return _mm256_movemask_pd(_mm256_cmp_pd(F64(v), F64(v), _CMP_UNORD_Q)) != 0;
 }
 
+VECTOR_OP vec vec_sub_i16(vec a, vec b) { return _mm256_sub_epi16(a, b); }
 VECTOR_OP vec vec_sub_i32(vec a, vec b) { return _mm256_sub_epi32(a, b); }
 VECTOR_OP vec vec_sub_i64(vec a, vec b) { return _mm256_sub_epi64(a, b); }
 VECTOR_OP vec vec_add_f32(vec a, vec b) { return OF_F32(_mm256_add_ps(F32(a), F32(b))); }

@@ -133,6 +133,7 @@ VECTOR_OP int vec_has_nan_f64(vec v) {
     return vminvq_u32(vreinterpretq_u32_u64(vandq_u64(first, second))) == 0;
 }
 
+BINARY(vec_sub_i16, s16, s16, vsubq_s16)
 BINARY(vec_sub_i32, s32, s32, vsubq_s32)
 BINARY(vec_sub_i64, s64, s64, vsubq_s64)
 BINARY(vec_add_f32, f32, f32, vaddq_f32)
