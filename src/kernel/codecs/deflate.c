@@ -2,10 +2,8 @@
 #include "codecs/inner.h"
 #include "codecs/packed.h"
 
-const medroi_parameter medroi_deflate_parameters[MEDROI_DEFLATE_N_PARAMETERS] = {
-    {"level", 6, 0, 9, "compression level; 0 is none, 9 is smallest", NULL},
-    {"shuffle", 1, 0, 1, "1: byte-shuffle elements of several bytes first", NULL},
-};
+const medroi_parameter medroi_deflate_parameters[MEDROI_DEFLATE_N_PARAMETERS] =
+    MEDROI_PACKED_PARAMETERS(6, 0, 9, "compression level; 0 is none, 9 is smallest");
 
 #ifdef MEDROI_HAVE_ZLIB
 #include <limits.h>
@@ -27,7 +25,7 @@ static size_t bound(const medroi_block *part, const double *params) {
     return 1 + nbytes + (nbytes >> 12) + (nbytes >> 14) + (nbytes >> 25) + 64;
 }
 
-static int compress_zlib(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
+static int compress_part(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
                          size_t *nbytes) {
     uLongf length = (uLongf)*nbytes;
     int failed;
@@ -39,29 +37,13 @@ static int compress_zlib(const uint8_t *src, size_t src_nbytes, int level, uint8
     return failed;
 }
 
-static int decompress_zlib(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
+static int decompress_part(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
     uLongf length = (uLongf)dst_nbytes;
     uLong used = (uLong)src_nbytes;
     return uncompress2(dst, &length, src, &used) != Z_OK || length != dst_nbytes ||
            used != src_nbytes;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
-    return medroi_pack_part(part, data, params, compress_zlib, dst, capacity, nbytes, error);
-}
-
-static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
-                            medroi_error *error) {
-    return medroi_unpack_part(part, src, nbytes, decompress_zlib, dst, error);
-}
-
-const medroi_inner medroi_deflate = {.id = 1,
-                                     .name = "deflate",
-                                     .check = check,
-                                     .part_extent = medroi_short_part_extent,
-                                     .bound = bound,
-                                     .encode = encode,
-                                     .decode = decode};
+MEDROI_DEFINE_PACKED(deflate, 1)
 
 #endif

@@ -44,5 +44,7 @@ extern const medroi_inner medroi_predict3d;
 /* Slices per part for codecs that gain nothing from longer parts: about 512 KiB, which stays in a
  * second-level cache between the copy, the checksum and the coder. */
 int64_t medroi_short_part_extent(const medroi_block *region, const double *params);
+/* The least number of parts of at most `n_voxels`, or of one slice, that a region comes to. */
+int64_t medroi_count_parts(const medroi_block *region, int64_t n_voxels);
 
 #endif

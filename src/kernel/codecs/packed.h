@@ -19,4 +19,32 @@ medroi_status medroi_pack_part(const medroi_block *part, const void *data, const
 medroi_status medroi_unpack_part(const medroi_block *part, const uint8_t *src, size_t nbytes,
                                  medroi_decompress decompress, void *dst, medroi_error *error);
 
+/* The inner codec of two such functions, which the file that uses this defines as `compress_part`
+ * and `decompress_part`, beside `check` and `bound`. */
+#define MEDROI_DEFINE_PACKED(codec, number)                                                        \
+    static medroi_status encode(const medroi_block *part, const void *data, const double *params,  \
+                                uint8_t *dst, size_t capacity, size_t *nbytes,                     \
+                                medroi_error *error) {                                             \
+        return medroi_pack_part(part, data, params, compress_part, dst, capacity, nbytes, error);  \
+    }                                                                                              \
+    static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes,       \
+                                void *dst, medroi_error *error) {                                  \
+        return medroi_unpack_part(part, src, nbytes, decompress_part, dst, error);                 \
+    }                                                                                              \
+    const medroi_inner medroi_##codec = {.id = number,                                             \
+                                         .name = #codec,                                           \
+                                         .check = check,                                           \
+                                         .part_extent = medroi_short_part_extent,                  \
+                                         .bound = bound,                                           \
+                                         .encode = encode,                                         \
+                                         .decode = decode};
+
+/* The parameters of such a codec. */
+#define MEDROI_PACKED_PARAMETERS(level, low, high, help)                                           \
+    {                                                                                              \
+        {"level", level, low, high, help, NULL}, {                                                 \
+            "shuffle", 1, 0, 1, "1: byte-shuffle elements of several bytes first", NULL            \
+        }                                                                                          \
+    }
+
 #endif

@@ -11,3 +11,12 @@ int64_t medroi_short_part_extent(const medroi_block *region, const double *param
     int64_t extent = (int64_t)(target_nbytes / slice_nbytes);
     return extent < region->shape[0] ? extent : region->shape[0];
 }
+
+int64_t medroi_count_parts(const medroi_block *region, int64_t n_voxels) {
+    int64_t per_slice = 1;
+    for (int32_t i = 1; i < region->ndim; i++) {
+        per_slice *= region->shape[i];
+    }
+    int64_t slices = (n_voxels + per_slice - 1) / per_slice;
+    return (region->shape[0] + slices - 1) / slices;
+}

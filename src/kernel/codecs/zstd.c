@@ -2,11 +2,8 @@
 #include "codecs/inner.h"
 #include "codecs/packed.h"
 
-const medroi_parameter medroi_zstd_parameters[MEDROI_ZSTD_N_PARAMETERS] = {
-    {"level", 3, -131072, 22, "compression level; 22 is smallest, negative levels are fastest",
-     NULL},
-    {"shuffle", 1, 0, 1, "1: byte-shuffle elements of several bytes first", NULL},
-};
+const medroi_parameter medroi_zstd_parameters[MEDROI_ZSTD_N_PARAMETERS] = MEDROI_PACKED_PARAMETERS(
+    3, -131072, 22, "compression level; 22 is smallest, negative levels are fastest");
 
 #ifdef MEDROI_HAVE_ZSTD
 #include <zstd.h>
@@ -25,14 +22,14 @@ static size_t bound(const medroi_block *part, const double *params) {
     return 1 + ZSTD_compressBound(medroi_block_nbytes(part));
 }
 
-static int compress_zstd(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
+static int compress_part(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
                          size_t *nbytes) {
     size_t length = ZSTD_compress(dst, *nbytes, src, src_nbytes, level);
     *nbytes = length;
     return ZSTD_isError(length) != 0;
 }
 
-static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
+static int decompress_part(const uint8_t *src, size_t src_nbytes, uint8_t *dst, size_t dst_nbytes) {
     if (ZSTD_getFrameContentSize(src, src_nbytes) != dst_nbytes ||
         ZSTD_findFrameCompressedSize(src, src_nbytes) != src_nbytes) {
         return 1;
@@ -40,22 +37,6 @@ static int decompress_zstd(const uint8_t *src, size_t src_nbytes, uint8_t *dst, 
     return ZSTD_decompress(dst, dst_nbytes, src, src_nbytes) != dst_nbytes;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
-    return medroi_pack_part(part, data, params, compress_zstd, dst, capacity, nbytes, error);
-}
-
-static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
-                            medroi_error *error) {
-    return medroi_unpack_part(part, src, nbytes, decompress_zstd, dst, error);
-}
-
-const medroi_inner medroi_zstd = {.id = 2,
-                                  .name = "zstd",
-                                  .check = check,
-                                  .part_extent = medroi_short_part_extent,
-                                  .bound = bound,
-                                  .encode = encode,
-                                  .decode = decode};
+MEDROI_DEFINE_PACKED(zstd, 2)
 
 #endif

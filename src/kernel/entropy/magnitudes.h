@@ -2,6 +2,7 @@
 #ifndef MEDROI_MAGNITUDES_H
 #define MEDROI_MAGNITUDES_H
 
+#include "base/bytes.h"
 #include "entropy/bit_stream.h"
 #include "entropy/range_coder_models.h"
 
@@ -100,6 +101,20 @@ static inline uint32_t medroi_level(uint32_t x) {
         return x;
     int lg = medroi_log2(x);
     return 4u * (uint32_t)(lg - 1) + (x >> (lg - 2) & 3u);
+}
+
+/* Finish both, and put them together at `dst`: the length of the range coder's bytes (4 bytes),
+ * these, which lie there already, and the raw bits. Returns their length, or 0 where they do not
+ * fit. */
+static inline size_t medroi_join_coded(medroi_rc_encoder *rc, medroi_bit_writer *raw,
+                                       const uint8_t *bits, uint8_t *dst, size_t capacity) {
+    size_t n_range = medroi_rc_finish(rc), n_bits = medroi_bits_finish(raw);
+    if (rc->full || raw->full || 4 + n_range + n_bits > capacity) {
+        return 0;
+    }
+    medroi_store32(dst, (uint32_t)n_range);
+    memcpy(dst + 4 + n_range, bits, n_bits);
+    return 4 + n_range + n_bits;
 }
 
 #endif

@@ -191,15 +191,23 @@ void medroi_clear_outside(const medroi_header *header, const medroi_hull_map *ma
     }
 }
 
+/* The map that medroi_read_hull_map left in `memory`. Returns 0 where the stream has none. */
+static int open_map(const medroi_header *header, const void *memory, medroi_hull_map *map) {
+    const uint8_t *section;
+    uint32_t nbytes;
+    int found = make_map(header, map, &section, &nbytes);
+    if (found) {
+        map->tiles.words = aligned_words(memory);
+    }
+    return found;
+}
+
 void medroi_apply_hull(const medroi_header *header, const void *memory, const medroi_box *box,
                        void *block) {
     medroi_hull_map map;
-    const uint8_t *section;
-    uint32_t nbytes;
-    if (!make_map(header, &map, &section, &nbytes)) {
+    if (!open_map(header, memory, &map)) {
         return;
     }
-    map.tiles.words = aligned_words(memory);
     int64_t strides[MEDROI_MAX_AXES];
     int32_t order[MEDROI_MAX_AXES];
     int64_t stride = header->layout.itemsize;
@@ -213,12 +221,9 @@ void medroi_apply_hull(const medroi_header *header, const void *memory, const me
 
 void medroi_apply_hull_to_array(const medroi_header *header, const void *memory, void *data) {
     medroi_hull_map map;
-    const uint8_t *section;
-    uint32_t nbytes;
-    if (!make_map(header, &map, &section, &nbytes)) {
+    if (!open_map(header, memory, &map)) {
         return;
     }
-    map.tiles.words = aligned_words(memory);
     int64_t strides[MEDROI_MAX_AXES];
     uint8_t *first = data;
     medroi_strides(&header->layout, strides);

@@ -13,6 +13,7 @@
  * `spread` is the distance from the median down to the 16th percentile, which neither ghosts nor
  * dim tissue above it disturb. Values are negated for dark tissue. */
 #include "region/auto.h"
+#include "base/lesser.h"
 #include "base/select.h"
 
 #include <math.h>
@@ -169,15 +170,6 @@ static void widen(const medroi_search *search, const uint8_t *row, int64_t start
     }
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* Stretches of rows at a distance without a common divisor with the numbers of rows, so that they
  * wander through the volume, and along rows that are longer than a stretch. */
 static void take_samples(medroi_search *search, const place_test *test, air_samples *found) {
@@ -188,7 +180,8 @@ static void take_samples(medroi_search *search, const place_test *test, air_samp
     int64_t length = grid->length < MEDROI_AIR_STRETCH ? grid->length : MEDROI_AIR_STRETCH;
     int64_t n_wanted = 4 * N_SAMPLES / length + 1; /* much may lie inside the region */
     int64_t step = (n_rows + n_wanted - 1) / n_wanted;
-    while (common_divisor(step, grid->n_y) > 1 || common_divisor(step, grid->n_z) > 1) {
+    while (medroi_common_divisor(step, grid->n_y) > 1 ||
+           medroi_common_divisor(step, grid->n_z) > 1) {
         step++;
     }
     int64_t start = 0;

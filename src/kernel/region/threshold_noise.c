@@ -11,6 +11,7 @@
  * to be seen where few values of the shell lie below tau, where tau is a sixth up the range, or
  * where `low` is further above the background than the mode is above `low`: then tau is just above
  * a constant air, or below everything. */
+#include "base/lesser.h"
 #include "base/select.h"
 #include "region/search.h"
 
@@ -42,15 +43,6 @@ typedef struct samples {
 
 size_t medroi_noise_scratch_nbytes(void) {
     return 2 * CAPACITY * sizeof(double) + N_BINS * sizeof(uint64_t) + 8;
-}
-
-static int64_t common_divisor(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
 }
 
 static int in_shell(int64_t i, int64_t n) {
@@ -100,7 +92,8 @@ static void take_samples(medroi_search *search, samples *found) {
     int64_t plane = grid->n_z * grid->n_y;
     int64_t max_rows = N_SAMPLES / per_row > 1 ? N_SAMPLES / per_row : 1;
     int64_t step = (plane * grid->n_repeats + max_rows - 1) / max_rows;
-    while (common_divisor(step, grid->n_y) > 1 || common_divisor(step, grid->n_z) > 1) {
+    while (medroi_common_divisor(step, grid->n_y) > 1 ||
+           medroi_common_divisor(step, grid->n_z) > 1) {
         step++;
     }
     for (int64_t r = 0; r < plane * grid->n_repeats; r += step) {

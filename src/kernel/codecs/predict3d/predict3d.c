@@ -44,11 +44,7 @@ static medroi_status check(const medroi_block *region, const double *params, med
  * there are several, keeps two threads busy to the end. */
 static int64_t part_extent(const medroi_block *region, const double *params) {
     (void)params;
-    int64_t per_slice = 1;
-    for (int32_t i = 1; i < region->ndim; i++)
-        per_slice *= region->shape[i];
-    int64_t slices = (PART_VOXELS + per_slice - 1) / per_slice;
-    int64_t parts = (region->shape[0] + slices - 1) / slices;
+    int64_t parts = medroi_count_parts(region, PART_VOXELS);
     parts += parts > 1 && (parts & 1);
     return (region->shape[0] + parts - 1) / parts;
 }

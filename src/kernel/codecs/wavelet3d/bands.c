@@ -179,12 +179,7 @@ medroi_status medroi_w3_encode_bands(const medroi_w3_shape *shape, const medroi_
     medroi_bits_writer_init(&c->put, bits, capacity);
     for (int i = 0; i < c->n_bands; i++)
         code_band(c, &c->bands[i], (float *)(uintptr_t)data, 1);
-    size_t n_range = medroi_rc_finish(&c->enc), n_bits = medroi_bits_finish(&c->put);
-    if (c->enc.full || c->put.full || n_range + n_bits + 4 > capacity)
-        goto done;
-    medroi_store32(dst, (uint32_t)n_range);
-    memcpy(dst + 4 + n_range, bits, n_bits);
-    *nbytes = 4 + n_range + n_bits;
+    *nbytes = medroi_join_coded(&c->enc, &c->put, bits, dst, capacity);
 done:
     coder_free(c);
     free(bits);

@@ -110,12 +110,7 @@ medroi_status medroi_w3_encode_corrections(const medroi_block *block, const medr
         last = i;
     }
     medroi_number_encode(&c.enc, &c.put, &c.gap, 0);
-    size_t n_range = medroi_rc_finish(&c.enc), n_bits = medroi_bits_finish(&c.put);
-    if (!c.enc.full && !c.put.full && 4 + n_range + n_bits <= capacity) {
-        medroi_store32(dst, (uint32_t)n_range);
-        memcpy(dst + 4 + n_range, bits, n_bits);
-        *nbytes = 4 + n_range + n_bits;
-    }
+    *nbytes = medroi_join_coded(&c.enc, &c.put, bits, dst, capacity);
 done:
     free(bits);
     free(elements);

@@ -1,15 +1,12 @@
 /* How the region is cut into parts, and how long one becomes at most. */
+#include "codecs/inner.h"
 #include "codecs/wavelet3d/wavelet3d.h"
 
 #define PART_VOXELS ((int64_t)1 << 21)
 
 int64_t medroi_w3_part_extent(const medroi_block *region, const double *params) {
     (void)params;
-    int64_t per_slice = 1;
-    for (int32_t i = 1; i < region->ndim; i++)
-        per_slice *= region->shape[i];
-    int64_t slices = (PART_VOXELS + per_slice - 1) / per_slice;
-    int64_t parts = (region->shape[0] + slices - 1) / slices;
+    int64_t parts = medroi_count_parts(region, PART_VOXELS);
     return parts > 0 ? (region->shape[0] + parts - 1) / parts : 1;
 }
 
