@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -161,3 +163,47 @@ def test_importing_medroi_imports_no_heavy_library() -> None:
 def test_the_version_is_in_the_changelog() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+QUESTIONS = ("What", "Which", "How")
+
+
+def docstrings(source: str) -> list[str]:
+    """Every docstring of a module, its own first."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, documented))
+    return [text for node in nodes if (text := ast.get_docstring(node))]
+
+
+def questions_of_python(source: str) -> list[str]:
+    return [text for text in docstrings(source) if text.split()[0] in QUESTIONS]
+
+
+def questions_of_c(source: str) -> list[str]:
+    return re.findall(rf"^\s*/\* (?:{'|'.join(QUESTIONS)})\b.*", source, re.MULTILINE)
+
+
+def test_no_docstring_opens_as_a_question() -> None:
+    found = {
+        str(file.relative_to(ROOT)): asked
+        for file in sorted((ROOT / "src" / "medroi").rglob("*.py"))
+        if (asked := questions_of_python(file.read_text()))
+    }
+    assert found == {}
+
+
+def test_no_comment_of_the_kernel_opens_as_a_question() -> None:
+    found = {
+        str(file.relative_to(ROOT)): asked
+        for file in sorted((ROOT / "src" / "kernel").rglob("*.[ch]"))
+        if (asked := questions_of_c(file.read_text()))
+    }
+    assert found == {}
+
+
+def test_a_question_is_found() -> None:
+    assert questions_of_python('def f():\n    """What it gives."""\n') == ["What it gives."]
+    assert questions_of_c("    /* Which ones. */\nint n; /* How many */\n") == [
+        "    /* Which ones. */"
+    ]
+    assert not questions_of_python('"""Whatever."""\n')

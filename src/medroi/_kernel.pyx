@@ -529,7 +529,7 @@ cdef tuple shape_of(const medroi_block *block):
 
 
 cdef medroi_status hosted_failed(object hosting, object problem, medroi_error *error):
-    """What a callback raised: kept for the caller, its text in the kernel's error."""
+    """Keep a callback's exception for the caller, and its text in the kernel's error."""
     hosting.problems.append(problem)
     text = str(problem).encode("utf-8", "replace")
     return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%.319s", <const char *>text)

@@ -1,4 +1,4 @@
-"""What the codecs of numcodecs, Zarr format 3 and HDF5 share: their parameters and their identity.
+"""Parameters and identity, shared by the codecs of numcodecs, Zarr format 3 and HDF5.
 
 Each of them adds how its library calls it, and nothing else.
 """

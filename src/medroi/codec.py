@@ -36,7 +36,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What one stream says about itself.
+    """Header of one stream, as numbers and arrays.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Settings:
 
     @property
     def reading(self) -> Reading:
-        """What streams may do that are read with these settings."""
+        """Rights of streams that are read with these settings."""
         return Reading(self.inner.codec_id, self.inner.library, self.trust, self.max_nbytes)
 
 
@@ -265,7 +265,7 @@ def decode(
 
 
 def _hosting(header: _kernel.Header, reading: Reading) -> Hosting | None:
-    """What decodes where the kernel does not."""
+    """Decoder for streams whose inner codec is not the kernel's."""
     if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
         return None
     return Hosting(stream.dtype_of(header), header.inner_id, reading)

@@ -1,4 +1,4 @@
-"""What numcodecs gets for a stream: an array that cannot be laid out otherwise unnoticed."""
+"""Decoded arrays for numcodecs, which cannot be laid out otherwise unnoticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many bytes and how much error: one definition of every figure, whatever the codec.
+"""Sizes and errors: one definition of every figure, whatever the codec.
 
 Figures of error are taken over a mask, the same one for every codec that is compared, and refer to
 a peak that is stated. `tissue_peak` gives the one that MedROI's own tables use.

@@ -28,7 +28,7 @@ _COMPONENTS = ("all", "largest")
 
 @dataclass(frozen=True)
 class RegionOptions:
-    """How a region is found; the same for every array.
+    """Settings of the search for a region; the same for every array.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class RegionOptions:
 
 @dataclass(frozen=True)
 class Region:
-    """What was found in one array.
+    """Region of one array.
 
     Attributes
     ----------
@@ -236,7 +236,7 @@ def _memory_order(array: arrays.Array) -> range:
 
 
 def differs(array: arrays.Array, background: int) -> Mask:
-    """Which elements differ from the background, bit by bit."""
+    """Return a mask of the elements that differ from the background, bit by bit."""
     element = arrays.filled((1,), array.dtype, background)
     bits = np.dtype(f"u{array.dtype.itemsize}")
     found: Mask = array.view(bits) != element.view(bits)[0]

@@ -1,4 +1,4 @@
-/* What the folders of the kernel share beside the public interface: structs and prototypes.
+/* Shared by the folders of the kernel beside the public interface: structs and prototypes.
  *
  * The caller owns every buffer; nothing here keeps a pointer after it returns. FORMAT.md is
  * normative for every byte that these functions read or write.
@@ -51,7 +51,7 @@ typedef struct medroi_region_options {
     uint8_t complete;     /* 1: the array is known to be completely written, as a whole scan is */
 } medroi_region_options;
 
-/* What a search found. An empty region has start == stop == 0 on every axis. The box of a hull is
+/* Result of a search. An empty region has start == stop == 0 on every axis. The box of a hull is
  * that of its tiles. Missing values (NaN, infinities) that are not background are always inside. */
 typedef struct medroi_region {
     medroi_box box;
@@ -149,7 +149,7 @@ void medroi_scatter(const medroi_layout *layout, void *data, const medroi_box *b
 void medroi_fill_outside(const medroi_layout *layout, void *data, const medroi_box *box,
                          uint64_t background);
 
-/* What a hull's side data say. */
+/* Side data of a hull. */
 typedef struct medroi_hull_info {
     uint8_t is_hull;            /* 0: the stream is a box, and only what was left out is known */
     double unopened_miss_rate;  /* share of all voxels >= tau outside the hull */

@@ -1,4 +1,4 @@
-/* What a layout may be, the same for a writer's request as for a stream's claim. */
+/* Limits of a layout, the same for a writer's request as for a stream's claim. */
 #include "base/layout.h"
 
 static int popcount8(unsigned bits) {

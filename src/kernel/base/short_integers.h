@@ -15,7 +15,7 @@ void medroi_short_extremes(const medroi_block *block, const void *data, size_t n
 void medroi_short_count(const medroi_block *block, const void *data, size_t n, uint64_t min_key,
                         size_t n_counts, uint32_t *counts);
 
-/* How keys become indices: key - first_key, and its rank where there are ranks. */
+/* Map from keys to indices: key - first_key, and its rank where there are ranks. */
 typedef struct medroi_short_map {
     uint64_t first_key;
     const uint32_t *ranks_plus_1; /* NULL: none */

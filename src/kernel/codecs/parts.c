@@ -1,4 +1,4 @@
-/* How long the parts of codecs without an opinion are. */
+/* Lengths of slabs that codecs share. */
 #include "codecs/inner.h"
 
 int64_t medroi_short_part_extent(const medroi_block *region, const double *params) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What two boxes share; 0 where they share nothing. */
+/* Intersection of two boxes; 0 where it is empty. */
 static int intersect(const medroi_layout *layout, const medroi_box *one, const medroi_box *other,
                      medroi_box *common) {
     for (int32_t i = 0; i < layout->ndim; i++) {

@@ -5,7 +5,7 @@
 #include "base/kernel.h"
 #include "engine/json.h"
 
-/* How the background was given; the numbers are those of the filter's cd_values. */
+/* Source of the background; the numbers are those of the filter's cd_values. */
 typedef enum medroi_background {
     MEDROI_BACKGROUND_FLOAT = 0,
     MEDROI_BACKGROUND_AUTO = 1,
@@ -59,7 +59,7 @@ medroi_status medroi_read_inner(const medroi_json *inner, medroi_config *config,
                                 medroi_error *error);
 
 /* --- resolve.c --- */
-/* What a configuration means for one array: sets layout->axes and everything of `settings` but the
+/* Resolve a configuration for one array: sets layout->axes and everything of `settings` but the
  * inner codec. `fill` holds the bits of the array's fill value, or is NULL where it has none. */
 medroi_status medroi_resolve(const medroi_config *config, const uint64_t *fill,
                              medroi_layout *layout, medroi_settings *settings, medroi_error *error);

@@ -1,4 +1,4 @@
-/* What the engine's files share, and what its faces call below the public interface. */
+/* Shared by the engine's files, and called by its bindings below the public interface. */
 #ifndef MEDROI_ENGINE_H
 #define MEDROI_ENGINE_H
 

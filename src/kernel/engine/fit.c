@@ -79,7 +79,7 @@ static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
     return n_wanted;
 }
 
-/* What a chunk has of an array, and background in the rest. */
+/* A chunk's share of an array, and background in the rest. */
 static void take_chunk(const medroi_layout *array, const void *data, const medroi_box *box,
                        const medroi_layout *chunk, uint64_t fill, uint8_t *part, uint8_t *filled) {
     medroi_box inside = {{0}, {0}}, none = {{0}, {0}};

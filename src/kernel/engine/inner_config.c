@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a setting may be. */
+/* Limits of a setting. */
 typedef enum setting_kind { NUMBER, INTEGER, SWITCH, CHOICE, TARGET, TRIPLE } setting_kind;
 
 /* A setting of a codec of the kernel. A TARGET is one of several of which at most one is given: its

@@ -1,4 +1,4 @@
-/* What encoding and decoding share: memory for results, blocks, and one slab. */
+/* Shared by encoding and decoding: memory for results, blocks, and one slab. */
 #include "engine/engine.h"
 
 #include <stdlib.h>

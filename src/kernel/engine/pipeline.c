@@ -289,7 +289,7 @@ static void place_part(const medroi_header *header, const medroi_box *box, const
     }
 }
 
-/* What no part brought along. */
+/* Values that no slab brought along. */
 static void fill_rest(const medroi_header *header, void *data) {
     medroi_box written = header->box;
     if (parts_are_slices(header) && medroi_part_count(header) > 0) {

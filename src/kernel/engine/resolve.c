@@ -1,4 +1,4 @@
-/* What a configuration means for one element type and number of axes: axes, slice axis, and the
+/* A configuration resolved for one element type and number of axes: axes, slice axis, and the
  * background's bits. */
 #include "base/elements.h"
 #include "base/layout.h"

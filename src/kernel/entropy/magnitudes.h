@@ -72,7 +72,7 @@ static inline void medroi_magnitude_encode(medroi_rc_encoder *rc, medroi_bit_wri
     medroi_bits_put(raw, value & (((uint64_t)1 << k) - 1), k);
 }
 
-/* What is decoded is below 2^64; damaged bytes can give any number. */
+/* A decoded number is below 2^64; damaged bytes can give any number. */
 static inline uint64_t medroi_magnitude_decode(medroi_rc_decoder *rc, medroi_bit_reader *raw,
                                                medroi_number_model *escape, medroi_token_model *a,
                                                medroi_token_model *b, int k) {

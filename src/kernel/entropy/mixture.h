@@ -24,7 +24,7 @@ typedef struct medroi_mixtures {
 /* Refuse indices, means and ranges that FORMAT.md does not allow. */
 medroi_status medroi_mixtures_check(const medroi_mixtures *mixtures, medroi_error *error);
 
-/* What medroi_mixtures_encode needs at most, in bytes; 0 where no memory holds it. */
+/* Most bytes that medroi_mixtures_encode needs; 0 where no memory holds it. */
 size_t medroi_mixtures_capacity(size_t count);
 
 /* Code one symbol per mixture. The mixtures have been checked. */

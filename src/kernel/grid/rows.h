@@ -43,7 +43,7 @@ medroi_grid medroi_make_grid(const medroi_layout *layout);
 /* Elements before the first one of repeat `repeat`. */
 int64_t medroi_repeat_offset(const medroi_grid *grid, int64_t repeat);
 
-/* What the kernels compute in; float16 is widened to float32, bool is uint8. */
+/* Types that the kernels compute in; float16 is widened to float32, bool is uint8. */
 typedef enum medroi_element_type {
     MEDROI_I8,
     MEDROI_U8,
@@ -184,7 +184,7 @@ typedef struct medroi_peaks {
     void *column_cores;
 } medroi_peaks;
 
-/* What is computed on one row, for one type of element, and bright or dark tissue. Each width of
+/* Functions of one row, for one type of element, and bright or dark tissue. Each width of
  * element has one kernel, which compares keys: signed integers as wide as the elements (floats:
  * floats) of which the highest is the most like tissue. The key of an integer is its bits with the
  * sign bit turned over where it is unsigned, and every bit where the tissue is dark; that of a
@@ -207,11 +207,11 @@ struct medroi_row_ops {
     /* Add 1 to counts[i] for each tissue element; returns their number. */
     uint64_t (*tally)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
                       uint64_t *counts);
-    /* Which peaks are tissue. */
+    /* Set the flags of peaks that are tissue. */
     void (*flag)(const medroi_row_ops *ops, const void *peaks, size_t n, medroi_scalar tau,
                  uint8_t *flags);
-    /* Which elements are, as bits: element i in bit i % 64 of word i / 64; those beyond the row
-     * are 0. */
+    /* Set the bits of elements that are: element i in bit i % 64 of word i / 64; those beyond the
+     * row are 0. */
     void (*mark)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
                  uint64_t *bits);
     /* Set peaks to the lowest key. */

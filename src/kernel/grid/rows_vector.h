@@ -83,7 +83,7 @@ VECTOR_OP vec VECTOR_NAME(_core)(const void *const rows[5], size_t i, size_t ste
     return PIT(PIT(along, KEY(vec_load(v + i), order, clean)), PIT(across, through));
 }
 
-/* What the vectors of a plane are raised into. */
+/* Peaks and sums of the vectors of a plane. */
 typedef struct VECTOR_NAME(_sweep_state) {
     JOIN(NAME, _sums) sums;
     vec order;

@@ -52,7 +52,7 @@ typedef enum medroi_status {
     MEDROI_NO_MEMORY = 5
 } medroi_status;
 
-/* What went wrong, for a person: what was found, what was expected, what to do. */
+/* Description of an error for a person: what was found, what was expected, what to do. */
 typedef struct medroi_error {
     medroi_status status;
     char text[320];
@@ -139,7 +139,7 @@ MEDROI_API medroi_status medroi_encode(medroi_context *context, const medroi_con
                                        const medroi_layout *layout, const void *data,
                                        medroi_output *stream, medroi_error *error);
 
-/* What a stream says about itself. */
+/* Header of a stream. */
 typedef struct medroi_info {
     medroi_layout layout;
     medroi_box box; /* of the region; start == stop == 0 everywhere where it is empty */
@@ -191,7 +191,7 @@ MEDROI_API medroi_status medroi_find_mask(medroi_context *context, const medroi_
 
 /* --- Inner codecs --- */
 
-/* What an inner codec codes: a dense array, C order, outermost axis first (coding order). */
+/* Input of an inner codec: a dense array, C order, outermost axis first (coding order). */
 typedef struct medroi_block {
     int32_t ndim;
     int64_t shape[MEDROI_MAX_AXES];

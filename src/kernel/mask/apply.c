@@ -113,7 +113,7 @@ static void fill_run(const element *e, uint8_t *dst, int64_t n, int64_t step) {
     }
 }
 
-/* What walks over the axes outside the volume, and the memory of the block. */
+/* State of the walk over the axes outside the volume, and the memory of the block. */
 typedef struct target {
     element background;
     int64_t run_stride;

@@ -80,7 +80,7 @@ void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,
 
 /* --- cross.c --- */
 
-/* How far the cross reaches: 0 along axes that it leaves alone. */
+/* Reach of the cross: 0 along axes that it leaves alone. */
 typedef struct medroi_reach {
     int64_t z;
     int64_t y;

@@ -11,7 +11,7 @@
 #define MEDROI_HULL_HEAD_NBYTES 10
 
 /* --- code.c --- */
-/* How many tiles a map of a box has along z, y and x, and how they lie in the array. */
+/* Number of tiles of a box's map along z, y and x, and their place in the array. */
 typedef struct medroi_tile_grid {
     int64_t n[3];
     int64_t start[3]; /* of the box along z, y, x */

@@ -1,4 +1,4 @@
-/* What side data say about a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for.
+/* Side data of a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for.
  */
 #include "base/bytes.h"
 #include "base/layout.h"

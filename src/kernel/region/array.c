@@ -1,4 +1,4 @@
-/* What every search does with the array that it is given. */
+/* Checks that every search makes of its array, and its box. */
 #include "base/layout.h"
 #include "region/search.h"
 

@@ -205,7 +205,7 @@ static void take_samples(medroi_search *search, const place_test *test, air_samp
     }
 }
 
-/* What one face (or all, with N_FACES) holds. */
+/* Statistics of the samples of one side (or all, with N_FACES). */
 typedef struct air_levels {
     size_t n;        /* samples */
     size_t n_others; /* of these, not background */

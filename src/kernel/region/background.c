@@ -1,4 +1,4 @@
-/* Which value the air has, told from the border of the volume.
+/* Value of the air, estimated from the border of the volume.
  *
  * 1. One value fills half of the border, and is not at the bright end of everything else: that.
  * 2. Else the dark end of the border is looked at: a window of a tenth of the value range, from the
@@ -46,7 +46,7 @@ static uint64_t bits_of_value(const medroi_layout *layout, double value) {
     return layout->itemsize < 8 ? bits & ((UINT64_C(1) << (8 * layout->itemsize)) - 1) : bits;
 }
 
-/* What is known of the array when the decision is taken; values carry the sign of the survey. */
+/* Facts of the array on which the decision rests; values carry the sign of the survey. */
 typedef struct evidence {
     medroi_survey look;
     uint64_t *array_counts;

@@ -1,4 +1,4 @@
-/* What values an array has, and its border: ranges, histograms, the most frequent. */
+/* Values of an array and of its border: ranges, histograms, the most frequent. */
 #include "region/background.h"
 
 #include <math.h>

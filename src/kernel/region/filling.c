@@ -241,7 +241,7 @@ static int layer_behind(const volume *v, const int64_t cube[3], int axis, int st
     return layer[axis] >= 0 && layer[axis] < v->size[axis];
 }
 
-/* What lies behind a face of the cube: nothing, the same value, or others, as noise has them. */
+/* Voxels behind a side of the cube: none, the same value, or others, as noise has them. */
 enum { FACE_OUTSIDE, FACE_SAME, FACE_OTHERS };
 
 static int look_behind(const volume *v, const int64_t cube[3], int axis, int step, uint64_t value) {

@@ -46,7 +46,7 @@ static int may_miss(const medroi_search *search, const medroi_grid_box *box) {
     return 0;
 }
 
-/* What the threads of one count share. */
+/* Shared by the threads of one count. */
 typedef struct counting {
     medroi_search *search;
     const medroi_grid_box *box;

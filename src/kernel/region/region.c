@@ -54,7 +54,7 @@ static medroi_status check_options(const medroi_layout *layout,
     return MEDROI_OK;
 }
 
-/* What each worker but the first has of its own. */
+/* Memory that each worker but the first has of its own. */
 static size_t worker_nbytes(const medroi_search *search) {
     size_t length = (size_t)search->grid.length;
     return 2 * medroi_align(length * medroi_element_nbytes(search->type)) +

@@ -1,4 +1,4 @@
-/* What the files of the region search share. Not installed, not part of the contract. */
+/* Shared by the files of the region search. Not installed, not part of the contract. */
 #ifndef MEDROI_SEARCH_H
 #define MEDROI_SEARCH_H
 
@@ -6,7 +6,7 @@
 #include "base/kernel.h"
 #include "grid/rows.h"
 
-/* Which voxels are tissue, once tau is known. */
+/* Share of the voxels that are tissue, once tau is known. */
 typedef enum medroi_tissue {
     MEDROI_TISSUE_NONE,
     MEDROI_TISSUE_SOME,
@@ -25,7 +25,7 @@ typedef struct medroi_counts {
     uint64_t n_missed;
 } medroi_counts;
 
-/* What one thread works with. */
+/* Memory of one thread. */
 typedef struct medroi_worker {
     medroi_source source;
     uint8_t *column_peaks; /* as those of the search, over the slabs of this worker */

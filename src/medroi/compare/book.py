@@ -1,4 +1,4 @@
-"""What the pieces of work of a comparison gave: from the state where it has them, else done now."""
+"""Results of a comparison's pieces of work: from the state where it has them, else done now."""
 
 from __future__ import annotations
 

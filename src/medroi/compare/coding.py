@@ -22,11 +22,11 @@ Array = npt.NDArray[Any]
 
 
 class Coding(abc.ABC):
-    """How a region is coded; `encode` finds the region too, as it would for a user."""
+    """Coder of a region; `encode` finds the region too, as it would for a user."""
 
     @abc.abstractmethod
     def encode(self) -> Any:
-        """What would be written."""
+        """Return the bytes that would be written."""
 
     @abc.abstractmethod
     def nbytes(self, coded: Any) -> int:
@@ -37,7 +37,7 @@ class Coding(abc.ABC):
         """An array of the scan's shape and dtype."""
 
     def trial(self) -> tuple[Any, Array]:
-        """What decoding would give, by the shortest way, and what was coded where something was."""
+        """Return the decoded array, by the shortest way, and what was coded where something was."""
         coded = self.encode()
         return coded, self.decode(coded)
 

@@ -1,4 +1,4 @@
-"""What the figures of a report share: their library, their colours, their words."""
+"""Library, colours and words that the figures of a report share."""
 
 from __future__ import annotations
 

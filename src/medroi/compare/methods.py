@@ -1,4 +1,4 @@
-"""What is compared: a literal table of codecs and levels, and how a user adds to it."""
+"""Methods that are compared: a literal table of codecs and levels, and how a user adds to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUALITIES = ("rate", "step", "quality", "psnr")
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """How the publication's scripts ran a method.
+    """Settings of a method in the publication's scripts.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Method:
 
     @property
     def label(self) -> str:
-        """What `--methods` calls it."""
+        """Name for `--methods`."""
         return f"{self.inner}/{self.level}"
 
     def at(self, value: float) -> Method:

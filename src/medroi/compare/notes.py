@@ -1,4 +1,4 @@
-"""What a careful reader has to know about each table of summary.md."""
+"""Notes that a careful reader needs about each table of summary.md."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _saved(share: float) -> str:
-    """What is saved where this share of the bytes is left, in percent."""
+    """Saving where this share of the bytes is left, in percent."""
     return number(100 * (1 - share), 1).text
 
 

@@ -21,7 +21,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What is shown, what it sorts by (None: last), and whether it stands out."""
+    """Text of a cell, its key for sorting (None: last), and whether it stands out."""
 
     text: str
     sort: float | str | None = None

@@ -1,4 +1,4 @@
-"""What a page is made of: the files of a report folder, read."""
+"""Data of a page: the files of a report folder, read."""
 
 from __future__ import annotations
 

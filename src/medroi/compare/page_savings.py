@@ -1,4 +1,4 @@
-"""What a region saves where quality is the same: the figures that may be quoted."""
+"""Savings of a region where quality is the same: the figures that may be quoted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Savings = dict[tuple[str, str, str], dict[str, list[Saving]]]
 
 
 def savings(data: ReportData) -> Savings:
-    """What every region saves at equal quality, by data set, codec and level, then by region.
+    """Savings of every region at equal quality, by data set, codec and level, then by region.
 
     Codecs that give the full volume back exactly are at one quality as they are, but for what a
     region leaves out, which is its miss rate; the others are in matched.csv.
@@ -80,7 +80,7 @@ def savings(data: ReportData) -> Savings:
 
 
 def savings_table(data: ReportData) -> Table:
-    """What a region saves at equal quality."""
+    """Saving of a region at equal quality."""
     lines = []
     # Lossless and lossy methods come from two files: the data sets stay together.
     found = sorted(savings(data).items(), key=lambda item: data.data_sets.index(item[0][0]))

@@ -25,7 +25,7 @@ SCALE_NBYTES = 16
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How values become 8 bits, and back."""
+    """Map from values to 8 bits, and back."""
 
     low: float
     step: float
@@ -59,7 +59,7 @@ def decode(coded: bytes, step: float, shape: tuple[int, ...]) -> Array:
 
 
 def distorted(scaled: Array, step: float) -> Array:
-    """What decoding would give, without the bytes: for searches."""
+    """Return the decoded array without coding the bytes: for searches."""
     quantised, places = _quantised(scaled, step)
     return _restored(quantised, places, step, scaled.shape)
 

@@ -18,7 +18,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 @dataclasses.dataclass(frozen=True)
 class ResultRow:
-    """What one method did to one scan. A number that there is not is None, an empty cell.
+    """Figures of one method on one scan. A number that there is not is None, an empty cell.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class ResultRow:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What tells this row from all others."""
+        """Key that distinguishes this row from all others."""
         return (self.data_set, self.scan, self.protocol, self.inner, self.level, self.region)
 
 

@@ -25,7 +25,7 @@ EVERY_SCAN = "all scans"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a comparison does beside its scans and methods.
+    """Options of a comparison beside its scans and methods.
 
     Attributes
     ----------

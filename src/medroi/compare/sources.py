@@ -1,4 +1,4 @@
-"""Which scans the paths of a command line hold, and which paths hold none."""
+"""Scans in the paths of a command line, and the paths that hold none."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Source:
 
 
 def fingerprint_of(paths: Iterable[str]) -> list[list[str | int]]:
-    """What changes when files do: name, size, time; a file that is not there has none."""
+    """Name, size and time of files, which change with them; a file that is not there has none."""
     found: list[list[str | int]] = []
     for path in map(Path, paths):
         if path.exists():

@@ -1,4 +1,4 @@
-"""What of a comparison is done, so that a second run goes on where the first was stopped."""
+"""State of a comparison, so that a second run goes on where the first was stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class State:
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: Sequence[str], fingerprint: Any) -> Any:
-        """What was put under a key; None where nothing was, or where the fingerprint differs."""
+        """Return what was put under a key; None for nothing, or where the fingerprint differs."""
         try:
             found = json.loads(self.path(key).read_text(encoding="utf-8"))
             same = found["key"] == list(key) and found["fingerprint"] == _plain(fingerprint)

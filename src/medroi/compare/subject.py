@@ -59,7 +59,7 @@ class Subject:
 
     @functools.cached_property
     def reference(self) -> metrics.Reference:
-        """What decoded arrays, in coding order, are compared with: over the signal voxels."""
+        """Measure of decoded arrays, in coding order, over the signal voxels."""
         return metrics.Reference(self.in_order(self.voxels), self.peak, self.signal)
 
     def psnr(self, decoded: Array) -> float:

@@ -223,7 +223,7 @@ def _tests_section(tests: Sequence[PairedTest]) -> list[str]:
 
 
 def _without_section(rows: Iterable[ResultRow], failures: Iterable[Failure]) -> list[str]:
-    """What has no figures, and why."""
+    """List what has no figures, and why."""
     lines = dict.fromkeys(
         (f"{row.inner} {row.level}", f"{row.scan}, {row.region}", row.status)
         for row in rows

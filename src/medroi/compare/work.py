@@ -24,7 +24,7 @@ _N_REPEATS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What decides the figures beside scans and methods."""
+    """Settings that decide the figures beside scans and methods."""
 
     regions: tuple[str, ...] = ("full", "box", "hull")
     protocols: tuple[str, ...] = ("medroi", "published")
@@ -55,13 +55,13 @@ class Piece:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What it is called in the state."""
+        """Key in the state."""
         return (self.source.data_set, self.source.scan, self.method.label, self.kind)
 
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a piece of work gave.
+    """Result of a piece of work.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ def run(piece: Piece) -> Done:
 
 
 def ended(piece: Piece) -> Done:
-    """What is known of a piece of work that took its process down, twice."""
+    """Result for a piece of work that took its process down, twice."""
     if piece.kind != "figures":
         return Done(ended=True)
     why = "the process ended while it worked on this: a crash, or out of memory"
@@ -171,7 +171,7 @@ def _times(subject: Subject, piece: Piece) -> Done:
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """What some work gives, and the fastest of its runs by the clock."""
+    """Do some work; returns its result and the fastest of its runs by the clock."""
     fastest = float("inf")
     for _ in range(_N_REPEATS):
         start = time.perf_counter()

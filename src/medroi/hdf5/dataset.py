@@ -1,4 +1,4 @@
-"""What the parallel reader and writer need to know of a dataset."""
+"""Facts of a dataset that the parallel reader and writer need."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Chunked:
             raise type(error)(f"{_place_of(self.dataset)}: chunk at {offset}: {error}") from error
 
     def errors(self) -> AbstractContextManager[None]:
-        """What HDF5 cannot do with a damaged file, said as an error of ours."""
+        """Raise what HDF5 cannot do with a damaged file as an error of ours."""
         return _errors_of(self.dataset)
 
 

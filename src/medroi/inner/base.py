@@ -1,4 +1,4 @@
-"""What every inner codec is."""
+"""Base class of every inner codec."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _loaded(entry: Entry) -> tuple[type[InnerCodec] | None, str]:
 
 
 def _faults(codec: Any, entry: Entry) -> Iterator[str]:
-    """What an inner codec has to be, and an object is not."""
+    """List the requirements of an inner codec that an object does not meet."""
     if not (isinstance(codec, type) and issubclass(codec, InnerCodec)):
         yield "is no class derived from medroi.inner.base.InnerCodec"
         return

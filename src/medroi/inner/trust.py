@@ -1,4 +1,4 @@
-"""Which libraries may decode the bytes of a stream.
+"""Libraries that may decode the bytes of a stream.
 
 Every stream names its inner codec, and bytes from elsewhere would choose the library that reads
 them. So the kernel's own codecs decode anything; another library decodes what the reader was
@@ -27,7 +27,7 @@ _MAX_REMEMBERED = 1 << 18
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader lets streams do.
+    """Rights that a reader gives to streams.
 
     Attributes
     ----------

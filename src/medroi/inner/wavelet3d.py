@@ -120,7 +120,7 @@ class _Planned(NativeCodec):
     params: tuple[float, ...]
 
     def native_params(self) -> tuple[float, ...]:
-        """What the kernel's plan gave."""
+        """Parameters of the kernel's plan."""
         return self.params
 
     def encode_without_kernel(self, part: Array) -> bytes:

@@ -87,7 +87,7 @@ def _flush_files(library: Any) -> None:
 
 
 def last_error() -> str | None:
-    """What the plugin refused last on this thread."""
+    """Last refusal of the plugin on this thread."""
     if not _installed:
         return None
     text: bytes = _installed[1].last_error()
@@ -159,13 +159,13 @@ def _decode(
 
 
 def _reading(inner_id: int, key: int) -> Reading:
-    """What streams of a dataset may do whose cd_values name this inner codec."""
+    """Rights of streams of a dataset whose cd_values name this inner codec."""
     settings = _settings.get(key)
     return Reading(inner_id) if settings is None else settings.reading
 
 
 def reading_of(words: Sequence[int]) -> Reading:
-    """What streams of a dataset with these complete cd_values may do."""
+    """Rights of streams of a dataset with these complete cd_values."""
     n_user = words[0] >> 8 & 255
     inner_word = words[_WORD_INNER] if n_user > _WORD_INNER else 0
     has_key = inner_word >> 31 and n_user > _WORD_KEY + 1

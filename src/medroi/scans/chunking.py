@@ -34,7 +34,7 @@ def padded(
 
 
 def count_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
-    """How many chunks an array is cut into."""
+    """Number of chunks that an array is cut into."""
     count = 1
     for size, chunk in zip(shape, chunks, strict=True):
         count *= -(-size // chunk)

@@ -1,4 +1,4 @@
-"""Which files of a folder are DICOM images, which may be passed over, which cannot be read.
+"""Files of a folder that are DICOM images, that may be passed over, that cannot be read.
 
 A file that cannot be read may be a slice: it is never taken for one that is not there.
 """

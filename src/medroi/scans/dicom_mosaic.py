@@ -36,7 +36,7 @@ def check_no_mosaic(datasets: list[tuple[Path, Any]]) -> None:
 
 
 def _n_tiles(dataset: Any) -> int:
-    """How many slices Siemens' own elements say that an image holds; 0 where they say nothing."""
+    """Number of slices of an image by Siemens' own elements; 0 where they say nothing."""
     try:
         creator = dataset.get((_N_IMAGES_TAG[0], _N_IMAGES_TAG[1] >> 8))
         count = dataset.get(_N_IMAGES_TAG)

@@ -1,4 +1,4 @@
-"""Which files of a folder make one DICOM series."""
+"""Files of a folder that make one DICOM series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a packed scan has to hold: digests (SHA-256) that `pack` takes from the store it read back.
+"""Digests (SHA-256) of a packed scan, which `pack` takes from the store it read back.
 
 They stand in the attribute ``medroi_digests``, beside ``medroi``, so that the loss of one of the
 two is seen by the other:

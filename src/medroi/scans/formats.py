@@ -1,4 +1,4 @@
-"""Which file name is read and written as what."""
+"""File names and the formats that they are read and written as."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class Addition:
 
 
 def _joined(descriptor: int, changed: list[Block]) -> list[tuple[int, bytes]]:
-    """What to write where: near blocks as one, with the unchanged bytes between them."""
+    """Join near blocks into one write each, with the unchanged bytes between them."""
     runs: list[tuple[int, bytearray]] = []
     for offset, _, new in changed:
         if runs:

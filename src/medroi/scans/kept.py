@@ -1,4 +1,4 @@
-"""Which voxels of a chunk lie inside the region of its stream."""
+"""Voxels of a chunk inside the region of its stream."""
 
 from __future__ import annotations
 

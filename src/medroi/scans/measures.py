@@ -1,4 +1,4 @@
-"""What a setting is held against: the outline of the whole scan, and the other kind of region."""
+"""References for a setting: the tissue of the whole scan, and the other kind of region."""
 
 from __future__ import annotations
 

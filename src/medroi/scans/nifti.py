@@ -109,7 +109,7 @@ def header_for(
 
 
 def _meaning(header: Any) -> str:
-    """What the header says that the values are, where they are no intensities."""
+    """Kind of the values by the header, where they are no intensities."""
     code = int(header["intent_code"])
     if code in _INTENTS_OF_INTENSITIES:
         return ""

@@ -1,4 +1,4 @@
-"""What a setting keeps of a scan and what it drops: numbers, and the masks of one volume."""
+"""Previews of a setting: numbers of what it keeps and drops, and the masks of one volume."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Shown:
 
 @dataclass
 class Preview:
-    """What one setting does to one scan.
+    """Effect of one setting on one scan.
 
     Attributes
     ----------

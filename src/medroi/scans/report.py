@@ -1,4 +1,4 @@
-"""What a pack did, for a person and for a script."""
+"""Reports of a pack, for a person and for a script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BAR_CELLS = 40
 
 @dataclass(frozen=True)
 class PackReport:
-    """What was kept and what it cost. Sizes count every byte of the store.
+    """Figures of one pack: voxels kept, bytes. Sizes count every byte of the store.
 
     `box` has one half-open (start, stop) per axis: the smallest that holds the regions of all
     chunks, or None where nothing was kept. `ratio` is the array in its stored dtype by all bytes

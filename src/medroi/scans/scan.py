@@ -1,4 +1,4 @@
-"""What every reader of scans returns and every writer takes."""
+"""Scans, as every reader returns and every writer takes them."""
 
 from __future__ import annotations
 

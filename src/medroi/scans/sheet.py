@@ -1,4 +1,4 @@
-"""What the picture shows: rows of planes with their grey scales, and the numbers below."""
+"""Content of the picture: rows of planes with their grey scales, and the numbers below."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _with_window(title: str, window: Window) -> str:
 
 
 def _place(preview: Preview) -> str:
-    """Which of several volumes is shown."""
+    """Number of the volume that is shown, of several."""
     shown = preview.shown
     others = [axis for axis in range(len(preview.shape)) if axis not in shown.axes]
     places = [

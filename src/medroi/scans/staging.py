@@ -80,7 +80,7 @@ def _meanwhile(target: Path) -> InvalidArgument:
 
 
 def _identity(path: Path) -> Identity:
-    """What changes when a file is written, or a folder's entries are; None for nothing."""
+    """Identity and times of a file or folder, which change with its content; None for nothing."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -45,7 +45,7 @@ Selection = tuple[slice, ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the array is cut and which Zarr format holds it."""
+    """Chunk and shard of the array, and the Zarr format that holds it."""
 
     chunks: tuple[int, ...]
     zarr_format: int = 3

@@ -34,7 +34,7 @@ from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 @dataclass(frozen=True)
 class UnpackReport:
-    """What was written."""
+    """Files that were written."""
 
     source: str
     target: str

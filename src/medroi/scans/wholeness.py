@@ -67,7 +67,7 @@ def is_packed(array: Any) -> bool:
 
 
 def facts_of(path: Path, array: Any) -> dict[str, Any] | None:
-    """What `pack` wrote down beside the voxels; None where it did not write the array.
+    """Notes of `pack` beside the voxels; None where it did not write the array.
 
     Raises
     ------

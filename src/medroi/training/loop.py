@@ -23,7 +23,7 @@ _LAST_FRACTION = 0.05
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train.
+    """Settings of the training.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ _FIRST_SHARE = 1 / 8
 
 @dataclass(frozen=True)
 class Quality:
-    """What the weights are for.
+    """Purpose of the weights.
 
     Attributes
     ----------
@@ -189,7 +189,7 @@ def costs(
 
 
 def _bits(distance: Any, scales: Any) -> Any:
-    """What Gaussian rows charge for numbers this far from their means, in symbols."""
+    """Cost of numbers this far from their means by Gaussian rows, in symbols."""
     import torch
 
     # As if a scale below the smallest row could be told from it, or none would ever grow again.

@@ -148,7 +148,7 @@ def _stored(found: Sequence[Buffer | None]) -> list[Stored]:
 def _advance(
     answer: Callable[[], codec.Ranges],
 ) -> tuple[codec.Ranges | None, arrays.Array | None]:
-    """What a reading asks for next, or what it read."""
+    """Next request of a reading, or its result."""
     try:
         return answer(), None
     except StopIteration as done:

@@ -1,4 +1,4 @@
-"""What settings mean for one array: its fill value, and codecs in front."""
+"""Rules for the settings of one array: its fill value, and codecs in front."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ static medroi_status plan(const medroi_block *region, const void *data, double *
     return status;
 }
 
-/* What plan decided, or a map of the part's own. */
+/* The map that plan decided on, or one of the slab's own. */
 static medroi_status map_of(const medroi_block *part, const void *data, const double *params,
                             medroi_intmap *map, medroi_error *error) {
     if (params[MODE] == MEDROI_J2K_LOSSLESS || params[MAX_INDEX] == 0) { /* a single value */

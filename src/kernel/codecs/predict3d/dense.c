@@ -57,7 +57,7 @@ P3_INLINE int64_t weighted(const int32_t *w, const int32_t *t) {
     return (a + b) + (c + d) + ((int64_t)w[4] * t[4] + (int64_t)w[0] * t[0]);
 }
 
-/* What is expected of a voxel. */
+/* Prediction of a voxel. */
 typedef struct medroi_p3_forecast {
     int64_t sum;   /* of the weighted neighbours, P3_WEIGHT_BITS fractional bits */
     int64_t exact; /* sum and bias, inside the range of values */

@@ -30,13 +30,13 @@ static inline uint32_t medroi_p3_context(uint32_t sum) {
     return context < P3_CONTEXTS ? context : P3_CONTEXTS - 1;
 }
 
-/* Which code a context uses, and the lengths of each code. */
+/* Code of each context, and the lengths of each code. */
 typedef struct medroi_p3_codes {
     uint8_t begins[P3_CONTEXTS]; /* 1: its own code, else that of the context before */
     uint8_t length[P3_CONTEXTS][MEDROI_PREFIX_TOKENS];
 } medroi_p3_codes;
 
-/* How a token is written. */
+/* Form of a written token. */
 typedef struct medroi_p3_word {
     uint16_t code;
     uint8_t length; /* of the code */
@@ -84,7 +84,7 @@ typedef struct medroi_p3_row {
 /* Sizes of misses of two slices, with their margins of zeros. */
 medroi_p3_row medroi_p3_row_at(const medroi_p3_part *p, uint32_t *sizes, int64_t z, int64_t y);
 
-/* What can be told of a row before it is known: the weighted sum of all neighbours but those in
+/* Prediction of a row before it is known: the weighted sum of all neighbours but those in
  * the row (narrow rows only), the sizes around but those in the row, and where a run may begin as
  * far as other rows tell (then also: voxel - 1 = voxel above). */
 void medroi_p3_row_sums(const medroi_p3_row *r, int64_t row, int64_t width, int32_t *restrict sums);

@@ -7,7 +7,7 @@
 #define RUN 255                /* instead of a context: the length of a run */
 #define LONGEST_RUN (1u << 31) /* a longer one is ended early */
 
-/* What will be written, in order. */
+/* Tokens to write, in order. */
 typedef struct symbols {
     uint32_t *value; /* folded misses and lengths of runs: at most two a voxel */
     uint8_t *context;

@@ -1,4 +1,4 @@
-/* What the files of predict3d share. FORMAT.md section 7 is normative. */
+/* Shared by the files of predict3d. FORMAT.md section 7 is normative. */
 #ifndef MEDROI_PREDICT3D_INTERNAL_H
 #define MEDROI_PREDICT3D_INTERNAL_H
 
@@ -13,7 +13,7 @@
 #define P3_CLONES
 #endif
 
-/* What a clone calls must be part of it to be compiled for its instructions. */
+/* Functions that a clone calls must be inlined into it to be compiled for its instructions. */
 #if defined(__GNUC__)
 #define P3_INLINE static inline __attribute__((always_inline))
 #else
@@ -26,7 +26,7 @@
 #define P3_WEIGHT_BITS 12 /* weights and predictions carry this many fractional bits */
 #define P3_MAX_TABLE 65536
 
-/* How elements become numbers 0..top: their key (base/elements.h), constant low bits dropped, bits
+/* Map from elements to numbers 0..top: their key (base/elements.h), constant low bits dropped, bits
  * that cannot be predicted sent raw, then a minimum subtracted or a place in a table looked up. */
 typedef struct medroi_p3_map {
     medroi_block elements; /* of these; their shape does not count */
@@ -146,7 +146,7 @@ static inline uint32_t medroi_p3_distance(int32_t a, int32_t b) {
     return d < 1u << 27 ? d : 1u << 27;
 }
 
-/* How much the neighbours differ from theirs; zero where all are the same. */
+/* Difference of the neighbours from theirs; zero where all are the same. */
 static inline uint32_t medroi_p3_roughness(const int32_t tap[P3_TAPS], int kind) {
     uint32_t here = medroi_p3_distance(tap[0], tap[2]) + medroi_p3_distance(tap[1], tap[2]) +
                     medroi_p3_distance(tap[1], tap[3]);

@@ -21,7 +21,7 @@ static int significand_bits(const medroi_block *block) {
     return block->itemsize == 2 ? 11 : block->itemsize == 4 ? 24 : 52;
 }
 
-/* How far a number may lie from what it was rounded to. */
+/* Greatest distance of a number from what it was rounded to. */
 static double rounding_of(double magnitude, int bits) {
     int exponent;
     (void)frexp(magnitude, &exponent);

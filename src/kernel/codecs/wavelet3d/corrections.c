@@ -18,7 +18,7 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-/* What one unit of correction adds: an error of up to half of it is left. */
+/* Size of one unit of correction: an error of up to half of it is left. */
 static double correction_unit(const medroi_block *block, const medroi_w3_header *h) {
     if (block->kind == 'f')
         return h->max_error;

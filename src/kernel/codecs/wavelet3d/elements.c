@@ -41,7 +41,7 @@ void medroi_w3_put_element(const medroi_block *block, void *out, int64_t i, doub
     medroi_store_bits((uint8_t *)out + (size_t)i * size, size, block->big_endian, bits);
 }
 
-/* What an element of this kind makes of a number: integers round half up, then the range. The
+/* A number as an element of this kind stores it: integers round half up, then the range. The
  * comparisons are written so that NaN, which only damaged bytes can give, becomes `low`. */
 double medroi_w3_to_kind(const medroi_block *block, const medroi_w3_header *h, double v) {
     if (block->kind != 'f')

@@ -1,4 +1,4 @@
-/* How the region is cut into parts, and how long one becomes at most. */
+/* Extent of the slabs that a region is cut into, and the most bytes of one. */
 #include "codecs/inner.h"
 #include "codecs/wavelet3d/wavelet3d.h"
 

@@ -9,7 +9,7 @@ typedef struct point_sums {
     int64_t sum[W3_POINTS], count[W3_POINTS];
 } point_sums;
 
-/* How far rounded magnitudes lie above the true ones. Integer sums do not depend on the order, so
+/* Excess of rounded magnitudes over the true ones. Integer sums do not depend on the order, so
  * the loop may run in vectors. */
 static void add_run(const float *data, int64_t n, point_sums *sums) {
     int32_t sum1 = 0, sum2 = 0, sum3 = 0, n1 = 0, n2 = 0, n3 = 0;

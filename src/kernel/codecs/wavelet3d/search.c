@@ -76,7 +76,7 @@ static double solve(const medroi_w3_search *s, prediction *predict, int rising, 
 #define GLIDING_NBYTES 32768.0
 #define GLIDING_VOXELS 65536.0
 
-/* How much more the error is than that of the coefficients, whose basis is nearly orthogonal. */
+/* Ratio of the error to that of the coefficients, whose basis is nearly orthogonal. */
 #define USUAL_EXCESS 1.05
 /* Bytes after neighbours were used, over the prediction, and how bytes follow a prediction. */
 #define USUAL_SAVING 0.77

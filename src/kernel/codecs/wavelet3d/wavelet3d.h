@@ -1,4 +1,4 @@
-/* What the files of wavelet3d share. FORMAT.md section 8 is normative. */
+/* Shared by the files of wavelet3d. FORMAT.md section 8 is normative. */
 #ifndef MEDROI_WAVELET3D_INTERNAL_H
 #define MEDROI_WAVELET3D_INTERNAL_H
 
@@ -8,7 +8,7 @@
 #define W3_MAX_LEVELS 10
 #define W3_POINTS 3 /* reconstruction points: of magnitudes 1, 2, and 3 or more */
 
-/* What is coded in a part, before its coefficients. */
+/* Header of a slab, coded before its coefficients. */
 typedef struct medroi_w3_header {
     uint8_t n_levels;
     uint8_t mask[W3_MAX_LEVELS]; /* bit a: axis a is split at this level */
@@ -30,7 +30,7 @@ static inline int64_t medroi_w3_count(const medroi_w3_shape *s) {
 
 medroi_w3_shape medroi_w3_shape_of(const medroi_block *block, const double spacing[3],
                                    double spacing_of[W3_AXES]);
-/* Which axes are split at which level. */
+/* Axes that are split at each level. */
 void medroi_w3_schedule(const medroi_w3_shape *shape, const double spacing_of[W3_AXES],
                         medroi_w3_header *header);
 
@@ -66,8 +66,8 @@ static inline float medroi_w3_value(const medroi_w3_header *h, uint32_t magnitud
     return (float)magnitude - (float)h->point[i] * (1.0f / 256.0f);
 }
 
-/* What brings the elements that `decoded` stands for within max_error of the true ones. *nbytes is
- * 0 where `capacity` is too small or no correction could do it. */
+/* Corrections that bring the elements that `decoded` stands for within max_error of the true ones.
+ * *nbytes is 0 where `capacity` is too small or no correction could do it. */
 medroi_status medroi_w3_encode_corrections(const medroi_block *block, const medroi_w3_header *h,
                                            const void *data, const float *decoded, uint8_t *dst,
                                            size_t capacity, size_t *nbytes, medroi_error *error);

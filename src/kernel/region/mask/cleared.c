@@ -1,4 +1,4 @@
-/* How much a hull clears: whether its side data is worth its bytes. */
+/* Voxels that a hull clears: whether its side data is worth its bytes. */
 #include "base/lesser.h"
 #include "region/mask/mask.h"
 
@@ -51,7 +51,7 @@ static void background_bytes(const medroi_layout *layout, uint64_t bits, uint8_t
     }
 }
 
-/* What all rows have in common. */
+/* Shared by all rows. */
 typedef struct cleared_row {
     medroi_span x;
     int64_t inner;

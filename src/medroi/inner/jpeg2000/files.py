@@ -26,7 +26,7 @@ _lock = ForkSafeLock(wait=True)
 
 @dataclass(frozen=True)
 class Quality:
-    """How a slice is coded: lossless, or by one of these.
+    """Target of a slice: lossless, or one of these.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What PyTorch computes with, which belongs to the process: threads and oneDNN."""
+"""Arithmetic of PyTorch, which belongs to the process: threads and oneDNN."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ RECOGNISED = tuple(name for name in CODECS if name != "compressai")
 
 
 def layout_of(codec: str) -> Layout:
-    """What the weights of a codec are."""
+    """Layout of a codec's weights."""
     module = import_module(_MODULES[codec])
     if codec.startswith("tcm"):
         found: Layout = module.layout_of(codec, codec == "tcm_auxt")

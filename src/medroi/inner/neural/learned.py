@@ -1,4 +1,4 @@
-"""What learned codecs of 2-D slices share: weights, their networks, one scale for a region."""
+"""Base of learned codecs of 2-D slices: weights, their networks, one scale for a region."""
 
 from __future__ import annotations
 

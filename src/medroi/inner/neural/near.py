@@ -66,7 +66,7 @@ class Near:
         return cls(positions, entries["place"].astype(np.int32)), coded[stop:]
 
     def within(self, start: int, count: int) -> Near:
-        """What the record says of `count` elements from `start` on, counted from there."""
+        """Entries of the record for `count` elements from `start` on, counted from there."""
         first, last = np.searchsorted(self.positions, (start, start + count))
         return Near(self.positions[first:last] - start, self.places[first:last])
 

@@ -25,7 +25,7 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Key:
-    """What tells one set of networks from another.
+    """Key that distinguishes one set of networks from another.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from medroi.inner.base import Array, InnerCodec
 
 
 class Scaled(InnerCodec):
-    """What a learned codec's `plan` gives; it only encodes, since streams name the codec itself.
+    """Result of a learned codec's `plan`; it only encodes, since streams name the codec itself.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class Tables:
         return SymbolReader(self, coded)
 
     def bits(self, symbols: npt.NDArray[np.int32], rows: npt.NDArray[np.integer]) -> float:
-        """What the tables charge for symbols, in bits; escapes without their values."""
+        """Cost of symbols by the tables, in bits; escapes without their values."""
         chosen = rows.reshape(-1).astype(np.int64)
         index = symbols.reshape(-1).astype(np.int64) - self.offsets[chosen]
         escape = self.lengths[chosen].astype(np.int64) - 2

@@ -36,7 +36,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Layout:
-    """What the weights of one architecture are.
+    """Layout of the weights of one architecture.
 
     Attributes
     ----------

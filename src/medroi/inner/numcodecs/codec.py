@@ -139,7 +139,7 @@ class Numcodecs(InnerCodec):
 
     @property
     def accepts(self) -> Accepts:
-        """What the table says about the codec."""
+        """Row of the table about the codec."""
         return KNOWN.get(self.codec["id"], _UNKNOWN)
 
     @property
@@ -183,7 +183,7 @@ class Numcodecs(InnerCodec):
         return config
 
     def _form(self, dtype: np.dtype[Any]) -> int:
-        """How elements of this type are fed.
+        """Feed for elements of this type.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How the elements of a part are put before a codec, and taken back."""
+"""Elements of a slab as a codec takes them, and back."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fed_shape(feed: int, form: int, part: Array, ndim: int) -> tuple[int, ...]:
 
 
 def elements_of(form: int, part: Array, values: Any, depth: int) -> Array:
-    """What is fed, of all of a part, flat."""
+    """Elements that are fed, all those of a slab, flat."""
     dtype = fed_dtype(form, part.dtype, depth)
     if form == BYTES:
         return dense_bytes(part).view(dtype)
@@ -71,7 +71,7 @@ def put_back(form: int, fed: Array, values: Any, out: Array) -> None:
 
 
 def decoded_elements(decoded: Any, dtype: np.dtype[Any], count: int) -> Array:
-    """What a codec's decoder returned, as `count` elements of `dtype`.
+    """Turn what a codec's decoder returned into `count` elements of `dtype`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a codec promises with a configuration, and what it can code."""
+"""Promises of a codec with a configuration, and the arrays that it can code."""
 
 from __future__ import annotations
 

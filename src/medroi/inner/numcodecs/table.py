@@ -1,4 +1,4 @@
-"""What each known numcodecs codec accepts, found by trying; it decides how a region is fed."""
+"""Inputs that each known numcodecs codec accepts, found by trying; they decide its feed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORBIDDEN = frozenset(
 
 @dataclass(frozen=True)
 class Accepts:
-    """What one codec takes.
+    """Inputs that one codec accepts.
 
     Attributes
     ----------

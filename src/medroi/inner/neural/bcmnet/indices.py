@@ -19,7 +19,7 @@ MAX_INDEX = 65535
 
 @dataclass(frozen=True)
 class Indexing:
-    """How a region's elements become indices.
+    """Map from a region's elements to indices.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def is_short(dtype: np.dtype[Any]) -> bool:
 
 
 def find(region: Array) -> Indexing:
-    """How the elements of a region become indices.
+    """Find the map from the elements of a region to indices.
 
     Raises
     ------

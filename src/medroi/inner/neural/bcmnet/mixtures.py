@@ -53,7 +53,7 @@ class Doubts:
 
     @staticmethod
     def read(coded: memoryview, n_parameters: int) -> tuple[Doubts, memoryview]:
-        """What `to_bytes` wrote, and the bytes behind it."""
+        """Read what `to_bytes` wrote; returns also the bytes behind it."""
         count = int.from_bytes(coded[:4], "little")
         if len(coded) < 4 or count > n_parameters or len(coded) < 4 + 4 * count:
             raise CorruptStream("corrupt stream: a list of bcmnet's parameters is cut off")

@@ -18,7 +18,7 @@ SUB_IMAGES = ((0, 0), (1, 1), (0, 1), (1, 0))
 
 @dataclass(frozen=True)
 class Context:
-    """What the entropy model knows of a slice before its first residual, with the steps to it.
+    """Context of a slice in the entropy model before its first residual, with the steps to it.
 
     Attributes
     ----------

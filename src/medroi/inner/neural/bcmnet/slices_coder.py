@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Limits:
-    """What all indices of a part keep to.
+    """Limits that all indices of a slab keep to.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ def decode(network: Layers, coded: Coded, lossy: Ints, limits: Limits) -> Ints:
 
 
 def count_sections(shape: tuple[int, int, int]) -> int:
-    """How many sections slices of this shape have."""
+    """Number of sections in slices of this shape."""
     per_step = sum(row < shape[1] and column < shape[2] for row, column in SUB_IMAGES)
     return per_step * len(steps(*shape))
 

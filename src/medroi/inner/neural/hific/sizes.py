@@ -1,4 +1,4 @@
-"""How large a HiFiC network is, from the shapes of its tensors."""
+"""Sizes of a HiFiC network, from the shapes of its tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What neural2d expects of latents: from hyper latents, and from the slice before.
+"""Prior of neural2d's latents: from hyper latents, and from the slice before.
 
 Source of the hyper latents: Minnen, Balle and Toderici, NeurIPS 2018; the slice before stands
 where theirs has an autoregressive context.

@@ -1,4 +1,4 @@
-"""How large a network of neural2d is, from the shapes of its tensors."""
+"""Sizes of a network of neural2d, from the shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_CHANNELS = 1024
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many channels there are.
+    """Numbers of channels.
 
     Attributes
     ----------

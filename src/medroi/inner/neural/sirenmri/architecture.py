@@ -1,4 +1,4 @@
-"""What a sine network is but its weights: widths, factor, tensor names."""
+"""Architecture of a sine network: widths, factor, tensor names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Architecture:
-    """What decides a sine network but its weights.
+    """Sizes of a sine network, all but its weights.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How long a network is trained, and what a terminal shows meanwhile."""
+"""Length of a network's training, and its progress on a terminal."""
 
 from __future__ import annotations
 

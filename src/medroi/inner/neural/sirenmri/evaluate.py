@@ -46,7 +46,7 @@ def batches(
 
 
 def spread(tensors: Tensors, architecture: Architecture, shape: Sequence[int]) -> float:
-    """How much the output of some voxels changes where sums are taken in another order.
+    """Measure the change of some voxels' output where sums are taken in another order.
 
     The neurons of every layer change places, which changes nothing but rounding errors.
     """

@@ -57,7 +57,7 @@ def settle(
     region: Array,
     scale: images.Scale,
 ) -> stored.Stored:
-    """What is stored of a trained network: its weights, and levels that decode alike everywhere.
+    """Stored form of a trained network: its weights, and levels that decode alike everywhere.
 
     Raises
     ------

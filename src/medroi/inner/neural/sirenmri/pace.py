@@ -1,4 +1,4 @@
-"""How the fast training goes about."""
+"""Pace of the fast training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """How a network is trained.
+    """Settings of a network's training.
 
     Attributes
     ----------

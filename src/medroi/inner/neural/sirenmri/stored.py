@@ -23,7 +23,7 @@ _FLOAT32, _SYMBOLS = "float32", "symbols"
 
 @dataclass(frozen=True)
 class Stored:
-    """What decoding knows of a region.
+    """Facts of a region that decoding needs.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ def pack(stored: Stored) -> bytes:
 
 
 def unpack(coded: memoryview, dim_in: int) -> Stored | float:
-    """What `pack` stored; the value of a constant part.
+    """Unpack what `pack` stored; the value of a constant slab.
 
     Raises
     ------

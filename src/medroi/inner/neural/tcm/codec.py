@@ -140,7 +140,7 @@ class TcmAuxt(Tcm):
 
 
 def layout_of(name: str, auxiliary: bool) -> Layout:
-    """What the weights of TCM are; N and M follow from the tensors."""
+    """Layout of the weights of TCM; N and M follow from the tensors."""
 
     def shapes(tensors: Tensors) -> Shapes:
         load_torch(name)

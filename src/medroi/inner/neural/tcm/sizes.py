@@ -13,7 +13,7 @@ HYPER_HEAD_DIM = 32
 
 @dataclass(frozen=True)
 class Sizes:
-    """What tells one TCM network from another.
+    """Sizes that distinguish one TCM network from another.
 
     Attributes
     ----------

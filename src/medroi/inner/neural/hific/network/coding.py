@@ -29,7 +29,7 @@ _MAX_SYMBOL = 2.0**30
 
 @dataclass(frozen=True)
 class Setting:
-    """How a checkpoint was trained.
+    """Training settings of a checkpoint.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Symbols:
-    """What is coded of one slice.
+    """Symbols of one slice.
 
     Attributes
     ----------

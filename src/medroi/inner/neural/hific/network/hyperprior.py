@@ -45,7 +45,7 @@ class _Hyperprior(nn.Module):
 
 
 class LatentModel(nn.Module):
-    """What the latents are expected to be."""
+    """Expected distribution of the latents."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()

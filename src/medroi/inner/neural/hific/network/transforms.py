@@ -13,7 +13,7 @@ _STEPS = 4
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many channels there are; they follow from the tensors.
+    """Numbers of channels; they follow from the tensors.
 
     Attributes
     ----------

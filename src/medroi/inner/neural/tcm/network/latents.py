@@ -42,7 +42,7 @@ class LatentModel(nn.Module):
     def describe(
         self, group: int, hyper: tuple[Tensor, Tensor], earlier: list[Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What is known of a group before it is decoded.
+        """Context of a group, known before it is decoded.
 
         Parameters
         ----------

@@ -33,7 +33,7 @@ _FLOAT_LEVELS = 1 << 16
 
 @dataclass(frozen=True)
 class Coded:
-    """What a part says, before it is packed.
+    """Content of a slab, before it is packed.
 
     Attributes
     ----------
