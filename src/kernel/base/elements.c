@@ -3,7 +3,8 @@
 /* One loop for each size and byte order, which compilers turn into vectors. */
 #define LOAD(ITEMSIZE, BIG_ENDIAN)                                                                 \
     for (size_t i = 0; i < count; i++) {                                                           \
-        keys[i] = medroi_load_bits(src + i * ITEMSIZE, ITEMSIZE, BIG_ENDIAN);                      \
+        uint64_t bits = medroi_load_bits(src + i * ITEMSIZE, ITEMSIZE, BIG_ENDIAN);                \
+        keys[i] = medroi_key_of_bits(block->kind, ITEMSIZE, bits);                                 \
     }                                                                                              \
     break
 
@@ -17,20 +18,6 @@
 /* Twice the size, and 1 for big-endian. */
 static int layout_of(const medroi_block *block) {
     return block->itemsize * 2 + (block->big_endian != 0 && block->itemsize > 1);
-}
-
-static void flip_signs(uint64_t sign, size_t count, uint64_t *keys) {
-    for (size_t i = 0; i < count; i++) {
-        keys[i] ^= sign;
-    }
-}
-
-/* As medroi_key_of_bits does, without a branch for each. */
-static void turn_floats(uint64_t sign, int place_of_sign, size_t count, uint64_t *keys) {
-    for (size_t i = 0; i < count; i++) {
-        uint64_t all_if_negative = 0 - (keys[i] >> place_of_sign);
-        keys[i] ^= sign | (all_if_negative & (sign - 1));
-    }
 }
 
 void medroi_load_keys(const medroi_block *block, const void *data, size_t first, size_t count,
@@ -51,11 +38,6 @@ void medroi_load_keys(const medroi_block *block, const void *data, size_t first,
         LOAD(8, 1);
     default:
         LOAD(8, 0);
-    }
-    if (block->kind == 'i') {
-        flip_signs(medroi_sign_bit(block->itemsize), count, keys);
-    } else if (block->kind == 'f') {
-        turn_floats(medroi_sign_bit(block->itemsize), 8 * block->itemsize - 1, count, keys);
     }
 }
 

@@ -57,7 +57,8 @@ static inline uint64_t medroi_sign_bit(size_t itemsize) {
 static inline uint64_t medroi_key_of_bits(char kind, size_t itemsize, uint64_t bits) {
     uint64_t sign = medroi_sign_bit(itemsize);
     if (kind == 'f') {
-        return bits ^ (bits & sign ? sign | (sign - 1) : sign);
+        uint64_t all_if_negative = 0 - (uint64_t)((bits & sign) != 0); /* no branch for each */
+        return bits ^ (sign | (all_if_negative & (sign - 1)));
     }
     return kind == 'i' ? bits ^ sign : bits;
 }
