@@ -180,10 +180,7 @@ static void take_samples(medroi_search *search, const place_test *test, air_samp
     int64_t length = grid->length < MEDROI_AIR_STRETCH ? grid->length : MEDROI_AIR_STRETCH;
     int64_t n_wanted = 4 * N_SAMPLES / length + 1; /* much may lie inside the region */
     int64_t step = (n_rows + n_wanted - 1) / n_wanted;
-    while (medroi_common_divisor(step, grid->n_y) > 1 ||
-           medroi_common_divisor(step, grid->n_z) > 1) {
-        step++;
-    }
+    step = medroi_coprime_step(step, grid->n_y, grid->n_z);
     int64_t start = 0;
     for (int64_t r = 0; r < n_rows && found->n < N_SAMPLES; r += step) {
         from.z = r % plane / grid->n_y;

@@ -92,10 +92,7 @@ static void take_samples(medroi_search *search, samples *found) {
     int64_t plane = grid->n_z * grid->n_y;
     int64_t max_rows = N_SAMPLES / per_row > 1 ? N_SAMPLES / per_row : 1;
     int64_t step = (plane * grid->n_repeats + max_rows - 1) / max_rows;
-    while (medroi_common_divisor(step, grid->n_y) > 1 ||
-           medroi_common_divisor(step, grid->n_z) > 1) {
-        step++;
-    }
+    step = medroi_coprime_step(step, grid->n_y, grid->n_z);
     for (int64_t r = 0; r < plane * grid->n_repeats; r += step) {
         medroi_source_seek(&search->source, r / plane);
         sample_row(search, found, r % plane / grid->n_y, r % grid->n_y, x_step);

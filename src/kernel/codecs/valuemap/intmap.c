@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/elements.h"
+#include "base/lesser.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,20 +11,11 @@
 #define TABLE_OFFSET 3
 #define MAX_MULTIPLE ((int64_t)1 << 52)
 
-static uint64_t greatest_common_divisor(uint64_t a, uint64_t b) {
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static int find_integer(const medroi_block *block, const medroi_distinct *distinct,
                         uint32_t max_index, medroi_intmap *map) {
     uint64_t step = 0, range;
     for (size_t i = 1; i < distinct->n && step != 1; i++) {
-        step = greatest_common_divisor(distinct->keys[i] - distinct->keys[0], step);
+        step = medroi_common_divisor(distinct->keys[i] - distinct->keys[0], step);
     }
     step = step == 0 ? 1 : step;
     range = (distinct->max_key - distinct->min_key) / step;
