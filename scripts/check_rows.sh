@@ -3,11 +3,14 @@
 # machine, and NEON in an emulator where there are a cross compiler and qemu-user-static.
 #
 #   bash scripts/check_rows.sh [ROUNDS=20000] [SEED=1]
+#
+# ROWS names another file to compare than the kernel's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 rounds="${1:-20000}"
 seed="${2:-1}"
+rows="${ROWS:-src/kernel/grid/rows_kernels.c}"
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 
@@ -16,7 +19,7 @@ compare() {
     local flags=(-std=c11 -O3 -ffp-contract=off -Wall -Wextra -Wconversion -Werror -Isrc/kernel)
     $1 "${flags[@]}" -DMEDROI_PORTABLE_ROWS -Dmedroi_row_ops_for=portable_row_ops_for \
         -c src/kernel/grid/rows_kernels.c -o "$folder/portable.o"
-    $1 "${flags[@]}" tests/compare_rows.c src/kernel/grid/{rows,rows_kernels}.c \
+    $1 "${flags[@]}" tests/compare_rows.c src/kernel/grid/rows.c "$rows" \
         src/kernel/base/elements.c "$folder/portable.o" -o "$folder/compare" -lm
     ${2:-} "$folder/compare" "$seed" "$rounds"
 }

@@ -183,20 +183,15 @@ def questions_of_c(source: str) -> list[str]:
     return re.findall(rf"^\s*/\* (?:{'|'.join(QUESTIONS)})\b.*", source, re.MULTILINE)
 
 
-def test_no_docstring_opens_as_a_question() -> None:
+@pytest.mark.parametrize(
+    ("folder", "pattern", "questions_of"),
+    [("src/medroi", "*.py", questions_of_python), ("src/kernel", "*.[ch]", questions_of_c)],
+)
+def test_no_docstring_or_comment_opens_as_a_question(folder, pattern, questions_of) -> None:
     found = {
         str(file.relative_to(ROOT)): asked
-        for file in sorted((ROOT / "src" / "medroi").rglob("*.py"))
-        if (asked := questions_of_python(file.read_text()))
-    }
-    assert found == {}
-
-
-def test_no_comment_of_the_kernel_opens_as_a_question() -> None:
-    found = {
-        str(file.relative_to(ROOT)): asked
-        for file in sorted((ROOT / "src" / "kernel").rglob("*.[ch]"))
-        if (asked := questions_of_c(file.read_text()))
+        for file in sorted((ROOT / folder).rglob(pattern))
+        if (asked := questions_of(file.read_text()))
     }
     assert found == {}
 
