@@ -82,7 +82,8 @@ static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
 #define HIGHEST INT64_MAX
 #include "grid/rows_portable.h"
 
-#ifdef HAS_VECTORS /* has vectors for the compiler alone to use */
+/* The same once more, for the compiler to use vectors in: none of ours has 64-bit integers. */
+#ifdef HAS_VECTORS
 #define NAME i64_wide
 #define CODE VECTOR_CODE
 #define ELEMENT int64_t

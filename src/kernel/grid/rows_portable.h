@@ -1,7 +1,7 @@
 /* Portable row kernels of one width of element; included once for each by rows_kernels.c, which
- * defines ELEMENT (the type of its keys), NAME (prefix), IS_FLOAT, LOWEST and HIGHEST, and for
- * integers BITS (the unsigned type),
- * and CODE where functions need an attribute. rows.h says what a key is. */
+ * defines ELEMENT (the type of its keys), NAME (prefix), IS_FLOAT, LOWEST and HIGHEST, for integers
+ * BITS (the unsigned type), and CODE where functions need an attribute. A key is defined in
+ * rows.h. */
 
 #ifndef CODE
 #define CODE

@@ -43,9 +43,9 @@ typedef struct medroi_search {
     medroi_grid grid;
     medroi_source source;
     medroi_tau tau;
-    uint8_t *row_peaks;    /* [n_z][n_y] highest voxel of each row, over all repeats */
+    uint8_t *row_peaks;    /* [n_z][n_y] highest key of each row, over all repeats */
     uint8_t *row_cores;    /* the same of the eroded array */
-    uint8_t *column_peaks; /* [length] highest voxel at each place of a row */
+    uint8_t *column_peaks; /* [length] highest key at each place of a row */
     uint8_t *column_cores;
     uint8_t *row_flags; /* [n_z][n_y] row holds tissue */
     uint8_t *column_flags;

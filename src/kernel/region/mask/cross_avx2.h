@@ -1,4 +1,4 @@
-/* Rows of bits eroded and dilated four words at a time; included by hull_cross.c. */
+/* Rows of bits eroded and dilated four words at a time; included by cross.c. */
 #include <immintrin.h>
 
 /* Four words of a row at a time, those beyond it as zeros. */
