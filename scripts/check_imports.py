@@ -20,6 +20,7 @@ LAYERS = {
     "values": 1,
     "arrays": 2,
     "selection": 2,
+    "options": 2,
     "decoded": 3,
     "roi": 3,
     "stream": 3,

@@ -75,15 +75,6 @@ def test_the_header_is_short_and_keeps_its_prefix() -> None:
     assert all(name.startswith("medroi_") for name in functions)
 
 
-def test_options_of_the_engine_are_the_parameters_of_the_codec() -> None:
-    config = MedROI().get_config()
-    for name, fallback, _limits, _help in _kernel.options():
-        found = config.get(name, False)
-        expected = json.loads(fallback)
-        assert found == expected or (name == "inner" and found["id"] == expected), name
-    assert {option[0] for option in _kernel.options()} == {*config, "verify"} - {"id"}
-
-
 def test_a_registered_codec_is_used_whole_in_part_and_by_threads(tmp_path: Path) -> None:
     program = build(tmp_path, [*compiler(), "-std=c11"], PROGRAMS / "register.c", "register")
     ran = subprocess.run([program], capture_output=True, text=True, check=False)

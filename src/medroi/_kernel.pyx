@@ -188,7 +188,9 @@ cdef extern from "base/kernel.h" nogil:
         const char *fallback
         const char *limits
         const char *help
+        const char *const *choices
     const medroi_option *medroi_options(size_t *)
+    void medroi_free(void *)
     const char *medroi_version()
     void *medroi_allocate(size_t)
     medroi_status medroi_fail(medroi_error *, medroi_status, const char *, ...)
@@ -208,6 +210,7 @@ cdef extern from "engine/engine.h" nogil:
     ctypedef struct medroi_config:
         medroi_coder coder
     void medroi_config_init(medroi_config *)
+    medroi_status medroi_config_to_json(const medroi_config *, char **, medroi_error *)
     medroi_status medroi_json_read(const char *, medroi_json *, medroi_error *)
     medroi_status medroi_config_read(const medroi_json *, medroi_config *, medroi_json *,
                                      medroi_error *)
@@ -338,11 +341,19 @@ VERSION = medroi_version().decode()
 
 
 def options():
-    """Every option of a configuration: (name, default as JSON, limits, help)."""
+    """Every option of a configuration: (name, default as JSON, limits, help, choices)."""
     cdef size_t n = 0
     cdef const medroi_option *table = medroi_options(&n)
     return [(table[i].name.decode(), table[i].fallback.decode(), table[i].limits.decode(),
-             table[i].help.decode()) for i in range(n)]
+             table[i].help.decode(), choices_of(&table[i])) for i in range(n)]
+
+
+cdef tuple choices_of(const medroi_option *option):
+    cdef int n = 0
+    if option.choices != NULL:
+        while option.choices[n] != NULL:
+            n += 1
+    return tuple(option.choices[i].decode() for i in range(n))
 
 
 cdef class Config:
@@ -369,6 +380,16 @@ cdef class Config:
             self.c.coder.native = find_inner(inner_id)
             read_params(params, self.c.coder.params)
         self.c.coder.settings = <void *>inner
+
+    def to_json(self):
+        """The options as a JSON object, each in its one spelling, with nothing for the inner codec."""
+        cdef medroi_error error
+        cdef char *text = NULL
+        check(medroi_config_to_json(&self.c, &text, &error), &error)
+        try:
+            return text.decode()
+        finally:
+            medroi_free(text)
 
     cdef medroi_settings resolve(self, Layout layout, object fill) except *:
         """Settings for arrays of this layout, whose axes it sets; `fill` is an element's bits."""

@@ -14,40 +14,12 @@ from medroi import settings
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
 from medroi.inner.base import InnerCodec
+from medroi.options import documented
 
-_PARAMETERS = """
+_PARAMETERS = f"""
 Parameters
 ----------
-inner : str, mapping or InnerCodec
-    Codec of the region: "zstd", {"id": "zstd", "level": 9}, ...
-threshold : {"auto", "mean", "otsu", "noise"}, float or None
-    Which voxels are tissue, in stored units; the mean is that of the voxels that are not
-    background, the noise that of the air. None keeps every voxel that differs bitwise from
-    the background; "auto" does so too, unless what the mean would drop is noisy air and the
-    array is completely written. A mask takes "noise" for "mean" and "otsu".
-polarity : {"bright", "dark"}
-    Whether tissue is brighter or darker than the threshold.
-roi : {"box", "mask"}
-    Shape of the region: the bounding box of the tissue, or its foreground mask. "hull" is an
-    earlier name of "mask".
-background : int, float, "auto" or None
-    Value of the air, in stored units; "auto" finds it in each array, and keeps everything
-    where it cannot be found. None is the array's fill value, where it is known, else 0.
-padding : int
-    Voxels added on every side of the box.
-max_miss_rate : float
-    Largest share of voxels at the threshold outside the region; for every array encoded.
-axes : sequence of int, optional
-    Array axes of the volume; None is the last three. The others share one region.
-components : {"all", "largest"}
-    Which connected components of the tissue count; "largest" leaves out tables and labels.
-slice_axis : int, optional
-    Array axis along which the inner codec sees slices; None is the outermost in memory.
-affine : array_like, optional
-    3x3 or 4x4, voxel index to mm; its 3x3 goes into the record.
-verify : bool
-    Decode every stream after encoding it, and refuse one that does not give back the region
-    as its inner codec promises.
+{documented({"inner": "An `InnerCodec`, or a codec of numcodecs or of zarr, is taken as it is."})}
 threads : int
     Threads that share the parts of one array. The bytes are the same for any number, which
     is why the configuration does not hold it: a codec made from one has a single thread.

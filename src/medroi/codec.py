@@ -17,6 +17,7 @@ from medroi.hosting import Hosting
 from medroi.inner import trust
 from medroi.inner.base import InnerCodec, NativeCodec
 from medroi.inner.trust import OWN_ONLY, Reading
+from medroi.values import json_number
 
 Array = arrays.Array
 
@@ -127,11 +128,14 @@ class Settings:
     @functools.cached_property
     def config(self) -> _kernel.Config:
         """The settings as the engine holds them."""
-        affine = None
-        if self.affine != stream.IDENTITY:
-            affine = [[roi.json_number(x) for x in self.affine[i : i + 3]] for i in (0, 3, 6)]
+        rows = [self.affine[i : i + 3] for i in (0, 3, 6)]
         options = json.dumps(
-            {**roi.options_of(self.region), "slice_axis": self.slice_axis, "affine": affine}
+            {
+                **roi.options_of(self.region),
+                "slice_axis": self.slice_axis,
+                "affine": [[json_number(number) for number in row] for row in rows],
+                "verify": self.verify,
+            }
         )
         if isinstance(self.inner, NativeCodec) and self.inner.is_native():
             return _kernel.Config(options, self.inner.codec_id, self.inner.native_params())

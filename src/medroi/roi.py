@@ -4,55 +4,27 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from medroi import _kernel, arrays
-from medroi.errors import InvalidArgument
+from medroi.options import checked
+from medroi.values import json_number
 
 Box = tuple[tuple[int, int], ...]
 Mask = npt.NDArray[np.bool_]
-
-_THRESHOLD_RULES = ("mean", "otsu", "noise", "auto")
-_POLARITIES = ("bright", "dark")
-_REGIONS = ("box", "mask")
-# Earlier names of regions, which configurations may still have.
-_ALIASES = {"hull": "mask"}
-_COMPONENTS = ("all", "largest")
 
 
 @dataclass(frozen=True)
 class RegionOptions:
     """Settings of the search for a region; the same for every array.
 
-    Attributes
-    ----------
-    threshold : {"auto", "mean", "otsu", "noise"}, float or None
-        Which voxels are tissue, in stored units. None: every voxel that differs bitwise from
-        `background`; nothing is lost. "auto": as "mean" where what is dropped is shown to be noisy
-        air, else as None. A mask takes "noise" for "mean" and "otsu".
-    polarity : {"bright", "dark"}
-        Whether tissue is brighter or darker than the threshold.
-    roi : {"box", "mask"}
-        Shape of the region: the bounding box of the tissue, or its foreground mask. "hull" is an
-        earlier name of "mask", and becomes it.
-    background : int, float, "auto" or None
-        Value of the air, and of every voxel outside the region once decoded. "auto" finds it, and
-        keeps everything where it cannot be told. None: the array's fill value where the face knows
-        one, else 0.
-    padding : int
-        Voxels added on every side of the box.
-    max_miss_rate : float
-        Largest share of tissue voxels that may lie outside the region, 0 to 1.
-    axes : tuple of int, optional
-        Array axes of the volume, 1 to 3 of them; None is the last three.
-    components : {"all", "largest"}
-        Which connected components of the tissue count; "largest" leaves out tables and labels.
+    The fields are the options of these names, which `medroi.options.TABLE` documents. A background
+    of None is 0 here: no fill value is known.
     """
 
     threshold: str | float | None = "auto"
@@ -65,22 +37,10 @@ class RegionOptions:
     components: str = "all"
 
     def __post_init__(self) -> None:
-        """Refuse what no array could be coded with."""
-        _check_threshold(self.threshold)
-        _check_choice("polarity", self.polarity, _POLARITIES)
-        if isinstance(self.roi, str):
-            object.__setattr__(self, "roi", _ALIASES.get(self.roi, self.roi))
-        _check_choice("roi", self.roi, _REGIONS)
-        _check_choice("components", self.components, _COMPONENTS)
-        if isinstance(self.background, str) and self.background != "auto":
-            raise InvalidArgument(
-                f"background={self.background!r}: expected a number in stored units, 'auto', or "
-                "None for the array's fill value"
-            )
-        if not isinstance(self.padding, int) or not 0 <= self.padding < 2**31:
-            raise InvalidArgument(f"padding={self.padding!r}: expected a whole number of voxels")
-        if not 0.0 <= self.max_miss_rate <= 1.0:
-            raise InvalidArgument(f"max_miss_rate={self.max_miss_rate!r}: expected 0 to 1")
+        """Give every option its one spelling, and refuse what no array could be coded with."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in checked(given).items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -112,41 +72,11 @@ class Region:
     side: bytes = b""
 
 
-def _check_threshold(threshold: Any) -> None:
-    known = threshold is None or (isinstance(threshold, str) and threshold in _THRESHOLD_RULES)
-    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not known and not (number and not math.isnan(threshold)):
-        raise InvalidArgument(
-            f"threshold={threshold!r}: expected one of {', '.join(map(repr, _THRESHOLD_RULES))}, "
-            "a number in stored units, or None to keep every voxel that is not background"
-        )
-
-
-def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise InvalidArgument(f"{name}={value!r}: expected one of {', '.join(map(repr, choices))}")
-
-
 def options_of(options: RegionOptions) -> dict[str, Any]:
     """The options as a configuration spells them, fit for JSON."""
-    axes = options.axes
     return {
-        "threshold": json_number(options.threshold),
-        "polarity": options.polarity,
-        "roi": options.roi,
-        "background": json_number(options.background),
-        "padding": options.padding,
-        "max_miss_rate": options.max_miss_rate,
-        "axes": None if axes is None else list(axes),
-        "components": options.components,
+        field.name: json_number(getattr(options, field.name)) for field in fields(RegionOptions)
     }
-
-
-def json_number(value: Any) -> Any:
-    """A number for JSON; those that are not finite are strings there."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,11 @@ from medroi.errors import InvalidArgument
 from medroi.fit import fit_region
 from medroi.inner.base import InnerCodec
 from medroi.inner.trust import check_limit, names_of
-from medroi.values import flag_of, float_of, is_number, json_number, number_of, plain, whole_of
+from medroi.options import TABLE, checked
+from medroi.values import whole_of
 
-# What a configuration holds, and what only the reader may say.
+# What only the reader may say, never a configuration.
 _OF_THE_READER = {"threads", "trust", "max_nbytes"}
-PARAMETERS = (
-    "inner",
-    "threshold",
-    "polarity",
-    "roi",
-    "background",
-    "padding",
-    "max_miss_rate",
-    "axes",
-    "components",
-    "slice_axis",
-    "affine",
-    "verify",
-)
 
 
 def make(
@@ -58,75 +46,25 @@ def make(
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1")
     limit = None if max_nbytes is None else whole_of("max_nbytes", max_nbytes)
     check_limit(limit)
+    more = checked({"slice_axis": slice_axis, "affine": affine, "verify": verify})
     return Settings(
         inner=inner.make(inner_codec),
-        region=roi.RegionOptions(**_region_options(options)),
-        slice_axis=None if slice_axis is None else whole_of("slice_axis", slice_axis),
-        affine=stream.flatten_affine(_numbers("affine", affine)),
+        region=roi.RegionOptions(**options),
+        slice_axis=more["slice_axis"],
+        affine=tuple(chain(*more["affine"] or ())) or stream.IDENTITY,
         threads=n_threads,
-        verify=flag_of("verify", verify),
+        verify=more["verify"],
         trust=names_of(trust),
         max_nbytes=limit,
     )
 
 
-def _region_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a region, every number in its one spelling."""
-    options = dict(given)
-    threshold = plain(options["threshold"])
-    options["axes"] = _axes(options["axes"])
-    if threshold is not None and not isinstance(threshold, str):
-        threshold = float_of("threshold", threshold)
-    options["threshold"] = threshold
-    options["background"] = _background(options["background"])
-    options["padding"] = whole_of("padding", options["padding"])
-    options["max_miss_rate"] = float_of("max_miss_rate", options["max_miss_rate"])
-    return options
-
-
-def _axes(axes: Any) -> tuple[int, ...] | None:
-    if axes is None:
-        return None
-    if isinstance(axes, (str, bytes)) or not isinstance(axes, Iterable):
-        raise InvalidArgument(f"axes={axes!r}: expected whole numbers, such as (0, 1, 2)")
-    return tuple(whole_of("axes", axis) for axis in axes)
-
-
-def _background(value: Any) -> Any:
-    """A background in its one spelling; of boolean arrays, False is 0 and True is 1."""
-    found = plain(value)
-    if found is None or isinstance(found, str):
-        return found
-    return number_of("background", int(found) if isinstance(found, bool) else found)
-
-
-def _numbers(name: str, values: Any) -> Any:
-    """An array of numbers, for numpy alone would take texts and flags for numbers too."""
-    if values is not None and not all(
-        is_number(plain(value)) for value in np.asarray(values, object).flat
-    ):
-        raise InvalidArgument(f"{name}: expected numbers, found {values!r}")
-    return values
-
-
 def config_of(settings: Settings) -> dict[str, Any]:
     """The parameters of `MedROI` that make these settings, fit for JSON."""
-    region, affine = settings.region, settings.affine
-    identity = affine == stream.IDENTITY
-    return {
-        "inner": inner.config_of(settings.inner),
-        "threshold": json_number(region.threshold),
-        "polarity": region.polarity,
-        "roi": region.roi,
-        "background": json_number(region.background),
-        "padding": region.padding,
-        "max_miss_rate": region.max_miss_rate,
-        "axes": None if region.axes is None else list(region.axes),
-        "components": region.components,
-        "slice_axis": settings.slice_axis,
-        "affine": None if identity else [list(affine[i : i + 3]) for i in (0, 3, 6)],
-        **({"verify": True} if settings.verify else {}),
-    }
+    config: dict[str, Any] = json.loads(settings.config.to_json())
+    config |= {"inner": inner.config_of(settings.inner)}
+    del config["id"]
+    return config
 
 
 def known_and_newer(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -155,8 +93,8 @@ def known_and_newer(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
         raise InvalidArgument(
             f"a configuration has no parameter {', '.join(claimed)}: pass it to the reading codec"
         )
-    known = {key: value for key, value in config.items() if key in PARAMETERS}
-    newer = {key: value for key, value in config.items() if key not in (*PARAMETERS, "id")}
+    known = {key: value for key, value in config.items() if key in TABLE}
+    newer = {key: value for key, value in config.items() if key not in (*TABLE, "id")}
     if isinstance(known.get("inner"), Mapping):
         known["inner"], unknown = inner.known_and_newer(known["inner"])
         newer |= {"inner": unknown} if unknown else {}
@@ -224,8 +162,7 @@ def fit(array: Any, chunks: Sequence[int] | None, settings: Settings) -> Setting
     """
     whole = arrays.as_dense(np.asarray(array))
     found, note = fit_region(whole, chunks, settings.region)
-    region = dataclasses.replace(found, background=_background(found.background))
-    return dataclasses.replace(settings, region=region, note=note)
+    return dataclasses.replace(settings, region=found, note=note)
 
 
 def with_fill_value(settings: Settings, fill_value: Any, dtype: np.dtype[Any]) -> Settings:

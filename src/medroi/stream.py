@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from medroi import _kernel
-from medroi.errors import CorruptStream, InvalidArgument
+from medroi.errors import CorruptStream
 
 FIXED_HEADER_NBYTES: int = _kernel.FIXED_HEADER_NBYTES
 PART_ROW_NBYTES = 12
@@ -24,30 +24,6 @@ class Part:
     start: int
     stop: int
     crc: int
-
-
-def flatten_affine(affine: Any) -> tuple[float, ...]:
-    """The upper-left 3x3 of an affine, row major; the identity for None.
-
-    Parameters
-    ----------
-    affine : array_like or None
-        3x3 or 4x4, voxel index to mm.
-
-    Raises
-    ------
-    InvalidArgument
-        For any other shape.
-    """
-    if affine is None:
-        return IDENTITY
-    try:
-        matrix = np.asarray(affine, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"affine: expected 3x3 or 4x4 numbers, found {affine!r}") from error
-    if matrix.shape not in ((3, 3), (4, 4)):
-        raise InvalidArgument(f"affine: expected 3x3 or 4x4, found shape {matrix.shape}")
-    return tuple(np.float32(matrix[:3, :3]).ravel().tolist())
 
 
 def _sections(side: bytes) -> dict[int, bytes]:

@@ -1,61 +1,17 @@
-/* Options from JSON and back. The table is what every face's parameters, defaults and help are
- * checked against. */
+/* The options of a configuration, read from JSON. */
 #include "engine/config.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const medroi_option options[] = {
-    {"inner", "\"zstd\"", "a name, or an object {\"id\": name, setting: value, ...}",
-     "what codes the region"},
-    {"threshold", "\"auto\"", "\"auto\", \"mean\", \"otsu\", \"noise\", a number, or null",
-     "which voxels are tissue, in stored units; null keeps every voxel that is not background"},
-    {"polarity", "\"bright\"", "\"bright\" or \"dark\"",
-     "whether tissue is brighter or darker than the threshold"},
-    {"roi", "\"box\"", "\"box\" or \"mask\"",
-     "shape of the region: the bounding box of the tissue, or its outline"},
-    {"background", "null", "a number in stored units, \"auto\", or null for the fill value",
-     "value of the air, and of every voxel outside the region once decoded"},
-    {"padding", "3", "0 to 2147483647 voxels", "voxels added on every side of the box"},
-    {"max_miss_rate", "0.002", "0 to 1",
-     "largest share of voxels at the threshold that may lie outside the region"},
-    {"axes", "null", "1 to 3 axes, or null for the last three", "array axes of the volume"},
-    {"components", "\"all\"", "\"all\" or \"largest\"",
-     "which connected components of the tissue count"},
-    {"slice_axis", "null", "an axis, or null for the outermost in memory",
-     "array axis along which the inner codec sees slices"},
-    {"affine", "null", "3 x 3 or 4 x 4 numbers, or null",
-     "voxel index to mm; its upper-left 3 x 3 goes into the record"},
-    {"verify", "false", "true or false", "decode every stream after encoding it, and compare"},
-};
-
-const medroi_option *medroi_options(size_t *n) {
-    *n = sizeof options / sizeof *options;
-    return options;
-}
-
 const float medroi_identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 
-void medroi_config_init(medroi_config *config) {
-    memset(config, 0, sizeof *config);
-    config->region.threshold_rule = MEDROI_THRESHOLD_AUTO;
-    config->region.padding = 3;
-    config->region.max_miss_rate = 0.002;
-    config->region.n_threads = 1;
-    config->background = MEDROI_BACKGROUND_FILL;
-    memcpy(config->affine, medroi_identity, sizeof medroi_identity);
-}
-
-static const char *const threshold_names[] = {NULL, NULL, "mean", "otsu", "noise", "auto"};
-static const char *const polarity_names[] = {"bright", "dark"};
-static const char *const roi_names[] = {"box", "mask"};
-static const char *const component_names[] = {"all", "largest"};
-
-/* The index of a name, or -1. */
-static int choice_of(const medroi_json *value, const char *const *names, int n) {
-    for (int i = 0; i < n; i++) {
-        if (names[i] != NULL && medroi_json_is(value, names[i])) {
+/* The index of a value among an option's choices, or -1. */
+static int choice_of(const char *name, const medroi_json *value) {
+    const char *const *choices = medroi_find_option(name)->choices;
+    for (int i = 0; choices[i] != NULL; i++) {
+        if (medroi_json_is(value, choices[i])) {
             return i;
         }
     }
@@ -63,15 +19,9 @@ static int choice_of(const medroi_json *value, const char *const *names, int n) 
 }
 
 static medroi_status refuse(const char *name, const medroi_json *value, medroi_error *error) {
-    const char *limits = "";
     int n = (int)(value->stop - value->start);
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (strcmp(options[i].name, name) == 0) {
-            limits = options[i].limits;
-        }
-    }
     return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%s=%.*s: expected %s", name,
-                       n > 60 ? 60 : n, value->start, limits);
+                       n > 60 ? 60 : n, value->start, medroi_find_option(name)->limits);
 }
 
 static int is_null(const medroi_json *value) {
@@ -96,10 +46,12 @@ static int read_integer(const medroi_json *value, int64_t low, int64_t high, int
 
 static int read_threshold(const medroi_json *value, medroi_config *config) {
     medroi_number number;
-    int rule = choice_of(value, threshold_names, 6);
+    int rule = choice_of("threshold", value);
     if (is_null(value)) {
         rule = MEDROI_THRESHOLD_NONE;
-    } else if (rule < 0) {
+    } else if (rule >= 0) {
+        rule += MEDROI_THRESHOLD_MEAN;
+    } else {
         if (!read_number(value, &number) || isnan(number.value)) {
             return 0;
         }
@@ -131,6 +83,8 @@ static int read_background(const medroi_json *value, medroi_config *config) {
         config->background =
             number.magnitude > INT64_MAX ? MEDROI_BACKGROUND_UINT : MEDROI_BACKGROUND_INT;
         config->background_word = number.magnitude;
+    } else if (number.is_rounded) {
+        return 0; /* no element holds it */
     } else {
         config->background = MEDROI_BACKGROUND_FLOAT;
         memcpy(&config->background_word, &number.value, sizeof number.value);
@@ -195,63 +149,70 @@ static int read_affine(const medroi_json *value, medroi_config *config) {
     return n_rows == n_columns && (n_rows == 3 || n_rows == 4);
 }
 
-static int read_choice(const medroi_json *value, const char *const *names, int *choice) {
-    *choice = choice_of(value, names, 2);
-    return *choice >= 0;
-}
-
 /* 1: read; 0: not possible; -1: no such option. */
-static int read_option(const medroi_json *key, const medroi_json *value, medroi_config *config) {
+static int read_option(const char *name, const medroi_json *value, medroi_config *config) {
     medroi_number number;
     int64_t integer = 0;
-    int choice = 0, fits;
-    if (medroi_json_is(key, "threshold")) {
+    int choice, fits;
+    if (strcmp(name, "threshold") == 0) {
         return read_threshold(value, config);
     }
-    if (medroi_json_is(key, "polarity")) {
-        fits = read_choice(value, polarity_names, &choice);
+    if (strcmp(name, "polarity") == 0) {
+        choice = choice_of("polarity", value);
         config->region.dark = choice == 1;
-        return fits;
+        return choice >= 0;
     }
-    if (medroi_json_is(key, "roi")) {
-        fits = read_choice(value, roi_names, &choice) || medroi_json_is(value, "hull");
-        config->region.roi = choice == 0 ? MEDROI_ROI_BOX : MEDROI_ROI_HULL;
-        return fits;
+    if (strcmp(name, "roi") == 0) {
+        choice = medroi_json_is(value, "hull") ? MEDROI_ROI_HULL : choice_of("roi", value);
+        config->region.roi = choice == MEDROI_ROI_BOX ? MEDROI_ROI_BOX : MEDROI_ROI_HULL;
+        return choice >= 0;
     }
-    if (medroi_json_is(key, "background")) {
+    if (strcmp(name, "background") == 0) {
         return read_background(value, config);
     }
-    if (medroi_json_is(key, "padding")) {
+    if (strcmp(name, "padding") == 0) {
         return read_integer(value, 0, INT32_MAX, &config->region.padding);
     }
-    if (medroi_json_is(key, "max_miss_rate")) {
+    if (strcmp(name, "max_miss_rate") == 0) {
         fits = read_number(value, &number) && number.value >= 0 && number.value <= 1;
         config->region.max_miss_rate = fits ? number.value : 0;
         return fits;
     }
-    if (medroi_json_is(key, "axes")) {
+    if (strcmp(name, "axes") == 0) {
         return read_axes(value, config);
     }
-    if (medroi_json_is(key, "components")) {
-        fits = read_choice(value, component_names, &choice);
+    if (strcmp(name, "components") == 0) {
+        choice = choice_of("components", value);
         config->region.largest_only = choice == 1;
-        return fits;
+        return choice >= 0;
     }
-    if (medroi_json_is(key, "slice_axis")) {
+    if (strcmp(name, "slice_axis") == 0) {
         config->has_slice_axis = !is_null(value);
         fits = is_null(value) || read_integer(value, -MEDROI_MAX_AXES, 7, &integer);
         config->slice_axis = config->has_slice_axis && fits ? (int32_t)integer : 0;
         return fits;
     }
-    if (medroi_json_is(key, "affine")) {
+    if (strcmp(name, "affine") == 0) {
         return read_affine(value, config);
     }
-    if (medroi_json_is(key, "verify")) {
+    if (strcmp(name, "verify") == 0) {
         medroi_json_kind kind = medroi_json_kind_of(value);
         config->verify = kind == MEDROI_JSON_TRUE;
         return kind == MEDROI_JSON_TRUE || kind == MEDROI_JSON_FALSE;
     }
     return -1;
+}
+
+void medroi_config_init(medroi_config *config) {
+    size_t n = 0;
+    const medroi_option *options = medroi_options(&n);
+    memset(config, 0, sizeof *config);
+    config->region.n_threads = 1;
+    for (size_t i = 0; i < n; i++) {
+        const char *start = options[i].fallback;
+        medroi_json value = {start, start + strlen(start)};
+        (void)read_option(options[i].name, &value, config);
+    }
 }
 
 medroi_status medroi_config_read(const medroi_json *object, medroi_config *config,
@@ -263,15 +224,14 @@ medroi_status medroi_config_read(const medroi_json *object, medroi_config *confi
                            "a configuration is a JSON object, such as {\"roi\": \"mask\"}");
     }
     while (medroi_json_next(object, &at, &key, &value)) {
-        int found = 1;
+        int n = (int)(key.stop - key.start) - 2, found = 1;
+        char name[32] = "";
+        (void)memcpy(name, key.start + 1, (size_t)(n < 31 ? n : 31));
         if (medroi_json_is(&key, "inner")) {
             *inner = value;
         } else if (!medroi_json_is(&key, "id")) {
-            found = read_option(&key, &value, config);
+            found = read_option(name, &value, config);
         }
-        int n = (int)(key.stop - key.start) - 2;
-        char name[32] = "";
-        (void)memcpy(name, key.start + 1, (size_t)(n < 31 ? n : 31));
         if (found < 0) {
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                                "there is no option %s in this version (%s): leave it out, or "
@@ -287,7 +247,7 @@ medroi_status medroi_config_read(const medroi_json *object, medroi_config *confi
 
 medroi_status medroi_config_from_json(const char *text, medroi_config **config,
                                       medroi_error *error) {
-    medroi_json object, inner = {"\"zstd\"", NULL};
+    medroi_json object, inner = {medroi_find_option("inner")->fallback, NULL};
     medroi_status status = medroi_json_read(text == NULL ? "{}" : text, &object, error);
     inner.stop = inner.start + strlen(inner.start);
     *config = NULL;

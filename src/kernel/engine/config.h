@@ -44,6 +44,10 @@ struct medroi_config {
     char *inner; /* as JSON */
 };
 
+/* --- options.c --- */
+/* The option of this name, or NULL. */
+const medroi_option *medroi_find_option(const char *name);
+
 /* --- config.c --- */
 /* The affine where none is given. */
 extern const float medroi_identity[9];

@@ -12,26 +12,29 @@ static void put_integer(medroi_text *text, int64_t number) {
     medroi_text_put(text, digits);
 }
 
+/* A number that is read as one with a fraction, whatever it is. */
+static void put_float(medroi_text *text, double number) {
+    size_t start = text->nbytes;
+    medroi_text_number(text, number);
+    if (!text->failed && strpbrk(text->start + start, ".e\"") == NULL) {
+        medroi_text_put(text, ".0");
+    }
+}
+
+/* One of an option's choices. */
+static void put_choice(medroi_text *text, const char *name, int choice) {
+    medroi_text_put(text, "\"");
+    medroi_text_put(text, medroi_find_option(name)->choices[choice]);
+    medroi_text_put(text, "\"");
+}
+
 static void put_threshold(medroi_text *text, const medroi_region_options *region) {
-    switch (region->threshold_rule) {
-    case MEDROI_THRESHOLD_NONE:
+    if (region->threshold_rule == MEDROI_THRESHOLD_NONE) {
         medroi_text_put(text, "null");
-        break;
-    case MEDROI_THRESHOLD_NUMBER:
-        medroi_text_number(text, region->threshold);
-        break;
-    case MEDROI_THRESHOLD_MEAN:
-        medroi_text_put(text, "\"mean\"");
-        break;
-    case MEDROI_THRESHOLD_OTSU:
-        medroi_text_put(text, "\"otsu\"");
-        break;
-    case MEDROI_THRESHOLD_NOISE:
-        medroi_text_put(text, "\"noise\"");
-        break;
-    case MEDROI_THRESHOLD_AUTO:
-        medroi_text_put(text, "\"auto\"");
-        break;
+    } else if (region->threshold_rule == MEDROI_THRESHOLD_NUMBER) {
+        put_float(text, region->threshold);
+    } else {
+        put_choice(text, "threshold", (int)region->threshold_rule - MEDROI_THRESHOLD_MEAN);
     }
 }
 
@@ -78,7 +81,7 @@ static void put_affine(medroi_text *text, const medroi_config *config) {
     }
     for (int i = 0; i < 9; i++) {
         medroi_text_put(text, i == 0 ? "[[" : i % 3 == 0 ? "], [" : ", ");
-        medroi_text_number(text, (double)config->affine[i]);
+        put_float(text, (double)config->affine[i]);
     }
     medroi_text_put(text, "]]");
 }
@@ -90,20 +93,20 @@ medroi_status medroi_config_to_json(const medroi_config *config, char **json, me
     medroi_text_put(&text, config->inner != NULL ? config->inner : "null");
     medroi_text_put(&text, ", \"threshold\": ");
     put_threshold(&text, region);
-    medroi_text_put(&text,
-                    region->dark ? ", \"polarity\": \"dark\"" : ", \"polarity\": \"bright\"");
-    medroi_text_put(&text,
-                    region->roi == MEDROI_ROI_BOX ? ", \"roi\": \"box\"" : ", \"roi\": \"mask\"");
+    medroi_text_put(&text, ", \"polarity\": ");
+    put_choice(&text, "polarity", region->dark);
+    medroi_text_put(&text, ", \"roi\": ");
+    put_choice(&text, "roi", (int)region->roi);
     medroi_text_put(&text, ", \"background\": ");
     put_background(&text, config);
     medroi_text_put(&text, ", \"padding\": ");
     put_integer(&text, region->padding);
     medroi_text_put(&text, ", \"max_miss_rate\": ");
-    medroi_text_number(&text, region->max_miss_rate);
+    put_float(&text, region->max_miss_rate);
     medroi_text_put(&text, ", \"axes\": ");
     put_axes(&text, config);
-    medroi_text_put(&text, region->largest_only ? ", \"components\": \"largest\""
-                                                : ", \"components\": \"all\"");
+    medroi_text_put(&text, ", \"components\": ");
+    put_choice(&text, "components", region->largest_only);
     medroi_text_put(&text, ", \"slice_axis\": ");
     if (config->has_slice_axis) {
         put_integer(&text, config->slice_axis);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,14 @@ static medroi_number number_of(double value) {
     return number;
 }
 
+/* Whether digits, where there is nothing else, are an integer that a double does not equal. */
+static int rounds(double value, const char *digits, const char *end) {
+    char whole[MAX_NUMBER_NBYTES];
+    size_t n = (size_t)snprintf(whole, sizeof whole, "%.0f", fabs(value));
+    return strspn(digits, "0123456789") == (size_t)(end - digits) &&
+           (n != (size_t)(end - digits) || memcmp(whole, digits, n) != 0);
+}
+
 int medroi_json_number(const medroi_json *value, medroi_number *number) {
     static const struct {
         const char *name;
@@ -217,10 +226,14 @@ int medroi_json_number(const medroi_json *value, medroi_number *number) {
         return 0;
     }
     *number = number_of(to_double(value->start, nbytes));
+    if (isinf(number->value)) {
+        return 0; /* no double comes near it */
+    }
     /* Integers beyond 53 bits, exactly. */
     int is_negative = *value->start == '-';
     uint64_t magnitude = 0;
     const char *p = value->start + is_negative;
+    number->is_rounded = (uint8_t)rounds(number->value, p, value->stop);
     for (; p < value->stop && *p >= '0' && *p <= '9'; p++) {
         uint64_t digit = (uint64_t)(*p - '0');
         if (magnitude > (UINT64_MAX - digit) / 10) {

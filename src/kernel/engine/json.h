@@ -21,9 +21,10 @@ typedef enum medroi_json_kind {
     MEDROI_JSON_NULL
 } medroi_json_kind;
 
-/* A number as it was written: integers are exact. */
+/* A number as it was written: integers of 64 bits are exact. */
 typedef struct medroi_number {
     double value;
+    uint8_t is_rounded; /* written as an integer that `value` does not equal */
     uint8_t is_integer; /* and not -0.0: `magnitude` holds it */
     uint8_t is_negative;
     uint64_t magnitude;

@@ -94,12 +94,14 @@ MEDROI_API size_t medroi_array_nbytes(const medroi_layout *layout);
 
 typedef struct medroi_config medroi_config;
 
-/* One option of a configuration: what every face's parameter of this name means. */
+/* One option of a configuration: the parameter of this name of every binding. */
 typedef struct medroi_option {
     const char *name;
     const char *fallback; /* as JSON */
-    const char *limits;
+    const char *limits;   /* the values that it takes, in JSON's words */
     const char *help;
+    const char *const
+        *choices; /* names among these values, up to a NULL; NULL where there are none */
 } medroi_option;
 MEDROI_API const medroi_option *medroi_options(size_t *n);
 

@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import Any
 
+from medroi.options import TABLE
+
 _DESCRIPTION = """\
 Pack a scan into a Zarr array or an HDF5 file. Voxels outside the region come back as background:
 only the box around the tissue is kept, unless --lossless is given. The stored values are kept as
@@ -47,13 +49,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="of DICOM, pack a series of which slices are missing at the ends, and say so",
     )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="decode every chunk after encoding it, and write nothing that does not come back as "
-        "the inner codec promises",
-    )
+    _add_option(parser, "verify", action="store_true")
     parser.add_argument(
         "--force",
         action="store_true",
@@ -68,64 +64,21 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     # What is not given stays out, so that the defaults stand in one place, and the functions that
     # take no settings can refuse those that are given.
     unset: dict[str, Any] = {"default": argparse.SUPPRESS}
-    parser.add_argument(
-        "--inner",
-        **unset,
-        type=inner_argument,
-        metavar="NAME[:key=value,...]",
-        help="inner codec and its options, see `medroi codecs` (default: zstd)",
-    )
+    _add_option(parser, "inner", type=inner_argument, metavar="NAME[:key=value,...]")
     rule = parser.add_mutually_exclusive_group()
-    rule.add_argument(
-        "--threshold",
-        **unset,
-        type=threshold_argument,
-        metavar="auto|mean|otsu|noise|none|NUMBER",
-        help="what counts as tissue, in stored units (default: auto: a threshold only where the "
-        "air is shown to be noise, else every voxel that is not background is kept)",
-    )
+    names = "|".join(TABLE["threshold"].choices)
+    _add_option(rule, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
     rule.add_argument(
         "--lossless",
         action="store_true",
         help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
     )
-    parser.add_argument(
-        "--roi",
-        **unset,
-        metavar="box|mask",
-        help="region kept; mask follows the outline of the tissue (default: box). hull is an "
-        "earlier name of mask",
-    )
-    parser.add_argument(
-        "--components",
-        **unset,
-        metavar="all|largest",
-        help="tissue that counts; largest leaves out labels and tables, and says so (default: all)",
-    )
-    parser.add_argument(
-        "--polarity",
-        **unset,
-        choices=("bright", "dark"),
-        help="whether tissue or air is bright (default: bright; dark for DICOM MONOCHROME1)",
-    )
-    parser.add_argument(
-        "--background",
-        **unset,
-        type=background_argument,
-        metavar="auto|VALUE",
-        help="value of the air, in stored units (default: auto: found; where it cannot be told, "
-        "every voxel is kept)",
-    )
-    parser.add_argument(
-        "--padding", **unset, type=int, metavar="N", help="voxels around the tissue (default: 3)"
-    )
-    parser.add_argument(
-        "--max-miss-rate",
-        **unset,
-        type=float,
-        metavar="X",
-        help="largest share of tissue voxels outside the region (default: 0.002)",
-    )
+    _add_option(parser, "roi")
+    _add_option(parser, "components")
+    _add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
+    _add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
+    _add_option(parser, "padding", type=int, metavar="N")
+    _add_option(parser, "max_miss_rate", type=float, metavar="X")
     parser.add_argument(
         "--chunks",
         **unset,
@@ -134,6 +87,17 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         help="chunk size; volume (default) is one chunk, or one per 3-D volume where a scan with "
         "more than three axes is above 1 GiB",
     )
+
+
+def _add_option(parser: Any, name: str, default: str = "", **how: Any) -> None:
+    """Add an option of the codec, with the engine's help and default or that of the command."""
+    option = TABLE[name]
+    if option.choices and "metavar" not in how:
+        how["metavar"] = "|".join(option.choices)
+    text = option.on_the_command_line(takes_none="none" in how.get("metavar", ""))
+    if how.get("action") != "store_true":
+        text += f" (default: {default or option.default})"
+    parser.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, help=text, **how)
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
