@@ -41,7 +41,7 @@ medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t backg
                        wanted, medroi_value_of_bits(layout->kind, layout->itemsize, fill), wanted);
 }
 
-medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi_layout *layout,
+medroi_status medroi_h5_check_inner(const medroi_cd_values *config, const medroi_layout *layout,
                                     medroi_error *error) {
     uint16_t id = config->asked.coder.id;
     const medroi_inner *inner = medroi_find_inner(id);
@@ -78,7 +78,7 @@ static void *reserve(void *user, size_t capacity) {
     return out->data;
 }
 
-static medroi_status encode_native(const medroi_h5_config *config, const void *data,
+static medroi_status encode_native(const medroi_cd_values *config, const void *data,
                                    medroi_h5_memory *out, medroi_error *error) {
     medroi_output stream = {.reserve = reserve, .user = out};
     medroi_status status =
@@ -90,7 +90,7 @@ static medroi_status encode_native(const medroi_h5_config *config, const void *d
 
 /* The background that was found in a chunk, against the fill value of its dataset: voxels that were
  * never written would change. Without a threshold everything that differs is kept. */
-static medroi_status check_found_background(const medroi_h5_config *config,
+static medroi_status check_found_background(const medroi_cd_values *config,
                                             const medroi_h5_memory *stream, medroi_error *error) {
     medroi_header header;
     size_t preamble_nbytes;
@@ -130,8 +130,8 @@ static medroi_status provide(medroi_h5_memory *out, size_t nbytes, medroi_error 
 
 medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void *data,
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
-    medroi_h5_config config;
-    medroi_status status = medroi_h5_parse(words, n_words, &config, error);
+    medroi_cd_values config;
+    medroi_status status = medroi_cd_read(words, n_words, &config, error);
     out->data = NULL;
     if (status == MEDROI_OK && !config.has_local) {
         status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
@@ -139,7 +139,7 @@ medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void
                              "with this filter loaded");
     }
     if (status == MEDROI_OK) {
-        status = medroi_h5_resolve(&config, &config.layout, error);
+        status = medroi_cd_resolve(&config, &config.layout, error);
     }
     if (status == MEDROI_OK && layout_nbytes(&config.layout) != nbytes) {
         status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
@@ -163,18 +163,9 @@ medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void
     return status;
 }
 
-int medroi_h5_same_chunk(const medroi_layout *one, const medroi_layout *other) {
-    int same = one->ndim == other->ndim && one->kind == other->kind &&
-               one->itemsize == other->itemsize && one->big_endian == other->big_endian;
-    for (int32_t i = 0; same && i < one->ndim; i++) {
-        same = one->shape[i] == other->shape[i];
-    }
-    return same;
-}
-
 static medroi_status check_chunk(const medroi_layout *expected, const medroi_layout *found,
                                  medroi_error *error) {
-    if (medroi_h5_same_chunk(expected, found)) {
+    if (medroi_cd_same_chunk(expected, found)) {
         return MEDROI_OK;
     }
     return medroi_fail(error, MEDROI_CORRUPT_STREAM,
@@ -200,9 +191,9 @@ static medroi_status decode_native(const medroi_header *header, const uint8_t *p
 
 /* Everything that can be checked before memory is allocated. */
 static medroi_status read_stream(const unsigned *words, size_t n_words, const void *stream,
-                                 size_t nbytes, medroi_h5_config *config, medroi_header *header,
+                                 size_t nbytes, medroi_cd_values *config, medroi_header *header,
                                  size_t *preamble_nbytes, medroi_error *error) {
-    medroi_status status = medroi_h5_parse(words, n_words, config, error);
+    medroi_status status = medroi_cd_read(words, n_words, config, error);
     if (status == MEDROI_OK) {
         status = medroi_read_preamble(stream, nbytes, header, preamble_nbytes, error);
     }
@@ -223,7 +214,7 @@ static medroi_status read_stream(const unsigned *words, size_t n_words, const vo
 
 medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void *stream,
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
-    medroi_h5_config config;
+    medroi_cd_values config;
     medroi_header header;
     size_t preamble_nbytes = 0;
     medroi_status status =

@@ -2,7 +2,7 @@
 #ifndef MEDROI_CHUNK_H
 #define MEDROI_CHUNK_H
 
-#include "cd_values.h"
+#include "engine/cd_values.h"
 
 #include <stdbool.h>
 
@@ -21,9 +21,6 @@ typedef struct medroi_h5_memory {
     size_t nbytes;
 } medroi_h5_memory;
 
-/* 1: the same shape, kind, itemsize and byte order. */
-int medroi_h5_same_chunk(const medroi_layout *one, const medroi_layout *other);
-
 /* 1: no voxel that differs from the background is ever discarded. */
 int medroi_h5_keeps_all(const medroi_region_options *region, const medroi_layout *layout);
 
@@ -32,7 +29,7 @@ medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t backg
                                      uint64_t fill, medroi_error *error);
 
 /* Refuse an inner codec that is not there, or that cannot code chunks like this. */
-medroi_status medroi_h5_check_inner(const medroi_h5_config *config, const medroi_layout *layout,
+medroi_status medroi_h5_check_inner(const medroi_cd_values *config, const medroi_layout *layout,
                                     medroi_error *error);
 
 /* `words` are complete cd_values. On failure nothing is left allocated in `out`. */

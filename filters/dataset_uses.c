@@ -50,10 +50,10 @@ static int add_filters(const subject *whose, medroi_hid dataset, medroi_hid crea
     const medroi_hdf5_api *hdf5 = whose->hdf5;
     int n_filters = hdf5->get_nfilters(creation), enough = 1;
     for (int i = 0; enough && i < n_filters; i++) {
-        medroi_h5_use use = {.dataset = whose->id, .n_words = MEDROI_H5_MAX_WORDS};
+        medroi_h5_use use = {.dataset = whose->id, .n_words = MEDROI_MAX_WORDS};
         if (hdf5->get_filter2(creation, (unsigned)i, NULL, &use.n_words, use.words, 0, NULL,
                               NULL) != MEDROI_H5_FILTER_ID ||
-            use.n_words > MEDROI_H5_MAX_WORDS) {
+            use.n_words > MEDROI_MAX_WORDS) {
             continue; /* with more words than that nothing is decoded */
         }
         use.is_sound = has_layout(hdf5, dataset, creation, &use.layout) && i == 0;

@@ -2,12 +2,12 @@
 #ifndef MEDROI_DATASET_USES_H
 #define MEDROI_DATASET_USES_H
 
-#include "cd_values.h"
+#include "engine/cd_values.h"
 #include "hdf5_api.h"
 
 typedef struct medroi_h5_use {
     medroi_hid dataset;
-    unsigned words[MEDROI_H5_MAX_WORDS];
+    unsigned words[MEDROI_MAX_WORDS];
     size_t n_words;
     int is_sound; /* 1: the filter is the first one, and `layout` is that of the chunks */
     medroi_layout layout;

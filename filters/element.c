@@ -1,6 +1,6 @@
 #include "element.h"
 
-#include "cd_values.h"
+#include "engine/cd_values.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -180,9 +180,10 @@ medroi_status medroi_h5_read_chunk(const medroi_hdf5_api *hdf5, medroi_hid dcpl,
                                    medroi_layout *layout, medroi_error *error) {
     uint64_t sizes[32] = {0};
     int ndim = hdf5->get_chunk(dcpl, 32, sizes);
-    if (ndim < 1 || ndim > MEDROI_H5_MAX_NDIM) {
+    if (ndim < 1 || ndim > MEDROI_MAX_CHUNK_AXES) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "found a chunk of %d axes, expected 1 to %d", ndim, MEDROI_H5_MAX_NDIM);
+                           "found a chunk of %d axes, expected 1 to %d", ndim,
+                           MEDROI_MAX_CHUNK_AXES);
     }
     layout->ndim = ndim;
     for (int i = 0; i < ndim; i++) {

@@ -53,7 +53,7 @@ static medroi_status finish(int status, medroi_error *error) {
     return error->status;
 }
 
-medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medroi_layout *layout,
+medroi_status medroi_h5_hosted_encode(const medroi_cd_values *config, const medroi_layout *layout,
                                       const void *data, medroi_h5_memory *out,
                                       medroi_error *error) {
     const uint64_t *background = config->asked.background == MEDROI_BACKGROUND_FILL
@@ -69,7 +69,7 @@ medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medr
     return finish(status, error);
 }
 
-medroi_status medroi_h5_hosted_decode(const medroi_h5_config *config, const void *stream,
+medroi_status medroi_h5_hosted_decode(const medroi_cd_values *config, const void *stream,
                                       size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
     uint64_t key = config->has_key ? config->key : 0;
     error->text[0] = '\0';

@@ -28,9 +28,9 @@ void medroi_h5_set_hook(const medroi_h5_hook *hook);
 medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error);
 
 /* `config` was resolved for `layout`. data == NULL: only whether the key is known. */
-medroi_status medroi_h5_hosted_encode(const medroi_h5_config *config, const medroi_layout *layout,
+medroi_status medroi_h5_hosted_encode(const medroi_cd_values *config, const medroi_layout *layout,
                                       const void *data, medroi_h5_memory *out, medroi_error *error);
-medroi_status medroi_h5_hosted_decode(const medroi_h5_config *config, const void *stream,
+medroi_status medroi_h5_hosted_decode(const medroi_cd_values *config, const void *stream,
                                       size_t nbytes, medroi_h5_memory *out, medroi_error *error);
 
 #endif

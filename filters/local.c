@@ -1,17 +1,17 @@
 #include "local.h"
 #include "base/layout.h"
 
-#include "cd_values.h"
 #include "chunk.h"
 #include "element.h"
+#include "engine/cd_values.h"
 
 #include <string.h>
 
 /* One dataset that is being created. */
 typedef struct dataset {
-    medroi_h5_config config;
+    medroi_cd_values config;
     medroi_layout layout;
-    unsigned words[MEDROI_H5_MAX_WORDS];
+    unsigned words[MEDROI_MAX_WORDS];
     size_t n_words;
     unsigned flags;
 } dataset;
@@ -33,13 +33,13 @@ static medroi_status check_position(const medroi_hdf5_api *hdf5, medroi_hid dcpl
 
 static medroi_status read_words(const medroi_hdf5_api *hdf5, medroi_hid dcpl, dataset *found,
                                 medroi_error *error) {
-    found->n_words = MEDROI_H5_MAX_WORDS;
+    found->n_words = MEDROI_MAX_WORDS;
     if (hdf5->get_filter_by_id2(dcpl, MEDROI_H5_FILTER_ID, &found->flags, &found->n_words,
                                 found->words, 0, NULL, NULL) < 0) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "the dataset's creation list does not name this filter");
     }
-    return medroi_h5_parse(found->words, found->n_words, &found->config, error);
+    return medroi_cd_read(found->words, found->n_words, &found->config, error);
 }
 
 static uint64_t element_bits(const uint8_t *element, const medroi_layout *layout) {
@@ -111,7 +111,7 @@ static medroi_status inspect(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medro
         status = read_fill(hdf5, dcpl, type, found, error);
     }
     if (status == MEDROI_OK) {
-        status = medroi_h5_resolve(&found->config, &found->layout, error);
+        status = medroi_cd_resolve(&found->config, &found->layout, error);
     }
     if (status == MEDROI_OK) {
         status = medroi_h5_check_inner(&found->config, &found->layout, error);
@@ -128,12 +128,12 @@ medroi_status medroi_h5_check_dataset(const medroi_hdf5_api *hdf5, medroi_hid dc
 medroi_status medroi_h5_set_local(const medroi_hdf5_api *hdf5, medroi_hid dcpl, medroi_hid type,
                                   medroi_error *error) {
     dataset found;
-    unsigned words[MEDROI_H5_MAX_WORDS];
+    unsigned words[MEDROI_MAX_WORDS];
     size_t n_words = 0;
     medroi_status status = inspect(hdf5, dcpl, type, 1, &found, error);
     if (status == MEDROI_OK) {
         status =
-            medroi_h5_add_local(&found.config, found.words, &found.layout, words, &n_words, error);
+            medroi_cd_add_chunk(&found.config, found.words, &found.layout, words, &n_words, error);
     }
     if (status == MEDROI_OK &&
         hdf5->modify_filter(dcpl, MEDROI_H5_FILTER_ID, found.flags & ~H5_FLAG_OPTIONAL, n_words,

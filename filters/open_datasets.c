@@ -115,7 +115,7 @@ static medroi_status judge(const survey *known, const unsigned *words, size_t n_
             continue;
         }
         ++*n_same;
-        if (!use->is_sound || !medroi_h5_same_chunk(&use->layout, found)) {
+        if (!use->is_sound || !medroi_cd_same_chunk(&use->layout, found)) {
             return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                                "corrupt dataset: the chunk's stream holds %d axes, %" PRId64
                                " x ..., of %u bytes an element, but an open dataset with the same "

@@ -234,6 +234,28 @@ cdef extern from "engine/engine.h" nogil:
     size_t medroi_decode_scratch_nbytes(const medroi_header *, uint32_t)
     medroi_status medroi_check_table(const medroi_header *, const uint8_t *, size_t, medroi_error *)
 
+cdef extern from "engine/cd_values.h" nogil:
+    enum: MEDROI_MAX_WORDS
+    ctypedef struct medroi_cd_field:
+        int word
+        int bit
+        int n_bits
+        uint64_t fallback
+        const char *meaning
+    ctypedef struct medroi_cd_values:
+        medroi_config asked
+        uint64_t key
+        int32_t has_local
+        medroi_layout layout
+    const medroi_cd_field *medroi_cd_fields(size_t *)
+    medroi_status medroi_cd_read(const unsigned *, size_t, medroi_cd_values *, medroi_error *)
+    int medroi_cd_needs_key(const medroi_config *)
+    medroi_status medroi_cd_write(const medroi_config *, uint64_t, unsigned *, size_t *,
+                                  medroi_error *)
+    medroi_status medroi_cd_add_chunk(const medroi_cd_values *, const unsigned *,
+                                      const medroi_layout *, unsigned *, size_t *, medroi_error *)
+    int medroi_cd_same_chunk(const medroi_layout *, const medroi_layout *)
+
 FIXED_HEADER_NBYTES = MEDROI_FIXED_HEADER_NBYTES
 FORMAT_VERSION = MEDROI_FORMAT_VERSION
 RECORD_OFFSET = MEDROI_RECORD_OFFSET
@@ -514,11 +536,65 @@ cdef class Config:
             raise_hosted(hosting, &error)
         return shrunk(holder, stream.nbytes)
 
+    def needs_key(self):
+        """Whether an HDF5 filter's cd_values have no room for the inner codec's settings."""
+        return bool(medroi_cd_needs_key(&self.c))
+
+    def cd_values(self, uint64_t key):
+        """The user part of an HDF5 filter's cd_values; `key` stands for settings that need one."""
+        cdef unsigned words[MEDROI_MAX_WORDS]
+        cdef size_t n = 0
+        cdef medroi_error error
+        check(medroi_cd_write(&self.c, key, words, &n, &error), &error)
+        return tuple(words[i] for i in range(n))
+
     def __reduce__(self):
         params = None
         if self.c.coder.native != NULL:
             params = tuple(self.c.coder.params[i] for i in range(MEDROI_MAX_PARAMS))
         return Config, (self.options, self.c.coder.id, params, self.inner)
+
+
+cdef size_t load_words(tuple words, unsigned *c) except? 0:
+    """Copy cd_values, and return their number."""
+    if len(words) > MEDROI_MAX_WORDS:
+        raise errors.InvalidArgument(f"{len(words)} cd_values: at most {MEDROI_MAX_WORDS} fit")
+    for i, word in enumerate(words):
+        c[i] = word
+    return len(words)
+
+
+def cd_fields():
+    """Every row of the table of cd_values: (word, lowest bit, number of bits, default, meaning)."""
+    cdef size_t n = 0
+    cdef const medroi_cd_field *table = medroi_cd_fields(&n)
+    return [(table[i].word, table[i].bit, table[i].n_bits, table[i].fallback,
+             table[i].meaning.decode()) for i in range(n)]
+
+
+def read_cd_values(tuple words not None):
+    """(id of the inner codec, key or 0) of an HDF5 filter's cd_values."""
+    cdef unsigned c_words[MEDROI_MAX_WORDS]
+    cdef medroi_cd_values found
+    cdef medroi_error error
+    cdef size_t n = load_words(words, c_words)
+    check(medroi_cd_read(c_words, n, &found, &error), &error)
+    return found.asked.coder.id, found.key
+
+
+def complete_cd_values(tuple words not None, Layout layout not None):
+    """An HDF5 filter's cd_values with their part on a chunk; one that is there has to be it."""
+    cdef unsigned c_words[MEDROI_MAX_WORDS]
+    cdef unsigned full[MEDROI_MAX_WORDS]
+    cdef medroi_cd_values found
+    cdef medroi_error error
+    cdef size_t n_full = 0
+    cdef size_t n = load_words(words, c_words)
+    check(medroi_cd_read(c_words, n, &found, &error), &error)
+    if found.has_local and not medroi_cd_same_chunk(&found.layout, &layout.c):
+        raise errors.CorruptStream("the filter's parameters are not of the dataset's own chunks")
+    check(medroi_cd_add_chunk(&found, c_words, &layout.c, full, &n_full, &error), &error)
+    return tuple(full[i] for i in range(n_full))
 
 
 cdef void *reserve_bytes(void *user, size_t capacity) noexcept with gil:

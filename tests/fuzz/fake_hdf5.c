@@ -93,7 +93,7 @@ static int modify_filter(medroi_hid creation, int id, unsigned flags, size_t n_w
     fake_dataset *dataset = of(creation);
     (void)id;
     fuzz_expect(!(flags & H5_FLAG_OPTIONAL), "no chunk is ever stored raw");
-    fuzz_expect(n_words <= MEDROI_H5_MAX_WORDS, "no more words than there is room for");
+    fuzz_expect(n_words <= MEDROI_MAX_WORDS, "no more words than there is room for");
     memcpy(dataset->words, words, n_words * sizeof *words);
     dataset->n_words = n_words;
     return 0;
@@ -217,7 +217,7 @@ const medroi_hdf5_api *fake_api(void) {
     return &api;
 }
 
-size_t fake_user_words(fuzz_random *random, unsigned words[MEDROI_H5_MAX_WORDS]) {
+size_t fake_user_words(fuzz_random *random, unsigned words[MEDROI_MAX_WORDS]) {
     static const unsigned start[] = {1,          0x50002,    0x800005, 3, 0, 0,
                                      0xd2f1a9fc, 0x3f60624d, 0,        0, 3, 1};
     size_t n = sizeof start / sizeof *start;

@@ -2,7 +2,7 @@
 #ifndef MEDROI_FUZZ_FAKE_HDF5_H
 #define MEDROI_FUZZ_FAKE_HDF5_H
 
-#include "cd_values.h"
+#include "engine/cd_values.h"
 #include "hdf5_api.h"
 #include "random.h"
 
@@ -10,7 +10,7 @@ enum { FAKE_DATASETS = 3 };
 
 typedef struct fake_dataset {
     medroi_layout layout; /* what the library itself knows */
-    unsigned words[MEDROI_H5_MAX_WORDS];
+    unsigned words[MEDROI_MAX_WORDS];
     size_t n_words;
     int position; /* of the filter; another one is in front of it where this is 1 */
     int is_open;
@@ -36,6 +36,6 @@ medroi_hid fake_type_id(int number);
 void fake_open_again(void);
 
 /* User words that a person or a program could give, now and then nonsense. */
-size_t fake_user_words(fuzz_random *random, unsigned words[MEDROI_H5_MAX_WORDS]);
+size_t fake_user_words(fuzz_random *random, unsigned words[MEDROI_MAX_WORDS]);
 
 #endif

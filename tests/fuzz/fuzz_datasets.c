@@ -30,7 +30,7 @@ static void choose_chunk(fuzz_random *random, medroi_layout *layout) {
     do {
         *layout = fuzz_layout(random, 1 << 9);
         layout->f_order = 0;
-    } while (layout->ndim > MEDROI_H5_MAX_NDIM || fuzz_layout_nbytes(layout) == 0 ||
+    } while (layout->ndim > MEDROI_MAX_CHUNK_AXES || fuzz_layout_nbytes(layout) == 0 ||
              strchr("biufSVc", layout->kind) == NULL);
 }
 
@@ -107,10 +107,10 @@ static void lie(fuzz_random *random, fake_dataset *about) {
         about->n_words = fuzz_below(random, 2) ? 1 : about->n_words;
         break;
     case 2:
-        about->words[fuzz_below(random, MEDROI_H5_MAX_WORDS)] ^= 1u << fuzz_below(random, 32);
+        about->words[fuzz_below(random, MEDROI_MAX_WORDS)] ^= 1u << fuzz_below(random, 32);
         break;
     case 3:
-        about->n_words = fuzz_below(random, MEDROI_H5_MAX_WORDS + 1);
+        about->n_words = fuzz_below(random, MEDROI_MAX_WORDS + 1);
         break;
     case 4:
         about->position = 1;

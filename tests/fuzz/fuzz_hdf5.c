@@ -13,7 +13,7 @@
 
 /* One chunk of a dataset: its cd_values, with the local part, and its bytes. */
 typedef struct chunk {
-    unsigned words[MEDROI_H5_MAX_WORDS];
+    unsigned words[MEDROI_MAX_WORDS];
     size_t n_words;
     medroi_layout layout;
     uint8_t *data;
@@ -39,20 +39,20 @@ static void check_refusal(medroi_status status, const medroi_h5_memory *out,
 }
 
 static int make_chunk(fuzz_random *random, chunk *made) {
-    medroi_h5_config config;
+    medroi_cd_values config;
     medroi_error error = {MEDROI_OK, ""};
-    unsigned user[MEDROI_H5_MAX_WORDS] = {0};
+    unsigned user[MEDROI_MAX_WORDS] = {0};
     size_t n_user = fake_user_words(random, user);
     memset(made, 0, sizeof *made);
     do {
         made->layout = fuzz_layout(random, 1 << 12);
         made->layout.f_order = 0;
-    } while (made->layout.ndim > MEDROI_H5_MAX_NDIM || fuzz_layout_nbytes(&made->layout) == 0 ||
+    } while (made->layout.ndim > MEDROI_MAX_CHUNK_AXES || fuzz_layout_nbytes(&made->layout) == 0 ||
              strchr("biufSVc", made->layout.kind) == NULL);
-    if (medroi_h5_parse(user, n_user, &config, &error) != MEDROI_OK ||
-        medroi_h5_resolve(&config, &made->layout, &error) != MEDROI_OK ||
+    if (medroi_cd_read(user, n_user, &config, &error) != MEDROI_OK ||
+        medroi_cd_resolve(&config, &made->layout, &error) != MEDROI_OK ||
         medroi_h5_check_inner(&config, &made->layout, &error) != MEDROI_OK ||
-        medroi_h5_add_local(&config, user, &made->layout, made->words, &made->n_words, &error) !=
+        medroi_cd_add_chunk(&config, user, &made->layout, made->words, &made->n_words, &error) !=
             MEDROI_OK) {
         fuzz_expect(error.text[0] != '\0', "a refusal says why");
         return 0;

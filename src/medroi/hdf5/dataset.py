@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medroi import arrays
+from medroi import _kernel, arrays
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.hdf5.filter import FILTER_ID
 from medroi.plugins.interface import load_installed
@@ -30,9 +30,9 @@ class Chunked:
     chunks : tuple of int
     dtype : dtype
         Of the stored elements.
-    words : ctypes array of uint
+    words : tuple of int
         The filter's cd_values as they are stored.
-    words_to_read : ctypes array of uint
+    words_to_read : tuple of int
         The same with the dataset's own chunk in them, which a stream has to be.
     interface : Interface
         The plugin.
@@ -45,8 +45,8 @@ class Chunked:
     dataset: Any
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
-    words: Any
-    words_to_read: Any
+    words: tuple[int, ...]
+    words_to_read: tuple[int, ...]
     interface: Any
     fill_value: Any
     padding: Any
@@ -147,29 +147,26 @@ def _described(dataset: Any) -> Chunked:
         chunks=tuple(dataset.chunks),
         dtype=dataset.dtype,
         words=words,
-        words_to_read=_with_chunk(dataset, list(words)),
+        words_to_read=_with_chunk(dataset, words),
         interface=load_installed(),
         fill_value=fill_value,
         padding=_padding(creation, fill_value, dataset.dtype),
     )
 
 
-def _with_chunk(dataset: Any, words: list[int]) -> Any:
+def _with_chunk(dataset: Any, words: tuple[int, ...]) -> tuple[int, ...]:
     """cd_values whose local part is that of the dataset; one that is there has to be it already."""
-    n_words = words[0] >> 8 & 255 if words else 0
-    user, local = words[: n_words or None] or [1], words[n_words:] if n_words else []
     dtype = dataset.dtype
-    element = len(dataset.chunks) | ord(dtype.kind) << 8 | dtype.itemsize << 16
-    if arrays.is_big_endian(dtype):
-        element |= 1 << 4
-    expected = [element, *dataset.chunks]
-    if local and local != expected:
+    big_endian = arrays.is_big_endian(dtype)
+    layout = _kernel.Layout(dataset.chunks, dtype.kind, dtype.itemsize, big_endian, False, 0)
+    try:
+        full: tuple[int, ...] = _kernel.complete_cd_values(words, layout)
+    except (CorruptStream, InvalidArgument) as error:
         raise CorruptStream(
-            f"{dataset.file.filename}: {dataset.name}: the filter's parameters {local} are not of "
-            f"its chunks {dataset.chunks} of {dtype}: the file is damaged or made up"
-        )
-    full = [user[0] & ~0xFF00 | len(user) << 8, *user[1:], *expected]
-    return (ctypes.c_uint * len(full))(*full)
+            f"{_place_of(dataset)}: chunks {dataset.chunks} of {dtype}, cd_values {words}: "
+            f"{error}: the file is damaged or made up"
+        ) from error
+    return full
 
 
 def _padding(creation: Any, fill_value: Any, dtype: np.dtype[Any]) -> Any:
@@ -200,7 +197,7 @@ def _h5py_library() -> Any:
     return library
 
 
-def _words(creation_id: int) -> Any:
+def _words(creation_id: int) -> tuple[int, ...]:
     n_words = ctypes.c_size_t(_MAX_WORDS)
     words = (ctypes.c_uint * _MAX_WORDS)()
     found = _h5py_library().H5Pget_filter_by_id2(
@@ -208,7 +205,7 @@ def _words(creation_id: int) -> Any:
     )
     if found < 0 or n_words.value > _MAX_WORDS:
         raise InvalidArgument("the filter's cd_values cannot be read")
-    return (ctypes.c_uint * n_words.value)(*words[: n_words.value])
+    return tuple(words[: n_words.value])
 
 
 def _chunk_options(creation_id: int) -> int:

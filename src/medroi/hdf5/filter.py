@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from medroi import codec, plugins, stream
 from medroi.binding import Binding
 from medroi.errors import InvalidArgument
-from medroi.hdf5 import cd_values
 from medroi.plugins import hook
-from medroi.plugins.interface import load_installed
 
 if TYPE_CHECKING:
     _Base = Mapping[str, Any]
@@ -22,7 +20,7 @@ else:
     except ImportError:  # PyTables or netCDF4 alone: reading and h5repack are left
         _Base = Mapping
 
-# PROVISIONAL until The HDF Group registers one; filters/cd_values.h has the same.
+# PROVISIONAL until The HDF Group registers one; filters/hdf5_api.h has the same.
 FILTER_ID = 33054
 
 
@@ -54,12 +52,8 @@ class MedROIFilter(Binding, _Base):
         super()._use(made, newer)
         _check_room(self._writing())
         plugins.register()
-        words = None
-        if load_installed().has_inner(made.inner.codec_id):
-            words = cd_values.native_words(made.inner)
-        if words is None:
-            words = cd_values.key_words(made.inner, hook.key_of(made))
-        self.filter_options = cd_values.user_words(made, words)
+        key = hook.key_of(made) if made.config.needs_key() else 0
+        self.filter_options = made.config.cd_values(key)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -102,6 +96,9 @@ def _check_room(made: codec.Settings) -> None:
     ------
     InvalidArgument
     """
+    background: Any = made.region.background
+    if isinstance(background, int) and not -(2**63) <= background < 2**64:
+        raise InvalidArgument(f"background={background!r}: no element of 64 bits holds it")
     hints = {
         "affine": (made.affine == stream.IDENTITY, "keep it in an attribute of the dataset"),
         "verify": (not made.verify, "read the dataset back"),

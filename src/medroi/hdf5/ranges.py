@@ -70,7 +70,7 @@ def read_selection(
         indices=[np.asarray(indices) for indices in wanted],
         shape=chunked.chunks,
         dtype=chunked.dtype,
-        reading=hook.reading_of(list(chunked.words_to_read)),
+        reading=hook.reading_of(chunked.words_to_read),
     )
     try:
         ranges = next(decoding)

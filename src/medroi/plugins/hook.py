@@ -12,21 +12,19 @@ import dataclasses
 import hashlib
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medroi import arrays, codec, plugins
+from medroi import _kernel, arrays, codec, plugins
 from medroi.errors import InnerUnavailable
 from medroi.inner.base import Block
 from medroi.inner.trust import Reading
 from medroi.plugins import interface as plugin
 from medroi.settings import token_of, with_fill_value
 
-# Places in cd_values (FORMAT.md, section 11).
-_WORD_INNER, _WORD_KEY = 1, 10
 # 64-bit key in cd_values -> the settings that it stands for.
 _settings: dict[int, codec.Settings] = {}
 _installed: list[Any] = []
@@ -164,13 +162,9 @@ def _reading(inner_id: int, key: int) -> Reading:
     return Reading(inner_id) if settings is None else settings.reading
 
 
-def reading_of(words: Sequence[int]) -> Reading:
-    """Rights of streams of a dataset with these complete cd_values."""
-    n_user = words[0] >> 8 & 255
-    inner_word = words[_WORD_INNER] if n_user > _WORD_INNER else 0
-    has_key = inner_word >> 31 and n_user > _WORD_KEY + 1
-    key = words[_WORD_KEY] | words[_WORD_KEY + 1] << 32 if has_key else 0
-    return _reading(inner_word & 0xFFFF, key)
+def reading_of(words: tuple[int, ...]) -> Reading:
+    """Rights of streams of a dataset with these cd_values."""
+    return _reading(*_kernel.read_cd_values(words))
 
 
 def _dtype_of(chunk: Any) -> np.dtype[Any]:

@@ -134,7 +134,7 @@ def encode(interface: Any, words: Any, chunk: Any) -> bytes:
     Parameters
     ----------
     interface : Interface
-    words : ctypes array of uint
+    words : sequence of int
         Complete cd_values.
     chunk : ndarray
         The chunk's bytes.
@@ -142,7 +142,7 @@ def encode(interface: Any, words: Any, chunk: Any) -> bytes:
     stream, nbytes = _ADDRESS(), _SIZE()
     text = ctypes.create_string_buffer(_TEXT_NBYTES)
     status = interface.encode(
-        words,
+        (ctypes.c_uint * len(words))(*words),
         len(words),
         chunk.ctypes.data,
         chunk.nbytes,
@@ -167,7 +167,7 @@ def decode(interface: Any, words: Any, stream: bytes, chunk: Any) -> None:
     """
     text = ctypes.create_string_buffer(_TEXT_NBYTES)
     status = interface.decode(
-        words,
+        (ctypes.c_uint * len(words))(*words),
         len(words),
         stream,
         len(stream),
