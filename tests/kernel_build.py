@@ -23,6 +23,7 @@ SUPPORT = [
         "codecs/deflate",
         "codecs/inner",
         "codecs/jpeg2000/jpeg2000",
+        "codecs/parameters",
         "codecs/parts",
         "codecs/raw",
         "codecs/valuemap/distinct",

@@ -195,6 +195,22 @@ cdef extern from "base/kernel.h" nogil:
     void *medroi_allocate(size_t)
     medroi_status medroi_fail(medroi_error *, medroi_status, const char *, ...)
 
+cdef extern from "codecs/inner.h" nogil:
+    ctypedef struct medroi_parameter:
+        const char *name
+        double fallback
+        double low
+        double high
+        const char *help
+        const char *const *choices
+    ctypedef struct medroi_parameters:
+        uint16_t id
+        const char *name
+        uint8_t n
+        const medroi_parameter *rows
+    const medroi_parameters *const *medroi_all_parameters(size_t *)
+    void medroi_parameter_limits(const medroi_parameter *, char *)
+
 cdef extern from "engine/engine.h" nogil:
     ctypedef struct medroi_json:
         pass
@@ -209,6 +225,8 @@ cdef extern from "engine/engine.h" nogil:
         void *settings
     ctypedef struct medroi_config:
         medroi_coder coder
+    medroi_status medroi_read_params(const medroi_parameters *, const medroi_json *, double *,
+                                     medroi_error *)
     void medroi_config_init(medroi_config *)
     medroi_status medroi_config_to_json(const medroi_config *, char **, medroi_error *)
     medroi_status medroi_json_read(const char *, medroi_json *, medroi_error *)
@@ -367,15 +385,49 @@ def options():
     cdef size_t n = 0
     cdef const medroi_option *table = medroi_options(&n)
     return [(table[i].name.decode(), table[i].fallback.decode(), table[i].limits.decode(),
-             table[i].help.decode(), choices_of(&table[i])) for i in range(n)]
+             table[i].help.decode(), names_in(table[i].choices)) for i in range(n)]
 
 
-cdef tuple choices_of(const medroi_option *option):
+cdef tuple names_in(const char *const *names):
+    """Names up to a NULL; none where there is no list."""
     cdef int n = 0
-    if option.choices != NULL:
-        while option.choices[n] != NULL:
+    if names != NULL:
+        while names[n] != NULL:
             n += 1
-    return tuple(option.choices[i].decode() for i in range(n))
+    return tuple(names[i].decode() for i in range(n))
+
+
+cdef const medroi_parameters *find_parameters(int inner_id) except NULL:
+    cdef size_t n = 0
+    cdef const medroi_parameters *const *tables = medroi_all_parameters(&n)
+    for i in range(n):
+        if tables[i].id == inner_id:
+            return tables[i]
+    raise errors.InnerUnavailable(f"inner codec {inner_id} is not one of the kernel's")
+
+
+def settings(int inner_id):
+    """Every setting of an inner codec that this build or another has: (name, number by default, smallest, greatest, limits, help, choices)."""
+    cdef const medroi_parameters *codec = find_parameters(inner_id)
+    cdef char limits[64]
+    found = []
+    for i in range(codec.n):
+        medroi_parameter_limits(&codec.rows[i], limits)
+        found.append((codec.rows[i].name.decode(), codec.rows[i].fallback, codec.rows[i].low,
+                      codec.rows[i].high, (<const char *>limits).decode(),
+                      codec.rows[i].help.decode(), names_in(codec.rows[i].choices)))
+    return found
+
+
+def read_settings(int inner_id, str settings not None):
+    """The parameters of an inner codec from its settings, a JSON object."""
+    cdef medroi_error error
+    cdef medroi_json object_
+    cdef double params[6]
+    cdef bytes text = settings.encode()
+    check(medroi_json_read(text, &object_, &error), &error)
+    check(medroi_read_params(find_parameters(inner_id), &object_, params, &error), &error)
+    return tuple(params[i] for i in range(MEDROI_MAX_PARAMS))
 
 
 cdef class Config:

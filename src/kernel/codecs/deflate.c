@@ -2,22 +2,11 @@
 #include "codecs/inner.h"
 #include "codecs/packed.h"
 
-const medroi_parameter medroi_deflate_parameters[MEDROI_DEFLATE_N_PARAMETERS] =
-    MEDROI_PACKED_PARAMETERS(6, 0, 9, "compression level; 0 is none, 9 is smallest");
+MEDROI_DEFINE_PACKED_PARAMETERS(deflate, 1, 6, 0, 9, "0 is none, 9 is smallest")
 
 #ifdef MEDROI_HAVE_ZLIB
 #include <limits.h>
 #include <zlib.h>
-
-static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
-    (void)region;
-    const medroi_parameter *level = &medroi_deflate_parameters[0];
-    if (!(params[0] >= level->low && params[0] <= level->high)) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "deflate: level %g, expected %g to %g",
-                           params[0], level->low, level->high);
-    }
-    return MEDROI_OK;
-}
 
 static size_t bound(const medroi_block *part, const double *params) {
     size_t nbytes = medroi_block_nbytes(part);

@@ -23,3 +23,12 @@ const medroi_inner *medroi_find_inner(uint16_t id) {
     }
     return NULL;
 }
+
+const medroi_parameters *const *medroi_all_parameters(size_t *n) {
+    static const medroi_parameters *const parameters[] = {
+        &medroi_raw_parameters,      &medroi_deflate_parameters,   &medroi_zstd_parameters,
+        &medroi_jpeg2000_parameters, &medroi_wavelet3d_parameters, &medroi_predict3d_parameters,
+    };
+    *n = sizeof parameters / sizeof *parameters;
+    return parameters;
+}

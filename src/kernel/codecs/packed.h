@@ -3,7 +3,7 @@
 #ifndef MEDROI_PACKED_H
 #define MEDROI_PACKED_H
 
-#include "base/kernel.h"
+#include "codecs/parameters.h"
 
 /* Both return 0 for success. `*nbytes` is the capacity going in, the length coming out. */
 typedef int (*medroi_compress)(const uint8_t *src, size_t src_nbytes, int level, uint8_t *dst,
@@ -20,8 +20,13 @@ medroi_status medroi_unpack_part(const medroi_block *part, const uint8_t *src, s
                                  medroi_decompress decompress, void *dst, medroi_error *error);
 
 /* The inner codec of two such functions, which the file that uses this defines as `compress_part`
- * and `decompress_part`, beside `check` and `bound`. */
+ * and `decompress_part`, beside `bound`. */
 #define MEDROI_DEFINE_PACKED(codec, number)                                                        \
+    static medroi_status check(const medroi_block *region, const double *params,                   \
+                               medroi_error *error) {                                              \
+        (void)region;                                                                              \
+        return medroi_check_params(&medroi_##codec##_parameters, params, error);                   \
+    }                                                                                              \
     static medroi_status encode(const medroi_block *part, const void *data, const double *params,  \
                                 uint8_t *dst, size_t capacity, size_t *nbytes,                     \
                                 medroi_error *error) {                                             \
@@ -39,12 +44,14 @@ medroi_status medroi_unpack_part(const medroi_block *part, const uint8_t *src, s
                                          .encode = encode,                                         \
                                          .decode = decode};
 
-/* The parameters of such a codec. */
-#define MEDROI_PACKED_PARAMETERS(level, low, high, help)                                           \
-    {                                                                                              \
-        {"level", level, low, high, help, NULL}, {                                                 \
-            "shuffle", 1, 0, 1, "1: byte-shuffle elements of several bytes first", NULL            \
-        }                                                                                          \
-    }
+/* The settings of such a codec. */
+#define MEDROI_DEFINE_PACKED_PARAMETERS(codec, number, level, low, high, help)                     \
+    static const medroi_parameter rows[] = {                                                       \
+        {"level", MEDROI_INTEGER, 0, 0, level, low, high, help, NULL, NULL},                       \
+        {"shuffle", MEDROI_FLAG, 1, 0, 1, 0, 1,                                                    \
+         "whether elements of several bytes are byte-shuffled first", NULL, NULL},                 \
+    };                                                                                             \
+    const medroi_parameters medroi_##codec##_parameters = {                                        \
+        .id = number, .name = #codec, .n = 2, .rows = rows};
 
 #endif

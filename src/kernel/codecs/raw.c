@@ -2,6 +2,8 @@
  * copies straight between the array and the payload. */
 #include "codecs/inner.h"
 
+const medroi_parameters medroi_raw_parameters = {.id = 0, .name = "raw"};
+
 static size_t bound(const medroi_block *part, const double *params) {
     (void)params;
     return medroi_block_nbytes(part);

@@ -2,20 +2,11 @@
 #include "codecs/inner.h"
 #include "codecs/packed.h"
 
-const medroi_parameter medroi_zstd_parameters[MEDROI_ZSTD_N_PARAMETERS] = MEDROI_PACKED_PARAMETERS(
-    3, -131072, 22, "compression level; 22 is smallest, negative levels are fastest");
+MEDROI_DEFINE_PACKED_PARAMETERS(zstd, 2, 3, -131072, 22,
+                                "22 is smallest, negative levels are fastest")
 
 #ifdef MEDROI_HAVE_ZSTD
 #include <zstd.h>
-
-static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
-    (void)region;
-    if (!(params[0] >= ZSTD_minCLevel() && params[0] <= ZSTD_maxCLevel())) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "zstd: level %g, expected %d to %d",
-                           params[0], ZSTD_minCLevel(), ZSTD_maxCLevel());
-    }
-    return MEDROI_OK;
-}
 
 static size_t bound(const medroi_block *part, const double *params) {
     (void)params;

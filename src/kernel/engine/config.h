@@ -2,7 +2,7 @@
 #ifndef MEDROI_CONFIG_H
 #define MEDROI_CONFIG_H
 
-#include "base/kernel.h"
+#include "codecs/parameters.h"
 #include "engine/json.h"
 
 /* Source of the background; the numbers are those of the filter's cd_values. */
@@ -58,6 +58,9 @@ medroi_status medroi_config_read(const medroi_json *object, medroi_config *confi
                                  medroi_json *inner, medroi_error *error);
 
 /* --- inner_config.c --- */
+/* The numbers of a native codec from its settings: an object of which "id" is ignored, or NULL. */
+medroi_status medroi_read_params(const medroi_parameters *codec, const medroi_json *object,
+                                 double params[MEDROI_MAX_PARAMS], medroi_error *error);
 /* Read what stands behind "inner" into config->coder and config->inner. */
 medroi_status medroi_read_inner(const medroi_json *inner, medroi_config *config,
                                 medroi_error *error);

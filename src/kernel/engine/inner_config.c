@@ -1,194 +1,157 @@
 /* The settings of inner codecs, from JSON: {"id": name, setting: value, ...}, a name alone, or
  * {"name": name, "configuration": {setting: value, ...}} as Zarr spells it. */
+#include "codecs/inner.h"
 #include "engine/config.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Limits of a setting. */
-typedef enum setting_kind { NUMBER, INTEGER, SWITCH, CHOICE, TARGET, TRIPLE } setting_kind;
-
-/* A setting of a codec of the kernel. A TARGET is one of several of which at most one is given: its
- * `mode` goes to the first parameter, and the value to `index`. */
-typedef struct setting {
-    const char *name;
-    setting_kind kind;
-    int index;
-    double mode;
-    double low;
-    double high;
-    const char *choices[3];
-} setting;
-
-typedef struct settings_of {
-    uint16_t id;
-    const char *name;
-    double defaults[MEDROI_MAX_PARAMS];
-    int needs_target;
-    setting settings[6];
-} settings_of;
-
-static const settings_of known[] = {
-    {.id = 0, .name = "raw"},
-    {.id = 1,
-     .name = "deflate",
-     .defaults = {6, 1},
-     .settings = {{"level", INTEGER, 0, 0, 0, 9, {0}}, {"shuffle", SWITCH, 1, 0, 0, 1, {0}}}},
-    {.id = 2,
-     .name = "zstd",
-     .defaults = {3, 1},
-     .settings = {{"level", INTEGER, 0, 0, -131072, 22, {0}},
-                  {"shuffle", SWITCH, 1, 0, 0, 1, {0}}}},
-    {.id = 3,
-     .name = "jpeg2000",
-     .settings = {{"rate", TARGET, 1, 1, 1, 100000, {0}},
-                  {"psnr", TARGET, 1, 2, 1, 150, {0}},
-                  {"peak", NUMBER, 2, 0, 1e-300, 1e300, {0}}}},
-    {.id = 4,
-     .name = "wavelet3d",
-     .needs_target = 1,
-     .settings = {{"psnr", TARGET, 1, 1, 0, 1e300, {0}},
-                  {"rate", TARGET, 1, 2, 0, 1e300, {0}},
-                  {"max_error", TARGET, 1, 3, 0, 1e300, {0}},
-                  {"step", TARGET, 1, 4, 0, 1e300, {0}},
-                  {"spacing_mm", TRIPLE, 2, 0, 0, 1e300, {0}}}},
-    {.id = 5,
-     .name = "predict3d",
-     .settings = {{"speed", CHOICE, 0, 0, 0, 1, {"dense", "fast", NULL}}}},
-};
-
-static medroi_status wrong(const settings_of *codec, const char *name, const medroi_json *value,
-                           const char *expected, medroi_error *error) {
+static medroi_status wrong(const medroi_parameters *codec, const medroi_parameter *row,
+                           const medroi_json *value, medroi_error *error) {
     int n = (int)(value->stop - value->start);
+    char limits[64];
+    medroi_parameter_limits(row, limits);
     return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%s: %s=%.*s, expected %s", codec->name,
-                       name, n > 60 ? 60 : n, value->start, expected);
+                       row->name, n > 60 ? 60 : n, value->start, limits);
 }
 
-static int in_range(const medroi_json *value, const setting *s, double *number) {
+static int read_number(const medroi_parameter *row, const medroi_json *value, double *number) {
     medroi_number found;
-    medroi_json_kind kind = medroi_json_kind_of(value);
-    int fits = kind == MEDROI_JSON_NUMBER && medroi_json_number(value, &found) &&
-               found.value >= s->low && found.value <= s->high &&
-               (s->kind != INTEGER || found.is_integer);
+    int fits = medroi_json_kind_of(value) == MEDROI_JSON_NUMBER &&
+               medroi_json_number(value, &found) && medroi_parameter_takes(row, found.value);
     *number = fits ? found.value : 0;
     return fits;
 }
 
-static medroi_status read_triple(const settings_of *codec, const setting *s,
-                                 const medroi_json *value, double *params, medroi_error *error) {
+static int read_choice(const medroi_parameter *row, const medroi_json *value, double *number) {
+    for (int i = 0; row->choices[i] != NULL; i++) {
+        if (medroi_json_is(value, row->choices[i])) {
+            *number = row->low + i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Three numbers, or none. */
+static int read_spacing(const medroi_parameter *row, const medroi_json *value, double *numbers) {
     const char *at = NULL;
     medroi_json key, item;
     int n = 0;
-    if (medroi_json_kind_of(value) == MEDROI_JSON_ARRAY) {
-        for (; n <= 3 && medroi_json_next(value, &at, &key, &item); n++) {
-            if (n == 3 || !in_range(&item, s, &params[s->index + n])) {
-                n = 4;
-            }
-        }
-    } else {
-        n = 4;
+    if (medroi_json_kind_of(value) != MEDROI_JSON_ARRAY) {
+        return 0;
     }
-    return n == 0 || n == 3 ? MEDROI_OK
-                            : wrong(codec, s->name, value, "three numbers from 0", error);
+    for (; medroi_json_next(value, &at, &key, &item); n++) {
+        if (n == 3 || !read_number(row, &item, &numbers[n])) {
+            return 0;
+        }
+    }
+    return n == 0 || n == 3;
 }
 
-static medroi_status read_setting(const settings_of *codec, const setting *s,
-                                  const medroi_json *value, double *params, int *n_targets,
-                                  medroi_error *error) {
-    char text[64];
+static int read_setting(const medroi_parameter *row, const medroi_json *value, double *number) {
     medroi_json_kind kind = medroi_json_kind_of(value);
-    if (s->kind == TRIPLE) {
-        return read_triple(codec, s, value, params, error);
+    switch (row->kind) {
+    case MEDROI_FLAG:
+        *number = kind == MEDROI_JSON_TRUE;
+        return kind == MEDROI_JSON_TRUE || kind == MEDROI_JSON_FALSE;
+    case MEDROI_CHOICE:
+        return read_choice(row, value, number);
+    case MEDROI_SPACING:
+        return read_spacing(row, value, number);
+    default:
+        return read_number(row, value, number);
     }
-    if (s->kind == CHOICE) {
-        for (int i = 0; s->choices[i] != NULL; i++) {
-            if (medroi_json_is(value, s->choices[i])) {
-                params[s->index] = i;
-                return MEDROI_OK;
-            }
-        }
-        return wrong(codec, s->name, value, "one of dense, fast", error);
-    }
-    if (s->kind == SWITCH) {
-        params[s->index] = kind == MEDROI_JSON_TRUE;
-        return kind == MEDROI_JSON_TRUE || kind == MEDROI_JSON_FALSE
-                   ? MEDROI_OK
-                   : wrong(codec, s->name, value, "true or false", error);
-    }
-    if (kind == MEDROI_JSON_NULL && (s->kind == TARGET || codec->id == 3)) {
-        return MEDROI_OK;
-    }
-    if (!in_range(value, s, &params[s->index])) {
-        medroi_text limits = {0};
-        medroi_text_number(&limits, s->low);
-        medroi_text_put(&limits, " to ");
-        medroi_text_number(&limits, s->high);
-        strncpy(text, limits.failed ? "another number" : limits.start, sizeof text - 1);
-        text[sizeof text - 1] = '\0';
-        free(limits.start);
-        return wrong(codec, s->name, value, text, error);
-    }
-    if (s->kind == TARGET) {
-        params[0] = s->mode;
-        ++*n_targets;
-    }
-    return MEDROI_OK;
 }
 
-static const setting *find_setting(const settings_of *codec, const medroi_json *key) {
-    for (size_t i = 0; i < 6 && codec->settings[i].name != NULL; i++) {
-        if (medroi_json_is(key, codec->settings[i].name)) {
-            return &codec->settings[i];
-        }
-    }
-    return NULL;
-}
-
-static medroi_status check_targets(const settings_of *codec, const double *params, int n_targets,
-                                   medroi_error *error) {
-    if (codec->needs_target && n_targets != 1) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "%s: exactly one of psnr, rate, max_error, step is needed, found %d; "
-                           "for example psnr=50",
-                           codec->name, n_targets);
-    }
-    if (n_targets > 1) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "%s: give rate or psnr, not both; neither is lossless", codec->name);
-    }
-    if (codec->id == 3 && params[2] != 0 && params[0] != 2) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%s: peak belongs to psnr; give both",
-                           codec->name);
-    }
-    return MEDROI_OK;
-}
-
-/* Settings of a codec of the kernel, from the members of an object but its name. */
-static medroi_status read_native(const settings_of *codec, const medroi_json *object,
-                                 double *params, medroi_error *error) {
+/* The settings that an object gives, one bit for each row of the codec's table. */
+static medroi_status read_settings(const medroi_parameters *codec, const medroi_json *object,
+                                   double *params, unsigned *given, medroi_error *error) {
     const char *at = NULL;
     medroi_json key, value;
-    int n_targets = 0;
-    medroi_status status = MEDROI_OK;
-    memcpy(params, codec->defaults, sizeof codec->defaults);
-    while (status == MEDROI_OK && object != NULL && medroi_json_next(object, &at, &key, &value)) {
-        const setting *s = find_setting(codec, &key);
+    while (object != NULL && medroi_json_next(object, &at, &key, &value)) {
+        size_t n = (size_t)(key.stop - key.start) - 2;
+        const medroi_parameter *row = medroi_find_parameter(codec, key.start + 1, n);
         if (medroi_json_is(&key, "id")) {
             continue;
         }
-        if (s == NULL) {
-            int n = (int)(key.stop - key.start) - 2;
+        if (row == NULL) {
             return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%s has no setting %.*s",
-                               codec->name, n > 40 ? 40 : n, key.start + 1);
+                               codec->name, n > 40 ? 40 : (int)n, key.start + 1);
         }
-        status = read_setting(codec, s, &value, params, &n_targets, error);
+        /* null, where nothing is the default. */
+        if (medroi_json_kind_of(&value) == MEDROI_JSON_NULL &&
+            (row->kind == MEDROI_TARGET || row->belongs_to != NULL)) {
+            continue;
+        }
+        if (!read_setting(row, &value, &params[row->index])) {
+            return wrong(codec, row, &value, error);
+        }
+        *given |= 1u << (row - codec->rows);
+        if (row->kind == MEDROI_TARGET) {
+            params[0] = row->mode;
+        }
     }
+    return MEDROI_OK;
+}
+
+static void put_name(medroi_text *names, const char *name) {
+    medroi_text_put(names, names->nbytes > 0 ? ", " : "");
+    medroi_text_put(names, name);
+}
+
+/* Refuse two targets, none where one is needed, and what belongs to one that is not given. */
+static medroi_status check_targets(const medroi_parameters *codec, unsigned given,
+                                   medroi_error *error) {
+    medroi_text possible = {0}, found = {0};
+    medroi_status status = MEDROI_OK;
+    int n_found = 0;
+    for (size_t i = 0; i < codec->n; i++) {
+        const medroi_parameter *row = &codec->rows[i];
+        int is_given = (int)(given >> i & 1);
+        if (row->kind == MEDROI_TARGET) {
+            put_name(&possible, row->name);
+            n_found += is_given;
+            if (is_given) {
+                put_name(&found, row->name);
+            }
+        }
+        if (is_given && row->belongs_to != NULL && n_found < 2) {
+            const medroi_parameter *other =
+                medroi_find_parameter(codec, row->belongs_to, strlen(row->belongs_to));
+            if (!(given >> (other - codec->rows) & 1)) {
+                status =
+                    medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%s: %s belongs to %s; give both",
+                                codec->name, row->name, row->belongs_to);
+            }
+        }
+    }
+    if (n_found > 1 || (codec->needs_target && n_found == 0)) {
+        const char *names = possible.failed ? "its targets" : possible.start;
+        status = codec->needs_target
+                     ? medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                                   "%s: exactly one of %s is needed, found %s; for example psnr=50",
+                                   codec->name, names,
+                                   n_found == 0 || found.failed ? "none" : found.start)
+                     : medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                                   "%s: give one of %s, not both; without one it is lossless",
+                                   codec->name, names);
+    }
+    free(possible.start);
+    free(found.start);
+    return status;
+}
+
+medroi_status medroi_read_params(const medroi_parameters *codec, const medroi_json *object,
+                                 double params[MEDROI_MAX_PARAMS], medroi_error *error) {
+    unsigned given = 0;
+    medroi_default_params(codec, params);
+    medroi_status status = read_settings(codec, object, params, &given, error);
     if (status == MEDROI_OK) {
-        status = check_targets(codec, params, n_targets, error);
+        status = check_targets(codec, given, error);
     }
-    if (codec->id == 4) {
-        params[5] = params[1]; /* the step, until a plan finds it */
+    if (codec->planned > 0) {
+        params[codec->planned] = params[1];
     }
     return status;
 }
@@ -272,12 +235,15 @@ medroi_status medroi_read_inner(const medroi_json *inner, medroi_config *config,
     if (config->inner == NULL) {
         return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a configuration");
     }
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        const medroi_inner *native = medroi_find_inner(known[i].id);
-        if (medroi_json_is(&name, known[i].name) && native != NULL) {
-            config->coder.id = known[i].id;
+    size_t n;
+    const medroi_parameters *const *tables = medroi_all_parameters(&n);
+    for (size_t i = 0; i < n; i++) {
+        const medroi_inner *native = medroi_find_inner(tables[i]->id);
+        if (medroi_json_is(&name, tables[i]->name) && native != NULL) {
+            config->coder.id = tables[i]->id;
             config->coder.native = native;
-            return read_native(&known[i], has_object ? &object : NULL, config->coder.params, error);
+            return medroi_read_params(tables[i], has_object ? &object : NULL, config->coder.params,
+                                      error);
         }
     }
     return read_hosted(&name, config, error);

@@ -8,10 +8,9 @@ from typing import Any
 
 from medroi.errors import InnerUnavailable, InvalidArgument, UnknownInner, UnsupportedVersion
 from medroi.inner import registry
-from medroi.inner.base import Block, InnerCodec, NativeCodec
+from medroi.inner.base import Block, InnerCodec, NativeCodec, typed
 from medroi.inner.registry import Entry
 from medroi.inner.spelling import named
-from medroi.values import flag_of, float_of, whole_of
 
 __all__ = [
     "TABLE",
@@ -202,27 +201,7 @@ def _configure(codec: type[InnerCodec], config: dict[str, Any]) -> InnerCodec:
             f"{codec.name} has no setting {', '.join(unknown)}; "
             f"its settings are {', '.join(known) or 'none'}"
         )
-    return codec(
-        **{name: _setting(codec.name, known[name], value) for name, value in config.items()}
-    )
-
-
-def _setting(codec: str, field: Field[Any], value: Any) -> Any:
-    """A setting that is declared a number or a flag, by the rule that all options obey.
-
-    Raises
-    ------
-    InvalidArgument
-        For another type.
-    """
-    declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
-    kinds = {kind.strip() for kind in declared.split("|")} - {"None"}
-    name = f"{codec}: {field.name}"
-    if value is None or not kinds <= {"int", "float", "bool"}:
-        return value
-    if "bool" in kinds:
-        return flag_of(name, value)
-    return float_of(name, value) if "float" in kinds else whole_of(name, value)
+    return codec(**{name: typed(codec.name, known[name], value) for name, value in config.items()})
 
 
 def is_available(entry: Entry) -> bool:

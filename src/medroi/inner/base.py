@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import inspect
+import json
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 
 from medroi import _kernel
 from medroi.errors import InvalidArgument
-from medroi.values import is_number
+from medroi.values import flag_of, float_of, is_number, json_number, whole_of
 
 Array = npt.NDArray[Any]
 
@@ -182,11 +184,38 @@ class InnerCodec(abc.ABC):
 
 
 class NativeCodec(InnerCodec):
-    """An inner codec of the kernel; where this build has it, Python only passes it on."""
+    """An inner codec of the kernel; where this build has it, Python only passes it on.
 
-    @abc.abstractmethod
+    Its settings, their defaults, limits and help stand in the table beside the codec's C code,
+    which builds without the codec have too: it judges them, and documents the class.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Append the settings to the documentation of the class."""
+        super().__init_subclass__(**options)
+        own = inspect.get_annotations(cls)
+        rows = [row for row in _kernel.settings(cls.codec_id) if row[0] in own]
+        if rows:
+            entries = "".join(f"\n{row[0]} : {own[row[0]]}\n    {row[5]}" for row in rows)
+            cls.__doc__ = f"{cls.__doc__}\n\nAttributes\n----------{entries}\n"
+
+    def __post_init__(self) -> None:
+        """Give every setting its one spelling, and refuse what the table does not have.
+
+        Raises
+        ------
+        InvalidArgument
+        """
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = typed(self.name, field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        self.native_params()
+
     def native_params(self) -> tuple[float, ...]:
-        """Parameters in the order that the kernel's file documents."""
+        """Parameters as the kernel reads them from the settings."""
+        settings = {key: json_number(value) for key, value in self.config().items()}
+        found: tuple[float, ...] = _kernel.read_settings(self.codec_id, json.dumps(settings))
+        return found
 
     @classmethod
     def is_native(cls) -> bool:
@@ -257,6 +286,24 @@ def short_part_extent(region: Block) -> int:
     """Slices per part for codecs that gain nothing from longer parts: about 512 KiB."""
     slice_nbytes = int(np.prod(region.shape[1:], dtype=np.int64)) * region.dtype.itemsize
     return min(region.shape[0], max(1, (1 << 19) // slice_nbytes))
+
+
+def typed(codec: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a setting that is declared a number or a flag by the rule that all options obey.
+
+    Raises
+    ------
+    InvalidArgument
+        For another type.
+    """
+    declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+    kinds = {kind.strip() for kind in declared.split("|")} - {"None"}
+    name = f"{codec}: {field.name}"
+    if (value is None and "None" in declared) or not kinds <= {"int", "float", "bool"}:
+        return value
+    if "bool" in kinds:
+        return flag_of(name, value)
+    return float_of(name, value) if "float" in kinds else whole_of(name, value)
 
 
 def check_number(codec: str, name: str, value: Any, low: float, high: float) -> None:

@@ -5,35 +5,19 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from medroi.inner.base import Array, NativeCodec, check_number
+from medroi.inner.base import Array, NativeCodec
 from medroi.inner.packed import pack, unpack
 
 
 @dataclass(frozen=True)
 class Deflate(NativeCodec):
-    """Deflate.
-
-    Attributes
-    ----------
-    level : int
-        0 (none) to 9 (smallest).
-    shuffle : bool
-        Whether elements of several bytes are byte-shuffled first.
-    """
+    """Deflate."""
 
     codec_id = 1
     name = "deflate"
 
     level: int = 6
     shuffle: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse levels that zlib does not have."""
-        check_number(self.name, "level", self.level, 0, 9)
-
-    def native_params(self) -> tuple[float, ...]:
-        """Level, shuffle."""
-        return (float(self.level), float(self.shuffle))
 
     def encode_without_kernel(self, part: Array) -> bytes:
         """See `NativeCodec`."""

@@ -15,10 +15,6 @@ class Raw(NativeCodec):
     codec_id = 0
     name = "raw"
 
-    def native_params(self) -> tuple[float, ...]:
-        """No parameters."""
-        return ()
-
     def encode_without_kernel(self, part: Array) -> bytes:
         """See `NativeCodec`."""
         return dense_bytes(part).tobytes()

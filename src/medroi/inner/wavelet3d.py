@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,32 +14,15 @@ from medroi.inner.base import (
     InnerCodec,
     NativeCodec,
     block_of,
-    check_number,
     dense_bytes,
     native_block,
 )
-
-_TARGETS = ("psnr", "rate", "max_error", "step")
+from medroi.values import float_of
 
 
 @dataclass(frozen=True)
 class Wavelet3D(NativeCodec):
-    """A 9/7 wavelet along all axes; exactly one target is given.
-
-    Attributes
-    ----------
-    psnr : float, optional
-        dB against the range of the data inside the region, reached within 0.2 dB.
-    rate : float, optional
-        Stored bytes of the region / its payload, reached within 1 %.
-    max_error : float, optional
-        No voxel differs by more, in stored units.
-    step : float, optional
-        Step of the quantiser, in stored units: no search.
-    spacing_mm : sequence of float
-        Voxel spacing of the last three axes in coding order; axes with much longer voxels are
-        split less often. Empty where it is not known.
-    """
+    """A 9/7 wavelet along all axes; exactly one target is given."""
 
     codec_id = 4
     name = "wavelet3d"
@@ -53,20 +37,18 @@ class Wavelet3D(NativeCodec):
     spacing_mm: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse all but one target."""
-        given = [name for name in _TARGETS if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise InvalidArgument(
-                f"{self.name}: exactly one of {', '.join(_TARGETS)} is needed, "
-                f"found {', '.join(given) or 'none'}; for example psnr=50"
-            )
-        check_number(self.name, given[0], getattr(self, given[0]), 0, 1e300)
-        spacing = tuple(self.spacing_mm)
-        if len(spacing) not in (0, 3):
-            raise InvalidArgument(f"{self.name}: spacing_mm={spacing!r}, expected three numbers")
-        for value in spacing:
-            check_number(self.name, "spacing_mm", value, 0, 1e300)
+        """See `NativeCodec`; the spacing may be any sequence of numbers.
+
+        Raises
+        ------
+        InvalidArgument
+        """
+        name = f"{self.name}: spacing_mm"
+        if isinstance(self.spacing_mm, str) or not isinstance(self.spacing_mm, Iterable):
+            raise InvalidArgument(f"{name}={self.spacing_mm!r}, expected three numbers from 0")
+        spacing = tuple(float_of(name, value) for value in self.spacing_mm)
         object.__setattr__(self, "spacing_mm", spacing)
+        super().__post_init__()
 
     @property
     def lossless(self) -> bool:
@@ -82,16 +64,6 @@ class Wavelet3D(NativeCodec):
         settings = dataclasses.asdict(self)
         settings["spacing_mm"] = list(self.spacing_mm)
         return {"id": self.name, **{k: v for k, v in settings.items() if v not in (None, [])}}
-
-    def native_params(self) -> tuple[float, ...]:
-        """Target (1 to 4), its value, three spacings, and the step where it is known."""
-        mode, value = next(
-            (i + 1, float(getattr(self, name)))
-            for i, name in enumerate(_TARGETS)
-            if getattr(self, name) is not None
-        )
-        spacing = self.spacing_mm or (0.0, 0.0, 0.0)
-        return (float(mode), value, *map(float, spacing), value)
 
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medroi.inner.base import Array, NativeCodec, check_number
+from medroi.inner.base import Array, NativeCodec
 from medroi.inner.packed import pack, unpack
 
 
 @dataclass(frozen=True)
 class Zstd(NativeCodec):
-    """Zstandard.
-
-    Attributes
-    ----------
-    level : int
-        Up to 22 (smallest); negative levels are faster still.
-    shuffle : bool
-        Whether elements of several bytes are byte-shuffled first.
-    """
+    """Zstandard."""
 
     codec_id = 2
     name = "zstd"
 
     level: int = 3
     shuffle: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse levels that zstd does not have."""
-        check_number(self.name, "level", self.level, -131072, 22)
-
-    def native_params(self) -> tuple[float, ...]:
-        """Level, shuffle."""
-        return (float(self.level), float(self.shuffle))
 
     def encode_without_kernel(self, part: Array) -> bytes:
         """See `NativeCodec`."""

@@ -3,15 +3,20 @@
  */
 #include "codecs/inner.h"
 
-const medroi_parameter medroi_jpeg2000_parameters[MEDROI_JPEG2000_N_PARAMETERS] = {
-    {"mode", 0, 0, 2,
-     "what `target` is: rate, the stored bytes of a slice's region per byte of its payload (1 to "
-     "100000), or psnr, dB over the region (1 to 150); lossless has none",
-     "lossless,rate,psnr"},
-    {"target", 0, 0, 100000, "the rate or the PSNR; ignored where the mode is lossless", NULL},
-    {"peak", 0, 0, 1e300, "what a PSNR refers to, in stored units; 0: the region's own range",
-     NULL},
+static const medroi_parameter rows[] = {
+    {"rate", MEDROI_TARGET, 1, 1, 0, 1, 100000,
+     "stored bytes of a slice's region per byte of its payload", NULL, NULL},
+    {"psnr", MEDROI_TARGET, 1, 2, 0, 1, 150,
+     "dB over the region; reached within 0.2 dB or refused, and exceeded only where no coarser "
+     "setting reaches it",
+     NULL, NULL},
+    {"peak", MEDROI_NUMBER, 2, 0, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
+     "number that the PSNR refers to, in stored units; the region's own range where it is not "
+     "given",
+     NULL, "psnr"},
 };
+const medroi_parameters medroi_jpeg2000_parameters = {
+    .id = 3, .name = "jpeg2000", .n = 3, .rows = rows};
 
 #ifdef MEDROI_HAVE_OPENJPEG
 #include "base/bytes.h"
@@ -23,27 +28,6 @@ const medroi_parameter medroi_jpeg2000_parameters[MEDROI_JPEG2000_N_PARAMETERS] 
 enum { MODE, TARGET, PEAK, OFFSET = PEAK, STEP, MAX_INDEX, QUALITY };
 
 #define MAX_SLICE_ELEMENTS ((uint64_t)1 << 29)
-
-static medroi_status check_target(const double *params, medroi_error *error) {
-    if (params[MODE] != MEDROI_J2K_RATE && params[MODE] != MEDROI_J2K_PSNR) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "jpeg2000: mode %g, expected 0 (lossless), 1 (rate) or 2 (psnr)",
-                           params[MODE]);
-    }
-    if (params[MODE] == MEDROI_J2K_RATE && !(params[TARGET] >= 1 && params[TARGET] <= 100000)) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "jpeg2000: rate %g, expected 1 to 100000", params[TARGET]);
-    }
-    if (params[MODE] == MEDROI_J2K_PSNR && !(params[TARGET] >= 1 && params[TARGET] <= 150)) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "jpeg2000: psnr %g dB, expected 1 to 150", params[TARGET]);
-    }
-    if (!(params[PEAK] >= 0) || !isfinite(params[PEAK])) {
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "jpeg2000: peak %g, expected a positive number", params[PEAK]);
-    }
-    return MEDROI_OK;
-}
 
 static medroi_status check(const medroi_block *region, const double *params, medroi_error *error) {
     int is_lossy = params[MODE] != MEDROI_J2K_LOSSLESS;
@@ -61,7 +45,7 @@ static medroi_status check(const medroi_block *region, const double *params, med
                            "jpeg2000: a slice of %lld x %lld is too large: use smaller chunks",
                            (long long)width, (long long)height);
     }
-    return is_lossy ? check_target(params, error) : MEDROI_OK;
+    return medroi_check_params(&medroi_jpeg2000_parameters, params, error);
 }
 
 /* Some slices: enough to make the map's bytes vanish, few enough for threads to share them. */

@@ -19,10 +19,13 @@
 /* The first byte of a part. Number 1 is not used. */
 enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3 };
 
-const medroi_parameter medroi_predict3d_parameters[MEDROI_PREDICT3D_N_PARAMETERS] = {
-    {"speed", 0, 0, 1, "dense: smallest; fast: about three times as fast, 1 to 8 % larger",
-     "dense,fast"},
+static const char *const speeds[] = {"dense", "fast", NULL};
+static const medroi_parameter rows[] = {
+    {"speed", MEDROI_CHOICE, 0, 0, 0, 0, 1,
+     "\"dense\" is smallest, \"fast\" about three times as fast and 1 to 8 % larger", speeds, NULL},
 };
+const medroi_parameters medroi_predict3d_parameters = {
+    .id = 5, .name = "predict3d", .n = 1, .rows = rows};
 
 static int has_code(const medroi_block *block) {
     return memchr("biuf", block->kind, 4) != NULL && block->itemsize <= 8;
@@ -34,10 +37,7 @@ static medroi_status check(const medroi_block *region, const double *params, med
                            "predict3d codes bool, integers and real floats, not kind '%c' of %u "
                            "bytes; use zstd",
                            region->kind, (unsigned)region->itemsize);
-    if (params[0] != 0.0 && params[0] != 1.0)
-        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "predict3d: speed = %g, expected 0 (dense) or 1 (fast)", params[0]);
-    return MEDROI_OK;
+    return medroi_check_params(&medroi_predict3d_parameters, params, error);
 }
 
 /* About 2 Mvoxel: shorter parts cost more than 0.5 % of the bytes. An even number of them, where

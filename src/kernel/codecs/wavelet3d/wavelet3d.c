@@ -23,18 +23,22 @@
 #define STORED 255 /* first byte of a part of plain elements */
 
 /* plan() leaves mode 3 or 4, and the step that it found in params[5]. */
-const medroi_parameter medroi_wavelet3d_parameters[MEDROI_WAVELET3D_N_PARAMETERS] = {
-    {"mode", (double)NAN, 1, 4,
-     "what `target` is: psnr, dB against the range inside the region; rate, stored bytes of the "
-     "region per byte of its payload, at least 1; max_error, by which no voxel differs more, in "
-     "stored units; step, of the quantiser, in stored units",
-     "psnr,rate,max_error,step"},
-    {"target", (double)NAN, 0, 1e300, "the number that the mode is about", NULL},
-    {"spacing_0", 0, 0, 1e300, "voxel spacing of the third last axis in coding order; 0: unknown",
-     NULL},
-    {"spacing_1", 0, 0, 1e300, "voxel spacing of the second last axis", NULL},
-    {"spacing_2", 0, 0, 1e300, "voxel spacing of the last axis", NULL},
+static const medroi_parameter rows[] = {
+    {"psnr", MEDROI_TARGET, 1, 1, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
+     "dB against the range of the data inside the region, reached within 0.2 dB", NULL, NULL},
+    {"rate", MEDROI_TARGET, 1, 2, 0, 1, MEDROI_NO_LIMIT,
+     "stored bytes of the region per byte of its payload, reached within 1 %", NULL, NULL},
+    {"max_error", MEDROI_TARGET, 1, 3, 0, 0, MEDROI_NO_LIMIT,
+     "no voxel differs by more, in stored units; 0 for integers alone", NULL, NULL},
+    {"step", MEDROI_TARGET, 1, 4, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
+     "step of the quantiser, in stored units: no search", NULL, NULL},
+    {"spacing_mm", MEDROI_SPACING, 2, 0, 0, 0, MEDROI_NO_LIMIT,
+     "voxel spacing of the last three axes in coding order, 0 where it is not known; axes with "
+     "much longer voxels are split less often",
+     NULL, NULL},
 };
+const medroi_parameters medroi_wavelet3d_parameters = {
+    .id = 4, .name = "wavelet3d", .needs_target = 1, .planned = 5, .n = 5, .rows = rows};
 
 static int has_code(const medroi_block *block) {
     char kind = block->kind;
@@ -48,30 +52,10 @@ static medroi_status check(const medroi_block *region, const double *params, med
                            "wavelet3d codes integers of up to 32 bits and floats, not kind '%c' of "
                            "%u bytes; use predict3d or zstd",
                            kind, (unsigned)region->itemsize);
-    double v = params[1];
-    int mode = params[0] >= 1.0 && params[0] <= 4.0 ? (int)params[0] : 0;
-    if (mode == 0 || (double)mode != params[0])
-        return medroi_fail(
-            error, MEDROI_INVALID_ARGUMENT,
-            "wavelet3d needs exactly one of psnr, rate, max_error, step (params[0] = "
-            "1, 2, 3, 4), found %g",
-            params[0]);
-    int whole = mode == 3 && kind != 'f' && v == 0.0;
-    if (!(v > 0.0 || whole) || v - v != 0.0 || (mode == 2 && v < 1.0))
+    if (params[0] == 3 && kind == 'f' && params[1] == 0)
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "wavelet3d: %s = %g is not possible; it must be finite and %s",
-                           mode == 1   ? "psnr"
-                           : mode == 2 ? "rate"
-                           : mode == 3 ? "max_error"
-                                       : "step",
-                           v, mode == 2 ? "at least 1" : "above 0");
-    for (int i = 2; i <= 4; i++)
-        if (!(params[i] >= 0.0) || params[i] - params[i] != 0.0)
-            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "wavelet3d: a voxel spacing is %g; give a positive number, or 0 for "
-                               "unknown",
-                               params[i]);
-    return MEDROI_OK;
+                           "wavelet3d: max_error 0 of floats, expected a number above 0");
+    return medroi_check_params(&medroi_wavelet3d_parameters, params, error);
 }
 
 /* A part that would not get smaller is stored. */
