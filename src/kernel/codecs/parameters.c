@@ -1,4 +1,4 @@
-/* What holds for the settings of every native codec. */
+/* Rules that hold for the settings of every native codec. */
 #include "codecs/parameters.h"
 
 #include <math.h>

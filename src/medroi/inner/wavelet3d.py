@@ -44,9 +44,10 @@ class Wavelet3D(NativeCodec):
         InvalidArgument
         """
         name = f"{self.name}: spacing_mm"
-        if isinstance(self.spacing_mm, str) or not isinstance(self.spacing_mm, Iterable):
-            raise InvalidArgument(f"{name}={self.spacing_mm!r}, expected three numbers from 0")
-        spacing = tuple(float_of(name, value) for value in self.spacing_mm)
+        given: Any = self.spacing_mm
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InvalidArgument(f"{name}={given!r}, expected three numbers from 0")
+        spacing = tuple(float_of(name, value) for value in given)
         object.__setattr__(self, "spacing_mm", spacing)
         super().__post_init__()
 
