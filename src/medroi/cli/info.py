@@ -16,9 +16,9 @@ from medroi.scans.files import readable
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.hdf5_store import split_source
 from medroi.scans.kept import kept_mask
+from medroi.scans.readback import clipped
 from medroi.scans.report import box_text
 from medroi.scans.store import chunk_selections, chunk_stream, open_array, reading
-from medroi.scans.verify import clipped
 from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 # More chunks than this are summed up rather than listed.

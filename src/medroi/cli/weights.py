@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
     adding.add_argument("--codec", metavar="NAME", help="found out where it is left off")
     adding.set_defaults(run=run_import)
     checking = actions.add_parser("verify", help="read all imported weights again")
-    checking.set_defaults(run=run_verify)
+    checking.set_defaults(run=run_check)
 
 
 def run_list(args: argparse.Namespace) -> None:
@@ -65,12 +65,12 @@ def run_import(args: argparse.Namespace) -> None:
     print(f'use them as {{"id": "{entry.codec}", "weights": "{entry.weights}"}}')
 
 
-def run_verify(args: argparse.Namespace) -> None:
+def run_check(args: argparse.Namespace) -> None:
     """Verify what was imported."""
     from medroi.inner.neural import store
 
     for entry in store.stored():
-        store.verify(entry)
+        store.check_stored(entry)
         print(f"{entry.codec:10}  {entry.weights}  ok")
 
 

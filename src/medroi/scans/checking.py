@@ -17,6 +17,7 @@ from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.formats import read_scan
 from medroi.scans.kept import kept_mask
 from medroi.scans.progress import bar
+from medroi.scans.readback import same_bits
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
     Advance,
@@ -26,7 +27,6 @@ from medroi.scans.store import (
     open_array,
     reading,
 )
-from medroi.scans.verify import same_bits
 from medroi.scans.wholeness import check_complete, facts_of
 
 # Of a scan's facts, those that its file decides. The rest depends on what `pack` was told to keep.

@@ -13,8 +13,8 @@ import medroi
 from medroi.errors import InvalidArgument
 from medroi.roi import find_region
 from medroi.scans.chunking import count_chunks
+from medroi.scans.readback import Measured, number, same_bits
 from medroi.scans.scan import Scan, slice_axis_of
-from medroi.scans.verify import Measured, number, same_bits
 
 
 def fitted_codec(

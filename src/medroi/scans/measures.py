@@ -12,8 +12,8 @@ from medroi import arrays, roi
 from medroi.scans.chunking import padded, selections
 from medroi.scans.fitting import fitted_codec
 from medroi.scans.kept import kept_mask
+from medroi.scans.readback import number
 from medroi.scans.scan import Scan
-from medroi.scans.verify import number
 
 Mask = npt.NDArray[np.bool_]
 

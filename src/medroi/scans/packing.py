@@ -20,12 +20,12 @@ from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan, suffix_of
 from medroi.scans.names import printable
 from medroi.scans.progress import bar
+from medroi.scans.readback import Measured, measure, number
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
 from medroi.scans.staging import staged, workspace
 from medroi.scans.store import WRITERS, Layout, attributes_of, may_replace, open_array
 from medroi.scans.thresholding import with_threshold
-from medroi.scans.verify import Measured, measure, number
 from medroi.scans.wholeness import add_digests, metadata_digest
 
 # A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.codec import LeftOut
+from medroi.scans.readback import number
 from medroi.scans.report import axis_bars, megabytes, percent, threshold_text
-from medroi.scans.verify import number
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[tuple[int, int], ...]

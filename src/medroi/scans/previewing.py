@@ -19,6 +19,7 @@ from medroi.scans.names import printable
 from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape
 from medroi.scans.preview import Preview, Shown
+from medroi.scans.readback import number, tissue_mask
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
     chunk_selections,
@@ -37,7 +38,6 @@ from medroi.scans.tally import (
 )
 from medroi.scans.thresholding import with_threshold
 from medroi.scans.unpacking import foreign_scan
-from medroi.scans.verify import number, tissue_mask
 from medroi.scans.wholeness import check_complete, facts_of
 
 

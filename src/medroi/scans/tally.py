@@ -14,8 +14,8 @@ from medroi.codec import LeftOut
 from medroi.scans.kept import kept_mask
 from medroi.scans.measures import OTHER_REGION
 from medroi.scans.preview import Mask, Preview, Shown
+from medroi.scans.readback import clipped
 from medroi.scans.store import Selection
-from medroi.scans.verify import clipped
 
 _BRIGHT_PERCENTILE = 99.0
 _N_LEFT_OUT = 3

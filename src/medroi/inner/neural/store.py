@@ -115,7 +115,7 @@ def stored() -> list[Stored]:
     return found
 
 
-def verify(entry: Stored) -> None:
+def check_stored(entry: Stored) -> None:
     """Read imported weights again and compare what they are with what they are called.
 
     Raises
