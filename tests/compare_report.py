@@ -24,7 +24,7 @@ METHODS = (
     ("wavelet3d", "psnr 45", 1.1, 45.0),
     ("wavelet3d", "psnr 50", 1.9, 50.0),
 )
-SHARE = {"full": 1.0, "box": 0.8, "hull": 0.55}
+SHARE = {"full": 1.0, "box": 0.8, "mask": 0.55}
 MISSING = ("tcm", "weights", "needs weights: --weights tcm=PATH")
 TRICKY = 'damaged: "<b>&\x00</b>" </script>'
 MACHINE = {
@@ -110,10 +110,10 @@ TESTS = (
         1.25, 1.21, 9.1, 0.0008, 0.0032, 4.07,
     ),
     PairedTest(
-        "heads", "jpeg2000", "rate 20", "medroi", "encode_s", "full-hull", 5,
+        "heads", "jpeg2000", "rate 20", "medroi", "encode_s", "full-mask", 5,
         -0.04, 0.9, -1.1, 0.33, 0.66, -0.49,
     ),
-    PairedTest("breasts", "zstd", "lossless", "medroi", "decode_s", "box-hull", 1),
+    PairedTest("breasts", "zstd", "lossless", "medroi", "decode_s", "box-mask", 1),
 )  # fmt: skip
 FAILURES = (
     Failure("heads/notes.txt", "neither .nii nor DICOM"),
@@ -138,17 +138,17 @@ def write_panel(path: Path) -> None:
     rows, columns = np.ogrid[-1:1:60j, -1:1:48j]
     inside = rows**2 / 0.6 + columns**2 / 0.5 < 1
     original = (rng.integers(0, 30, (60, 48)) + 400 * inside).astype(np.int16)
-    hull = rows**2 / 0.7 + columns**2 / 0.6 < 1
+    mask = rows**2 / 0.7 + columns**2 / 0.6 < 1
     start_stop = (8, 52, 6, 42)
-    box = np.zeros_like(hull)
+    box = np.zeros_like(mask)
     box[8:52, 6:42] = True
     decoded = {}
     for inner, level, error in (("jpeg2000", "rate 20", 12), ("wavelet3d", "psnr 45", 4)):
-        for region, kept in (("full", np.ones_like(hull)), ("box", box), ("hull", hull)):
+        for region, kept in (("full", np.ones_like(mask)), ("box", box), ("mask", mask)):
             noise = rng.normal(0, error, original.shape)
             coded = np.where(kept, original + noise, 0).astype(np.int16)
             decoded[f"decoded/{inner}/{level}/{region}"] = coded
-    np.savez(path, original=original, box=np.array(start_stop), hull=hull, **decoded)
+    np.savez(path, original=original, box=np.array(start_stop), mask=mask, **decoded)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from scans import scan as smooth_scan
 
-from medroi.cli import main
+from medroi.cli import build_parser, main
 from medroi.compare import methods, pool, running, tables
 from medroi.compare.results import ResultRow, read_results, write_results
 from medroi.compare.sources import Source, find_sources
@@ -62,7 +62,7 @@ def test_every_scan_method_region_and_protocol_is_a_row(report):
         ("mixed", scan, "medroi", *label.split("/"), region)
         for scan in ("head-1", "head-2", "image")
         for label in ("zstd/lossless", "wavelet3d/psnr 45")
-        for region in ("full", "box", "hull")
+        for region in ("full", "box", "mask")
     ]
     assert found == expected
     for row in rows:
@@ -98,7 +98,7 @@ def test_a_method_that_cannot_run_is_a_row_that_says_so(report):
 
 def test_matched_rows_are_at_one_psnr(report):
     rows = read_results(report / "matched.csv")
-    assert {row.region for row in rows} == {"full", "box", "hull"}
+    assert {row.region for row in rows} == {"full", "box", "mask"}
     for row in rows:
         assert row.psnr_db == pytest.approx(row.matched_psnr_db, abs=0.06)
 
@@ -260,6 +260,12 @@ def test_methods_are_chosen_by_codec_or_by_level():
         methods.select((), [("zstd", "x")])
 
 
+def test_regions_are_asked_for_by_their_earlier_name_too():
+    arguments = ["compare", "scans", "-o", "report", "--regions"]
+    for asked in ("full,mask", "hull,full"):
+        assert build_parser().parse_args([*arguments, asked]).regions == ("full", "mask")
+
+
 def test_wrong_use_is_one_line(tmp_path, folder, capsys):
     assert main(["compare", str(tmp_path / "gone"), "-o", str(tmp_path / "r")]) == 1
     assert "nothing to compare: gone: does not exist" in capsys.readouterr().err
@@ -269,20 +275,20 @@ def test_wrong_use_is_one_line(tmp_path, folder, capsys):
 
 
 def test_the_shipped_scan_gives_a_report(head_path: Path, tmp_path):
-    """With small settings; the published definitions and a hull among them."""
+    """With small settings; the published definitions and a mask among them."""
     chosen = ["--methods", "predict3d,jpeg2000/rate 20", "--no-matched", "--no-times"]
     assert main(["compare", str(head_path), "-o", str(tmp_path / "r"), *chosen]) == 0
     rows = {
         (r.protocol, r.inner, r.region): r for r in read_results(tmp_path / "r" / "results.csv")
     }
     assert {row.status for row in rows.values()} == {"ok"}
-    lossless = {region: rows["medroi", "predict3d", region] for region in ("full", "box", "hull")}
+    lossless = {region: rows["medroi", "predict3d", region] for region in ("full", "box", "mask")}
     assert lossless["full"].psnr_db == lossless["full"].psnr_volume_db == float("inf")
     assert len({row.signal_voxels for row in lossless.values()}) == 1
     for row in lossless.values():
         assert (row.psnr_db == float("inf")) == (row.missed_voxels == 0)
         assert row.miss_rate < 0.01
-    ratios = [lossless[region].compression_ratio for region in ("full", "box", "hull")]
+    ratios = [lossless[region].compression_ratio for region in ("full", "box", "mask")]
     assert ratios == sorted(ratios)
     assert ratios[2] / ratios[0] > 1.5
     assert rows["published", "jpeg2000", "full"].original_nbytes == 160 * 192 * 192
@@ -290,5 +296,5 @@ def test_the_shipped_scan_gives_a_report(head_path: Path, tmp_path):
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "data:image/png;base64" in html
     panel = np.load(tmp_path / "r" / "state" / "panel.npz")
-    assert panel["original"].shape == panel["hull"].shape
+    assert panel["original"].shape == panel["mask"].shape
     assert "decoded/jpeg2000/rate 20/box" in panel

@@ -45,9 +45,9 @@ def lossless() -> methods.Method:
     return found
 
 
-def hull_config(**options) -> dict:
-    """A hull of which the fit is not asked, so that it may drop what it likes."""
-    config = MedROI("raw", roi="hull", background=0, max_miss_rate=1, **options).get_config()
+def mask_config(**options) -> dict:
+    """A mask of which the fit is not asked, so that it may drop what it likes."""
+    config = MedROI("raw", roi="mask", background=0, max_miss_rate=1, **options).get_config()
     return {name: value for name, value in config.items() if name not in ("id", "inner")}
 
 
@@ -63,15 +63,15 @@ def test_what_is_dropped_is_counted_in_what_comes_back(thin, region):
     assert (row.psnr_db == math.inf) == (row.missed_voxels == 0)
 
 
-def test_a_hull_that_drops_thin_labels_is_not_called_exact(thin):
-    config = hull_config(threshold=1.0)
+def test_a_mask_that_drops_thin_labels_is_not_called_exact(thin):
+    config = mask_config(threshold=1.0)
     dropping = dataclasses.replace(
-        thin, regions={"hull": region_of(thin.voxels, config, labels_in_axes(thin))}
+        thin, regions={"mask": region_of(thin.voxels, config, labels_in_axes(thin))}
     )
     decoded = MedROI("zstd", **config).decode(MedROI("zstd", **config).encode(thin.voxels))
     n_lost = np.count_nonzero(decoded != thin.voxels)
     assert n_lost > 500
-    row, _ = measuring.measure(dropping, lossless(), "hull")
+    row, _ = measuring.measure(dropping, lossless(), "mask")
     assert row.missed_voxels == n_lost
     assert row.brightest_dropped == 3
     assert row.psnr_db < 30
@@ -121,7 +121,7 @@ def test_one_set_of_signal_voxels_serves_every_region(tmp_path):
     assert len({region.n_signal for region in subject.regions.values()}) == 1
     assert subject.regions["full"].n_missed == 0
     assert subject.regions["full"].brightest_dropped is None
-    tight = region_of(subject.voxels, hull_config(threshold="noise"), labels_in_axes(subject))
+    tight = region_of(subject.voxels, mask_config(threshold="noise"), labels_in_axes(subject))
     assert tight.n_signal == subject.regions["box"].n_signal
     assert tight.n_missed >= 36
 
@@ -131,7 +131,7 @@ def test_dark_scans_are_counted_the_other_way_round():
     options = roi.RegionOptions(background=1000, polarity="dark")
     signal = signal_of(volume, options)
     assert np.array_equal(signal, signal_of(noisy(), roi.RegionOptions(background=0)))
-    config = {**hull_config(threshold="noise", polarity="dark"), "background": 1000}
+    config = {**mask_config(threshold="noise", polarity="dark"), "background": 1000}
     found = region_of(volume, config, signal)
     codec = MedROI("raw", **config)
     lost = codec.decode(codec.encode(volume)) != volume
@@ -147,16 +147,16 @@ def test_a_value_that_is_missing_is_signal(tmp_path):
 
 
 def test_the_summary_says_what_regions_drop_once_for_all_codecs(thin):
-    config = hull_config(threshold=1.0)
+    config = mask_config(threshold=1.0)
     dropping = dataclasses.replace(
         thin,
-        regions={**thin.regions, "hull": region_of(thin.voxels, config, labels_in_axes(thin))},
+        regions={**thin.regions, "mask": region_of(thin.voxels, config, labels_in_axes(thin))},
     )
     chosen = methods.select(["zstd", "predict3d"])
     rows = [
         measuring.measure(dropping, method, region)[0] for method in chosen for region in REGIONS
     ]
     text = tables.summary_markdown(rows, [])
-    (line,) = (line for line in text.splitlines() if line.startswith("| hull | 1 | 1 |"))
+    (line,) = (line for line in text.splitlines() if line.startswith("| mask | 1 | 1 |"))
     assert f"({rows[2].missed_voxels} voxels) | scan | 3 |" in line
     assert "| full | 1 | 0 | 0 | - | - |" in text

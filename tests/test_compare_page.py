@@ -220,13 +220,13 @@ def test_savings_are_taken_at_one_quality_only(folder: Path) -> None:
     shares = {region: [s.share for s in by] for region, by in lossless.items()}
     # The full volume of the first scan has no number: nothing can be said of its regions.
     assert shares["box"] == pytest.approx([0.8, 0.8], rel=1e-3)
-    assert shares["hull"] == pytest.approx([0.55, 0.55], rel=1e-3)
+    assert shares["mask"] == pytest.approx([0.55, 0.55], rel=1e-3)
     rate = found["heads", "jpeg2000", "rate 20"]
     assert [saving.share for saving in rate["box"]] == pytest.approx([0.93] * 3, rel=1e-3)
     # What did not reach the quality does not count.
-    assert len(found["breasts", "wavelet3d", "psnr 50"]["hull"]) == 1
-    box, hull = headline(read_report(folder))
-    assert (box[0], hull[0]) == ("box", "hull")
+    assert len(found["breasts", "wavelet3d", "psnr 50"]["mask"]) == 1
+    box, mask = headline(read_report(folder))
+    assert (box[0], mask[0]) == ("box", "mask")
     assert box[2] == pytest.approx(0.8 * 0.93, rel=1e-3)
 
 
@@ -266,9 +266,9 @@ def test_equal_rows_give_equal_pictures(folder: Path, tmp_path: Path) -> None:
 def test_the_slice_is_read_by_codec_level_and_region(folder: Path) -> None:
     shown = read_slice(folder / "state" / "panel.npz")
     assert list(shown.decoded) == [("jpeg2000", "rate 20"), ("wavelet3d", "psnr 45")]
-    assert all(list(regions) == ["full", "box", "hull"] for regions in shown.decoded.values())
+    assert all(list(regions) == ["full", "box", "mask"] for regions in shown.decoded.values())
     errors = [
-        np.abs(array.astype(float) - shown.original)[shown.hull]
+        np.abs(array.astype(float) - shown.original)[shown.mask]
         for regions in shown.decoded.values()
         for array in regions.values()
     ]
@@ -283,7 +283,7 @@ def test_a_slice_that_lies_upside_down_is_turned_with_all_that_belongs_to_it(
         np.savez(tmp_path / "panel.npz", **archive, flip=True, aspect=1.5)
     upright = read_slice(tmp_path / "panel.npz")
     assert np.array_equal(upright.original, lying.original[::-1])
-    assert np.array_equal(upright.hull, lying.hull[::-1])
+    assert np.array_equal(upright.mask, lying.mask[::-1])
     n_rows = len(lying.original)
     assert upright.box == (n_rows - lying.box[1], n_rows - lying.box[0], *lying.box[2:])
     for method, regions in lying.decoded.items():
@@ -305,11 +305,11 @@ def test_a_slice_that_is_not_whole_is_refused(folder: Path, tmp_path: Path, brok
     with np.load(folder / "state" / "panel.npz") as archive:
         arrays = {name: archive[name] for name in archive.files}
     if broken == "missing":
-        del arrays["hull"]
+        del arrays["mask"]
     else:
         arrays["decoded/jpeg2000/rate 20/box"] = np.zeros((3, 3))
     np.savez(tmp_path / "panel.npz", **arrays)
-    with pytest.raises(InvalidArgument, match=r"hull|rate 20/box"):
+    with pytest.raises(InvalidArgument, match=r"mask|rate 20/box"):
         plots.plot_panel(tmp_path / "panel.npz", tmp_path / "panel.png")
 
 
@@ -319,6 +319,22 @@ def test_results_alone_make_a_page(folder: Path, tmp_path: Path) -> None:
     root = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>\n"))
     assert len(lines_of(section(root, "rows"))) == len(results())
     assert page.count("data:image/png") == 1
+
+
+def test_files_that_say_hull_are_read_as_if_they_said_mask(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "results.csv").read_text(encoding="utf-8")
+    (tmp_path / "results.csv").write_text(text.replace(",mask,", ",hull,"), encoding="utf-8")
+    assert ",hull," in (tmp_path / "results.csv").read_text(encoding="utf-8")
+    assert read_results(tmp_path / "results.csv") == read_results(folder / "results.csv")
+    with np.load(folder / "state" / "panel.npz") as archive:
+        arrays = {name.replace("mask", "hull"): archive[name] for name in archive.files}
+    assert "hull" in arrays
+    np.savez(tmp_path / "panel.npz", **arrays)
+    old, new = read_slice(tmp_path / "panel.npz"), read_slice(folder / "state" / "panel.npz")
+    assert np.array_equal(old.mask, new.mask)
+    assert {key: list(shown) for key, shown in old.decoded.items()} == {
+        key: list(shown) for key, shown in new.decoded.items()
+    }
 
 
 def test_results_without_any_number_make_a_page_that_says_so(tmp_path: Path) -> None:

@@ -110,16 +110,16 @@ def test_the_published_wavelet_gives_back_what_its_search_sees():
 
 def test_the_peer_is_charged_for_header_region_and_scale(subject):
     full, _ = measuring.measure(subject, method("published-wavelet/step 5"), "full")
-    hull, decoded = measuring.measure(subject, method("published-wavelet/step 5"), "hull")
-    assert full.status == hull.status == "ok"
+    mask, decoded = measuring.measure(subject, method("published-wavelet/step 5"), "mask")
+    assert full.status == mask.status == "ok"
     # More than the record and the scale, beside whatever gzip makes.
     assert full.stored_nbytes > 54 + published_wavelet.SCALE_NBYTES
     outside = ~subject.in_order(decoded)[~subject.signal].astype(bool)
     assert outside.mean() > 0.5
-    assert hull.max_error < 30
+    assert mask.max_error < 30
 
 
-@pytest.mark.parametrize("region", ["full", "box", "hull"])
+@pytest.mark.parametrize("region", ["full", "box", "mask"])
 def test_a_lossless_codec_is_infinitely_good(subject, region):
     row, decoded = measuring.measure(subject, method("predict3d"), region)
     # What is not kept comes back as background, and is the only error there is.
@@ -136,7 +136,7 @@ def test_a_lossless_codec_is_infinitely_good(subject, region):
 def test_matched_regions_have_the_psnr_of_full(subject, name):
     full, _ = measuring.measure(subject, method(name), "full")
     rows = matching.match(subject, method(name), {"full": full})
-    assert [row.region for row in rows] == ["full", "box", "hull"]
+    assert [row.region for row in rows] == ["full", "box", "mask"]
     for row in rows:
         assert row.status == "ok"
         assert abs(row.psnr_db - full.psnr_db) <= matching.TOLERANCE_DB
@@ -145,7 +145,7 @@ def test_matched_regions_have_the_psnr_of_full(subject, name):
 
 def test_rows_that_are_known_change_nothing_but_the_work(subject):
     chosen = method("jpeg2000/rate 20")
-    known = {r: measuring.measure(subject, chosen, r)[0] for r in ("full", "box", "hull")}
+    known = {r: measuring.measure(subject, chosen, r)[0] for r in ("full", "box", "mask")}
     rows = matching.match(subject, chosen, known)
     alone = matching.match(subject, chosen, {"full": known["full"]})
     assert [row.stored_nbytes for row in rows] == [row.stored_nbytes for row in alone]

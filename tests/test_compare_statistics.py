@@ -62,7 +62,7 @@ def test_data_sets_are_tested_and_corrected_each_on_its_own():
     rows = []
     for data_set in ("heads", "breasts"):
         for i in range(5):
-            for region, shift in (("full", 0), ("box", 0.2), ("hull", 0.4)):
+            for region, shift in (("full", 0), ("box", 0.2), ("mask", 0.4)):
                 made = row(f"s{i}", region, 2 + shift + rng.random())
                 rows.append(dataclasses.replace(made, data_set=data_set))
     tests = paired_tests(rows)
@@ -84,13 +84,13 @@ def test_p_is_corrected_over_all_tests():
     rng = np.random.default_rng(2)
     rows = []
     for i in range(6):
-        for region, shift in (("full", 0), ("box", 1), ("hull", 2)):
+        for region, shift in (("full", 0), ("box", 1), ("mask", 2)):
             values = shift + rng.random(2)
             rows.append(row(f"s{i}", region, 2 + values[0], encode_s=1 + values[1]))
     tests = paired_tests(rows)
     assert len(tests) == 6
     assert [t.p_holm for t in tests] == holm([t.p for t in tests])
-    full_hull = next(t for t in tests if t.pair == "full-hull" and t.quantity == "encode_s")
+    full_mask = next(t for t in tests if t.pair == "full-mask" and t.quantity == "encode_s")
     firsts = np.array([r.encode_s for r in rows if r.region == "full"])
-    seconds = np.array([r.encode_s for r in rows if r.region == "hull"])
-    assert full_hull.mean_ratio == pytest.approx(np.exp(np.mean(np.log(seconds / firsts))))
+    seconds = np.array([r.encode_s for r in rows if r.region == "mask"])
+    assert full_mask.mean_ratio == pytest.approx(np.exp(np.mean(np.log(seconds / firsts))))

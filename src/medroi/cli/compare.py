@@ -10,7 +10,7 @@ from typing import Any
 from medroi.cli.pack import background_argument, inner_argument
 
 _DESCRIPTION = """\
-Compare the full volume, its box and its hull under each codec: ratio, error, time and memory, by
+Compare the full volume, its box and its mask under each codec: ratio, error, time and memory, by
 this project's definitions and by those of the publication, and at the same quality. Writes tables,
 plots and report.html into a folder. A second run goes on where the first was stopped."""
 
@@ -61,8 +61,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--regions",
         type=_regions_argument,
-        default=("full", "box", "hull"),
-        metavar="full,box,hull",
+        default=("full", "box", "mask"),
+        metavar="full,box,mask",
         help="which regions (default: all)",
     )
     parser.add_argument(
@@ -161,8 +161,10 @@ def _weights_argument(text: str) -> tuple[str, str]:
 
 
 def _regions_argument(text: str) -> tuple[str, ...]:
-    known = ("full", "box", "hull")
-    asked = text.split(",")
+    from medroi.compare.results import region_named
+
+    known = ("full", "box", "mask")
+    asked = [region_named(name) for name in text.split(",")]
     if not asked or not set(asked) <= set(known):
         raise argparse.ArgumentTypeError(f"{text!r}: expected some of {','.join(known)}")
     return tuple(region for region in known if region in asked)

@@ -1,1 +1,1 @@
-"""Full against box against hull, over any scans and codecs: what `medroi compare` does."""
+"""Full against box against mask, over any scans and codecs: what `medroi compare` does."""

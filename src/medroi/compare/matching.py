@@ -43,7 +43,7 @@ def match(subject: Subject, method: Method, measured: Mapping[str, ResultRow]) -
     Returns
     -------
     list of MatchedRow
-        The full volume's own, and those of box and hull: files whose PSNR is within 0.05 dB of it.
+        The full volume's own, and those of box and mask: files whose PSNR is within 0.05 dB of it.
         For a setting that cannot come so near, the bytes between the two files around it, read
         off logarithmically, which `settings` says.
     """

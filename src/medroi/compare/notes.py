@@ -43,18 +43,18 @@ elsewhere. Where all differences are equal there is no test."""
 DEFINITIONS = """\
 ## Definitions
 
-- CR: bytes of the array in its stored dtype / all bytes written: header, record, hull and payload.
+- CR: bytes of the array in its stored dtype / all bytes written: header, record, mask and payload.
   Tables hold geometric means over n scans. bpv: stored bits per voxel of the whole array.
 - PSNR, SSIM, largest error: over the signal voxels, which are found once in a scan from its values
   alone (all that differ from the background and reach its threshold, unopened) and are the same for
   every codec and region. The peak is the range of the original in them. SSIM: Gaussian window of
   11 x 11, sigma 1.5, in each slice; other voxels count as equal. Lossless is infinite and enters no
   mean. psnr_volume_db in results.csv is over all voxels, with the same peak.
-- full keeps every voxel; box and hull are fitted to the scan as `medroi pack` does.
+- full keeps every voxel; box and mask are fitted to the scan as `medroi pack` does.
 - jpeg2000's rate is that of MedROI, stored bytes / payload; the published rates are of 8-bit
   slices, so that rate 20 of 16-bit voxels is the published rate 10.
 - published-wavelet is our rebuilding of what the publication calls JPEG2000-3D: PyWavelets, pickle
   and gzip. Under our protocol it has MedROI's region and record around it, and one stored scale.
-- At matched quality, box and hull have the PSNR of full within 0.05 dB, by the codec's own setting.
+- At matched quality, box and mask have the PSNR of full within 0.05 dB, by the codec's own setting.
   Where a setting cannot come that near (HEIF's quality is a whole number), the bytes are read off,
   on a logarithmic scale, between the two files around it."""

@@ -20,7 +20,7 @@ from medroi.compare.results import ResultRow
 from medroi.errors import InvalidArgument
 
 PAGE, CURVES, PANEL = "report.html", "rd.png", "panel.png"
-TITLE = "Full volume, box and hull compared"
+TITLE = "Full volume, box and mask compared"
 _UNITS = {"nbytes": "bytes", "db": "dB", "s": "s"}
 
 

@@ -3,7 +3,7 @@
 DEFINITIONS = (
     (
         "region",
-        "full: every voxel is coded. box: the bounding box of the tissue, padded. hull: the "
+        "full: every voxel is coded. box: the bounding box of the tissue, padded. mask: the "
         "box, and in it all voxels outside the closed outline of the tissue set to "
         "background. Both discard what is outside them: it comes back as background.",
     ),
@@ -64,7 +64,7 @@ DEFINITIONS = (
     ),
     (
         "matched quality",
-        "Box and hull are coded again until their PSNR over the signal voxels is within 0.05"
+        "Box and mask are coded again until their PSNR over the signal voxels is within 0.05"
         " dB of the full volume's. Codecs whose quality is a whole number: bytes read off "
         "between the two nearest files, logarithmically.",
     ),
@@ -92,7 +92,7 @@ PANEL = (
     " error of the codec and not part of any PSNR here."
 )
 SUMMARY = (
-    "Every level as it was asked for, so that full, box and hull of a lossy codec may differ "
+    "Every level as it was asked for, so that full, box and mask of a lossy codec may differ "
     "in quality as well as in bytes: compare ratios only where PSNR is the same. Of a "
     "lossless codec PSNR is finite where the region leaves out signal voxels; the miss "
     "rate says how many."

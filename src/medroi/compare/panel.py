@@ -41,13 +41,13 @@ def assemble(
     except (MedROIError, OSError):
         return
     masks = {}
-    for name in ("box", "hull"):
+    for name in ("box", "mask"):
         stream = subject.regions[name].codec("raw").encode(subject.voxels)
         masks[name] = shown_slice(subject, kept_mask(stream, medroi.inspect(stream)))
     arrays = {
         "original": shown_slice(subject, subject.voxels),
         "box": np.array(_bounds(masks["box"]), np.int64),
-        "hull": masks["hull"],
+        "mask": masks["mask"],
         "peak": np.array(subject.peak),
         "flip": np.array(_is_upside_down(subject)),
         "aspect": np.array(_aspect(subject)),

@@ -13,19 +13,20 @@ import numpy.typing as npt
 from medroi.compare.drawing import (
     BOX_COLOUR,
     FAINT,
-    HULL_COLOUR,
     INK,
+    MASK_COLOUR,
     REGIONS,
     new_figure,
     save,
 )
+from medroi.compare.results import region_named
 from medroi.errors import InvalidArgument
 
 Array = npt.NDArray[Any]
 
 _WIDTH_IN, _HEAD_IN, _LABEL_IN, _GAP_IN, _BAR_IN = 12.0, 0.46, 1.25, 0.05, 0.75
 _ERROR_COLOURS = "RdBu_r"
-# Of the errors in the hull: a few extreme ones must not make all others white.
+# Of the errors in the mask: a few extreme ones must not make all others white.
 _ERROR_PERCENTILE = 99.5
 
 
@@ -39,7 +40,7 @@ class Slice:
         2-D, stored units.
     box : (int, int, int, int)
         Rows and columns of the box, half-open; empty where the slice has none.
-    hull : ndarray of bool
+    mask : ndarray of bool
         Shape of `original`.
     decoded : dict
         Decoded slices by (inner, level), then by region; of lossless codecs only where there are
@@ -50,7 +51,7 @@ class Slice:
 
     original: Array
     box: tuple[int, int, int, int]
-    hull: Array
+    mask: Array
     decoded: dict[tuple[str, str], dict[str, Array]]
     aspect: float = 1.0
 
@@ -64,27 +65,33 @@ def read_slice(path: str | Path) -> Slice:
         Where an array is missing or does not have the slice's shape.
     """
     with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    missing = {"original", "box", "hull"} - set(arrays)
+        arrays = {_current(name): archive[name] for name in archive.files}
+    missing = {"original", "box", "mask"} - set(arrays)
     if missing:
         raise InvalidArgument(f"{path}: no array {sorted(missing)[0]!r}; found {sorted(arrays)}")
-    original, hull = arrays["original"], arrays["hull"].astype(bool)
+    original, mask = arrays["original"], arrays["mask"].astype(bool)
     decoded: dict[tuple[str, str], dict[str, Array]] = {}
     for name, array in arrays.items():
-        if array.shape != original.shape and name.startswith(("decoded/", "hull")):
+        if array.shape != original.shape and name.startswith(("decoded/", "mask")):
             raise InvalidArgument(f"{path}: {name!r} is {array.shape}, expected {original.shape}")
         if name.startswith("decoded/"):
             _, inner, *level, region = name.split("/")
             decoded.setdefault((inner, "/".join(level)), {})[region] = array
     row0, row1, column0, column1 = (int(edge) for edge in arrays["box"])
     if bool(arrays.get("flip", False)):
-        original, hull, n_rows = original[::-1], hull[::-1], len(original)
+        original, mask, n_rows = original[::-1], mask[::-1], len(original)
         row0, row1 = n_rows - row1, n_rows - row0
         decoded = {m: {r: a[::-1] for r, a in by.items()} for m, by in decoded.items()}
     # What comes back exactly has no error to show.
     shown = {m: r for m, r in decoded.items() if not _is_exact(original, r)}
     aspect = float(arrays["aspect"]) if "aspect" in arrays else 1.0
-    return Slice(original, (row0, row1, column0, column1), hull, shown or decoded, aspect)
+    return Slice(original, (row0, row1, column0, column1), mask, shown or decoded, aspect)
+
+
+def _current(name: str) -> str:
+    """Return the name of an array, which ends with a region's in some."""
+    *parents, last = name.split("/")
+    return "/".join([*parents, region_named(last)])
 
 
 def _is_exact(original: Array, by_region: Mapping[str, Array]) -> bool:
@@ -92,7 +99,7 @@ def _is_exact(original: Array, by_region: Mapping[str, Array]) -> bool:
 
 
 def plot_panel(panel_npz: str | Path, path: str | Path) -> None:
-    """Draw a row for each codec: decoded full, box and hull, then their errors in one colour scale.
+    """Draw a row for each codec: decoded full, box and mask, then their errors in one colour scale.
 
     Parameters
     ----------
@@ -131,8 +138,8 @@ def plot_panel(panel_npz: str | Path, path: str | Path) -> None:
 
 
 def error_limit(shown: Slice) -> float:
-    """Stored units at the ends of the colour scale, which holds nearly all errors in the hull."""
-    inside = shown.hull if shown.hull.any() else np.ones(shown.original.shape, bool)
+    """Stored units at the ends of the colour scale, which holds nearly all errors in the mask."""
+    inside = shown.mask if shown.mask.any() else np.ones(shown.original.shape, bool)
     errors = [
         np.abs(_error(shown, array)[inside]).ravel()
         for by_region in shown.decoded.values()
@@ -184,15 +191,15 @@ def _outline(axes: Any, shown: Slice, regions: tuple[str, ...]) -> None:
         x = [column0 - 0.5, column1 - 0.5, column1 - 0.5, column0 - 0.5, column0 - 0.5]
         y = [row0 - 0.5, row0 - 0.5, row1 - 0.5, row1 - 0.5, row0 - 0.5]
         axes.plot(x, y, color=BOX_COLOUR, linewidth=1.0, scalex=False, scaley=False)
-    if "hull" in regions and shown.hull.any() and not shown.hull.all():
-        axes.contour(shown.hull, levels=[0.5], colors=HULL_COLOUR, linewidths=0.9)
+    if "mask" in regions and shown.mask.any() and not shown.mask.all():
+        axes.contour(shown.mask, levels=[0.5], colors=MASK_COLOUR, linewidths=0.9)
 
 
 def _key(axes: Any) -> None:
     axes.set_facecolor("none")
     lines = (
         ("box: outside it all voxels are discarded", BOX_COLOUR),
-        ("hull: outside it too", HULL_COLOUR),
+        ("mask: outside it too", MASK_COLOUR),
         ("Every grey picture has the grey scale of the", INK),
         ("original, every error map the same colours.", INK),
         ("Errors outside a region: the air it discards.", INK),

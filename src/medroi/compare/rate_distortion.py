@@ -14,7 +14,7 @@ from medroi.compare.results import ResultRow
 from medroi.errors import InvalidArgument
 
 PROTOCOL = "medroi"
-_STYLES = {"full": ("o", "-"), "box": ("s", "--"), "hull": ("^", ":")}
+_STYLES = {"full": ("o", "-"), "box": ("s", "--"), "mask": ("^", ":")}
 _PANEL_WIDTH_IN, _PANEL_HEIGHT_IN, _LEGEND_IN, _MOST_COLUMNS = 4.6, 4.2, 1.9, 2
 # dB between the highest finite point and the line on which lossless codecs stand.
 _LOSSLESS_ABOVE_DB = 6.0

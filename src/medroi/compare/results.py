@@ -16,6 +16,15 @@ from medroi.errors import InvalidArgument
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
+# Regions as files of earlier versions name them.
+_EARLIER_REGIONS = {"hull": "mask"}
+
+
+def region_named(name: str) -> str:
+    """Return the name of a region, of which a file or a user may have an earlier one."""
+    return _EARLIER_REGIONS.get(name, name)
+
+
 @dataclasses.dataclass(frozen=True)
 class ResultRow:
     """Figures of one method on one scan. A number that there is not is None, an empty cell.
@@ -29,7 +38,7 @@ class ResultRow:
     inner, level : str
         The codec and a short label of its quality: ``lossless``, ``rate 20``, ``psnr 45``.
     region : str
-        ``full``, ``box`` or ``hull``.
+        ``full``, ``box`` or ``mask``.
     status : str
         ``ok``, or why there is no number.
     original_nbytes, stored_nbytes : int
@@ -210,6 +219,8 @@ def row_from_json(values: dict[str, Any], kind: type = ResultRow) -> Any:
             made[field.name] = None if value in (None, "") else number(value)
         else:
             made[field.name] = "" if value is None else str(value)
+    if "region" in made:
+        made["region"] = region_named(made["region"])
     return kind(**made)
 
 

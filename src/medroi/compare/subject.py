@@ -23,7 +23,7 @@ from medroi.scans.scan import slice_axis_of
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-REGIONS = ("full", "box", "hull")
+REGIONS = ("full", "box", "mask")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ def prepare(source: Source, background: float | str = "auto") -> Subject:
         "polarity": scan.polarity,
         "background": background,
     }
-    fitted = {name: _fitted(voxels, name, common) for name in ("box", "hull")}
+    fitted = {name: _fitted(voxels, name, common) for name in ("box", "mask")}
     options = roi.RegionOptions(
         polarity=scan.polarity,
         background=number(fitted["box"]["background"]),

@@ -22,7 +22,7 @@ def summary_markdown(
     matched: Sequence[MatchedRow] = (),
     failures: Sequence[Failure] = (),
     machine: Mapping[str, Any] | None = None,
-    title: str = "Full, box and hull compared",
+    title: str = "Full, box and mask compared",
 ) -> str:
     """The tables of a comparison as Markdown.
 
@@ -106,10 +106,10 @@ def _matched_section(rows: Sequence[MatchedRow]) -> list[str]:
         wanted = [r["full"].matched_psnr_db or 0 for r in scans.values() if "full" in r]
         if wanted:
             lines.append([inner, level, str(len(wanted)), f"{sum(wanted) / len(wanted):.1f}"])
-            lines[-1] += [_gain(scans.values(), region) for region in ("box", "hull")]
+            lines[-1] += [_gain(scans.values(), region) for region in ("box", "mask")]
     if not lines:
         return []
-    header = ["codec", "setting of full", "n", "PSNR of all", "full / box", "full / hull"]
+    header = ["codec", "setting of full", "n", "PSNR of all", "full / box", "full / mask"]
     return ["### At matched quality", cells.table(header, lines), notes.MATCHED]
 
 

@@ -26,7 +26,7 @@ _N_REPEATS = 3
 class Options:
     """Settings that decide the figures beside scans and methods."""
 
-    regions: tuple[str, ...] = ("full", "box", "hull")
+    regions: tuple[str, ...] = ("full", "box", "mask")
     protocols: tuple[str, ...] = ("medroi", "published")
     matched: bool = True
     background: float | str = "auto"
