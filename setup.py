@@ -202,6 +202,7 @@ extensions = cythonize(
         EXTENSION,
         ["src/medroi/_kernel.pyx"],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
+        include_dirs=[str(FILTERS)],
         py_limited_api=STABLE_ABI,
         libraries=[] if ON_WINDOWS else ["m"],
     ),

@@ -43,55 +43,35 @@ medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t backg
 
 medroi_status medroi_h5_check_inner(const medroi_cd_values *config, const medroi_layout *layout,
                                     medroi_error *error) {
-    uint16_t id = config->asked.coder.id;
-    const medroi_inner *inner = medroi_find_inner(id);
     int32_t slice_axis = config->settings.slice_axis;
     medroi_header header = {.layout = *layout,
                             .slice_axis = slice_axis < 0 ? medroi_default_slice_axis(layout)
                                                          : (uint8_t)slice_axis};
     medroi_box whole = {{0}, {0}};
+    medroi_coder coder;
     memcpy(whole.stop, layout->shape, sizeof whole.stop);
     medroi_block block = medroi_block_of_box(&header, &whole);
-    if (config->has_key || inner == NULL) {
-        medroi_status status = medroi_h5_need_hook(id, error);
-        if (status == MEDROI_OK && !config->has_key) {
-            status = medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
-                                 "inner codec id %u is not part of this plugin; name it with "
-                                 "medroi.hdf5.MedROIFilter(inner=...)",
-                                 (unsigned)id);
-        }
-        return status == MEDROI_OK ? medroi_h5_hosted_encode(config, layout, NULL, NULL, error)
-                                   : status;
+    medroi_status status = medroi_h5_find_coder(config, &coder, error);
+    if (status != MEDROI_OK) {
+        return status;
     }
-    return inner->check == NULL ? MEDROI_OK
-                                : inner->check(&block, config->asked.coder.params, error);
+    if (coder.native != NULL) {
+        return coder.native->check == NULL ? MEDROI_OK
+                                           : coder.native->check(&block, coder.params, error);
+    }
+    const medroi_codec *codec = &coder.hosted->codec;
+    return codec->check == NULL ? MEDROI_OK
+                                : codec->check(coder.hosted->user, coder.settings, &block, error);
 }
 
 static medroi_status no_memory(size_t nbytes, medroi_error *error) {
     return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
 }
 
-static void *reserve(void *user, size_t capacity) {
-    medroi_h5_memory *out = user;
-    out->data = out->allocate(capacity, false);
-    out->capacity = capacity;
-    return out->data;
-}
-
-static medroi_status encode_native(const medroi_cd_values *config, const void *data,
-                                   medroi_h5_memory *out, medroi_error *error) {
-    medroi_output stream = {.reserve = reserve, .user = out};
-    medroi_status status =
-        medroi_encode_array(&config->settings, &config->asked.coder, &config->layout, NULL, data,
-                            N_THREADS, &stream, error);
-    out->nbytes = stream.nbytes;
-    return status;
-}
-
 /* The background that was found in a chunk, against the fill value of its dataset: voxels that were
  * never written would change. Without a threshold everything that differs is kept. */
 static medroi_status check_found_background(const medroi_cd_values *config,
-                                            const medroi_h5_memory *stream, medroi_error *error) {
+                                            const medroi_output *stream, medroi_error *error) {
     medroi_header header;
     size_t preamble_nbytes;
     medroi_status status;
@@ -129,10 +109,10 @@ static medroi_status provide(medroi_h5_memory *out, size_t nbytes, medroi_error 
 }
 
 medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void *data,
-                               size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
+                               size_t nbytes, medroi_output *stream, medroi_error *error) {
     medroi_cd_values config;
+    medroi_coder coder;
     medroi_status status = medroi_cd_read(words, n_words, &config, error);
-    out->data = NULL;
     if (status == MEDROI_OK && !config.has_local) {
         status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                              "cd_values do not hold the chunk's shape: the dataset was not created "
@@ -146,21 +126,14 @@ medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void
                              "found a chunk of %zu bytes, cd_values say %zu", nbytes,
                              layout_nbytes(&config.layout));
     }
-    if (status == MEDROI_OK && config.has_key) {
-        status = medroi_h5_need_hook(config.asked.coder.id, error);
-        if (status == MEDROI_OK) {
-            status = medroi_h5_hosted_encode(&config, &config.layout, data, out, error);
-        }
-    } else if (status == MEDROI_OK) {
-        status = encode_native(&config, data, out, error);
+    if (status == MEDROI_OK) {
+        status = medroi_h5_find_coder(&config, &coder, error);
     }
     if (status == MEDROI_OK) {
-        status = check_found_background(&config, out, error);
+        status = medroi_encode_array(&config.settings, &coder, &config.layout, NULL, data,
+                                     N_THREADS, stream, error);
     }
-    if (status != MEDROI_OK) {
-        drop(out);
-    }
-    return status;
+    return status == MEDROI_OK ? check_found_background(&config, stream, error) : status;
 }
 
 static medroi_status check_chunk(const medroi_layout *expected, const medroi_layout *found,
@@ -177,13 +150,14 @@ static medroi_status check_chunk(const medroi_layout *expected, const medroi_lay
                        (unsigned)expected->itemsize);
 }
 
-static medroi_status decode_native(const medroi_header *header, const uint8_t *payload,
-                                   size_t payload_nbytes, void *data, medroi_error *error) {
+static medroi_status decode_payload(const medroi_header *header, const uint8_t *payload,
+                                    size_t payload_nbytes, const medroi_hosted *hosted, void *data,
+                                    medroi_error *error) {
     size_t scratch_nbytes = medroi_decode_scratch_nbytes(header, N_THREADS);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
     medroi_status status = scratch == NULL
                                ? no_memory(scratch_nbytes, error)
-                               : medroi_decode_stream(header, payload, payload_nbytes, NULL,
+                               : medroi_decode_stream(header, payload, payload_nbytes, hosted,
                                                       N_THREADS, scratch, data, error);
     free(scratch);
     return status;
@@ -216,13 +190,14 @@ medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
     medroi_cd_values config;
     medroi_header header;
+    const medroi_hosted *hosted = NULL;
     size_t preamble_nbytes = 0;
     medroi_status status =
         read_stream(words, n_words, stream, nbytes, &config, &header, &preamble_nbytes, error);
     int is_native = status == MEDROI_OK &&
                     (medroi_part_count(&header) == 0 || medroi_find_inner(header.inner_id) != NULL);
     if (status == MEDROI_OK && !is_native) {
-        status = medroi_h5_need_hook(header.inner_id, error);
+        status = medroi_h5_find_hosted(header.inner_id, &hosted, error);
     }
     if (status == MEDROI_OK && out->admit != NULL) {
         status = out->admit(out->owner, words, n_words, &header.layout, error);
@@ -233,9 +208,9 @@ medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void
     if (status != MEDROI_OK) {
         return status;
     }
-    status = is_native ? decode_native(&header, (const uint8_t *)stream + preamble_nbytes,
-                                       nbytes - preamble_nbytes, out->data, error)
-                       : medroi_h5_hosted_decode(&config, stream, nbytes, out, error);
+    medroi_h5_set_reader(&config);
+    status = decode_payload(&header, (const uint8_t *)stream + preamble_nbytes,
+                            nbytes - preamble_nbytes, hosted, out->data, error);
     if (status != MEDROI_OK) {
         drop(out);
     }

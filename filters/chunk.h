@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 
-/* Where the bytes of a result go. They are allocated once, with an upper bound of their number;
- * without `allocate`, `data` is the caller's own memory of `capacity` bytes, and must fit. HDF5
- * reads a whole chunk from what it is given, however large that is: `admit` refuses a decoded array
- * that is none of its chunks, before anything is allocated. */
+/* Where a decoded chunk goes. Memory is allocated once its size is known; without `allocate`,
+ * `data` is the caller's own memory of `capacity` bytes, which has to be a chunk's. HDF5 reads a
+ * whole chunk from what it is given, however large that is: `admit` refuses a decoded array that is
+ * none of its chunks, before anything is allocated. */
 typedef struct medroi_h5_memory {
     void *(*allocate)(size_t nbytes, bool clear);
     int (*release)(void *);
@@ -32,11 +32,12 @@ medroi_status medroi_h5_compare_fill(const medroi_layout *layout, uint64_t backg
 medroi_status medroi_h5_check_inner(const medroi_cd_values *config, const medroi_layout *layout,
                                     medroi_error *error);
 
-/* `words` are complete cd_values. On failure nothing is left allocated in `out`. */
+/* `words` are complete cd_values. On failure what `stream` reserved is left to its owner. */
 medroi_status medroi_h5_encode(const unsigned *words, size_t n_words, const void *data,
-                               size_t nbytes, medroi_h5_memory *out, medroi_error *error);
+                               size_t nbytes, medroi_output *stream, medroi_error *error);
 
-/* Without a local part in the words, the chunk is what the stream says, where `out` admits it. */
+/* Without a local part in the words, the chunk is what the stream says, where `out` admits it. On
+ * failure nothing is left allocated in `out`. */
 medroi_status medroi_h5_decode(const unsigned *words, size_t n_words, const void *stream,
                                size_t nbytes, medroi_h5_memory *out, medroi_error *error);
 

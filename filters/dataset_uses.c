@@ -2,6 +2,7 @@
 #include "dataset_uses.h"
 
 #include "element.h"
+#include "interface.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,13 +1,10 @@
 /* The plugin: what HDF5 looks for, and the three callbacks of the filter. */
 #include "chunk.h"
 #include "hdf5_api.h"
-#include "interface.h"
+#include "hosted.h"
 #include "local.h"
 #include "open_datasets.h"
 #include "report.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
 #define H5_CLASS_VERSION 1
@@ -62,28 +59,49 @@ static int set_local(medroi_hid dcpl, medroi_hid type, medroi_hid space) {
     return 0;
 }
 
+static void *reserve(void *hdf5, size_t capacity) {
+    return ((const medroi_hdf5_api *)hdf5)->allocate_memory(capacity, false);
+}
+
+static medroi_status encode_chunk(const medroi_hdf5_api *hdf5, const unsigned *words,
+                                  size_t n_words, const void *data, size_t nbytes,
+                                  medroi_output *stream, medroi_error *error) {
+    *stream = (medroi_output){.reserve = reserve, .user = (void *)(uintptr_t)hdf5};
+    medroi_status status = medroi_h5_encode(words, n_words, data, nbytes, stream, error);
+    if (status != MEDROI_OK && stream->data != NULL) {
+        (void)hdf5->free_memory(stream->data);
+    }
+    return status;
+}
+
+static medroi_status decode_chunk(const medroi_hdf5_api *hdf5, const unsigned *words,
+                                  size_t n_words, const void *stream, size_t nbytes,
+                                  medroi_output *chunk, medroi_error *error) {
+    medroi_h5_memory out = {.allocate = hdf5->allocate_memory,
+                            .release = hdf5->free_memory,
+                            .admit = medroi_h5_admit,
+                            .owner = hdf5};
+    medroi_status status = medroi_h5_decode(words, n_words, stream, nbytes, &out, error);
+    *chunk = (medroi_output){.data = out.data, .nbytes = out.nbytes, .capacity = out.capacity};
+    return status;
+}
+
 /* HDF5's contract: 0 and untouched pointers on failure. */
 static size_t filter(unsigned flags, size_t n_words, const unsigned *words, size_t nbytes,
                      size_t *capacity, void **data) {
     const medroi_hdf5_api *hdf5 = MEDROI_CALLING_HDF5();
-    medroi_h5_memory out = {0};
+    const int is_reading = (flags & H5_FLAG_REVERSE) != 0;
+    medroi_output out;
     medroi_error error;
     medroi_status status;
     if (hdf5 == NULL) {
         (void)no_library("filter");
         return 0;
     }
-    out.allocate = hdf5->allocate_memory;
-    out.release = hdf5->free_memory;
-    out.admit = medroi_h5_admit;
-    out.owner = hdf5;
-    if (flags & H5_FLAG_REVERSE) {
-        status = medroi_h5_decode(words, n_words, *data, nbytes, &out, &error);
-    } else {
-        status = medroi_h5_encode(words, n_words, *data, nbytes, &out, &error);
-    }
+    status = (is_reading ? decode_chunk : encode_chunk)(hdf5, words, n_words, *data, nbytes, &out,
+                                                        &error);
     if (status != MEDROI_OK) {
-        medroi_h5_report(hdf5, flags & H5_FLAG_REVERSE ? "decode" : "encode", &error);
+        medroi_h5_report(hdf5, is_reading ? "decode" : "encode", &error);
         return 0;
     }
     (void)hdf5->free_memory(*data);
@@ -112,55 +130,20 @@ const void *H5PLget_plugin_info(void) {
     return &medroi_class;
 }
 
-static void *allocate(size_t nbytes, bool clear) {
-    return clear ? calloc(1, nbytes) : malloc(nbytes);
-}
-
-static int release(void *memory) {
-    free(memory);
-    return 0;
-}
-
-static void release_stream(void *memory) { free(memory); }
-
-static int has_inner(uint16_t inner_id) { return medroi_find_inner(inner_id) != NULL; }
-
-static int tell(const medroi_error *error, medroi_status status, char *text, size_t text_nbytes) {
-    if (status != MEDROI_OK && text_nbytes > 0) {
-        size_t n = strlen(error->text);
-        n = n < text_nbytes ? n : text_nbytes - 1;
-        memcpy(text, error->text, n);
-        text[n] = '\0';
-    }
-    return (int)status;
-}
-
-static int encode(const unsigned *words, size_t n_words, const void *data, size_t nbytes,
-                  void **stream, size_t *stream_nbytes, char *text, size_t text_nbytes) {
-    medroi_h5_memory out = {.allocate = allocate, .release = release};
-    medroi_error error;
-    medroi_status status = medroi_h5_encode(words, n_words, data, nbytes, &out, &error);
-    *stream = out.data;
-    *stream_nbytes = out.nbytes;
-    return tell(&error, status, text, text_nbytes);
-}
-
-static int decode(const unsigned *words, size_t n_words, const void *stream, size_t nbytes,
-                  void *data, size_t data_nbytes, char *text, size_t text_nbytes) {
+static medroi_status decode(const unsigned *words, size_t n_words, const void *stream,
+                            size_t nbytes, void *data, size_t data_nbytes, medroi_error *error) {
     medroi_h5_memory out = {.data = data, .capacity = data_nbytes};
-    medroi_error error;
-    medroi_status status = medroi_h5_decode(words, n_words, stream, nbytes, &out, &error);
-    return tell(&error, status, text, text_nbytes);
+    return medroi_h5_decode(words, n_words, stream, nbytes, &out, error);
 }
 
 const medroi_h5_interface *medroi_h5_get_interface(void) {
     static const medroi_h5_interface interface = {.version = MEDROI_H5_INTERFACE_VERSION,
-                                                  .filter_id = MEDROI_H5_FILTER_ID,
-                                                  .set_hook = medroi_h5_set_hook,
                                                   .last_error = medroi_h5_last_error,
-                                                  .has_inner = has_inner,
-                                                  .encode = encode,
-                                                  .decode = decode,
-                                                  .release = release_stream};
+                                                  .set_host = medroi_h5_set_host,
+                                                  .register_inner = medroi_register_inner,
+                                                  .keep = medroi_h5_keep,
+                                                  .reader = medroi_h5_reader,
+                                                  .encode = medroi_h5_encode,
+                                                  .decode = decode};
     return &interface;
 }

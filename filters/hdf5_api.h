@@ -8,9 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* PROVISIONAL: in the range for testing (32768 to 65535) until The HDF Group registers one. */
-#define MEDROI_H5_FILTER_ID 33054
-
 typedef int64_t medroi_hid; /* hid_t since 1.10 */
 
 /* Values of HDF5's enumerations that its file format or ABI fix. */

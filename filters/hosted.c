@@ -1,18 +1,41 @@
 #include "hosted.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
-static medroi_h5_hook hook;
-static atomic_int has_hook;
-static atomic_int had_hook;
+typedef struct host {
+    medroi_h5_provide provide;
+    void *user;
+} host;
 
-void medroi_h5_set_hook(const medroi_h5_hook *given) {
-    atomic_store(&has_hook, 0);
-    if (given != NULL) {
-        hook = *given;
-        atomic_store(&had_hook, 1);
-        atomic_store(&has_hook, 1);
+static host current;
+static atomic_int has_host;
+static atomic_int had_host;
+
+/* Settings by key. They are added and never taken away, so that readers need no lock, which a fork
+ * could leave locked. */
+typedef struct kept {
+    struct kept *next;
+    uint64_t key;
+    uint16_t inner_id;
+    uint8_t is_native;
+    double params[MEDROI_MAX_PARAMS];
+    void *settings;
+} kept;
+static _Atomic(kept *) all_kept;
+
+static _Thread_local struct {
+    uint16_t inner_id;
+    uint64_t key;
+} reader;
+
+void medroi_h5_set_host(medroi_h5_provide provide, void *user) {
+    atomic_store(&has_host, 0);
+    if (provide != NULL) {
+        current = (host){provide, user};
+        atomic_store(&had_host, 1);
+        atomic_store(&has_host, 1);
     }
 }
 
@@ -21,11 +44,11 @@ static const char *name_of(uint16_t id) {
     return name != NULL ? name : id < 64 ? "of a newer version" : "of another package";
 }
 
-medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error) {
-    if (atomic_load(&has_hook)) {
+static medroi_status need_host(uint16_t inner_id, medroi_error *error) {
+    if (atomic_load(&has_host)) {
         return MEDROI_OK;
     }
-    if (atomic_load(&had_hook)) {
+    if (atomic_load(&had_host)) {
         return medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
                            "inner codec %u (%s) runs in Python, which has ended: close the file "
                            "before the program ends",
@@ -37,43 +60,103 @@ medroi_status medroi_h5_need_hook(uint16_t inner_id, medroi_error *error) {
                        (unsigned)inner_id, name_of(inner_id));
 }
 
-static void *reserve(void *context, size_t nbytes) {
-    medroi_h5_memory *out = context;
-    if (out->data == NULL) {
-        out->data = out->allocate(nbytes > 0 ? nbytes : 1, false);
-        out->capacity = out->nbytes = nbytes;
+medroi_status medroi_h5_find_hosted(uint16_t inner_id, const medroi_hosted **hosted,
+                                    medroi_error *error) {
+    medroi_status status = need_host(inner_id, error);
+    *hosted = medroi_find_hosted(inner_id);
+    if (status == MEDROI_OK && *hosted == NULL) {
+        status = current.provide(current.user, inner_id, error);
+        *hosted = medroi_find_hosted(inner_id); /* another thread may have been faster */
+        if (*hosted != NULL) {
+            status = MEDROI_OK;
+        } else if (status == MEDROI_OK) {
+            status = medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
+                                 "inner codec %u (%s) was not registered with the plugin",
+                                 (unsigned)inner_id, name_of(inner_id));
+        }
     }
-    return out->nbytes == nbytes ? out->data : NULL;
+    return status;
 }
 
-static medroi_status finish(int status, medroi_error *error) {
-    error->text[sizeof error->text - 1] = '\0';
-    error->status = status >= MEDROI_OK && status <= MEDROI_NO_MEMORY ? (medroi_status)status
-                                                                      : MEDROI_INVALID_ARGUMENT;
-    return error->status;
-}
-
-medroi_status medroi_h5_hosted_encode(const medroi_cd_values *config, const medroi_layout *layout,
-                                      const void *data, medroi_h5_memory *out,
-                                      medroi_error *error) {
-    const uint64_t *background = config->asked.background == MEDROI_BACKGROUND_FILL
-                                     ? &config->settings.region.background
-                                     : NULL;
-    int status;
-    error->text[0] = '\0';
-    status = hook.encode(config->key, layout, background, data, reserve, out, error->text,
-                         sizeof error->text);
-    if (status == MEDROI_OK && data != NULL && out->data == NULL) {
-        return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a coded chunk");
+static const kept *find_kept(uint64_t key) {
+    const kept *found = atomic_load(&all_kept);
+    while (found != NULL && found->key != key) {
+        found = found->next;
     }
-    return finish(status, error);
+    return found;
 }
 
-medroi_status medroi_h5_hosted_decode(const medroi_cd_values *config, const void *stream,
-                                      size_t nbytes, medroi_h5_memory *out, medroi_error *error) {
-    uint64_t key = config->has_key ? config->key : 0;
-    error->text[0] = '\0';
-    return finish(hook.decode(config->asked.coder.id, key, stream, nbytes, out->data, out->nbytes,
-                              error->text, sizeof error->text),
-                  error);
+medroi_status medroi_h5_keep(uint64_t key, uint16_t inner_id, const double *params, void *settings,
+                             medroi_error *error) {
+    kept *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for the settings of an inner codec");
+    }
+    made->key = key;
+    made->inner_id = inner_id;
+    made->is_native = params != NULL;
+    if (params != NULL) {
+        memcpy(made->params, params, sizeof made->params);
+    }
+    made->settings = settings;
+    made->next = atomic_load(&all_kept);
+    while (!atomic_compare_exchange_weak(&all_kept, &made->next, made)) {
+    }
+    return MEDROI_OK;
+}
+
+static medroi_status find_by_key(const medroi_cd_values *config, medroi_coder *coder,
+                                 medroi_error *error) {
+    const kept *found = find_kept(config->key);
+    if (found == NULL) {
+        medroi_status status = need_host(coder->id, error);
+        return status != MEDROI_OK
+                   ? status
+                   : medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
+                                 "the settings of this dataset's inner codec, %u (%s), are known "
+                                 "only to a process that made them: call "
+                                 "medroi.hdf5.MedROIFilter(...) with the options that the dataset "
+                                 "was created with, then write",
+                                 (unsigned)coder->id, name_of(coder->id));
+    }
+    if (found->inner_id != coder->id) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "cd_values name inner codec %u (%s), but their key is of one with id %u",
+                           (unsigned)coder->id, name_of(coder->id), (unsigned)found->inner_id);
+    }
+    coder->settings = found->settings;
+    if (!found->is_native) {
+        return medroi_h5_find_hosted(coder->id, &coder->hosted, error);
+    }
+    coder->native = medroi_find_inner(coder->id);
+    memcpy(coder->params, found->params, sizeof coder->params);
+    return MEDROI_OK;
+}
+
+medroi_status medroi_h5_find_coder(const medroi_cd_values *config, medroi_coder *coder,
+                                   medroi_error *error) {
+    medroi_status status;
+    *coder = config->asked.coder;
+    if (config->has_key) {
+        return find_by_key(config, coder, error);
+    }
+    if (coder->native != NULL) {
+        return MEDROI_OK;
+    }
+    status = need_host(coder->id, error);
+    return status != MEDROI_OK ? status
+                               : medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
+                                             "inner codec id %u is not part of this plugin; name "
+                                             "it with medroi.hdf5.MedROIFilter(inner=...)",
+                                             (unsigned)coder->id);
+}
+
+void medroi_h5_set_reader(const medroi_cd_values *config) {
+    reader.inner_id = config->asked.coder.id;
+    reader.key = config->has_key ? config->key : 0;
+}
+
+void medroi_h5_reader(uint16_t *inner_id, uint64_t *key) {
+    *inner_id = reader.inner_id;
+    *key = reader.key;
 }

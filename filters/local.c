@@ -4,6 +4,7 @@
 #include "chunk.h"
 #include "element.h"
 #include "engine/cd_values.h"
+#include "interface.h"
 
 #include <string.h>
 

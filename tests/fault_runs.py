@@ -133,7 +133,7 @@ def run(shim: ctypes.CDLL, root: Path, scenario: dict) -> int:
 
 
 if __name__ == "__main__":
-    for name in ("nibabel", "tqdm", "medroi.inner.zstd", "medroi.plugins.interface"):
+    for name in ("nibabel", "tqdm", "medroi.inner.zstd", "medroi.plugins.host"):
         importlib.import_module(name)
     library, root, text = sys.argv[1:]
     print("calls", run(ctypes.CDLL(library), Path(root), json.loads(text)))

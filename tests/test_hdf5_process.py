@@ -74,6 +74,118 @@ def test_a_chunk_that_cannot_be_written_at_the_end_is_said(tmp_path):
     assert "medroi: an open HDF5 file could not be flushed: division by zero" in ended.stderr
 
 
+def test_a_key_of_another_process_is_refused_for_writing_but_read(tmp_path, table):
+    run_python(LEAVE, tmp_path / "a.h5", hosted_codec.NAME)
+    with h5py.File(tmp_path / "a.h5", "r+", rdcc_nbytes=0) as file:
+        assert (file["scan"][...] == blob(SHAPE)).all()
+        with pytest.raises((OSError, ValueError), match=r"call medroi\.hdf5\.MedROIFilter"):
+            file["scan"][0, 0, 0] = 5
+    MedROIFilter({"id": hosted_codec.NAME})
+    with h5py.File(tmp_path / "a.h5", "r+", rdcc_nbytes=0) as file:
+        file["scan"][0, 0, 0] = 100
+        assert file["scan"][0, 0, 0] == 100
+
+
+FORKED = """
+import os, sys
+import h5py, medroi.hdf5, hosted_codec
+from make_hdf5 import blob
+hosted_codec.install()
+array = blob((20, 33, 26))
+options = medroi.hdf5.MedROIFilter({"id": sys.argv[2], "plus": 9})
+
+def turn(path):
+    with h5py.File(path, "w", rdcc_nbytes=0) as file:
+        made = file.create_dataset("scan", data=array, chunks=(9, 16, 13), **options)
+        assert (made[...] == array).all()
+        assert (medroi.hdf5.read(made, threads=2) == array).all()
+
+if sys.argv[3] == "used":
+    turn(sys.argv[1] + "/parent.h5")
+child = os.fork()
+if child == 0:
+    turn(sys.argv[1] + "/child.h5")
+    os._exit(17)
+turn(sys.argv[1] + "/parent.h5")
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+"""
+
+
+@pytest.mark.parametrize("before", ["used", "not used"])
+def test_a_forked_child_codes_by_python_as_its_parent(tmp_path, before):
+    run_python(FORKED, tmp_path, hosted_codec.NAME, before)
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert written["child.h5"] == written["parent.h5"]
+
+
+def test_python_without_medroi_is_told_what_to_do(tmp_path):
+    run_python(LEAVE, tmp_path / "a.h5", hosted_codec.NAME)
+    script = """
+import os, sys, h5py
+os.environ["HDF5_PLUGIN_PATH"] = sys.argv[2]
+h5py.h5pl.prepend(sys.argv[2].encode())
+try:
+    h5py.File(sys.argv[1])["scan"][...]
+except OSError as error:
+    print(error, "medroi" in sys.modules)
+"""
+    said = run_python(script, tmp_path / "a.h5", plugins.plugin_path()).stdout
+    assert f"({hosted_codec.NAME}) is not part of this plugin" in said
+    assert "import medroi.hdf5 there" in said
+    assert said.rstrip().endswith("False")
+
+
+ENDED = """
+import atexit, sys
+
+def last():
+    try:
+        made[...]
+    except OSError as error:
+        print(error)
+
+atexit.register(last)  # runs after what is registered later
+"""
+
+
+def test_a_chunk_that_is_read_when_python_has_ended_is_refused(tmp_path):
+    script = ENDED + LEAVE + "file.close()\nmade = h5py.File(sys.argv[1])['scan']\n"
+    said = run_python(script, tmp_path / "a.h5", hosted_codec.NAME).stdout
+    assert "runs in Python, which has ended: close the file" in said
+
+
+def test_the_kind_of_what_python_raises_is_kept(tmp_path, table, monkeypatch):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        made = dataset(file, blob(SHAPE), CHUNKS, MedROIFilter({"id": hosted_codec.NAME}))
+        for kind, expected in [
+            (medroi.errors.CorruptStream, medroi.errors.CorruptStream),
+            (medroi.errors.UnsupportedVersion, medroi.errors.UnsupportedVersion),
+            (medroi.errors.UnknownInner, medroi.errors.UnsupportedVersion),
+            (medroi.errors.InnerUnavailable, medroi.errors.InnerUnavailable),
+            (MemoryError, MemoryError),
+            (KeyboardInterrupt, medroi.errors.InvalidArgument),
+        ]:
+
+            def fail(cls, coded, out, kind=kind):
+                raise kind("the model says no")
+
+            monkeypatch.setattr(hosted_codec.Hosted, "decode", classmethod(fail))
+            with pytest.raises(expected, match="the model says no"):
+                medroi.hdf5.read(made, threads=1)
+
+
+@pytest.mark.parametrize("answer", [lambda self, region: 1 / 0, lambda self, region: -3])
+def test_slabs_of_no_size_are_refused(tmp_path, table, monkeypatch, answer):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        options = MedROIFilter({"id": hosted_codec.NAME})
+        made = file.create_dataset("scan", SHAPE, "<i2", chunks=CHUNKS, **options)
+        monkeypatch.setattr(hosted_codec.Hosted, "part_extent", answer)
+        with pytest.raises(medroi.errors.InvalidArgument, match="cannot tell how many slices"):
+            medroi.hdf5.write(made, blob(SHAPE), threads=1)
+    with pytest.raises((ZeroDivisionError, medroi.errors.InvalidArgument)):
+        medroi.MedROI({"id": hosted_codec.NAME}).encode(blob(SHAPE))
+
+
 def test_importing_medroi_is_enough_where_h5py_is_loaded(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         dataset(file, blob(SHAPE), CHUNKS, MedROIFilter())
@@ -211,7 +323,7 @@ def test_processes_that_this_one_starts_read(scan_path):
 def test_importing_medroi_loads_nothing_of_hdf5():
     script = """
 import sys, medroi
-loaded = {"h5py", "medroi.hdf5", "medroi.plugins.hook", "medroi.plugins.interface"}
+loaded = {"h5py", "medroi.hdf5", "medroi.plugins.host"}
 assert not loaded & set(sys.modules), loaded & set(sys.modules)
 assert "libh5medroi" not in open("/proc/self/maps").read()
 """

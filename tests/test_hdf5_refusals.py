@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import h5py
-import hosted_codec
 import numpy as np
 import pytest
 from make_hdf5 import FILTER_ID, blob, dataset, stored_words
@@ -290,24 +289,3 @@ def test_cd_values_of_a_later_version_are_refused(path):
     path.write_bytes(content)
     with h5py.File(path) as file, pytest.raises(OSError, match="version 9"):
         file["scan"][...]
-
-
-def test_a_key_of_another_process_is_refused_for_writing_but_read(path):
-    before = medroi.inner.TABLE
-    hosted_codec.install()
-    try:
-        array = blob(SHAPE)
-        with h5py.File(path, "w") as file:
-            dataset(file, array, CHUNKS, MedROIFilter({"id": hosted_codec.NAME, "plus": 41}))
-        from medroi.plugins import hook
-
-        hook._settings.clear()
-        with h5py.File(path, "r+", rdcc_nbytes=0) as file:
-            assert (file["scan"][...] == array).all()
-            with pytest.raises(REFUSED, match=r"call medroi\.hdf5\.MedROIFilter"):
-                file["scan"][0, 0, 0] = 5
-        MedROIFilter({"id": hosted_codec.NAME, "plus": 41})
-        with h5py.File(path, "r+", rdcc_nbytes=0) as file:
-            file["scan"][0, 0, 0] = 100
-    finally:
-        medroi.inner.TABLE = before

@@ -45,7 +45,8 @@ def hosted(array: np.ndarray, run_by: InnerCodec, slice_axis: int, **options: An
     made = _kernel.Config(json.dumps(config), run_by.codec_id, None, run_by)
     dense = as_dense(array)
     dtype = dense.dtype.str if dense.dtype.kind in "Mm" else None
-    coded: bytes = made.encode(layout_of(dense), memory_of(dense), Hosting(dense.dtype), dtype)
+    hosting = Hosting(type(run_by), dense.dtype)
+    coded: bytes = made.encode(layout_of(dense), memory_of(dense), hosting, dtype)
     return coded
 
 

@@ -274,6 +274,24 @@ cdef extern from "engine/cd_values.h" nogil:
                                       const medroi_layout *, unsigned *, size_t *, medroi_error *)
     int medroi_cd_same_chunk(const medroi_layout *, const medroi_layout *)
 
+cdef extern from "interface.h" nogil:
+    enum: MEDROI_H5_INTERFACE_VERSION
+    enum: MEDROI_H5_FILTER_ID
+    ctypedef struct medroi_h5_interface:
+        uint32_t version
+        const char *(*last_error)() noexcept nogil
+        void (*set_host)(medroi_status (*)(void *, uint16_t, medroi_error *) noexcept nogil,
+                         void *) noexcept nogil
+        medroi_status (*register_inner)(const medroi_codec *, void *, medroi_error *) noexcept nogil
+        medroi_status (*keep)(uint64_t, uint16_t, const double *, void *, medroi_error *) noexcept nogil
+        void (*reader)(uint16_t *, uint64_t *) noexcept nogil
+        medroi_status (*encode)(const unsigned *, size_t, const void *, size_t, medroi_output *,
+                                medroi_error *) noexcept nogil
+        medroi_status (*decode)(const unsigned *, size_t, const void *, size_t, void *, size_t,
+                                medroi_error *) noexcept nogil
+    ctypedef const medroi_h5_interface *(*medroi_h5_get)() noexcept nogil
+
+HDF5_FILTER_ID = MEDROI_H5_FILTER_ID
 FIXED_HEADER_NBYTES = MEDROI_FIXED_HEADER_NBYTES
 FORMAT_VERSION = MEDROI_FORMAT_VERSION
 RECORD_OFFSET = MEDROI_RECORD_OFFSET
@@ -677,18 +695,41 @@ cdef tuple shape_of(const medroi_block *block):
     return tuple(block.shape[i] for i in range(block.ndim))
 
 
+cdef str dtype_of(const medroi_block *block):
+    """The elements of a block as numpy spells their type."""
+    return f"{'>' if block.big_endian else '<'}{chr(block.kind)}{block.itemsize}"
+
+
+cdef medroi_status status_of(object problem):
+    for status in (MEDROI_CORRUPT_STREAM, MEDROI_UNSUPPORTED_VERSION, MEDROI_INNER_UNAVAILABLE,
+                   MEDROI_NO_MEMORY):
+        if isinstance(problem, _ERRORS[status]):
+            return <medroi_status>status
+    return MEDROI_INVALID_ARGUMENT
+
+
+cdef bytes text_of(object problem):
+    """An exception's text as far as the kernel's error holds it."""
+    return (str(problem) or type(problem).__name__).encode("utf-8", "replace")[:319]
+
+
+cdef medroi_status refuse(object problem, medroi_error *error):
+    """Hand a callback's exception to the kernel."""
+    cdef bytes text = text_of(problem)
+    return medroi_fail(error, status_of(problem), "%s", <const char *>text)
+
+
 cdef medroi_status hosted_failed(object hosting, object problem, medroi_error *error):
-    """Keep a callback's exception for the caller, and its text in the kernel's error."""
-    hosting.problems.append(problem)
-    text = str(problem).encode("utf-8", "replace")
-    return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "%.319s", <const char *>text)
+    """Hand a callback's exception to its hosting and to the kernel."""
+    hosting.failed(problem)
+    return refuse(problem, error)
 
 
 cdef int raise_hosted(object hosting, const medroi_error *error) except -1:
     """Raise what a callback raised, or what the kernel found."""
     if hosting is not None:
         for problem in hosting.problems:
-            if str(problem).encode("utf-8", "replace")[:319] == error.text:
+            if text_of(problem) == error.text:
                 raise problem
         if hosting.problems:
             raise hosting.problems[0]
@@ -703,7 +744,7 @@ cdef void hosted_release(void *user, void *settings) noexcept with gil:
 cdef medroi_status hosted_check(void *user, const void *settings, const medroi_block *region,
                                 medroi_error *error) noexcept with gil:
     try:
-        (<object>user).check(<object>settings, shape_of(region))
+        (<object>user).check(<object>settings, shape_of(region), dtype_of(region))
     except BaseException as problem:
         return hosted_failed(<object>user, problem, error)
     return MEDROI_OK
@@ -711,17 +752,17 @@ cdef medroi_status hosted_check(void *user, const void *settings, const medroi_b
 
 cdef int64_t hosted_extent(void *user, const void *settings, const medroi_block *region) noexcept with gil:
     try:
-        return (<object>user).slab_extent(<object>settings, shape_of(region))
+        return (<object>user).slab_extent(<object>settings, shape_of(region), dtype_of(region))
     except BaseException as problem:
-        (<object>user).problems.append(problem)
-        return region.shape[0]
+        (<object>user).failed(problem)
+        return -1
 
 
 cdef medroi_status hosted_plan(void *user, const void *settings, const medroi_block *region,
                                const void *data, void **planned, medroi_error *error) noexcept with gil:
     try:
         memory = PyMemoryView_FromMemory(<char *>data, medroi_block_nbytes(region), PyBUF_READ)
-        found = (<object>user).plan(<object>settings, shape_of(region), memory)
+        found = (<object>user).plan(<object>settings, shape_of(region), dtype_of(region), memory)
         Py_INCREF(found)
         planned[0] = <void *>found
     except BaseException as problem:
@@ -735,7 +776,7 @@ cdef medroi_status hosted_encode(void *user, const void *settings, const medroi_
     cdef const uint8_t[::1] view
     try:
         memory = PyMemoryView_FromMemory(<char *>data, medroi_block_nbytes(slab), PyBUF_READ)
-        found = (<object>user).encode(<object>settings, shape_of(slab), memory)
+        found = (<object>user).encode(<object>settings, shape_of(slab), dtype_of(slab), memory)
         view = found
         coded[0] = <uint8_t *>medroi_allocate(view.shape[0])
         if coded[0] == NULL:
@@ -753,10 +794,105 @@ cdef medroi_status hosted_decode(void *user, const medroi_block *slab, const uin
     try:
         coded = PyMemoryView_FromMemory(<char *>src, nbytes, PyBUF_READ)
         memory = PyMemoryView_FromMemory(<char *>dst, medroi_block_nbytes(slab), PyBUF_WRITE)
-        (<object>user).decode(shape_of(slab), coded, memory)
+        (<object>user).decode(shape_of(slab), dtype_of(slab), coded, memory)
     except BaseException as problem:
         return hosted_failed(<object>user, problem, error)
     return MEDROI_OK
+
+
+cdef medroi_status provide_hosted(void *user, uint16_t inner_id, medroi_error *error) noexcept with gil:
+    try:
+        (<object>user).provide(inner_id)
+    except BaseException as problem:
+        return refuse(problem, error)
+    return MEDROI_OK
+
+
+cdef class Plugin:
+    """The HDF5 plugin of this process, which has an engine and a registry of its own.
+
+    `address` is that of its function medroi_h5_get_interface.
+    """
+
+    cdef const medroi_h5_interface *c
+    cdef list kept
+
+    def __init__(self, size_t address):
+        self.c = (<medroi_h5_get><void *>address)()
+        self.kept = []
+        if self.c.version != MEDROI_H5_INTERFACE_VERSION:
+            raise errors.InnerUnavailable(
+                f"the HDF5 plugin has interface version {self.c.version}, expected "
+                f"{MEDROI_H5_INTERFACE_VERSION}: pip install --force-reinstall medroi")
+
+    def last_error(self):
+        """Last refusal of the plugin on this thread; empty where there was none."""
+        return self.c.last_error().decode("utf-8", "replace")
+
+    def set_host(self, host):
+        """Ask `host.provide(inner_id)` for inner codecs that are not registered; None asks nobody."""
+        self.kept.append(host)
+        if host is None:
+            self.c.set_host(NULL, NULL)
+        else:
+            self.c.set_host(provide_hosted, <void *>host)
+
+    def register_inner(self, int inner_id, str name not None, hosting not None):
+        """Register an inner codec, which goes through `hosting`, with the plugin for good."""
+        cdef medroi_codec codec = hosted_codec(inner_id)
+        cdef medroi_error error
+        cdef bytes text = name.encode()
+        codec.name = <const char *>text
+        self.kept.append((text, hosting))
+        check(self.c.register_inner(&codec, <void *>hosting, &error), &error)
+
+    def keep(self, uint64_t key, Config config not None):
+        """Keep the settings of a configuration's inner codec under a key of cd_values for good."""
+        cdef medroi_error error
+        cdef const double *params = NULL
+        if config.c.coder.native != NULL:
+            params = config.c.coder.params
+        self.kept.append(config)
+        check(self.c.keep(key, config.c.coder.id, params, config.c.coder.settings, &error), &error)
+
+    def reader(self):
+        """(id of the inner codec, key or 0) in the cd_values of the chunk that this thread decodes."""
+        cdef uint16_t inner_id = 0
+        cdef uint64_t key = 0
+        self.c.reader(&inner_id, &key)
+        return inner_id, key
+
+    def encode(self, tuple words not None, const uint8_t[::1] chunk):
+        """One chunk to its stream, as the filter does with complete cd_values."""
+        cdef unsigned c_words[MEDROI_MAX_WORDS]
+        cdef size_t n = load_words(words, c_words), nbytes = chunk.shape[0]
+        cdef const uint8_t *start = start_of(chunk)
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef medroi_output stream
+        cdef PyObject *holder = NULL
+        memset(&stream, 0, sizeof(stream))
+        stream.reserve = reserve_bytes
+        stream.user = &holder
+        with nogil:
+            status = self.c.encode(c_words, n, start, nbytes, &stream, &error)
+        if status != MEDROI_OK:
+            Py_XDECREF(holder)
+            check(status, &error)
+        return shrunk(holder, stream.nbytes)
+
+    def decode(self, tuple words not None, const uint8_t[::1] stream, uint8_t[::1] chunk):
+        """One stream into a chunk's memory, as the filter does."""
+        cdef unsigned c_words[MEDROI_MAX_WORDS]
+        cdef size_t n = load_words(words, c_words)
+        cdef size_t nbytes = stream.shape[0], chunk_nbytes = chunk.shape[0]
+        cdef const uint8_t *start = start_of(stream)
+        cdef uint8_t *dst = &chunk[0] if chunk.shape[0] > 0 else NULL
+        cdef medroi_error error
+        cdef medroi_status status
+        with nogil:
+            status = self.c.decode(c_words, n, start, nbytes, dst, chunk_nbytes, &error)
+        check(status, &error)
 
 
 def find_background(Layout layout not None, const uint8_t[::1] data, bint dark):

@@ -193,7 +193,7 @@ def _encode_dense(dense: Array, settings: Settings) -> bytes:
     coded: bytes = settings.config.encode(
         arrays.layout_of(dense),
         arrays.memory_of(dense),
-        Hosting(dtype),
+        Hosting(type(settings.inner), dtype),
         dtype.str if dtype.kind in "Mm" else None,
         settings.threads,
     )
@@ -272,7 +272,7 @@ def _hosting(header: _kernel.Header, reading: Reading) -> Hosting | None:
     """Decoder for streams whose inner codec is not the kernel's."""
     if header.n_parts == 0 or _kernel.has_inner(header.inner_id):
         return None
-    return Hosting(stream.dtype_of(header), header.inner_id, reading)
+    return Hosting(inner.by_id(header.inner_id), stream.dtype_of(header), reading)
 
 
 def _check_expected(

@@ -1,4 +1,5 @@
 #include "fake_hdf5.h"
+#include "interface.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -58,7 +58,7 @@ static int create(fuzz_random *random, int number) {
 }
 
 static fuzz_stream encode(fuzz_random *random, const fake_dataset *made) {
-    medroi_h5_memory out = {.allocate = allocate, .release = release};
+    medroi_output out = {0};
     medroi_error error = {MEDROI_OK, ""};
     fuzz_stream stream = {NULL, 0};
     size_t nbytes = fuzz_layout_nbytes(&made->layout);
@@ -69,8 +69,8 @@ static fuzz_stream encode(fuzz_random *random, const fake_dataset *made) {
     check_refusal(status, &error);
     if (status == MEDROI_OK) {
         stream = fuzz_copy(out.data, out.nbytes);
-        free(out.data);
     }
+    free(out.data);
     free(data);
     return stream;
 }

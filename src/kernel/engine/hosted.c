@@ -98,7 +98,12 @@ static medroi_status choose_extent(medroi_header *header, const medroi_coder *co
     if (status == MEDROI_OK && codec->slab_extent != NULL) {
         extent = codec->slab_extent(coder->hosted->user, coder->settings, region);
     }
-    if (status == MEDROI_OK && (extent < 1 || extent > region->shape[0])) {
+    if (status == MEDROI_OK && extent < 0) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                             "inner codec %u cannot tell how many slices a slab has",
+                             (unsigned)coder->id);
+    }
+    if (extent < 1 || extent > region->shape[0]) {
         extent = extent < 1 ? 1 : region->shape[0];
     }
     header->part_extent = (uint32_t)(extent > UINT32_MAX ? UINT32_MAX : extent);

@@ -217,7 +217,7 @@ typedef struct medroi_codec {
     /* Refuse a region before any byte is written. NULL: everything can be coded. */
     medroi_status (*check)(void *user, const void *settings, const medroi_block *region,
                            medroi_error *error);
-    /* Slices (along the first axis) per slab. NULL: all. */
+    /* Slices (along the first axis) per slab; below 0 the region is refused. NULL: all. */
     int64_t (*slab_extent)(void *user, const void *settings, const medroi_block *region);
     /* Look at the whole region before its slabs are coded, and make the settings for them, which
      * are released afterwards. NULL: the settings are those of the configuration. */

@@ -10,7 +10,7 @@ netCDF4 when they are imported later. Any other library gets it through `registe
 from medroi.hdf5.chunks import read, write
 from medroi.hdf5.filter import FILTER_ID, MedROIFilter
 from medroi.plugins import plugin_path, register
-from medroi.plugins.hook import last_error
+from medroi.plugins.host import last_error
 
 __all__ = [
     "FILTER_ID",

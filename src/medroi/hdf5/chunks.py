@@ -20,7 +20,6 @@ from medroi.errors import InvalidArgument
 from medroi.hdf5 import ranges
 from medroi.hdf5.dataset import Chunked, open_chunked
 from medroi.hdf5.selection import Bounds, normalize
-from medroi.plugins import interface as plugin
 
 Array = npt.NDArray[Any]
 
@@ -67,7 +66,9 @@ def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None 
         chunk = _chunk_of(
             values, [at - low for at, low in zip(offset, first, strict=True)], chunked
         )
-        return plugin.encode(chunked.interface, chunked.words, chunk.reshape(-1).view(np.uint8))
+        memory = chunk.reshape(-1).view(np.uint8)
+        stream: bytes = chunked.plugin.encode(chunked.words, memory)
+        return stream
 
     for offset, stream in _in_order(encode, offsets, _thread_count(threads)):
         with chunked.errors():
@@ -161,7 +162,7 @@ def _read_part(
 
 def _decode_whole(chunked: Chunked, stream: bytes, chunk: Array) -> None:
     memory = chunk.reshape(-1).view(np.uint8)
-    plugin.decode(chunked.interface, chunked.words_to_read, stream, memory)
+    chunked.plugin.decode(chunked.words_to_read, stream, memory)
 
 
 def _whole_chunks(chunked: Chunked, selection: Any) -> Bounds:

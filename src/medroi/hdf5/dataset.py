@@ -14,7 +14,7 @@ import numpy as np
 from medroi import _kernel, arrays
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.hdf5.filter import FILTER_ID
-from medroi.plugins.interface import load_installed
+from medroi.plugins import host
 
 _MAX_WORDS = 20
 _UNFILTERED_EDGES = 2
@@ -34,8 +34,7 @@ class Chunked:
         The filter's cd_values as they are stored.
     words_to_read : tuple of int
         The same with the dataset's own chunk in them, which a stream has to be.
-    interface : Interface
-        The plugin.
+    plugin : Plugin
     fill_value : scalar
         Of chunks that were never written.
     padding : scalar
@@ -47,7 +46,7 @@ class Chunked:
     dtype: np.dtype[Any]
     words: tuple[int, ...]
     words_to_read: tuple[int, ...]
-    interface: Any
+    plugin: Any
     fill_value: Any
     padding: Any
 
@@ -148,7 +147,7 @@ def _described(dataset: Any) -> Chunked:
         dtype=dataset.dtype,
         words=words,
         words_to_read=_with_chunk(dataset, words),
-        interface=load_installed(),
+        plugin=host.plugin(),
         fill_value=fill_value,
         padding=_padding(creation, fill_value, dataset.dtype),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from medroi import codec, plugins, stream
+from medroi import _kernel, codec, plugins, stream
 from medroi.binding import Binding
 from medroi.errors import InvalidArgument
-from medroi.plugins import hook
+from medroi.plugins import host
 
 if TYPE_CHECKING:
     _Base = Mapping[str, Any]
@@ -20,8 +20,8 @@ else:
     except ImportError:  # PyTables or netCDF4 alone: reading and h5repack are left
         _Base = Mapping
 
-# PROVISIONAL until The HDF Group registers one; filters/hdf5_api.h has the same.
-FILTER_ID = 33054
+# PROVISIONAL until The HDF Group registers one.
+FILTER_ID: int = _kernel.HDF5_FILTER_ID
 
 
 class MedROIFilter(Binding, _Base):
@@ -52,7 +52,7 @@ class MedROIFilter(Binding, _Base):
         super()._use(made, newer)
         _check_room(self._writing())
         plugins.register()
-        key = hook.key_of(made) if made.config.needs_key() else 0
+        key = host.key_of(made) if made.config.needs_key() else 0
         self.filter_options = made.config.cd_values(key)
 
     @classmethod

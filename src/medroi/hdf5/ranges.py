@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi import codec
+from medroi import _kernel, codec
 from medroi.errors import CorruptStream, MedROIError
 from medroi.hdf5.dataset import Chunked
-from medroi.plugins import hook
+from medroi.plugins import host
 
 _MAGIC = b"MROI"
 
@@ -70,7 +70,7 @@ def read_selection(
         indices=[np.asarray(indices) for indices in wanted],
         shape=chunked.chunks,
         dtype=chunked.dtype,
-        reading=hook.reading_of(chunked.words_to_read),
+        reading=host.reading_of(*_kernel.read_cd_values(chunked.words_to_read)),
     )
     try:
         ranges = next(decoding)

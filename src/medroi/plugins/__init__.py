@@ -57,15 +57,15 @@ def register() -> list[str]:
     InnerUnavailable
         Where this installation has no plugin.
     """
-    library = library_path()
+    library_path()
     if environment.is_set():
         environment.put_first(plugin_path())
     paths = _loaded_hdf5()
     if not paths:
         return []
-    from medroi.plugins import hook
+    from medroi.plugins import host
 
-    hook.install(library)
+    host.serve()
     told = [path for path in paths if _tell(path)]
     if told:
         environment.put_first(plugin_path(), _folders())
