@@ -26,6 +26,8 @@ LAYERS = {
     "stream": 3,
     "inner": 3,
     "metrics": 3,
+    "scan_region": 4,
+    "given_mask": 4,
     "verify": 4,
     "training": 4,
     "hosting": 4,

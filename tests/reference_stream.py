@@ -112,7 +112,7 @@ _OFFSETS = (
 
 def _hull(section: bytes, extents: list[int]) -> tuple[np.ndarray, int]:
     version, edge, _rate = struct.unpack_from("<BBd", section)
-    need(version == 1 and 2 <= edge <= 16, "hull")
+    need(2 <= edge <= 16 if version == 1 else (version, edge) == (2, 1), "hull")
     bits = _Bits(section[10:])
     n = [-(-extent // edge) for extent in extents]
     z, y, x = {3: n, 2: [n[0], 1, n[-1]], 1: [1, 1, n[0]]}[len(n)]

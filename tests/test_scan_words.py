@@ -149,13 +149,12 @@ def test_missing_folders_are_made_and_go_again_where_nothing_is_written(tmp_path
         pack(source, source / "s.zarr")
 
 
-def test_a_note_speaks_of_chunks_only_where_there_are_several(tmp_path):
+def test_a_note_says_by_how_much_the_threshold_was_lowered(tmp_path):
     scan = read_scan(make_scans.nifti(tmp_path / "in.nii", noisy()))
     lowered = {**medroi.MedROI(threshold=3, axes=(0, 1, 2)).get_config(), "background": 0}
-    for chunks in (scan.voxels.shape, (10, 10, 10)):
-        (note,) = fitting.note_of_lowering(scan, chunks, "mean", lowered)
-        assert note.startswith("the threshold of the whole scan is 24.6849; with it more")
-        assert ("hunks" in note) == (chunks == (10, 10, 10))
+    (note,) = fitting.note_of_lowering(scan, "mean", lowered)
+    assert note.startswith("the threshold of the whole scan is 24.6849; with it more")
+    assert note.endswith("max_miss_rate allows: 3 instead")
 
 
 def test_percentages_are_written_as_people_write_them():

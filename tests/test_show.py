@@ -14,6 +14,7 @@ import nibabel
 import numpy as np
 import pytest
 import zarr
+from arrays import phantom
 
 import medroi
 from medroi.cli import main
@@ -64,10 +65,12 @@ def test_the_preview_says_what_pack_then_does(tmp_path, specked, chunks, thresho
     assert packed.streams_nbytes == preview.streams_nbytes
 
 
-def test_the_mask_is_what_comes_back(tmp_path, specked):
-    (preview,) = show(specked, chunks=(11,), threshold="mean")
-    pack(specked, tmp_path / "s.zarr", chunks=(11,), threshold="mean")
-    voxels, shown = read_scan(specked).voxels, preview.shown
+@pytest.mark.parametrize("roi", ["box", "mask"])
+def test_the_region_is_what_comes_back(tmp_path, roi):
+    path = make_scans.nifti(tmp_path / "in.nii", phantom((30, 34, 26)))
+    (preview,) = show(path, chunks=(11,), threshold="mean", roi=roi)
+    pack(path, tmp_path / "s.zarr", chunks=(11,), threshold="mean", roi=roi)
+    voxels, shown = read_scan(path).voxels, preview.shown
     back = np.where(shown.kept, voxels, preview.settings["background"])
     np.testing.assert_array_equal(zarr.open(tmp_path / "s.zarr", mode="r")[:], back)
     np.testing.assert_array_equal(shown.tissue, voxels >= preview.settings["threshold"])
@@ -253,10 +256,10 @@ def test_every_kind_of_scan_gets_a_picture(tmp_path, scan, specked):
 
 def test_settings_beside_each_other_get_a_row_each(tmp_path, scan, capsys):
     picture = tmp_path / "p.png"
-    options = ["--beside", "threshold=150,padding=0", "--beside", "lossless", "--chunks", "16"]
+    options = ["--beside", "threshold=199,padding=0", "--beside", "lossless", "--chunks", "16"]
     assert main(["show", str(scan), "-o", str(picture), "--json", *options]) == 0
     first, second, third = json.loads(capsys.readouterr().out)
-    assert (second["settings"]["threshold"], second["settings"]["padding"]) == (150, 0)
+    assert (second["settings"]["threshold"], second["settings"]["padding"]) == (199, 0)
     assert third["settings"]["threshold"] is None
     assert first["chunks"] == second["chunks"] == third["chunks"] == [16, 16, 16]
     assert second["n_kept"] < first["n_kept"]

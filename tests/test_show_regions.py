@@ -68,10 +68,11 @@ def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_pat
     assert (np.ptp(colours[panel.plane.kept], axis=-1) == 0).all()
 
 
-def test_chunks_have_both_outlines_too(scan):
+def test_chunks_have_the_outlines_of_the_whole_scan(scan):
     (preview,) = show(scan, roi="mask", chunks=(16,))
-    whole = show(scan, roi="mask")[0].shown.other
-    assert preview.shown.other.sum() < whole.sum()
+    (whole,) = show(scan, roi="mask")
+    np.testing.assert_array_equal(preview.shown.kept, whole.shown.kept)
+    np.testing.assert_array_equal(preview.shown.other, whole.shown.other)
 
 
 def test_without_a_threshold_or_with_settings_beside_there_is_one_outline(scan):
@@ -98,25 +99,35 @@ def test_the_dropped_voxel_that_is_brightest_can_be_looked_at(scan):
     assert ",".join(map(str, at)) in str(preview)
 
 
-def test_a_threshold_lowered_for_chunks_is_said_with_the_reason(tmp_path):
+def test_a_cavity_where_chunks_meet_lowers_no_threshold(tmp_path):
     voxels = phantom((48, 48, 48))
     voxels[16:32, 16:32, 16:32] = np.random.default_rng(1).integers(0, 4, (16, 16, 16))
     path = make_scans.nifti(tmp_path / "cavity.nii", voxels)
     (whole,) = show(path, roi="mask")
-    assert not any("threshold" in note for note in whole.notes)
     (cut,) = show(path, roi="mask", chunks=(24,))
-    assert cut.settings["threshold"] < whole.settings["threshold"]
-    (note,) = (note for note in cut.notes if "threshold" in note)
-    assert f"of the whole scan is {whole.settings['threshold']:g}" in note
-    assert f"{cut.settings['threshold']:g} instead" in note
+    assert cut.settings["threshold"] == whole.settings["threshold"]
     assert pack(path, tmp_path / "s.zarr", roi="mask", chunks=(24,)).notes == cut.notes
-    assert cut.n_enclosed == whole.n_enclosed > 0
-    assert cut.n_enclosed_dropped <= 0.001 * cut.n_enclosed
+    assert not any("threshold" in note for note in cut.notes)
+    for name in ("n_kept", "n_tissue", "n_missed", "n_enclosed", "n_enclosed_dropped"):
+        assert getattr(cut, name) == getattr(whole, name), name
+
+
+def test_info_says_what_the_mask_of_crops_keeps_and_leaves_out(scan, tmp_path, capsys):
+    store = tmp_path / "s.zarr"
+    report = pack(scan, store, roi="mask", components="largest", chunks=(40, 48, 22))
+    capsys.readouterr()
+    assert main(["info", str(store), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["roi"], found["n_kept"], found["mask_nbytes"]) == ("mask", report.n_kept, 0)
+    assert found["threshold"] == report.threshold
+    assert (found["n_left_out"], found["left_out"][0]["box"]) == (1, [[0, 8]] * 3)
+    assert main(["info", str(store)]) == 0
+    assert "left out: " in capsys.readouterr().out
 
 
 def test_info_says_what_a_hull_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
-    report = pack(scan, store, roi="mask", components="largest", chunks=(40, 48, 22))
+    report = pack(scan, store, roi="mask", components="largest")
     capsys.readouterr()
     assert main(["info", str(store), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -49,6 +49,20 @@ def two_bodies() -> np.ndarray:
     return scene
 
 
+def ball() -> np.ndarray:
+    """A ball of texture in background, its edge anywhere."""
+    grid = np.meshgrid(*(np.linspace(-1.3, 1.2, n) for n in (13, 18, 21)), indexing="ij")
+    radius = sum(axis**2 for axis in grid)
+    texture = np.random.default_rng(8).integers(90, 110, radius.shape)
+    return np.where(radius < 1, texture, 0).astype("<i2")
+
+
+def for_crops_of(mask: np.ndarray, codec: MedROI) -> MedROI:
+    """The codec for chunks of a scan that were cleared outside a mask."""
+    region = MedROI.fit(mask.astype("<i2"), mask=mask).region
+    return codec.for_crops(region, mask.shape, np.dtype("<i2"))
+
+
 def with_hull(stream: bytes, **fields: object) -> bytes:
     """A stream whose hull section was tampered with: its head, its length, its last bytes."""
     (nbytes,) = struct.unpack_from("<I", stream, 113)
@@ -123,6 +137,14 @@ def good() -> dict[str, tuple[MedROI, np.ndarray]]:
             MedROI("raw", components="largest", threshold="noise"),
             two_bodies().astype(">i2"),
         ),
+        "wavelet3d-mask-of-tiles": (
+            MedROI({"id": "wavelet3d", "step": 4.0}, roi="mask", threshold=None),
+            ball(),
+        ),
+        "wavelet3d-mask-of-voxels": (
+            for_crops_of(ball() > 0, MedROI({"id": "wavelet3d", "step": 4.0})),
+            ball(),
+        ),
         "zstd-text": (MedROI("zstd"), make_array(">U2", (3, 4), "C", 3)),
     }
 
@@ -166,6 +188,8 @@ def bad() -> dict[str, bytes]:
         "hull-version": with_hull(hull, version=2),
         "hull-edge-0": with_hull(hull, edge=0),
         "hull-edge-1": with_hull(hull, edge=1),
+        "hull-edge-2-version-2": with_hull(hull, version=2, edge=2),
+        "hull-version-3": with_hull(hull, version=3),
         "hull-edge-17": with_hull(hull, edge=17),
         "hull-rate": with_hull(hull, rate=1.5),
         "hull-without-map": with_hull(hull, cut=10),

@@ -11,8 +11,9 @@ from medroi import errors, plugins
 if TYPE_CHECKING:
     from medroi.codec import StreamInfo, inspect
     from medroi.numcodecs_face import MedROI
+    from medroi.scan_region import ScanRegion
 
-__all__ = ["MedROI", "StreamInfo", "errors", "inspect"]
+__all__ = ["MedROI", "ScanRegion", "StreamInfo", "errors", "inspect"]
 
 # HDF5 libraries that are loaded already, or come later, have our filter from here on.
 plugins.register_now_and_later()
@@ -21,6 +22,7 @@ plugins.register_now_and_later()
 # Imported when they are asked for: a program that has medroi for HDF5 alone needs no numcodecs.
 _HOMES = {
     "MedROI": "medroi.numcodecs_face",
+    "ScanRegion": "medroi.scan_region",
     "StreamInfo": "medroi.codec",
     "inspect": "medroi.codec",
 }

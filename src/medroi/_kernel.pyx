@@ -82,6 +82,7 @@ cdef extern from "base/kernel.h" nogil:
         uint32_t n_threads
         uint8_t largest_only
         uint8_t complete
+        uint8_t voxel_mask
     ctypedef struct medroi_region:
         medroi_box box
         double threshold
@@ -151,6 +152,7 @@ cdef extern from "base/kernel.h" nogil:
     size_t medroi_preamble_nbytes(const medroi_header *)
     medroi_status medroi_read_preamble(const uint8_t *, size_t, medroi_header *, size_t *,
                                        medroi_error *)
+    medroi_status medroi_state_scan(uint8_t *, size_t, double, double, medroi_error *)
     medroi_status medroi_peek_preamble(const uint8_t *, size_t, size_t *, medroi_error *)
     void medroi_coding_order(const medroi_layout *, uint8_t, int32_t *)
     uint64_t medroi_part_count(const medroi_header *)
@@ -176,6 +178,7 @@ cdef extern from "base/kernel.h" nogil:
         const char *name
         void (*release)(void *, void *) noexcept nogil
         medroi_status (*check)(void *, const void *, const medroi_block *, medroi_error *) noexcept nogil
+        int (*is_lossy)(void *, const void *) noexcept nogil
         int64_t (*slab_extent)(void *, const void *, const medroi_block *) noexcept nogil
         medroi_status (*plan)(void *, const void *, const medroi_block *, const void *, void **,
                               medroi_error *) noexcept nogil
@@ -246,6 +249,7 @@ cdef extern from "engine/engine.h" nogil:
     medroi_status medroi_fit_region(const medroi_settings *, const medroi_layout *, const void *,
                                     const int64_t *, uint64_t *, double *, medroi_reason *,
                                     medroi_error *)
+    void medroi_mark_kept(const medroi_layout *, const medroi_region *, uint8_t *)
     medroi_status medroi_decode_slab_into(const medroi_header *, const medroi_hosted *, const void *,
                                           uint64_t, const uint8_t *, size_t, uint32_t,
                                           const medroi_box *, void *, medroi_error *)
@@ -270,6 +274,13 @@ cdef extern from "engine/cd_values.h" nogil:
     int medroi_cd_needs_key(const medroi_config *)
     medroi_status medroi_cd_write(const medroi_config *, uint64_t, unsigned *, size_t *,
                                   medroi_error *)
+    ctypedef struct medroi_cd_crop:
+        medroi_roi roi
+        uint8_t axes
+        uint8_t voxel_mask
+        uint64_t background
+    medroi_status medroi_cd_for_crops(const unsigned *, size_t, const medroi_cd_crop *, unsigned *,
+                                      medroi_error *)
     medroi_status medroi_cd_add_chunk(const medroi_cd_values *, const unsigned *,
                                       const medroi_layout *, unsigned *, size_t *, medroi_error *)
     int medroi_cd_same_chunk(const medroi_layout *, const medroi_layout *)
@@ -395,6 +406,12 @@ cdef tuple from_box(const medroi_box *box, int ndim):
     return tuple((box.start[i], box.stop[i]) for i in range(ndim))
 
 
+cdef tuple listed_of(const medroi_hull_info *info, int ndim):
+    """((voxels, box), ...) of the largest components that were left out."""
+    return tuple((info.left_out_voxels[i], from_box(&info.left_out[i], ndim))
+                 for i in range(info.n_listed))
+
+
 VERSION = medroi_version().decode()
 
 
@@ -512,11 +529,13 @@ cdef class Config:
         return chosen.background, bool(known)
 
     def find_region(self, Layout layout not None, const uint8_t[::1] data, background=None,
-                    uint32_t threads=1, bint complete=False):
-        """(box, threshold, miss_rate, n_tissue, n_missed, note, side data) of one array; `background` holds bits that take the place of the configured one."""
+                    uint32_t threads=1, bint complete=False, uint8_t[::1] kept=None):
+        """(box, threshold, miss_rate, n_tissue, n_missed, note, side data, components left out, their voxels, the largest of them) of one array; `background` holds bits that take the place of the configured one; `kept`, a byte for each voxel of the volume, is set to 1 where the region keeps it."""
         cdef medroi_settings settings = self.resolve(layout, None)
         cdef medroi_region_options chosen = settings.region
         cdef medroi_region region
+        cdef medroi_header header
+        cdef medroi_hull_info info
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
@@ -536,10 +555,17 @@ cdef class Config:
             status = medroi_find_region(&layout.c, start, &chosen, scratch, &region, &error)
         try:
             check(status, &error)
+            if kept is not None and kept.shape[0] > 0:
+                medroi_mark_kept(&layout.c, &region, &kept[0])
+            memset(&header, 0, sizeof(header))
+            header.layout, header.box = layout.c, region.box
+            header.side, header.side_nbytes = region.side, region.side_nbytes
+            check(medroi_read_hull_info(&header, &info, &error), &error)
             return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
                     region.n_tissue, region.n_missed,
                     note or medroi_reason_text(region.reason).decode(),
-                    b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes])
+                    b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
+                    info.n_left_out, info.n_left_out_voxels, listed_of(&info, layout.c.ndim))
         finally:
             free(scratch)
 
@@ -579,7 +605,7 @@ cdef class Config:
         return threshold, background, medroi_reason_text(reason).decode()
 
     def encode(self, Layout layout not None, const uint8_t[::1] data, hosting, str dtype=None,
-               uint32_t threads=1, fill=None):
+               uint32_t threads=1, fill=None, bint voxel_mask=False):
         """One stream. `dtype` is the text of a date's element type."""
         cdef medroi_settings settings = self.resolve(layout, fill)
         cdef medroi_coder coder = self.c.coder
@@ -591,6 +617,7 @@ cdef class Config:
         cdef bytes text = None if dtype is None else dtype.encode()
         cdef const char *c_text = NULL if text is None else <const char *>text
         cdef PyObject *holder = NULL
+        settings.region.voxel_mask = voxel_mask
         memset(&stream, 0, sizeof(stream))
         stream.reserve = reserve_bytes
         stream.user = &holder
@@ -667,6 +694,22 @@ def complete_cd_values(tuple words not None, Layout layout not None):
     return tuple(full[i] for i in range(n_full))
 
 
+def cd_values_for_crops(tuple words not None, bint is_mask, int axes, bint voxel_mask,
+                        uint64_t background):
+    """An HDF5 filter's cd_values for chunks that are crops of a scan's region."""
+    cdef unsigned c_words[MEDROI_MAX_WORDS]
+    cdef unsigned made[MEDROI_MAX_WORDS]
+    cdef medroi_cd_crop crop
+    cdef medroi_error error
+    cdef size_t n = load_words(words, c_words)
+    crop.roi = is_mask
+    crop.axes = axes
+    crop.voxel_mask = voxel_mask
+    crop.background = background
+    check(medroi_cd_for_crops(c_words, n, &crop, made, &error), &error)
+    return tuple(made[i] for i in range(n))
+
+
 cdef void *reserve_bytes(void *user, size_t capacity) noexcept with gil:
     """Memory for a stream that becomes Python's without a copy."""
     cdef PyObject **holder = <PyObject **>user
@@ -684,6 +727,7 @@ cdef medroi_codec hosted_codec(int inner_id):
     codec.id = inner_id
     codec.release = hosted_release
     codec.check = hosted_check
+    codec.is_lossy = hosted_is_lossy
     codec.slab_extent = hosted_extent
     codec.plan = hosted_plan
     codec.encode = hosted_encode
@@ -748,6 +792,14 @@ cdef medroi_status hosted_check(void *user, const void *settings, const medroi_b
     except BaseException as problem:
         return hosted_failed(<object>user, problem, error)
     return MEDROI_OK
+
+
+cdef int hosted_is_lossy(void *user, const void *settings) noexcept with gil:
+    try:
+        return not (<object>settings).lossless
+    except BaseException as problem:
+        (<object>user).failed(problem)
+        return 0
 
 
 cdef int64_t hosted_extent(void *user, const void *settings, const medroi_block *region) noexcept with gil:
@@ -895,6 +947,15 @@ cdef class Plugin:
         check(status, &error)
 
 
+def state_scan(bytes stream not None, double threshold, double miss_rate):
+    """A stream like this one, which states the threshold and the miss rate of a whole scan."""
+    cdef medroi_error error
+    cdef bytes stated = PyBytes_FromStringAndSize(PyBytes_AsString(stream), len(stream))
+    check(medroi_state_scan(<uint8_t *>PyBytes_AsString(stated), len(stated), threshold, miss_rate,
+                            &error), &error)
+    return stated
+
+
 def find_background(Layout layout not None, const uint8_t[::1] data, bint dark):
     """The bits of the air's value."""
     cdef medroi_error error
@@ -939,10 +1000,8 @@ cdef class Header:
         cdef medroi_hull_info info
         cdef medroi_error error
         check(medroi_read_hull_info(&self.c, &info, &error), &error)
-        listed = tuple((info.left_out_voxels[i], from_box(&info.left_out[i], self.c.layout.ndim))
-                       for i in range(info.n_listed))
         return (bool(info.is_hull), info.unopened_miss_rate, info.hull_nbytes, info.n_left_out,
-                info.n_left_out_voxels, listed)
+                info.n_left_out_voxels, listed_of(&info, self.c.layout.ndim))
 
     cdef const char *map_memory(self) except? NULL:
         """The hull's map, decoded once; NULL where there is none."""

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from inspect import cleandoc
 from typing import Any, Self
 
-from medroi import settings
+import numpy as np
+
+from medroi import codec, settings
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
 from medroi.inner.base import InnerCodec
 from medroi.options import documented
+from medroi.scan_region import ScanRegion
 
 _PARAMETERS = f"""
 Parameters
@@ -99,9 +102,9 @@ class Binding:
 
     @classmethod
     def _with(cls, made: Settings, newer: Mapping[str, Any] | None = None) -> Self:
-        codec = cls.__new__(cls)
-        codec._use(made, newer)
-        return codec
+        made_of = cls.__new__(cls)
+        made_of._use(made, newer)
+        return made_of
 
     @classmethod
     def lossless(cls, inner: str | Mapping[str, Any] | InnerCodec = "zstd", **options: Any) -> Self:
@@ -117,31 +120,81 @@ class Binding:
         return made
 
     @classmethod
-    def fit(cls, array: Any, *, chunks: Sequence[int] | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        array: Any,
+        *,
+        chunks: Sequence[int] | None = None,
+        mask: Any = None,
+        mask_margin_mm: float = 0,
+        spacing_mm: Sequence[float] | None = None,
+        **options: Any,
+    ) -> Self:
         """Make a codec whose threshold and background are numbers, found in the whole array.
 
         Where no air is found there is no threshold: everything is kept, and `note` says why.
+        `region` is what is kept of the whole array, for `medroi.zarr.write` and
+        `medroi.hdf5.write`, which give every chunk its crop of it. A mask takes effect there only:
+        the codec itself then keeps every voxel that differs from the background.
 
         Parameters
         ----------
         array : array_like
             The whole array.
         chunks : sequence of int, optional
-            Chunk shape in which it will be stored; None is the whole array.
+            Chunk shape in which it will be stored without a `region`; None is the whole array.
+        mask : array_like, optional
+            What is kept, in place of a search for it: not 0, on the grid of the array's volume.
+        mask_margin_mm : float
+            Voxels are kept whose centre is at most so far from that of a voxel of the mask.
+        spacing_mm : sequence of float, optional
+            Distance between voxel centres along each axis of the volume; None is that of `affine`.
         **options
             Parameters of the class.
 
         Raises
         ------
         InvalidArgument
-            As the class, and for a chunk shape that does not suit the array.
+            As the class, and for a chunk shape or a mask that does not suit the array.
         """
-        return cls._with(settings.fit(array, chunks, cls(**options)._settings))
+        made = cls(**options)._settings
+        return cls._with(settings.fit(array, chunks, made, mask, mask_margin_mm, spacing_mm))
 
     @property
     def note(self) -> str:
         """Why `fit` kept every voxel; empty where it found air to drop."""
         return self._settings.note
+
+    @property
+    def region(self) -> ScanRegion | None:
+        """Region that `fit` keeps of the whole scan, for writers that crop it; None without a fit.
+
+        It is no part of the configuration, nor of what makes two codecs equal.
+        """
+        return self._settings.scan
+
+    def for_crops(
+        self, region: ScanRegion, chunk_shape: Sequence[int], dtype: np.dtype[Any]
+    ) -> Self:
+        """Make the codec for chunks that were cleared outside the region of a whole scan.
+
+        Nothing else is dropped, and their streams state the scan's threshold and miss rate.
+
+        Parameters
+        ----------
+        region : ScanRegion
+            What is kept of the scan: `ScanRegion.cleared` sets the rest to the background.
+        chunk_shape : sequence of int
+            Of the chunks.
+        dtype : dtype
+            Of the scan.
+
+        Raises
+        ------
+        InvalidArgument
+            Where the region has another background than this codec.
+        """
+        return self._with(codec.for_crops(self._writing(), region, chunk_shape, dtype))
 
     def _writing(self) -> Settings:
         """Return the settings to encode with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -17,6 +18,7 @@ from medroi.hosting import Hosting
 from medroi.inner import trust
 from medroi.inner.base import InnerCodec, NativeCodec
 from medroi.inner.trust import OWN_ONLY, Reading
+from medroi.scan_region import ScanRegion
 from medroi.values import json_number
 
 Array = arrays.Array
@@ -112,7 +114,10 @@ class Settings:
     `threads`, `trust` and `max_nbytes` are no part of a configuration: a file that brings its
     configuration along must not be able to say them.
 
-    `note` is what a fit has to say: why it kept every voxel.
+    `note` is what a fit has to say: why it kept every voxel. `scan` is the region of the whole scan
+    that it found. `crop_of` is a region of which only crops are encoded: everything outside it is
+    background already, so that nothing else is dropped, and streams state the numbers of the scan.
+    With `voxel_mask` the mask of a lossy crop has tiles of one voxel.
     """
 
     inner: InnerCodec
@@ -124,6 +129,9 @@ class Settings:
     trust: frozenset[str] = frozenset()
     max_nbytes: int | None = None
     note: str = field(default="", compare=False)
+    scan: ScanRegion | None = field(default=None, compare=False, repr=False)
+    crop_of: ScanRegion | None = field(default=None, compare=False, repr=False)
+    voxel_mask: bool = field(default=False, compare=False, repr=False)
 
     @functools.cached_property
     def config(self) -> _kernel.Config:
@@ -174,6 +182,8 @@ def encode(array: Array, settings: Settings) -> bytes:
     """
     dense = arrays.as_dense(array)
     coded = _encode_dense(dense, settings)
+    if settings.crop_of is not None:
+        coded = stated(coded, settings.crop_of)
     if settings.verify:
         header = stream.read_header(np.frombuffer(coded, np.uint8))
         background = arrays.value_of(header.background, dense.dtype)
@@ -188,6 +198,49 @@ def encode(array: Array, settings: Settings) -> bytes:
     return coded
 
 
+def stated(coded: bytes, scan: ScanRegion) -> bytes:
+    """The stream of a crop, with the threshold and the miss rate of the whole scan."""
+    threshold = math.nan if scan.threshold is None else scan.threshold
+    found: bytes = _kernel.state_scan(coded, threshold, scan.miss_rate)
+    return found
+
+
+def for_crops(
+    settings: Settings, scan: ScanRegion, chunk_shape: Sequence[int], dtype: np.dtype[Any]
+) -> Settings:
+    """Settings for chunks that are crops of a scan's region, all else in them background.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the array.
+    scan : ScanRegion
+        What is kept of the whole scan.
+    chunk_shape : sequence of int
+        Of the array.
+    dtype : dtype
+        Of the array.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the settings have another background than the region.
+    """
+    options = settings.region
+    is_number = options.background is not None and options.background != "auto"
+    if is_number and arrays.bits_of(options.background, dtype) != scan.background_bits:
+        raise InvalidArgument(
+            f"the codec has background={options.background}, the region {scan.background}: fit "
+            "both on the same scan, or create the array with the codec that has the region"
+        )
+    made = dataclasses.replace(
+        options, threshold=None, background=scan.background, roi=scan.roi, axes=scan.axes
+    )
+    return dataclasses.replace(
+        settings, region=made, crop_of=scan, voxel_mask=not scan.has_tiles_in(chunk_shape)
+    )
+
+
 def _encode_dense(dense: Array, settings: Settings) -> bytes:
     dtype = dense.dtype
     coded: bytes = settings.config.encode(
@@ -196,6 +249,7 @@ def _encode_dense(dense: Array, settings: Settings) -> bytes:
         Hosting(type(settings.inner), dtype),
         dtype.str if dtype.kind in "Mm" else None,
         settings.threads,
+        voxel_mask=settings.voxel_mask,
     )
     return coded
 

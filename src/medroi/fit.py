@@ -5,21 +5,23 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
-from medroi import arrays, roi
+from medroi import arrays, given_mask, roi, scan_region
 from medroi.errors import InvalidArgument
+from medroi.scan_region import ScanRegion
 
 
 def fit_region(
     array: arrays.Array, chunks: Sequence[int] | None, asked: roi.RegionOptions
-) -> tuple[roi.RegionOptions, str]:
-    """Options with a number for the background and for the threshold, and a note.
+) -> tuple[roi.RegionOptions, str, ScanRegion]:
+    """Options with a number for the background and for the threshold, a note, and the region.
 
     The threshold is that of the whole array, lowered (dark tissue: raised) until no more than half
     of `max_miss_rate` of the array's tissue outline is lost when each chunk is coded alone
     (src/kernel/engine/fit.c). Where no threshold keeps enough, there is none: every voxel that
     differs from the background is kept. The same holds where "auto" finds no air; the note says
-    why.
+    why. The region is that of the whole array at its own threshold, for writers that crop it.
 
     Parameters
     ----------
@@ -36,6 +38,71 @@ def fit_region(
         Where the chunk shape does not suit the array, or its dtype cannot hold the background.
     """
     shape = _chunk_shape(array, chunks)
+    whole, note = _fixed(array, array.shape, asked)
+    scan = scan_region.find(array, whole)
+    if shape == array.shape:
+        return whole, note, scan
+    return (*_fixed(array, shape, asked), scan)
+
+
+def fit_mask(
+    array: arrays.Array,
+    mask: Any,
+    margin_mm: float,
+    spacing_mm: Sequence[float] | None,
+    asked: roi.RegionOptions,
+) -> tuple[roi.RegionOptions, ScanRegion]:
+    """Options for a scan of which a mask was given, and its region.
+
+    The codec itself keeps every voxel that differs from the background: what is dropped is decided
+    by the mask, and set to background by the writer. The threshold that was asked for says which of
+    the voxels outside are counted.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous; completely written.
+    mask : array_like
+        On the grid of the array's volume; what is not 0 is kept.
+    margin_mm : float
+        By which it is grown.
+    spacing_mm : sequence of float or None
+        Distance between voxel centres along each axis of the volume.
+    asked : RegionOptions
+        What is asked for.
+
+    Raises
+    ------
+    InvalidArgument
+        For a mask on another grid, an empty one, and a margin without a spacing.
+    """
+    if not array.size or array.dtype.kind not in arrays.NUMBER_KINDS + "b":
+        raise InvalidArgument(
+            f"mask: an array of shape {array.shape} and dtype {array.dtype} has no region; "
+            "expected numbers"
+        )
+    volume = [array.shape[axis] for axis in roi.volume_axes(array, asked)]
+    flags = given_mask.checked(mask, volume)
+    if margin_mm:
+        if spacing_mm is None:
+            raise InvalidArgument(
+                f"mask_margin_mm={margin_mm} needs the distance between voxels: pass "
+                "spacing_mm=(...) or affine="
+            )
+        flags = given_mask.grown(flags, margin_mm, spacing_mm)
+    options = dataclasses.replace(asked, roi="mask")
+    layout, memory = arrays.layout_of(array), arrays.memory_of(array)
+    bits, known = roi.config_of(options).background(layout, memory)
+    threshold = math.nan
+    if known and asked.threshold is not None and array.ndim > 1:
+        threshold = roi.search(array, options, bits, complete=True).threshold
+    scan = scan_region.of_mask(array, flags, options, threshold, bits)
+    return dataclasses.replace(options, threshold=None, background=scan.background), scan
+
+
+def _fixed(
+    array: arrays.Array, shape: tuple[int, ...], asked: roi.RegionOptions
+) -> tuple[roi.RegionOptions, str]:
     threshold, bits, note = roi.config_of(asked).fit(
         arrays.layout_of(array), arrays.memory_of(array), shape
     )

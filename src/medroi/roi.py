@@ -61,6 +61,10 @@ class Region:
         Why threshold="auto" or background="auto" kept every voxel; empty where they did not.
     side : bytes
         Sections for the side data of a stream: the hull, and what was left out.
+    n_left_out, n_left_out_voxels : int
+        Connected components of tissue that were left out of the region, and their voxels.
+    left_out : tuple of (int, box)
+        The largest of them: voxels and bounds.
     """
 
     box: Box
@@ -70,6 +74,9 @@ class Region:
     n_missed: int
     note: str = ""
     side: bytes = b""
+    n_left_out: int = 0
+    n_left_out_voxels: int = 0
+    left_out: tuple[tuple[int, Box], ...] = ()
 
 
 def options_of(options: RegionOptions) -> dict[str, Any]:
@@ -132,6 +139,43 @@ def search(
         arrays.layout_of(array), arrays.memory_of(array), background, threads, complete
     )
     return Region(*found)
+
+
+def volume_axes(array: arrays.Array, options: RegionOptions) -> tuple[int, ...]:
+    """Array axes of the volume; of an array of one axis, that."""
+    return (0,) if array.ndim == 1 else arrays.normalize_axes(options.axes, array.ndim)
+
+
+def search_marked(
+    array: arrays.Array, options: RegionOptions, background: int
+) -> tuple[Region, Mask]:
+    """Find the region of a dense array that is complete, and mark what it keeps.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous.
+    options : RegionOptions
+        How to find it.
+    background : int
+        Bits of the background element.
+
+    Returns
+    -------
+    Region
+    ndarray of bool
+        Of the array's shape, but with length 1 along axes outside the volume.
+    """
+    axes = volume_axes(array, options)
+    memory_axes = list(_memory_order(array))
+    shape = [
+        array.shape[axis] if axis in axes else min(1, array.shape[axis]) for axis in memory_axes
+    ]
+    marked = np.zeros(shape, np.uint8)
+    found = config_of(options).find_region(
+        arrays.layout_of(array), arrays.memory_of(array), background, 1, True, marked.reshape(-1)
+    )
+    return Region(*found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
 
 
 def outline(array: arrays.Array, options: RegionOptions, background: int) -> Mask:

@@ -13,11 +13,11 @@ import numpy as np
 from medroi import arrays, inner, roi, stream
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
-from medroi.fit import fit_region
+from medroi.fit import fit_mask, fit_region
 from medroi.inner.base import InnerCodec
 from medroi.inner.trust import check_limit, names_of
 from medroi.options import TABLE, checked
-from medroi.values import whole_of
+from medroi.values import float_of, whole_of
 
 # What only the reader may say, never a configuration.
 _OF_THE_READER = {"threads", "trust", "max_nbytes"}
@@ -143,7 +143,14 @@ def check_lossless(face: str, settings: Settings) -> None:
         )
 
 
-def fit(array: Any, chunks: Sequence[int] | None, settings: Settings) -> Settings:
+def fit(
+    array: Any,
+    chunks: Sequence[int] | None,
+    settings: Settings,
+    mask: Any = None,
+    mask_margin_mm: float = 0,
+    spacing_mm: Sequence[float] | None = None,
+) -> Settings:
     """Settings with the numbers of a whole array in them.
 
     Parameters
@@ -154,15 +161,35 @@ def fit(array: Any, chunks: Sequence[int] | None, settings: Settings) -> Setting
         Chunk shape in which it will be stored; None is the whole array.
     settings : Settings
         What is asked for.
+    mask : array_like, optional
+        What is kept, in place of a search for it.
+    mask_margin_mm : float
+        By which the mask is grown.
+    spacing_mm : sequence of float, optional
+        Distance between voxel centres along each axis of the volume; None is that of the affine.
 
     Raises
     ------
     InvalidArgument
-        Where the chunk shape does not suit the array.
+        Where the chunk shape, or the mask, does not suit the array.
     """
     whole = arrays.as_dense(np.asarray(array))
-    found, note = fit_region(whole, chunks, settings.region)
-    return dataclasses.replace(settings, region=found, note=note)
+    if mask is not None:
+        spacing = _spacing_of(settings.affine) if spacing_mm is None else spacing_mm
+        margin = float_of("mask_margin_mm", mask_margin_mm)
+        region, scan = fit_mask(whole, mask, margin, spacing, settings.region)
+        return dataclasses.replace(settings, region=region, scan=scan)
+    if mask_margin_mm or spacing_mm is not None:
+        raise InvalidArgument("mask_margin_mm and spacing_mm are for a mask=, which was not given")
+    found, note, scan = fit_region(whole, chunks, settings.region)
+    return dataclasses.replace(settings, region=found, note=note, scan=scan)
+
+
+def _spacing_of(affine: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Distance between voxel centres; None where no affine was given."""
+    if affine == stream.IDENTITY:
+        return None
+    return tuple(float(x) for x in np.linalg.norm(np.reshape(affine, (3, 3)), axis=0))
 
 
 def with_fill_value(settings: Settings, fill_value: Any, dtype: np.dtype[Any]) -> Settings:

@@ -49,6 +49,7 @@ typedef struct medroi_region_options {
     uint32_t n_threads;   /* 0 and 1: this one alone; the region is the same for any number */
     uint8_t largest_only; /* 1: the largest connected component of the tissue alone counts */
     uint8_t complete;     /* 1: the array is known to be completely written, as a whole scan is */
+    uint8_t voxel_mask;   /* 1: the mask of what differs from the background has tiles of a voxel */
 } medroi_region_options;
 
 /* Result of a search. An empty region has start == stop == 0 on every axis. The box of a hull is
@@ -118,6 +119,10 @@ typedef struct medroi_header {
 size_t medroi_preamble_nbytes(const medroi_header *header);
 /* Write them; dst must hold medroi_preamble_nbytes(). */
 medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst, medroi_error *error);
+/* State the threshold and the miss rate of a whole scan in the stream of one of its chunks, whose
+ * voxels outside the scan's region were background already when it was encoded. */
+medroi_status medroi_state_scan(uint8_t *stream, size_t nbytes, double threshold, double miss_rate,
+                                medroi_error *error);
 /* Read and check them; `nbytes` may end anywhere at or behind the preamble. Sets
  * *preamble_nbytes. Does not look at the payload. */
 medroi_status medroi_read_preamble(const uint8_t *src, size_t nbytes, medroi_header *header,
@@ -179,6 +184,8 @@ typedef struct medroi_inner {
     const char *name;
     /* Refuse what cannot be done before any byte is written. May be NULL: everything can. */
     medroi_status (*check)(const medroi_block *region, const double *params, medroi_error *error);
+    /* Whether voxels may come back changed. NULL: never. */
+    int (*is_lossy)(const double *params);
     /* Slices (along the first axis) per part. Never 0. */
     int64_t (*part_extent)(const medroi_block *region, const double *params);
     medroi_status (*plan)(const medroi_block *region, const void *data, double *params,
@@ -201,6 +208,7 @@ typedef struct medroi_settings {
     uint8_t auto_background; /* 1: found in each array; region.background does not count */
     int32_t slice_axis;      /* array axis; negative: the outermost in memory */
     uint16_t inner_id;
+    uint8_t is_lossy; /* of the inner codec; set by medroi_encode_array() */
     double params[MEDROI_MAX_PARAMS];
     float affine[9];
 } medroi_settings;

@@ -99,10 +99,6 @@ done:
     return status;
 }
 
-static int is_lossless(const medroi_coder *coder) {
-    return coder->native != NULL && coder->id != 4 && !(coder->id == 3 && coder->params[0] != 0);
-}
-
 medroi_status medroi_encode(medroi_context *context, const medroi_config *config,
                             const medroi_layout *given, const void *data, medroi_output *stream,
                             medroi_error *error) {
@@ -113,7 +109,8 @@ medroi_status medroi_encode(medroi_context *context, const medroi_config *config
         status = medroi_encode_array(&settings, &config->coder, &layout, NULL, data,
                                      threads_of(context), stream, error);
     }
-    if (status == MEDROI_OK && config->verify && is_lossless(&config->coder)) {
+    if (status == MEDROI_OK && config->verify && config->coder.native != NULL &&
+        !medroi_is_lossy(&config->coder)) {
         status = verify(context, stream, &layout, data, error);
         if (status != MEDROI_OK && stream->reserve == NULL) {
             free(stream->data);

@@ -2,6 +2,7 @@
 #include "engine/cd_values.h"
 
 #include "base/layout.h"
+#include "engine/engine.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,6 +33,7 @@ enum {
     SLICE_AXIS,
     LARGEST,
     NO_BACKGROUND,
+    VOXEL_MASK,
     PADDING,
     THRESHOLD,
     MISS_RATE,
@@ -59,6 +61,8 @@ static const medroi_cd_field fields[N_FIELDS] = {
     [NO_BACKGROUND] = {2, 23, 1, 1,
                        "no background is given (bits 6-7 are 0): it is the dataset's fill value, 0 "
                        "if that is undefined"},
+    [VOXEL_MASK] = {2, 24, 1, 0,
+                    "masks of streams that keep every voxel have tiles of one voxel (section 4.1)"},
     [PADDING] = {3, 0, 32, 3, "padding in voxels"},
     [THRESHOLD] = {4, 0, 64, 0, "threshold, float64"},
     [MISS_RATE] = {6, 0, 64, 0x3f60624dd2f1a9fcu, "max_miss_rate, float64"},
@@ -228,6 +232,7 @@ static medroi_status read_region(const unsigned *words, medroi_cd_values *found,
     region->threshold = double_of(get(words, THRESHOLD));
     region->max_miss_rate = double_of(get(words, MISS_RATE));
     region->largest_only = (uint8_t)get(words, LARGEST);
+    region->voxel_mask = (uint8_t)get(words, VOXEL_MASK);
     asked->background =
         is_given ? (medroi_background)get(words, BACKGROUND_KIND) : MEDROI_BACKGROUND_FILL;
     asked->background_word = get(words, BACKGROUND);
@@ -396,6 +401,7 @@ medroi_status medroi_cd_write(const medroi_config *config, uint64_t key,
     put(words, BACKGROUND, is_given ? config->background_word : 0);
     put(words, SLICE_AXIS, config->has_slice_axis ? (uint64_t)(config->slice_axis + 9) : 0);
     put(words, LARGEST, region->largest_only);
+    put(words, VOXEL_MASK, region->voxel_mask);
     put(words, PADDING, (uint64_t)region->padding);
     put(words, THRESHOLD, is_number ? bits_of(region->threshold) : 0);
     put(words, MISS_RATE, bits_of(region->max_miss_rate));
@@ -432,6 +438,34 @@ medroi_status medroi_cd_add_chunk(const medroi_cd_values *found, const unsigned 
         out[n_user + 1 + i] = (unsigned)layout->shape[i];
     }
     *n_out = n_user + 1 + ndim;
+    return MEDROI_OK;
+}
+
+medroi_status medroi_cd_for_crops(const unsigned *words, size_t n, const medroi_cd_crop *crop,
+                                  unsigned out[MEDROI_MAX_WORDS], medroi_error *error) {
+    medroi_cd_values found;
+    medroi_status status = medroi_cd_read(words, n, &found, error);
+    if (status == MEDROI_OK && (!found.has_local || found.n_user < N_FIXED)) {
+        status = medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                             "cd_values do not hold the chunk's shape: the dataset was not created "
+                             "with this filter loaded");
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    medroi_fix_background(&found.asked, &found.layout, crop->background);
+    memset(out, 0, MEDROI_MAX_WORDS * sizeof *out);
+    memcpy(out, words, n * sizeof *out);
+    put(out, HAS_FILL, 0);
+    put(out, RULE, MEDROI_THRESHOLD_NONE);
+    put(out, THRESHOLD, 0);
+    put(out, ROI, crop->roi);
+    put(out, AXES, crop->axes);
+    put(out, AXES_FROM_LAST, 0);
+    put(out, NO_BACKGROUND, 0);
+    put(out, BACKGROUND_KIND, found.asked.background);
+    put(out, BACKGROUND, found.asked.background_word);
+    put(out, VOXEL_MASK, crop->voxel_mask);
     return MEDROI_OK;
 }
 

@@ -56,6 +56,19 @@ medroi_status medroi_cd_add_chunk(const medroi_cd_values *found, const unsigned 
                                   const medroi_layout *layout, unsigned out[MEDROI_MAX_WORDS],
                                   size_t *n_out, medroi_error *error);
 
+/* A scan's region, of which every chunk is a crop, all else in it background already. */
+typedef struct medroi_cd_crop {
+    medroi_roi roi;
+    uint8_t axes;        /* bit i: axis i of the array belongs to the volume */
+    uint8_t voxel_mask;  /* as in medroi_region_options */
+    uint64_t background; /* element bits */
+} medroi_cd_crop;
+
+/* The words of a dataset, with their local part, but for what the region of the scan decides. As
+ * many as there were. */
+medroi_status medroi_cd_for_crops(const unsigned *words, size_t n, const medroi_cd_crop *crop,
+                                  unsigned out[MEDROI_MAX_WORDS], medroi_error *error);
+
 /* The axes and the background of `found` for this element type and number of axes: sets
  * layout->axes and found->settings. */
 medroi_status medroi_cd_resolve(medroi_cd_values *found, medroi_layout *layout,

@@ -84,6 +84,14 @@ static uint8_t *side_with_dtype(const medroi_header *header, const char *dtype, 
     return side;
 }
 
+int medroi_is_lossy(const medroi_coder *coder) {
+    if (coder->native != NULL) {
+        return coder->native->is_lossy != NULL && coder->native->is_lossy(coder->params);
+    }
+    return coder->hosted != NULL && coder->hosted->codec.is_lossy != NULL &&
+           coder->hosted->codec.is_lossy(coder->hosted->user, coder->settings);
+}
+
 medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_coder *coder,
                                   const medroi_layout *layout, const char *dtype, const void *data,
                                   uint32_t n_threads, medroi_output *stream, medroi_error *error) {
@@ -94,6 +102,7 @@ medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_
     void *found = NULL;
     size_t scratch_nbytes;
     asked.inner_id = coder->id;
+    asked.is_lossy = (uint8_t)medroi_is_lossy(coder);
     asked.region.n_threads = n_threads;
     stream->data = NULL;
     stream->nbytes = 0;

@@ -48,6 +48,8 @@ medroi_status medroi_check_table(const medroi_header *header, const uint8_t *tab
                                  medroi_error *error);
 
 /* --- encode.c --- */
+/* Whether an inner codec with these settings may change voxels. */
+int medroi_is_lossy(const medroi_coder *coder);
 /* Encode one array. `settings` are those of medroi_resolve() for `layout`; `dtype` is the text of a
  * date's element type, or NULL. */
 medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_coder *coder,
@@ -66,6 +68,18 @@ medroi_status medroi_encode_hosted(medroi_header *header, const medroi_coder *co
 medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_layout *layout,
                                 const void *data, const int64_t *chunk_shape, uint64_t *background,
                                 double *threshold, medroi_reason *reason, medroi_error *error);
+
+/* A background that is these bits of an element. */
+void medroi_fix_background(medroi_config *config, const medroi_layout *layout, uint64_t background);
+
+/* --- kept.c --- */
+/* The layout of one byte for each element of an array. */
+medroi_layout medroi_flags_layout(const medroi_layout *layout);
+/* Set flags of such a layout to 0 outside a region of the array. */
+void medroi_clear_dropped(const medroi_layout *flags, const medroi_region *region, uint8_t *kept);
+/* A byte, 0 or 1, for each voxel of the array's volume, in memory order: whether the region keeps
+ * it. All other axes have length 1. */
+void medroi_mark_kept(const medroi_layout *layout, const medroi_region *region, uint8_t *kept);
 
 /* --- box.c --- */
 /* Check the bytes of slab `number`, decode them, set what lies outside the mask to background, and

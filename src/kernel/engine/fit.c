@@ -38,14 +38,6 @@ static size_t n_elements(const medroi_layout *layout) {
     return medroi_array_nbytes(layout) / layout->itemsize;
 }
 
-static medroi_layout mask_layout(const medroi_layout *layout) {
-    medroi_layout mask = *layout;
-    mask.kind = 'u';
-    mask.itemsize = 1;
-    mask.big_endian = 0;
-    return mask;
-}
-
 /* Spread an outline of the volume over the array's other axes, and leave out what is background. */
 static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
     const medroi_layout *layout = &f->array;
@@ -104,21 +96,6 @@ static uint64_t count(const uint8_t *mask, size_t n) {
     return total;
 }
 
-/* Set a mask of a chunk to 0 outside a region. */
-static medroi_status keep_region(fitting *f, const medroi_region *region) {
-    medroi_header header;
-    memset(&header, 0, sizeof header);
-    header.layout = f->chunk_mask;
-    header.box = region->box;
-    header.side = region->side;
-    header.side_nbytes = region->side_nbytes;
-    medroi_fill_outside(&f->chunk_mask, f->kept, &region->box, 0);
-    if (region->hull_map != NULL) {
-        medroi_apply_hull_to_array(&header, region->hull_map, f->kept);
-    }
-    return MEDROI_OK;
-}
-
 /* Wanted voxels of one chunk that its region does not keep. */
 static uint64_t lost_in(fitting *f, const medroi_box *box, const medroi_region_options *options) {
     medroi_region region;
@@ -131,7 +108,7 @@ static uint64_t lost_in(fitting *f, const medroi_box *box, const medroi_region_o
     take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->filled);
     f->status = medroi_find_region(&f->chunk, f->filled, options, f->scratch, &region, f->error);
     if (f->status == MEDROI_OK) {
-        f->status = keep_region(f, &region);
+        medroi_clear_dropped(&f->chunk_mask, &region, f->kept);
     }
     return n_wanted - count(f->kept, n);
 }
@@ -242,8 +219,8 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     number.threshold_rule = MEDROI_THRESHOLD_NUMBER;
     size_t number_nbytes = medroi_region_scratch_nbytes(&f->chunk, &number);
     scratch_nbytes = scratch_nbytes > number_nbytes ? scratch_nbytes : number_nbytes;
-    f->mask = mask_layout(&f->array);
-    f->chunk_mask = mask_layout(&f->chunk);
+    f->mask = medroi_flags_layout(&f->array);
+    f->chunk_mask = medroi_flags_layout(&f->chunk);
     f->wanted = malloc(n_elements(&f->array));
     f->part = malloc(chunk_nbytes);
     f->filled = malloc(chunk_nbytes);
@@ -342,12 +319,8 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
     return find_threshold(&f, threshold);
 }
 
-/* A configuration with these numbers in place of its rules. */
-static void fix(medroi_config *config, const medroi_layout *layout, uint64_t background,
-                double threshold) {
-    config->region.threshold_rule =
-        isnan(threshold) ? MEDROI_THRESHOLD_NONE : MEDROI_THRESHOLD_NUMBER;
-    config->region.threshold = isnan(threshold) ? 0 : threshold;
+void medroi_fix_background(medroi_config *config, const medroi_layout *layout,
+                           uint64_t background) {
     config->background = MEDROI_BACKGROUND_INT;
     config->background_word = 0;
     if (layout->kind == 'f') {
@@ -363,6 +336,15 @@ static void fix(medroi_config *config, const medroi_layout *layout, uint64_t bac
     } else if (layout->kind == 'i') {
         config->background_word = (uint64_t)medroi_signed_of_bits(layout->itemsize, background);
     }
+}
+
+/* A configuration with these numbers in place of its rules. */
+static void fix(medroi_config *config, const medroi_layout *layout, uint64_t background,
+                double threshold) {
+    config->region.threshold_rule =
+        isnan(threshold) ? MEDROI_THRESHOLD_NONE : MEDROI_THRESHOLD_NUMBER;
+    config->region.threshold = isnan(threshold) ? 0 : threshold;
+    medroi_fix_background(config, layout, background);
 }
 
 medroi_status medroi_fit(medroi_context *context, const medroi_config *config,

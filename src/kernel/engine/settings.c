@@ -1,7 +1,11 @@
 /* Settings and an array to the header of its stream: the rules that every face shares. */
+#include "base/arena.h"
 #include "base/layout.h"
 #include "engine/engine.h"
+#include "region/mask/mask.h"
+#include "stream/stream.h"
 
+#include <math.h>
 #include <string.h>
 
 int medroi_is_image(const medroi_layout *layout) {
@@ -59,11 +63,25 @@ const char *medroi_reason_text(medroi_reason reason) {
     }
 }
 
-size_t medroi_prepare_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
+/* A lossy inner codec would give background back changed. A mask keeps it as it is, where the
+ * region itself keeps every voxel. */
+static int may_mask_differing(const medroi_settings *settings, const medroi_layout *layout) {
+    return settings->is_lossy && settings->region.roi == MEDROI_ROI_HULL &&
+           medroi_is_image(layout) && medroi_kind_is_number(layout->kind) &&
+           !medroi_layout_is_empty(layout);
+}
+
+static size_t search_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
     medroi_region_options options = options_for(settings, layout);
     size_t region = medroi_region_scratch_nbytes(layout, &options);
     size_t background = settings->auto_background ? medroi_background_scratch_nbytes(layout) : 0;
-    return region > background ? region : background;
+    return medroi_align(region > background ? region : background);
+}
+
+size_t medroi_prepare_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
+    size_t mask =
+        may_mask_differing(settings, layout) ? medroi_differing_scratch_nbytes(layout) : 0;
+    return search_nbytes(settings, layout) + mask;
 }
 
 medroi_status medroi_prepare_header(const medroi_settings *settings, const medroi_layout *layout,
@@ -81,6 +99,13 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
     }
     if (status == MEDROI_OK) {
         status = medroi_find_region(layout, data, &options, scratch, &region, error);
+    }
+    if (status == MEDROI_OK && may_mask_differing(settings, layout) && isnan(region.threshold) &&
+        !medroi_is_empty_box(layout, &region.box)) {
+        uint8_t *behind = (uint8_t *)scratch + search_nbytes(settings, layout);
+        status = medroi_mask_differing(layout, data, options.background,
+                                       options.voxel_mask ? 1 : MEDROI_HULL_EDGE, behind, &region,
+                                       error);
     }
     if (status != MEDROI_OK) {
         return status;

@@ -217,6 +217,9 @@ typedef struct medroi_codec {
     /* Refuse a region before any byte is written. NULL: everything can be coded. */
     medroi_status (*check)(void *user, const void *settings, const medroi_block *region,
                            medroi_error *error);
+    /* Whether voxels may come back changed. NULL: never. With roi "mask", where every voxel is
+     * kept, the mask of what differs from the background keeps a lossy codec from changing that. */
+    int (*is_lossy)(void *user, const void *settings);
     /* Slices (along the first axis) per slab; below 0 the region is refused. NULL: all. */
     int64_t (*slab_extent)(void *user, const void *settings, const medroi_block *region);
     /* Look at the whole region before its slabs are coded, and make the settings for them, which

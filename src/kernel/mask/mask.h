@@ -9,6 +9,8 @@
 
 #define MEDROI_HULL_EDGE 2 /* of a tile, in voxels */
 #define MEDROI_HULL_HEAD_NBYTES 10
+/* Version of a section with tiles of one voxel; all others have 1. */
+#define MEDROI_MASK_OF_VOXELS 2
 
 /* --- code.c --- */
 /* Number of tiles of a box's map along z, y and x, and their place in the array. */
@@ -34,7 +36,7 @@ int medroi_decode_tiles(const medroi_bits *tiles, void *scratch, const uint8_t *
 size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info *info,
                              uint8_t *dst);
 #define MEDROI_LEFT_OUT_NBYTES (6 + 10 * (3 + MEDROI_MAX_LEFT_OUT * 7))
-void medroi_write_hull_head(uint32_t nbytes, double unopened_miss_rate, uint8_t *dst);
+void medroi_write_hull_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate, uint8_t *dst);
 int medroi_has_no_region(const medroi_header *header);
 /* A section of a stream's side data, or NULL where there is none. */
 const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes);

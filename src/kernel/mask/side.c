@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define MIN_EDGE 2
 #define MAX_EDGE 16
 #define MAX_TILES (UINT64_C(1) << 40)
 
@@ -41,11 +40,11 @@ const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uin
 }
 
 /* Tiles are counted where the box was checked already; there are fewer of them than voxels. */
-static int has_too_many_tiles(const medroi_header *header) {
+static int has_too_many_tiles(const medroi_header *header, uint8_t edge) {
     uint64_t n = 1;
     for (int32_t i = 0; i < header->layout.ndim; i++) {
         if (header->layout.axes >> i & 1) {
-            uint64_t size = (uint64_t)(header->box.stop[i] - header->box.start[i]) / 2 + 1;
+            uint64_t size = (uint64_t)(header->box.stop[i] - header->box.start[i]) / edge + 1;
             if (size > MAX_TILES / n) {
                 return 1;
             }
@@ -61,20 +60,22 @@ medroi_status medroi_check_hull_section(const medroi_header *header, const uint8
     if (nbytes < MEDROI_HULL_HEAD_NBYTES) {
         return corrupt(error, "its hull is cut off");
     }
-    if (section[0] != 1) {
+    if (section[0] != 1 && section[0] != MEDROI_MASK_OF_VOXELS) {
         return medroi_fail(error, MEDROI_UNSUPPORTED_VERSION,
                            "stream with a hull of version %d, which this build does not know: "
                            "upgrade medroi",
                            section[0]);
     }
     double rate = medroi_load_f64(section + 2);
+    int is_sound_edge =
+        section[0] == 1 ? section[1] >= 2 && section[1] <= MAX_EDGE : section[1] == 1;
     if (!medroi_kind_is_number(header->layout.kind)) {
         return corrupt(error, "it has a hull, but its elements are not numbers");
     }
-    if (section[1] < MIN_EDGE || section[1] > MAX_EDGE || !(rate >= 0 && rate <= 1)) {
+    if (!is_sound_edge || !(rate >= 0 && rate <= 1)) {
         return corrupt(error, "its hull has tiles of a size or a miss rate out of range");
     }
-    if (has_too_many_tiles(header)) {
+    if (has_too_many_tiles(header, section[1])) {
         return corrupt(error, "its hull has more tiles than fit in memory");
     }
     if ((nbytes == MEDROI_HULL_HEAD_NBYTES) != empty) {
@@ -178,10 +179,11 @@ size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info
     return (size_t)(at - dst);
 }
 
-void medroi_write_hull_head(uint32_t nbytes, double unopened_miss_rate, uint8_t *dst) {
+void medroi_write_hull_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate,
+                            uint8_t *dst) {
     dst[0] = MEDROI_SIDE_HULL;
     medroi_store32(dst + 1, nbytes);
-    dst[5] = 1;
-    dst[6] = MEDROI_HULL_EDGE;
+    dst[5] = edge == 1 ? MEDROI_MASK_OF_VOXELS : 1;
+    dst[6] = edge;
     medroi_store_f64(dst + 7, unopened_miss_rate);
 }

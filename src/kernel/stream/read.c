@@ -175,8 +175,8 @@ static medroi_status read_fields(const uint8_t *src, medroi_header *header, medr
     layout->itemsize = medroi_load16(src + 8);
     layout->axes = src[110];
     header->background = medroi_load64(src + 64);
-    header->threshold = medroi_load_f64(src + 72);
-    header->miss_rate = medroi_load_f64(src + 80);
+    header->threshold = medroi_load_f64(src + MEDROI_THRESHOLD_OFFSET);
+    header->miss_rate = medroi_load_f64(src + MEDROI_MISS_RATE_OFFSET);
     header->payload_nbytes = medroi_load64(src + 88);
     header->side_nbytes = medroi_load32(src + 96);
     header->part_extent = medroi_load32(src + 100);

@@ -69,8 +69,7 @@ static void write_extended(const medroi_header *header, uint8_t *dst) {
     write_affine(header->affine, dst);
 }
 
-/* A NaN's sign and payload differ between machines; the stream's must not. */
-static uint64_t canonical_bits(double value) {
+uint64_t medroi_canonical_bits(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return value == value ? bits : UINT64_C(0x7FF8000000000000);
@@ -98,8 +97,8 @@ medroi_status medroi_write_preamble(const medroi_header *header, uint8_t *dst,
         write_record(header, dst + MEDROI_RECORD_OFFSET);
     }
     medroi_store64(dst + 64, header->background);
-    medroi_store64(dst + 72, canonical_bits(header->threshold));
-    medroi_store_f64(dst + 80, header->miss_rate);
+    medroi_store64(dst + MEDROI_THRESHOLD_OFFSET, medroi_canonical_bits(header->threshold));
+    medroi_store_f64(dst + MEDROI_MISS_RATE_OFFSET, header->miss_rate);
     medroi_store64(dst + 88, header->payload_nbytes);
     medroi_store32(dst + 96, header->side_nbytes);
     medroi_store32(dst + 100, header->part_extent);

@@ -10,6 +10,7 @@ from typing import Any
 
 import medroi
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest
 from medroi.scans.files import readable
@@ -54,14 +55,19 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps({**facts, "streams": streams}, allow_nan=False))
         return
     for name, value in facts.items():
-        print(f"{name:<18} {_text(value)}")
+        if name != "left_out":
+            print(f"{name:<18} {_text(value)}")
+    _print_left_out(facts.get("left_out", []))
     if len(streams) <= _MAX_LISTED or args.all:
         for stream in streams:
             print(f"{'stream':<18} {_line(stream)}")
-            for piece in stream["left_out"][:_MAX_PIECES]:
-                bounds = tuple((start, stop) for start, stop in piece["box"])
-                text = f"left out: {piece['n_voxels']} voxels of tissue in {box_text(bounds)}"
-                print(f"{'':<18} {text}")
+            _print_left_out(stream["left_out"])
+
+
+def _print_left_out(pieces: list[dict[str, Any]]) -> None:
+    for piece in pieces[:_MAX_PIECES]:
+        bounds = tuple((start, stop) for start, stop in piece["box"])
+        print(f"{'':<18} left out: {piece['n_voxels']} voxels of tissue in {box_text(bounds)}")
 
 
 def _file(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -88,11 +94,14 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         for name in ("kind", "spacing_mm", "slope", "intercept"):
             if written is not None and name in written:
                 facts[name] = written[name]
+        region = array.attrs.get(REGION)
         streams = _streams(path, array, is_packed=written is not None)
         if written is not None and metadata_digest(path, array) != array.attrs[DIGESTS]["metadata"]:
             facts["changed"] = "its metadata, after packing; ask `medroi check`"
     facts["unwritten_chunks"] = array.nchunks - len(streams)
     facts |= _sums(streams)
+    if region is not None:
+        facts |= _of_region(region)
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
     if isinstance(array, Hdf5Array):
         facts["stored_nbytes"] = array.stored_nbytes
@@ -176,6 +185,18 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "mask_nbytes": sum(stream["mask_nbytes"] for stream in streams),
         "payload_nbytes": sum(stream["payload_nbytes"] for stream in streams),
         "streams_nbytes": sum(stream["nbytes"] for stream in streams),
+    }
+
+
+def _of_region(region: dict[str, Any]) -> dict[str, Any]:
+    """Say of crops what the region of the whole scan keeps, of which each stream has its share."""
+    names = ("roi", "is_given", "n_kept", "n_tissue", "n_missed")
+    return {
+        **{name: region[name] for name in names},
+        "kept_share": region["n_kept"] / region["n_voxels"] if region["n_voxels"] else 0.0,
+        "n_left_out": region["n_left_out"],
+        "n_left_out_voxels": region["n_left_out_voxels"],
+        "left_out": region["left_out"],
     }
 
 

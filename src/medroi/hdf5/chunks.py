@@ -18,13 +18,22 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.hdf5 import ranges
+from medroi.hdf5.crops import Crops
 from medroi.hdf5.dataset import Chunked, open_chunked
 from medroi.hdf5.selection import Bounds, normalize
+from medroi.scan_region import ScanRegion
 
 Array = npt.NDArray[Any]
 
 
-def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None = None) -> None:
+def write(
+    dataset: Any,
+    array: Any,
+    selection: Any = (),
+    *,
+    region: ScanRegion | None = None,
+    threads: int | None = None,
+) -> None:
     """Write whole chunks, each once; the bytes are those of `dataset[...] = array`.
 
     Parameters
@@ -37,6 +46,10 @@ def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None 
         Where the array goes; nothing is the whole dataset. It begins and ends where chunks do, or
         at the end of the dataset: `dataset[selection] = array` takes any other, but decodes and
         encodes a chunk at every write that covers a part of it.
+    region : ScanRegion, optional
+        What is kept of the whole scan, such as `MedROI.fit(scan).region`: every chunk gets its crop
+        of it, and the filter drops nothing else. All other voxels become the background, which has
+        to be the dataset's fill value. The attribute ``medroi_region`` says what was dropped.
     threads : int, optional
         Chunks coded at a time; None is one per available core.
 
@@ -59,6 +72,7 @@ def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None 
             f"an array of dtype {values.dtype} does not fit the dataset's {dataset.dtype} without "
             "loss: convert it first"
         )
+    crops = None if region is None else Crops(chunked, region)
     offsets = list(_offsets(chunked, bounds)) if values.size else []
     first = [start for start, _ in bounds]
 
@@ -66,6 +80,8 @@ def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None 
         chunk = _chunk_of(
             values, [at - low for at, low in zip(offset, first, strict=True)], chunked
         )
+        if crops is not None:
+            return crops.encode(offset, chunk)
         memory = chunk.reshape(-1).view(np.uint8)
         stream: bytes = chunked.plugin.encode(chunked.words, memory)
         return stream
@@ -73,6 +89,8 @@ def write(dataset: Any, array: Any, selection: Any = (), *, threads: int | None 
     for offset, stream in _in_order(encode, offsets, _thread_count(threads)):
         with chunked.errors():
             dataset.id.write_direct_chunk(offset, stream)
+    if crops is not None:
+        crops.state()
 
 
 def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Array:

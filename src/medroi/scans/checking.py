@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
-import medroi
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans import hdf5_array, hdf5_store
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.formats import read_scan
-from medroi.scans.kept import kept_mask
+from medroi.scans.kept import kept_in_store, same_bits
 from medroi.scans.progress import bar
-from medroi.scans.readback import same_bits
 from medroi.scans.scan import Scan
 from medroi.scans.store import (
     Advance,
@@ -150,7 +148,8 @@ def _read_all(path: Path, array: Any, scan: Scan | None, advance: Advance) -> _C
         streams.add(position, stream)
         voxels.add(selection, decoded)
         if scan is not None:
-            _compare(compared, stream, decoded, scan.voxels[selection])
+            kept = kept_in_store(array, stream, decoded, selection)
+            _compare(compared, kept, decoded, scan.voxels[selection])
         advance(1)
     if streams.hexdigest() != written["streams"]:
         raise CorruptStream(f"{path}: damaged: its chunks are not those that were packed")
@@ -165,9 +164,7 @@ def _read_all(path: Path, array: Any, scan: Scan | None, advance: Advance) -> _C
     return compared
 
 
-def _compare(compared: _Compared, stream: bytes, decoded: Any, original: Any) -> None:
-    inside = tuple(slice(size) for size in original.shape)
-    kept = kept_mask(stream, medroi.inspect(stream))[inside]
+def _compare(compared: _Compared, kept: Any, decoded: Any, original: Any) -> None:
     before, after = original[kept], decoded[kept]
     changed = ~same_bits(before, after)
     compared.n_kept += before.size

@@ -7,6 +7,7 @@ two is seen by the other:
 - ``voxels``: what the array decodes to, little-endian, in the order of the scan's file;
 - ``streams``: the stored bytes of all chunks with their places in the grid;
 - ``metadata``: how the array is coded, without its attributes;
+- ``region``, where chunks are crops of one region: the attribute that says what was dropped;
 - ``lossless``: whether every build decodes the streams to the same voxels. Of a lossy inner codec
   another version or machine may round differently, which is no damage.
 """

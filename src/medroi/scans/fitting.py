@@ -12,29 +12,59 @@ import numpy.typing as npt
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.roi import find_region
+from medroi.scan_region import ScanRegion
 from medroi.scans.chunking import count_chunks
-from medroi.scans.readback import Measured, number, same_bits
+from medroi.scans.kept import same_bits
+from medroi.scans.readback import Measured, number
 from medroi.scans.scan import Scan, slice_axis_of
 
 
-def fitted_codec(
-    scan: Scan, chunks: tuple[int, ...], inner: Any, region: dict[str, Any]
-) -> tuple[Any, tuple[str, ...]]:
-    """Fit the codec's numbers on the whole scan; `region` has a threshold."""
+def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """Fit the codec on the whole scan; `region` has a threshold. Notes of the fit come with it."""
     options = {"polarity": scan.polarity, "background": "auto", **region}
     options["inner"] = inner
     options["affine"] = scan.affine
     options["slice_axis"] = slice_axis_of(scan)
     if scan.voxels.ndim > 3:
         options["axes"] = (0, 1, 2)
-    codec = medroi.MedROI.fit(scan.voxels, chunks=chunks, **options)
+    codec = medroi.MedROI.fit(scan.voxels, **options)
     if codec.note:
         return codec, (f"{codec.note}: every voxel that is not background is kept",)
-    return codec, note_of_lowering(scan, chunks, options["threshold"], codec.get_config())
+    return codec, note_of_lowering(scan, options["threshold"], codec.get_config())
+
+
+def crops_of(codec: Any, shape: tuple[int, ...], chunks: tuple[int, ...]) -> ScanRegion | None:
+    """The region of which every chunk gets its crop.
+
+    None where a region that was found is that of a single chunk: its stream finds the same, and
+    holds the mask.
+    """
+    region: ScanRegion = codec.region
+    return None if count_chunks(shape, chunks) == 1 and not region.is_given else region
+
+
+def encoded_chunk(
+    codec: Any,
+    crops: ScanRegion | None,
+    chunk: npt.NDArray[Any],
+    selection: tuple[slice, ...],
+) -> bytes:
+    """Encode one chunk as a store gets it, filled up behind the edge of the scan.
+
+    `crops` is the region of which it gets its crop; None where its stream finds its own.
+    """
+    if crops is None:
+        coded: bytes = codec.encode(chunk)
+        return coded
+    cleared = chunk.copy(order="K")
+    inside = tuple(slice(part.stop - part.start) for part in selection)
+    cleared[inside] = crops.cleared(chunk[inside], [(part.start, part.stop) for part in selection])
+    found: bytes = codec.for_crops(crops, chunk.shape, chunk.dtype).encode(cleared)
+    return found
 
 
 def note_of_lowering(
-    scan: Scan, chunks: tuple[int, ...], asked: str | float | None, config: dict[str, Any]
+    scan: Scan, asked: str | float | None, config: dict[str, Any]
 ) -> tuple[str, ...]:
     """Say so where fitting took another threshold than that of the whole scan."""
     fitted = number(config["threshold"])
@@ -51,12 +81,9 @@ def note_of_lowering(
     if fitted == of_scan or math.isnan(of_scan):
         return ()
     taken = "every voxel that is not background is kept" if fitted is None else f"{fitted:.6g}"
-    is_cut = count_chunks(scan.voxels.shape, chunks) > 1
-    dark = ", dark voxels at the edges of chunks above all," if is_cut else ""
     return (
         f"the threshold of the whole scan is {of_scan:.6g}; with it more of what the tissue "
-        f"encloses would be dropped{dark} than max_miss_rate allows: {taken} instead"
-        + (". Larger chunks need less of this" if is_cut else ""),
+        f"encloses would be dropped than max_miss_rate allows: {taken} instead",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
+from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.hdf5_store import ATTRIBUTE, DIGESTS, Place, h5py_module, reading
 
 
@@ -124,7 +125,7 @@ class _Attributes(dict[str, Any]):
 
     def __init__(self, dataset: Any) -> None:
         super().__init__()
-        for name in (ATTRIBUTE, DIGESTS):
+        for name in (ATTRIBUTE, DIGESTS, REGION):
             if name in dataset.attrs:
                 try:
                     self[name] = json.loads(dataset.attrs[name])

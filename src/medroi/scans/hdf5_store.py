@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import CorruptStream, InnerUnavailable, MedROIError
+from medroi.scan_region import ScanRegion
 from medroi.scans.hdf5_lock import Patience, make_readable
 from medroi.scans.scan import Scan
 
@@ -155,6 +156,7 @@ def write(
     place: Place,
     scan: Scan,
     config: dict[str, Any],
+    crops: ScanRegion | None,
     chunks: tuple[int, ...],
     attributes: dict[str, Any],
     advance: Callable[[int], None],
@@ -169,6 +171,8 @@ def write(
         What is written.
     config : dict
         Of the fitted `MedROI`.
+    crops : ScanRegion or None
+        The region of which each chunk gets its crop; None where the filter finds its own.
     chunks : tuple of int
         Chunk shape.
     attributes : dict
@@ -194,7 +198,7 @@ def write(
         )
         dataset.attrs[ATTRIBUTE] = json.dumps(attributes)
         dataset.attrs["affine"] = scan.affine
-        medroi.hdf5.write(dataset, scan.voxels)
+        medroi.hdf5.write(dataset, scan.voxels, region=crops)
         advance(dataset.id.get_num_chunks())
 
 

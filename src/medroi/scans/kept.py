@@ -8,7 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 import medroi
+from medroi import arrays
 from medroi import stream as streams
+from medroi.scan_region import ATTRIBUTE as REGION
+from medroi.scan_region import ScanRegion
+from medroi.values import plain
+
+
+def same_bits(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Compare bit patterns, so that NaN equals itself and -0.0 differs from 0.0."""
+    if a.dtype.kind != "f":
+        return np.asarray(a == b)
+    bits = np.dtype(f"u{a.dtype.itemsize}")
+    return np.asarray(a.view(bits) == b.view(bits))
 
 
 def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
@@ -28,6 +40,78 @@ def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
     elif kept[inside].size:
         kept[inside] = _inside_hull(streams.read_header(np.frombuffer(stream, np.uint8)))
     return kept
+
+
+def kept_of(
+    stream: bytes,
+    info: medroi.StreamInfo,
+    crops: ScanRegion | None,
+    selection: tuple[slice, ...],
+) -> npt.NDArray[np.bool_]:
+    """Mark what is kept of the part of a chunk that lies in the array.
+
+    Parameters
+    ----------
+    stream, info
+        As in `kept_mask`.
+    crops : ScanRegion or None
+        The region of which the chunks are crops; None where each stream has its own.
+    selection : tuple of slice
+        Where in the array that part lies.
+    """
+    shape = tuple(part.stop - part.start for part in selection)
+    if crops is None:
+        return kept_mask(stream, info)[tuple(slice(size) for size in shape)]
+    marked = crops.kept([(part.start, part.stop) for part in selection])
+    return np.broadcast_to(marked, shape)
+
+
+def kept_in_store(
+    array: Any, stream: bytes, decoded: npt.NDArray[Any], selection: tuple[slice, ...]
+) -> npt.NDArray[np.bool_]:
+    """Mark what a stored chunk keeps, as far as it can be told without its scan.
+
+    Where chunks are crops of a mask, what was dropped inside the box of a stream is background, and
+    so may be voxels that were kept: neither is marked.
+
+    Parameters
+    ----------
+    array : Zarr array or Hdf5Array
+        The store.
+    stream : bytes
+        Of the chunk.
+    decoded : ndarray
+        What the array has of it.
+    selection : tuple of slice
+        Where in the array that lies.
+    """
+    info = medroi.inspect(stream)
+    kept = kept_of(stream, info, box_in_store(array), selection)
+    facts = array.attrs.get(REGION)
+    if facts is None or facts["roi"] == "box":
+        return kept
+    return kept & ~same_bits(decoded, np.asarray(info.background, decoded.dtype))
+
+
+def box_in_store(array: Any) -> ScanRegion | None:
+    """The region of which a store's chunks are crops, where it is a box; else None."""
+    facts = array.attrs.get(REGION)
+    if facts is None or facts["roi"] != "box":
+        return None
+    background = plain(facts["background"])
+    return ScanRegion(
+        shape=tuple(array.shape),
+        axes=tuple(facts["axes"]),
+        roi="box",
+        box=tuple((start, stop) for start, stop in facts["box"]),
+        mask=None,
+        background=background,
+        background_bits=arrays.bits_of(background, array.dtype),
+        threshold=plain(facts["threshold"]),
+        n_tissue=facts["n_tissue"],
+        n_missed=facts["n_missed"],
+        is_given=facts["is_given"],
+    )
 
 
 def _inside_hull(header: Any) -> npt.NDArray[np.bool_]:

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import medroi
 from medroi import arrays, roi
-from medroi.scans.chunking import padded, selections
 from medroi.scans.fitting import fitted_codec
-from medroi.scans.kept import kept_mask
 from medroi.scans.readback import number
 from medroi.scans.scan import Scan
 
@@ -56,26 +53,16 @@ def enclosed_mask(
     return np.asarray(roi.outline(dense, options, background) & roi.differs(dense, background))
 
 
-def kept_by_other(scan: Scan, cut: tuple[int, ...], region: dict[str, Any]) -> Mask:
+def kept_by_other(scan: Scan, region: dict[str, Any]) -> Mask:
     """Mark what a mask keeps where a box is asked for, and the other way round.
 
     Parameters
     ----------
     scan : Scan
         With its voxels.
-    cut : tuple of int
-        Chunk shape.
     region : dict
         What is asked for.
     """
     other = {**region, "roi": OTHER_REGION[region.get("roi", "box")]}
-    codec, _ = fitted_codec(scan, cut, "raw", other)
-    voxels = scan.voxels
-    background = np.asarray(number(codec.get_config()["background"]), dtype=voxels.dtype)
-    kept = np.zeros(voxels.shape, dtype=bool)
-    for selection in selections(voxels.shape, cut):
-        part = voxels[selection]
-        stream = codec.encode(padded(part, cut, background))
-        inside = tuple(slice(size) for size in part.shape)
-        kept[selection] = kept_mask(stream, medroi.inspect(stream))[inside]
-    return kept
+    codec, _ = fitted_codec(scan, "raw", other)
+    return np.broadcast_to(codec.region.kept(), scan.voxels.shape)

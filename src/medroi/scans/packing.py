@@ -12,10 +12,11 @@ from typing import Any
 import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans import hdf5_append, hdf5_store
 from medroi.scans.chunking import count_chunks
-from medroi.scans.digests import facts_digest
-from medroi.scans.fitting import check_not_empty, fitted_codec, rule_of
+from medroi.scans.digests import facts_digest, json_digest
+from medroi.scans.fitting import check_not_empty, crops_of, fitted_codec, rule_of
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan, suffix_of
 from medroi.scans.names import printable
@@ -103,17 +104,18 @@ def pack(
             ),
             zarr_format,
         )
-        codec, notes = fitted_codec(scan, layout.chunks, inner, region)
+        codec, notes = fitted_codec(scan, inner, region)
+        crops = crops_of(codec, scan.voxels.shape, layout.chunks)
         n_chunks = count_chunks(scan.voxels.shape, layout.chunks)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             if place is None:
-                WRITERS[str(suffix)](fresh, scan, codec, layout, advance)
+                WRITERS[str(suffix)](fresh, scan, codec, crops, layout, advance)
             else:
                 written = hdf5_store.Place(fresh, place.name)
                 config, facts = codec.get_config(), attributes_of(scan)
-                hdf5_store.write(written, scan, config, layout.chunks, facts, advance)
+                hdf5_store.write(written, scan, config, crops, layout.chunks, facts, advance)
             stored = fresh if place is None else fresh / place.name
-            measured = measure(stored, scan.voxels, codec.get_config(), advance)
+            measured = measure(stored, scan.voxels, codec.get_config(), crops, advance)
         _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
         check_not_empty(source, scan.voxels, measured, codec.get_config())
         _write_digests(stored, scan, measured, codec.get_config()["inner"])
@@ -161,6 +163,7 @@ def _write_digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> 
         "streams": measured.streams_digest,
         "metadata": metadata_digest(stored, array),
         "lossless": bool(medroi.inner.make(inner).lossless),
+        **({"region": json_digest(array.attrs[REGION])} if REGION in array.attrs else {}),
     }
     add_digests(stored, found)
 

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import InvalidArgument
+from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.chunking import padded, selections
-from medroi.scans.fitting import fitted_codec, rule_of
+from medroi.scans.fitting import crops_of, encoded_chunk, fitted_codec, rule_of
+from medroi.scans.kept import box_in_store, same_bits
 from medroi.scans.measures import enclosed_mask, kept_by_other
 from medroi.scans.names import printable
 from medroi.scans.orientation import directions_of
@@ -32,6 +34,7 @@ from medroi.scans.store import (
 from medroi.scans.tally import (
     add_bright_tissue,
     add_dropped,
+    add_left_out,
     add_other,
     add_stream,
     place,
@@ -66,7 +69,8 @@ def preview_scan(
     voxels = scan.voxels
     region, reasons = with_threshold(scan, region)
     cut = chunk_shape(voxels.shape, voxels.nbytes, chunks)
-    codec, notes = fitted_codec(scan, cut, inner, region)
+    codec, notes = fitted_codec(scan, inner, region)
+    crops = crops_of(codec, voxels.shape, cut)
     config = codec.get_config()
     whole = _codec_of_everything(config)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
@@ -85,7 +89,8 @@ def preview_scan(
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
         chunk = padded(original, cut, background)
-        kept = add_stream(found, codec.encode(chunk), selection)
+        stream = encoded_chunk(codec, crops, chunk, selection)
+        kept = add_stream(found, stream, selection, crops)
         tissue = tissue_mask(original, config, background)
         place(found.shown, found.shown.tissue, tissue, selection)
         found.n_tissue += int(np.count_nonzero(tissue))
@@ -95,10 +100,12 @@ def preview_scan(
             found.n_enclosed += int(np.count_nonzero(enclosed[selection]))
             found.n_enclosed_dropped += int(np.count_nonzero(enclosed[selection] & ~kept))
         add_dropped(found, original, kept, selection)
+    if crops is not None:
+        add_left_out(found, crops)
     found.miss_rate = found.n_missed / max(1, found.n_tissue)
     add_bright_tissue(found)
     if compare and config["threshold"] is not None:
-        add_other(found, kept_by_other(scan, cut, region))
+        add_other(found, kept_by_other(scan, region))
     return found
 
 
@@ -137,17 +144,23 @@ def _preview_array(path: Path, array: Any) -> Preview:
         shown=_shown(scan, config, _middle(array, config)),
         from_store=True,
     )
+    region = array.attrs.get(REGION)
+    crops = box_in_store(array)
     thresholds, backgrounds = set(), set()
     for position, selection in chunk_selections(array):
         stream = chunk_stream(path, array, position)
         if stream is not None:
-            add_stream(found, stream, selection)
+            add_stream(found, stream, selection, crops)
             info = medroi.inspect(stream)
             thresholds.add(info.threshold)
             backgrounds.add(info.background)
     found.settings = _settled(found, thresholds, backgrounds)
     background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
     shown = found.shown
+    if region is not None and crops is None:
+        # Streams of crops have a box each; what a mask drops of it is background.
+        shown.kept[...] &= ~same_bits(shown.voxels, background)
+        found.n_kept = int(region["n_kept"])
     shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
     return found
 

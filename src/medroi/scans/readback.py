@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import MedROIError
+from medroi.scan_region import ScanRegion
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
-from medroi.scans.kept import kept_mask
+from medroi.scans.kept import kept_of, same_bits
 from medroi.scans.store import Advance, chunk_selections, chunk_stream, open_array, reading
 from medroi.scans.wholeness import check_complete
 
@@ -39,9 +40,16 @@ class Measured:
 
 
 def measure(
-    path: Path, voxels: npt.NDArray[Any], config: dict[str, Any], advance: Advance
+    path: Path,
+    voxels: npt.NDArray[Any],
+    config: dict[str, Any],
+    crops: ScanRegion | None,
+    advance: Advance,
 ) -> Measured:
-    """Compare what `path` gives back with the voxels that went in."""
+    """Compare what `path` gives back with the voxels that went in.
+
+    `crops` is the region of which the chunks are crops; None where each stream has its own.
+    """
     array = open_array(path)
     check_complete(path, array)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
@@ -55,7 +63,7 @@ def measure(
             decoded = np.asarray(array[selection])
             all_streams.add(position, stream)
             all_voxels.add(selection, decoded)
-            kept = kept_mask(stream, info)[tuple(slice(size) for size in original.shape)]
+            kept = kept_of(stream, info, crops, selection)
             inside = clipped(info.box, original.shape)
             if not same_bits(decoded[~kept], background).all():
                 raise MedROIError(
@@ -95,14 +103,6 @@ def tissue_mask(
         return ~same_bits(voxels, background)
     dark = config["polarity"] == "dark"
     return np.asarray(voxels <= threshold if dark else voxels >= threshold)
-
-
-def same_bits(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Compare bit patterns, so that NaN equals itself and -0.0 differs from 0.0."""
-    if a.dtype.kind != "f":
-        return np.asarray(a == b)
-    bits = np.dtype(f"u{a.dtype.itemsize}")
-    return np.asarray(a.view(bits) == b.view(bits))
 
 
 def _add_inside(total: Measured, original: npt.NDArray[Any], decoded: npt.NDArray[Any]) -> None:

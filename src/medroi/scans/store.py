@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
+from medroi.scan_region import ScanRegion
 from medroi.scans import hdf5_store
 from medroi.scans.files import readable
 from medroi.scans.hdf5_array import Hdf5Array
@@ -51,8 +52,18 @@ class Layout:
     zarr_format: int = 3
 
 
-def write_zarr(path: Path, scan: Scan, codec: Any, layout: Layout, advance: Advance) -> None:
-    """Write a scan as one Zarr array; `advance` hears of every batch of chunks."""
+def write_zarr(
+    path: Path,
+    scan: Scan,
+    codec: Any,
+    crops: ScanRegion | None,
+    layout: Layout,
+    advance: Advance,
+) -> None:
+    """Write a scan as one Zarr array; `advance` hears of every batch of chunks.
+
+    `crops` is the region of which each chunk gets its crop; None where the codec finds its own.
+    """
     zarr = zarr_3()
     config = {key: value for key, value in codec.get_config().items() if key != "id"}
     # Numbers that are not finite are text in a configuration, as JSON has no others.
@@ -77,10 +88,15 @@ def write_zarr(path: Path, scan: Scan, codec: Any, layout: Layout, advance: Adva
         attributes={ATTRIBUTE: attributes_of(scan)},
         **options,
     )
+    target: Any = array
+    if crops is not None:
+        cropping = importlib.import_module("medroi.zarr.crops")
+        target = cropping.CroppedTarget(array, crops)
+        cropping.state(array, crops)
     step = layout.chunks[-1]
     for start in range(0, scan.voxels.shape[-1], step):
-        slab = (..., slice(start, start + step))
-        array[slab] = scan.voxels[slab]
+        slab = (*(slice(n) for n in scan.voxels.shape[:-1]), slice(start, start + step))
+        target[slab] = scan.voxels[slab]
         advance(array.nchunks // array.cdata_shape[-1])
 
 

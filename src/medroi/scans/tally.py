@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 import medroi
 from medroi.codec import LeftOut
-from medroi.scans.kept import kept_mask
+from medroi.scan_region import ScanRegion
+from medroi.scans.kept import kept_of
 from medroi.scans.measures import OTHER_REGION
 from medroi.scans.preview import Mask, Preview, Shown
 from medroi.scans.readback import clipped
@@ -21,12 +22,17 @@ _BRIGHT_PERCENTILE = 99.0
 _N_LEFT_OUT = 3
 
 
-def add_stream(found: Preview, stream: bytes, selection: Selection) -> Mask:
-    """Count one chunk's region and return its mask over the part that lies in the array."""
+def add_stream(
+    found: Preview, stream: bytes, selection: Selection, crops: ScanRegion | None = None
+) -> Mask:
+    """Count one chunk's region and return its mask over the part that lies in the array.
+
+    `crops` is the region of which the chunk is a crop; None where its stream has its own.
+    """
     info = medroi.inspect(stream)
     shape = tuple(part.stop - part.start for part in selection)
     inside = clipped(info.box, shape)
-    kept = kept_mask(stream, info)[tuple(slice(size) for size in shape)]
+    kept = kept_of(stream, info, crops, selection)
     place(found.shown, found.shown.kept, kept, selection)
     found.n_chunks += 1
     found.n_kept += int(np.count_nonzero(kept))
@@ -63,6 +69,12 @@ def _largest(
     ]
     largest = sorted([*so_far, *moved], key=lambda piece: -piece.n_voxels)
     return tuple(largest[:_N_LEFT_OUT])
+
+
+def add_left_out(found: Preview, crops: ScanRegion) -> None:
+    """Say what the region of the whole scan left out, of which the streams know nothing."""
+    found.n_left_out, found.n_left_out_voxels = crops.n_left_out, crops.n_left_out_voxels
+    found.left_out = tuple(LeftOut(*piece) for piece in crops.left_out[:_N_LEFT_OUT])
 
 
 def place(shown: Shown, mask: Mask, of_chunk: Mask, selection: Selection) -> None:

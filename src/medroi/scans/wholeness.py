@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans import digests, hdf5_store
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.store import ATTRIBUTE, LAYOUT_VERSION, chunk_selections, zarr_3
@@ -90,6 +91,9 @@ def facts_of(path: Path, array: Any) -> dict[str, Any] | None:
             f"{path}: the attribute {ATTRIBUTE!r}, the shape or the element type is damaged or was "
             "changed after packing; read the voxels themselves with zarr or h5py"
         )
+    found = array.attrs.get(REGION)
+    if (digests.json_digest(found) if REGION in array.attrs else None) != written.get("region"):
+        raise CorruptStream(f"{path}: the attribute {REGION!r} is damaged or missing")
     return dict(facts)
 
 

@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import InvalidArgument
+from medroi.scan_region import ScanRegion
 from medroi.selection import narrow
+from medroi.zarr.crops import CroppedTarget, state
 
 Block = tuple[slice, ...]
 
 
-def write(array: Any, data: Any, *, selection: Any = (), threads: int | None = None) -> None:
+def write(
+    array: Any,
+    data: Any,
+    *,
+    region: ScanRegion | None = None,
+    selection: Any = (),
+    threads: int | None = None,
+) -> None:
     """Write a Zarr array, or a part of it that is cut along its chunks, every chunk once.
 
     A chunk that is written in several pieces is decoded and coded again with each of them. A lossy
@@ -32,6 +41,10 @@ def write(array: Any, data: Any, *, selection: Any = (), threads: int | None = N
     data : array_like
         A numpy array, a dask array, or anything that gives numpy arrays for slices, such as an
         h5py dataset, which is then read block by block. Of the array's dtype.
+    region : ScanRegion, optional
+        What is kept of the whole scan, such as `MedROI.fit(scan).region`: every chunk gets its crop
+        of it, and the codec drops nothing else. All other voxels become the background, which has
+        to be the array's fill value. The attribute ``medroi_region`` says what was dropped.
     selection : slices, optional
         As in `array[selection] = data`; nothing is the whole array. It has to hold each of its
         chunks, or shards, to the end.
@@ -42,8 +55,8 @@ def write(array: Any, data: Any, *, selection: Any = (), threads: int | None = N
     Raises
     ------
     InvalidArgument
-        For a selection that holds a part of a chunk, and for data of another shape or dtype.
-        Nothing has been written then.
+        For a selection that holds a part of a chunk, for data of another shape or dtype, and for
+        the region of another scan. Nothing has been written then.
     """
     block_shape = tuple(array.shards or array.chunks)
     bounds = _aligned_bounds(selection, array.shape, block_shape)
@@ -58,8 +71,11 @@ def write(array: Any, data: Any, *, selection: Any = (), threads: int | None = N
         )
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")
+    target = array if region is None else CroppedTarget(array, region)
+    if region is not None:
+        state(array, region)
     if hasattr(values, "__dask_graph__") and hasattr(values, "rechunk"):
-        _store_dask(array, values, bounds, block_shape, threads)
+        _store_dask(target, values, bounds, block_shape, threads)
         return
 
     has_failed = Event()
@@ -72,7 +88,7 @@ def write(array: Any, data: Any, *, selection: Any = (), threads: int | None = N
             for part, (low, _) in zip(place, bounds, strict=True)
         )
         try:
-            array[place] = np.asarray(values[source])
+            target[place] = np.asarray(values[source])
         except BaseException:
             has_failed.set()
             raise
@@ -120,7 +136,7 @@ def _blocks(bounds: Sequence[tuple[int, int]], block_shape: Sequence[int]) -> It
 
 
 def _store_dask(
-    array: Any,
+    target: Any,
     values: Any,
     bounds: Sequence[tuple[int, int]],
     block_shape: Sequence[int],
@@ -132,4 +148,4 @@ def _store_dask(
     whole = values.rechunk(tuple(block_shape))
     region = tuple(slice(*pair) for pair in bounds)
     options: dict[str, Any] = {} if threads is None else {"num_workers": threads}
-    store([whole], [array], regions=[region], lock=False, compute=True, **options)
+    store([whole], [target], regions=[region], lock=False, compute=True, **options)

@@ -231,9 +231,12 @@ done:
     return status;
 }
 
+static int is_lossy(const double *params) { return params[MODE] != MEDROI_J2K_LOSSLESS; }
+
 const medroi_inner medroi_jpeg2000 = {.id = 3,
                                       .name = "jpeg2000",
                                       .check = check,
+                                      .is_lossy = is_lossy,
                                       .part_extent = part_extent,
                                       .plan = plan,
                                       .bound = bound,

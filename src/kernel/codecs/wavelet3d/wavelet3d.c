@@ -191,9 +191,15 @@ done:
     return status;
 }
 
+static int is_lossy(const double *params) {
+    (void)params;
+    return 1;
+}
+
 const medroi_inner medroi_wavelet3d = {.id = 4,
                                        .name = "wavelet3d",
                                        .check = check,
+                                       .is_lossy = is_lossy,
                                        .part_extent = medroi_w3_part_extent,
                                        .plan = medroi_w3_plan,
                                        .bound = medroi_w3_bound,

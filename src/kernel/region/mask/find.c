@@ -156,7 +156,8 @@ static size_t write_side(outline *o, double miss_rate) {
             return 0;
         }
     }
-    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), miss_rate, side);
+    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), MEDROI_HULL_EDGE, miss_rate,
+                           side);
     nbytes = SIDE_HEAD_NBYTES + coded;
     if (o->info.n_left_out) {
         nbytes += medroi_write_left_out(o->layout, &o->info, side + nbytes);

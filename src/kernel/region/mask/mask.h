@@ -119,6 +119,14 @@ medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *t
 int medroi_clears_more_than(const medroi_search *search, const medroi_layout *layout,
                             const medroi_bits *tiles, const medroi_grid_box *box, uint64_t limit);
 
+/* --- differing.c --- */
+size_t medroi_differing_scratch_nbytes(const medroi_layout *layout);
+/* Give a region that is a box, which holds all that differs from the background, the mask of that
+ * too, in tiles of one or two voxels. Changes nothing where every tile holds some of it. */
+medroi_status medroi_mask_differing(const medroi_layout *layout, const void *data,
+                                    uint64_t background, int64_t edge, void *scratch,
+                                    medroi_region *region, medroi_error *error);
+
 /* --- outline.c --- */
 size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid);
 /* One byte, 0 or 1, for each voxel of the grid's volume. */

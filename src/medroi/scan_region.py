@@ -1,0 +1,294 @@
+"""The region of a whole scan, of which every chunk gets its crop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medroi import arrays, roi
+from medroi.errors import InvalidArgument
+from medroi.roi import Box, Mask
+from medroi.values import json_number
+
+Bounds = Sequence[tuple[int, int]]
+
+# Attribute of an array or a dataset, in which its writer says what it dropped: `ScanRegion.facts`.
+ATTRIBUTE = "medroi_region"
+
+
+@dataclass(frozen=True, eq=False)
+class ScanRegion:
+    """Voxels of a whole scan that are kept, found or given once.
+
+    Writers set everything else to the background before a chunk is coded, so that the same voxels
+    are dropped whatever the chunks are.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the scan.
+    axes : tuple of int
+        Array axes of the volume. All others share one region.
+    roi : {"box", "mask"}
+        Shape of the region.
+    box : tuple of (int, int)
+        Half-open bounds per array axis; all (0, 0) where nothing is kept.
+    mask : ndarray of bool or None
+        What is kept inside the box; axes outside the volume have length 1. None: all of it.
+    background : int or float
+        Value of every voxel outside the region, in stored units.
+    background_bits : int
+        The same as the bits of an element.
+    threshold : float or None
+        Tissue threshold of the whole scan, in stored units; None where none was used.
+    n_tissue, n_missed : int
+        Voxels at or above the threshold (dark: at or below), and those of them outside the region.
+    note : str
+        Why every voxel is kept; empty where any is dropped.
+    is_given : bool
+        Whether the mask was given, not found.
+    n_left_out, n_left_out_voxels : int
+        Connected components of tissue that were left out of the region, and their voxels.
+    left_out : tuple of (int, box)
+        The largest of them: voxels and bounds per array axis.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    roi: str
+    box: Box
+    mask: Mask | None
+    background: int | float
+    background_bits: int
+    threshold: float | None
+    n_tissue: int
+    n_missed: int
+    note: str = ""
+    is_given: bool = False
+    n_left_out: int = 0
+    n_left_out_voxels: int = 0
+    left_out: tuple[tuple[int, Box], ...] = ()
+
+    @property
+    def miss_rate(self) -> float:
+        """Share of the voxels at the threshold that lie outside the region."""
+        return self.n_missed / self.n_tissue if self.n_missed else 0.0
+
+    @property
+    def n_kept(self) -> int:
+        """Voxels of the scan inside the region."""
+        if self.mask is None:
+            return math.prod(stop - start for start, stop in self.box)
+        others = (n for axis, n in enumerate(self.shape) if axis not in self.axes)
+        return int(np.count_nonzero(self.mask)) * math.prod(others)
+
+    def has_tiles_in(self, chunk_shape: Sequence[int]) -> bool:
+        """Whether the region is made of tiles of two voxels, also in every chunk of this shape."""
+        if self.mask is None:
+            return True
+        for axis in self.axes:
+            (start, stop), size, edge = self.box[axis], self.shape[axis], chunk_shape[axis]
+            if start % 2 or (stop % 2 and stop != size) or (edge % 2 and edge < size):
+                return False
+            along = np.moveaxis(self.mask, axis, 0)
+            n_pairs = len(along) // 2
+            if (along[0 : 2 * n_pairs : 2] != along[1 : 2 * n_pairs : 2]).any():
+                return False
+        return True
+
+    def kept(self, bounds: Bounds | None = None) -> Mask:
+        """Mark the voxels of a part of the scan that are kept.
+
+        Parameters
+        ----------
+        bounds : sequence of (int, int), optional
+            Half-open bounds per array axis; None is the whole scan.
+
+        Returns
+        -------
+        ndarray of bool
+            Of the part's shape; axes outside the volume have length 1.
+        """
+        wanted = [(0, n) for n in self.shape] if bounds is None else list(bounds)
+        target, source, shape = [], [], []
+        for axis, ((low, high), (start, stop)) in enumerate(zip(wanted, self.box, strict=True)):
+            if axis not in self.axes:
+                # Shared: kept wherever the volume is, unless nothing is kept at all.
+                shape.append(1)
+                target.append(slice(0, int(stop > start)))
+                source.append(slice(0, 1))
+                continue
+            shape.append(high - low)
+            first, last = max(low, start), max(min(high, stop), max(low, start))
+            target.append(slice(first - low, last - low))
+            source.append(slice(first - start, last - start))
+        marked = np.zeros(shape, bool)
+        marked[tuple(target)] = True if self.mask is None else self.mask[tuple(source)]
+        return marked
+
+    def cleared(self, values: arrays.Array, bounds: Bounds | None = None) -> arrays.Array:
+        """Set what lies outside the region to the background.
+
+        Parameters
+        ----------
+        values : ndarray
+            A part of the scan, any byte order.
+        bounds : sequence of (int, int), optional
+            Where in the scan it lies, half-open per array axis; None is the whole scan.
+
+        Returns
+        -------
+        ndarray
+            `values` itself where nothing has to be set, else a copy in the same memory order.
+
+        Raises
+        ------
+        InvalidArgument
+            For values of another shape.
+        """
+        shape = self.shape if bounds is None else tuple(stop - start for start, stop in bounds)
+        if values.shape != shape:
+            raise InvalidArgument(
+                f"found values of shape {values.shape}, expected {shape}: the region is that of "
+                f"an array of shape {self.shape}"
+            )
+        kept = self.kept(bounds)
+        if kept.all():
+            return values
+        cleared = np.array(values, order="K")
+        element = arrays.filled((), values.dtype, self.background_bits)
+        np.copyto(cleared, element, where=~kept)
+        return cleared
+
+    def check_fits(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+        """Refuse to crop a region to the chunks of another scan.
+
+        Raises
+        ------
+        InvalidArgument
+            Where the shape differs, or the background is no element of the array.
+        """
+        if tuple(shape) != self.shape:
+            raise InvalidArgument(
+                f"the region is that of a scan of shape {self.shape}; the array has shape "
+                f"{tuple(shape)}. Pass the region that was fitted on this scan"
+            )
+        if arrays.bits_of(self.background, dtype) != self.background_bits:
+            raise InvalidArgument(
+                f"the region's background {self.background} has other bits in the array's dtype "
+                f"{dtype}: store the scan in the dtype in which it was fitted"
+            )
+
+    def facts(self) -> dict[str, Any]:
+        """Numbers that say what was dropped, fit for JSON."""
+        return {
+            "roi": self.roi,
+            "box": [list(bounds) for bounds in self.box],
+            "axes": list(self.axes),
+            "is_given": self.is_given,
+            "background": json_number(self.background),
+            "threshold": json_number(self.threshold),
+            "n_voxels": math.prod(self.shape),
+            "n_kept": self.n_kept,
+            "n_tissue": self.n_tissue,
+            "n_missed": self.n_missed,
+            "miss_rate": self.miss_rate,
+            "n_left_out": self.n_left_out,
+            "n_left_out_voxels": self.n_left_out_voxels,
+            "left_out": [
+                {"n_voxels": n_voxels, "box": [list(bounds) for bounds in box]}
+                for n_voxels, box in self.left_out
+            ],
+        }
+
+
+def of_mask(
+    array: arrays.Array, mask: Mask, asked: roi.RegionOptions, threshold: float, bits: int
+) -> ScanRegion:
+    """Take a mask that was given for the region of a scan.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous.
+    mask : ndarray of bool
+        Of the volume's shape; not empty.
+    asked : RegionOptions
+        Polarity and axes.
+    threshold : float
+        At which voxels are counted; NaN counts all that differ from the background.
+    bits : int
+        Of the background.
+    """
+    axes = roi.volume_axes(array, asked)
+    shape = [n if axis in axes else 1 for axis, n in enumerate(array.shape)]
+    # The volume's axes in the order of the array: those left out have length 1.
+    marked = mask.reshape(shape)
+    if math.isnan(threshold):
+        tissue = roi.differs(array, bits)
+    else:
+        tissue = array <= threshold if asked.polarity == "dark" else array >= threshold
+    n_tissue = int(np.count_nonzero(tissue))
+    box = tuple(
+        _span(marked, axis) if axis in axes else (0, n) for axis, n in enumerate(array.shape)
+    )
+    return ScanRegion(
+        shape=array.shape,
+        axes=axes,
+        roi="mask",
+        box=box,
+        mask=marked[tuple(slice(*b) if i in axes else slice(0, 1) for i, b in enumerate(box))],
+        background=arrays.value_of(bits, array.dtype),
+        background_bits=bits,
+        threshold=None if math.isnan(threshold) else threshold,
+        n_tissue=n_tissue,
+        n_missed=n_tissue - int(np.count_nonzero(tissue & marked)),
+        is_given=True,
+    )
+
+
+def _span(marked: Mask, axis: int) -> tuple[int, int]:
+    others = tuple(i for i in range(marked.ndim) if i != axis)
+    places = np.flatnonzero(marked.any(axis=others))
+    return int(places[0]), int(places[-1]) + 1
+
+
+def find(array: arrays.Array, fitted: roi.RegionOptions) -> ScanRegion:
+    """Find the region of a whole scan.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous; completely written.
+    fitted : RegionOptions
+        With a number, or none, for the threshold, and a number for the background.
+    """
+    bits = roi.background_bits(array, fitted)
+    found, marked = roi.search_marked(array, fitted, bits)
+    axes = roi.volume_axes(array, fitted)
+    inside = tuple(
+        slice(start, stop) if axis in axes else slice(0, 1)
+        for axis, (start, stop) in enumerate(found.box)
+    )
+    mask = marked[inside]
+    is_box = bool(mask.all())
+    return ScanRegion(
+        shape=array.shape,
+        axes=axes,
+        roi="box" if is_box else "mask",
+        box=found.box,
+        mask=None if is_box else mask,
+        background=arrays.value_of(bits, array.dtype),
+        background_bits=bits,
+        threshold=None if math.isnan(found.threshold) else found.threshold,
+        n_tissue=found.n_tissue,
+        n_missed=found.n_missed,
+        note=found.note,
+        n_left_out=found.n_left_out,
+        n_left_out_voxels=found.n_left_out_voxels,
+        left_out=found.left_out,
+    )
