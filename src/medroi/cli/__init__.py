@@ -15,7 +15,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
-from medroi.cli import check, codecs, compare, info, pack, plugin_path, show, unpack, weights
+from medroi.cli import (
+    check,
+    codecs,
+    compare,
+    drop_air,
+    info,
+    pack,
+    plugin_path,
+    show,
+    unpack,
+    weights,
+)
 from medroi.errors import MedROIError
 
 # Told to stop: what was begun is cleared away first, as after Ctrl-C.
@@ -49,7 +60,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (pack, unpack, check, show, compare, info, codecs, weights, plugin_path):
+    for module in (
+        pack,
+        unpack,
+        check,
+        drop_air,
+        show,
+        compare,
+        info,
+        codecs,
+        weights,
+        plugin_path,
+    ):
         module.add_parser(commands)
     return parser
 

@@ -11,6 +11,7 @@ from typing import Any
 import medroi
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
+from medroi.scans import air
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest
 from medroi.scans.files import readable
@@ -108,6 +109,8 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     else:
         files = (file for file in path.rglob("*") if file.is_file())
         facts["stored_nbytes"] = sum(file.stat().st_size for file in files)
+    if air.has_air(array):
+        facts["air_nbytes"] = air.nbytes_of(path)
     facts["ratio"] = facts["array_nbytes"] / facts["stored_nbytes"]
     return facts, streams
 

@@ -50,6 +50,15 @@ def add_parser(commands: Any) -> None:
         help="of DICOM, pack a series of which slices are missing at the ends, and say so",
     )
     _add_option(parser, "verify", action="store_true")
+    _add_mask_arguments(parser)
+    parser.add_argument(
+        "--air",
+        choices=("drop", "keep"),
+        default="drop",
+        help="keep stores what the region drops, losslessly, as an array of its own in the store: "
+        "unpack merges it, drop-air deletes it (default: drop; a Zarr store and a lossless inner "
+        "codec)",
+    )
     parser.add_argument(
         "--force",
         action="store_true",
@@ -57,6 +66,27 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
+
+
+def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mask",
+        metavar="FILE",
+        help="a scan file of any kind on the scan's grid: what is not 0 there is kept, and all "
+        "else becomes background",
+    )
+    parser.add_argument(
+        "--mask-margin",
+        type=millimetres_argument,
+        default=0.0,
+        metavar="MM",
+        help="grow the mask by so many millimetres (default: 0)",
+    )
+    parser.add_argument(
+        "--mask-resample",
+        action="store_true",
+        help="take the nearest voxel of a mask on another grid, which is refused otherwise",
+    )
 
 
 def add_region_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,10 +147,24 @@ def run(args: argparse.Namespace) -> None:
         force=args.force,
         keep_identifiers=args.keep_identifiers,
         incomplete=args.incomplete,
+        mask=args.mask,
+        mask_margin_mm=args.mask_margin,
+        mask_resample=args.mask_resample,
+        air=args.air,
         progress=True,
         **settings_of(args),
     )
     print(json.dumps(report.to_json()) if args.json else report)
+
+
+def millimetres_argument(text: str) -> float:
+    """Read a distance in millimetres, with or without its unit."""
+    value = _number(text.removesuffix("mm").strip(), None)
+    if value is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no distance in millimetres, such as 5 or 5mm"
+        )
+    return float(value)
 
 
 def inner_argument(text: str) -> str | dict[str, Any]:

@@ -6,6 +6,7 @@ knows the Zarr layout, `formats` which suffix is what.
 """
 
 from medroi.scans.checking import CheckReport, check
+from medroi.scans.dropping import DropReport, drop_air
 from medroi.scans.formats import read_scan, write_scan
 from medroi.scans.packing import pack
 from medroi.scans.preview import Preview
@@ -16,11 +17,13 @@ from medroi.scans.unpacking import UnpackReport, unpack
 
 __all__ = [
     "CheckReport",
+    "DropReport",
     "PackReport",
     "Preview",
     "Scan",
     "UnpackReport",
     "check",
+    "drop_air",
     "pack",
     "read_scan",
     "show",

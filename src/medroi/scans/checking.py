@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medroi.errors import CorruptStream, InvalidArgument
-from medroi.scans import hdf5_array, hdf5_store
+from medroi.scans import air, hdf5_array, hdf5_store
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.formats import read_scan
@@ -37,6 +37,7 @@ class CheckReport:
 
     `n_kept`, `n_changed` and `max_abs_error` are None where it was not compared with a scan file;
     else they count voxels inside the region. `n_changed` is above 0 only for lossy inner codecs.
+    `air` says that the air was kept aside, and that both together are what was packed.
     """
 
     path: str
@@ -49,6 +50,7 @@ class CheckReport:
     n_changed: int | None
     max_abs_error: float | None
     seconds: float
+    air: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -58,6 +60,7 @@ class CheckReport:
         """Return the report as one line of text."""
         sizes = " x ".join(str(size) for size in self.shape)
         text = f"{self.path}: whole, {sizes} {self.dtype} in {self.n_chunks} chunks"
+        text += ", with its air" if self.air else ""
         if self.against is None:
             return text
         same = "the same header"
@@ -99,6 +102,22 @@ def check(
     CorruptStream, InvalidArgument
         Where anything is not as it was packed, or `pack` did not write the store.
     """
+    report = check_scan(store, against=against, progress=progress)
+    path, began = Path(store), time.monotonic()
+    array = open_array(path)
+    if not air.has_air(array):
+        return report
+    with reading(path, array):
+        air.check_air(path, array)
+        if against is not None and not air.gives_back(array, read_scan(against, incomplete=True)):
+            raise CorruptStream(f"{path}: with its air it is not {against}")
+    return replace(report, air=True, seconds=report.seconds + time.monotonic() - began)
+
+
+def check_scan(
+    store: str | Path, *, against: str | Path | None = None, progress: bool = False
+) -> CheckReport:
+    """Check a store as `check` does, but for air that was kept aside."""
     path, began = Path(store), time.monotonic()
     array = open_array(path)
     with reading(path, array):

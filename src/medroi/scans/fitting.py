@@ -17,6 +17,7 @@ from medroi.scans.chunking import count_chunks
 from medroi.scans.kept import same_bits
 from medroi.scans.readback import Measured, number
 from medroi.scans.scan import Scan, slice_axis_of
+from medroi.values import json_number
 
 
 def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
@@ -27,10 +28,20 @@ def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, t
     options["slice_axis"] = slice_axis_of(scan)
     if scan.voxels.ndim > 3:
         options["axes"] = (0, 1, 2)
-    codec = medroi.MedROI.fit(scan.voxels, **options)
+    codec: Any = medroi.MedROI.fit(scan.voxels, **options)
+    if codec.region.is_given:
+        return codec, ()
     if codec.note:
         return codec, (f"{codec.note}: every voxel that is not background is kept",)
     return codec, note_of_lowering(scan, options["threshold"], codec.get_config())
+
+
+def config_to_count_with(codec: Any) -> dict[str, Any]:
+    """A fitted configuration, with the threshold at which the voxels outside a given mask count."""
+    config: dict[str, Any] = codec.get_config()
+    if codec.region.is_given:
+        config["threshold"] = json_number(codec.region.threshold)
+    return config
 
 
 def crops_of(codec: Any, shape: tuple[int, ...], chunks: tuple[int, ...]) -> ScanRegion | None:

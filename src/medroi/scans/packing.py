@@ -13,12 +13,20 @@ import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scan_region import ATTRIBUTE as REGION
+from medroi.scans import air as aside
 from medroi.scans import hdf5_append, hdf5_store
 from medroi.scans.chunking import count_chunks
 from medroi.scans.digests import facts_digest, json_digest
-from medroi.scans.fitting import check_not_empty, crops_of, fitted_codec, rule_of
+from medroi.scans.fitting import (
+    check_not_empty,
+    config_to_count_with,
+    crops_of,
+    fitted_codec,
+    rule_of,
+)
 from medroi.scans.folders import made_parent
 from medroi.scans.formats import read_scan, suffix_of
+from medroi.scans.masking import mask_options
 from medroi.scans.names import printable
 from medroi.scans.progress import bar
 from medroi.scans.readback import Measured, measure, number
@@ -45,6 +53,10 @@ def pack(
     keep_identifiers: bool = False,
     incomplete: bool = False,
     progress: bool = False,
+    mask: str | Path | None = None,
+    mask_margin_mm: float = 0,
+    mask_resample: bool = False,
+    air: str = "drop",
     **region: Any,
 ) -> PackReport:
     """Pack a scan, read it back and report what was kept and what it cost.
@@ -73,6 +85,15 @@ def pack(
         Of DICOM, pack a series of which slices are missing at the ends, with a note.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
+    mask : path, optional
+        A scan file of any kind on the scan's grid: what is not 0 there is kept, all else dropped.
+    mask_margin_mm : float
+        By which the mask is grown.
+    mask_resample : bool
+        Take the nearest voxel of a mask that lies on another grid, which is refused otherwise.
+    air : {"drop", "keep"}
+        ``"keep"`` stores what the region drops, losslessly, as an array of its own in the store:
+        `unpack` then gives every voxel back, and `drop_air` deletes it. Zarr only.
     **region
         Options of `medroi.MedROI`: threshold, polarity, roi, background (default ``"auto"``),
         padding, max_miss_rate, verify.
@@ -87,6 +108,14 @@ def pack(
         raise InvalidArgument(f"{target}: names in HDF5 are UTF-8 text; give the dataset another")
     if zarr_format not in (2, 3):
         raise InvalidArgument(f"zarr_format is {zarr_format!r}; expected 3 or 2")
+    if air not in ("drop", "keep"):
+        raise InvalidArgument(f"air={air!r}: expected 'drop' or 'keep'")
+    if air == "keep":
+        aside.check_possible(place, inner)
+    if mask is not None and (lossless or "roi" in region):
+        raise InvalidArgument(
+            "a mask decides what is kept: leave out --lossless (lossless=True) and --roi (roi=)"
+        )
     if lossless:
         # Refuses a lossy inner codec, and a threshold beside it.
         medroi.MedROI.lossless(inner, **region)
@@ -104,7 +133,11 @@ def pack(
             ),
             zarr_format,
         )
-        codec, notes = fitted_codec(scan, inner, region)
+        given = mask_options(
+            scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
+        )
+        codec, notes = fitted_codec(scan, inner, {**region, **given})
+        config = config_to_count_with(codec)
         crops = crops_of(codec, scan.voxels.shape, layout.chunks)
         n_chunks = count_chunks(scan.voxels.shape, layout.chunks)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
@@ -112,22 +145,28 @@ def pack(
                 WRITERS[str(suffix)](fresh, scan, codec, crops, layout, advance)
             else:
                 written = hdf5_store.Place(fresh, place.name)
-                config, facts = codec.get_config(), attributes_of(scan)
-                hdf5_store.write(written, scan, config, crops, layout.chunks, facts, advance)
+                facts = attributes_of(scan)
+                hdf5_store.write(
+                    written, scan, codec.get_config(), crops, layout.chunks, facts, advance
+                )
             stored = fresh if place is None else fresh / place.name
-            measured = measure(stored, scan.voxels, codec.get_config(), crops, advance)
-        _check_promise(source, measured, codec.get_config()["inner"], lossless=lossless)
-        check_not_empty(source, scan.voxels, measured, codec.get_config())
-        _write_digests(stored, scan, measured, codec.get_config()["inner"])
-        stored_nbytes = _nbytes_of(fresh)
+            measured = measure(stored, scan.voxels, config, crops, advance)
+        _check_promise(source, measured, config["inner"], lossless=lossless)
+        check_not_empty(source, scan.voxels, measured, config)
+        digests = _digests(stored, scan, measured, config["inner"])
+        if air == "keep":
+            digests[aside.NAME] = aside.write(stored, scan, codec, layout)
+        add_digests(stored, digests)
+        stored_nbytes, air_nbytes = _nbytes_of(fresh), aside.nbytes_of(stored)
     return PackReport(
         source=source.name,
         target=target.name,
         chunks=layout.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format if place is None else None,
-        threshold_rule=rule_of(region["threshold"], codec.get_config()["roi"]),
-        **_facts(scan, measured, codec.get_config()),
+        threshold_rule=rule_of(region["threshold"], config["roi"]),
+        **_facts(scan, measured, config),
+        air_nbytes=air_nbytes,
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
         notes=scan.notes + reasons + notes,
@@ -155,9 +194,9 @@ def _joined(place: hdf5_store.Place, *, force: bool) -> Iterator[Path]:
         hdf5_append.add(folder / "new", place, force=force)
 
 
-def _write_digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> None:
+def _digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> dict[str, Any]:
     array = open_array(stored)
-    found = {
+    return {
         "facts": facts_digest(attributes_of(scan), array.shape, array.dtype),
         "voxels": measured.voxels_digest,
         "streams": measured.streams_digest,
@@ -165,7 +204,6 @@ def _write_digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> 
         "lossless": bool(medroi.inner.make(inner).lossless),
         **({"region": json_digest(array.attrs[REGION])} if REGION in array.attrs else {}),
     }
-    add_digests(stored, found)
 
 
 def _nbytes_of(path: Path) -> int:

@@ -19,7 +19,8 @@ class PackReport:
 
     `box` has one half-open (start, stop) per axis: the smallest that holds the regions of all
     chunks, or None where nothing was kept. `ratio` is the array in its stored dtype by all bytes
-    written. `miss_rate` is the share of the tissue voxels outside the region.
+    written. `air_nbytes` are those of the air that was kept aside, part of `stored_nbytes`.
+    `miss_rate` is the share of the tissue voxels outside the region.
     """
 
     source: str
@@ -49,6 +50,12 @@ class PackReport:
     stored_nbytes: int
     seconds: float
     notes: tuple[str, ...]
+    air_nbytes: int = 0
+
+    @property
+    def air(self) -> bool:
+        """Whether the air was kept aside."""
+        return self.air_nbytes > 0
 
     @property
     def ratio(self) -> float:
@@ -70,6 +77,7 @@ class PackReport:
             "kept_share": self.kept_share,
             "ratio": self.ratio,
             "exact_inside": self.n_changed_inside == 0,
+            "air": self.air,
         }
 
     def __str__(self) -> str:
@@ -83,6 +91,11 @@ class PackReport:
                 "stored",
                 f"{megabytes(self.stored_nbytes)} in all, ratio {self.ratio:.2f} "
                 f"(inner codec {self.inner})",
+            ),
+            *(
+                ("air", f"{megabytes(nbytes)} of that, losslessly kept aside: unpack merges it")
+                for nbytes in [self.air_nbytes]
+                if nbytes
             ),
             *(("notice", notice) for notice in [self._notice()] if notice),
             ("tissue", self._tissue()),

@@ -187,6 +187,7 @@ def may_replace(path: Path) -> bool:
             str(inside / name)
             for name in (*names, *files)
             if not (name.replace(".", "").isdecimal() or name == "c")
+            and not _is_of_air(inside / name)
             and not (folder == str(path) and name in own)
         ]
         if others:
@@ -195,6 +196,14 @@ def may_replace(path: Path) -> bool:
                 "Remove it yourself"
             )
     return True
+
+
+def _is_of_air(place: Path) -> bool:
+    """Whether a file or folder below an array is, or belongs to, the air kept beside it."""
+    own = ("air", "zarr.json", ".zarray", ".zattrs", "c")
+    return place.parts[0] == "air" and (
+        place.name in own or place.name.replace(".", "").isdecimal()
+    )
 
 
 def _node_type(path: Path) -> object:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scans import air
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.files import readable
@@ -67,6 +68,7 @@ def unpack(
 
     NIfTI and FreeSurfer volumes get back every byte before and behind the voxels. DICOM becomes
     NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine.
+    Where the air was kept aside, the file has it too: every voxel as it was packed.
 
     Raises
     ------
@@ -104,6 +106,8 @@ def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> Unpac
             voxels, digest = _read(array, advance)
             if facts is not None:
                 notes = _check_voxels(source, array, digest)
+            if air.has_air(array):
+                voxels = air.with_air(source, array, voxels)
         scan = foreign_scan(voxels, config) if facts is None else scan_of(voxels, facts, source)
         write_scan(scan, fresh, suffix)
         written_nbytes = fresh.stat().st_size
