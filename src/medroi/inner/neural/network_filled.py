@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,7 @@ import torch
 from torch import nn
 
 from medroi.errors import InvalidArgument
-from medroi.inner.forking import ForkSafeLock
 from medroi.inner.neural.weights import Layout, Weights, hash_meant, resolve
-
-Networks = TypeVar("Networks")
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -57,32 +53,6 @@ class Key:
             return found
 
         return cls(name, precision, device, load)
-
-
-def kept(
-    n_kept: int,
-) -> Callable[[Callable[[Key], Networks]], Callable[[Key], Networks]]:
-    """Keep the networks of the last keys that were asked for; threads that ask build them once.
-
-    Parameters
-    ----------
-    n_kept : int
-        How many sets of networks; one may take more than a gigabyte.
-    """
-
-    def keep(build: Callable[[Key], Networks]) -> Callable[[Key], Networks]:
-        building = ForkSafeLock(wait=False)
-        remembered = functools.lru_cache(maxsize=n_kept)(build)
-
-        @functools.wraps(build)
-        def networks(key: Key) -> Networks:
-            with building:
-                return remembered(key)
-
-        networks.remembered = remembered  # type: ignore[attr-defined]
-        return networks
-
-    return keep
 
 
 def filled(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from medroi.inner.neural.bcmnet import base, indices, slices_coder
 from medroi.inner.neural.bcmnet.layers import Layers
 from medroi.inner.neural.bcmnet.manifest import shapes
 from medroi.inner.neural.bcmnet.order import GROUP
+from medroi.inner.neural.learned import Learned
 from medroi.inner.neural.torch_library import load_torch
 from medroi.inner.neural.weights import Weights
 
@@ -29,7 +29,7 @@ LAYOUT = neural_weights.Layout("bcmnet", lambda tensors: shapes())
 
 
 @dataclass(frozen=True)
-class Bcmnet(InnerCodec):
+class Bcmnet(Learned):
     """Lossless: wavelet3d, then residuals under a network's mixtures of logistics.
 
     Takes integers of at most 16 bits, signed too, and what is such an integer on a scale.
@@ -53,8 +53,6 @@ class Bcmnet(InnerCodec):
     name = "bcmnet"
     dtypes = "integers and scaled floats of 16 bits"
     dims = "3-D"
-    needs = "torch"
-    install = "pip install medroi[neural]"
 
     weights: Path | str = ""
     base_psnr: float = 40.0
@@ -64,9 +62,8 @@ class Bcmnet(InnerCodec):
 
     def __post_init__(self) -> None:
         """Refuse what no part can be coded with."""
+        self.check_settings("verify")
         check_number(self.name, "base_psnr", self.base_psnr, 0, 200)
-        if not isinstance(self.weights, os.PathLike):
-            neural_weights.parse_name(self.name, self.weights)
         if self.bit_depth is not None and self.bit_depth not in range(1, 17):
             raise InvalidArgument(f"bcmnet: bit_depth={self.bit_depth!r}, expected 1 to 16")
         if self.slices_per_part not in range(GROUP, 1025, GROUP):
@@ -74,12 +71,15 @@ class Bcmnet(InnerCodec):
                 f"bcmnet: slices_per_part={self.slices_per_part!r}, expected a multiple of 8"
             )
 
-    def config(self) -> dict[str, Any]:
-        """Name and settings; the weights by their hash, because configurations travel."""
-        config = {key: value for key, value in super().config().items() if value is not None}
-        if isinstance(self.weights, os.PathLike):
-            config["weights"] = neural_weights.resolve(self.weights, LAYOUT).name
-        return config
+    @property
+    def lossless(self) -> bool:
+        """See `InnerCodec.lossless`."""
+        return True
+
+    @classmethod
+    def layout(cls) -> neural_weights.Layout:
+        """See `Learned.layout`."""
+        return LAYOUT
 
     def check(self, region: Block) -> None:
         """See `InnerCodec.check`."""
@@ -107,10 +107,6 @@ class Bcmnet(InnerCodec):
         step = base.step_for(float(found.max() - found.min()), self.base_psnr)
         depth = self.bit_depth or (8 if region.dtype.itemsize == 1 else 16)
         return _Planned(weights, indexing, step, depth, self.verify)
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return self.plan(part).encode(part)
 
     @classmethod
     def decode(cls, coded: memoryview, out: Array) -> None:

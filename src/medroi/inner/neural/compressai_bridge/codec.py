@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 import struct
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,17 +13,21 @@ import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, VerificationFailed
 from medroi.inner import slices
-from medroi.inner.base import Array, Block, InnerCodec
+from medroi.inner.base import Array, Block
 from medroi.inner.neural import images, weights
 from medroi.inner.neural import part as parts
 from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.compressai_bridge.library import load_compressai
 from medroi.inner.neural.images import Frame, Scale
-from medroi.inner.neural.scaled import Scaled
+from medroi.inner.neural.keeping import kept
+from medroi.inner.neural.learned import LearnedSlices
+from medroi.inner.neural.weights import Layout
 
 # Padding that every model of the zoo divides by: four strides of the image, two of the latents.
 _MULTIPLE = 64
 _SLICES_PER_PART = 16
+# One for writing, one for reading.
+_N_KEPT = 2
 # Video and point clouds are no slices; models of variable rate want settings of their own.
 _NOT_IMAGES = ("ssf2020", "-pcc-", "-vbr")
 _HEAD = struct.Struct("<HHB")
@@ -36,7 +37,7 @@ _MARK_TOLERANCE = 1e-9
 _IGNORED = r".*\.(_offset|_quantized_cdf|_cdf_length|scale_table)"
 
 Reals = npt.NDArray[np.float64]
-LAYOUT = weights.Layout(
+LAYOUT = Layout(
     "compressai",
     lambda tensors: {name: tensor.shape for name, tensor in tensors.items()},
     _IGNORED,
@@ -44,7 +45,7 @@ LAYOUT = weights.Layout(
 
 
 @dataclass(frozen=True)
-class CompressAI(InnerCodec):
+class CompressAI(LearnedSlices):
     """An image model of CompressAI. Experimental: its own arithmetic decides what can be read.
 
     The model runs on the CPU in double precision, each stream is decoded again with another
@@ -68,7 +69,6 @@ class CompressAI(InnerCodec):
     name = "compressai"
     kind = "as the model, experimental"
     dtypes = "all numbers without NaN"
-    dims = "2-D"
     needs = "compressai"
     install = "pip install 'compressai==1.2.8' 'numpy<2'"
 
@@ -78,7 +78,7 @@ class CompressAI(InnerCodec):
     metric: str = "mse"
 
     def __post_init__(self) -> None:
-        """Refuse settings that no model has; weights become their hash."""
+        """Refuse settings that no model has."""
         if not isinstance(self.model, str) or any(part in self.model for part in _NOT_IMAGES):
             raise InvalidArgument(
                 f"compressai: model={self.model!r}, expected an image model of fixed rate"
@@ -88,50 +88,43 @@ class CompressAI(InnerCodec):
                 'compressai: weights="zoo" takes a quality of 1 to 8, a checkpoint takes none; '
                 f"found weights={self.weights!r}, quality={self.quality!r}"
             )
-        if isinstance(self.weights, os.PathLike):
-            object.__setattr__(self, "weights", weights.resolve(Path(self.weights), LAYOUT).name)
-        elif self.weights != "zoo":
-            weights.parse_name(self.name, self.weights)
+        if self.weights != "zoo":
+            self.check_settings()
 
-    @property
-    def lossless(self) -> bool:
-        """See `InnerCodec.lossless`."""
-        return False
+    @classmethod
+    def layout(cls) -> Layout:
+        """See `Learned.layout`."""
+        return LAYOUT
+
+    def named_weights(self) -> str | None:
+        """See `Learned.named_weights`; those of the zoo have a name of their own."""
+        return "zoo" if self.weights == "zoo" else super().named_weights()
 
     def config(self) -> dict[str, Any]:
         """See `InnerCodec.config`."""
         found = super().config()
         if self.weights != "zoo":
-            del found["quality"], found["metric"]
+            del found["metric"]
         return found
 
-    def check(self, region: Block) -> None:
-        """See `InnerCodec.check`."""
-        images.check_dtype(self.name, region)
-        self._built()
+    def check_shape(self, region: Block) -> None:
+        """See `LearnedSlices.check_shape`; models take slices of any size."""
 
-    def _built(self) -> _Model:
+    def networks(self) -> _Model:
+        """See `LearnedSlices.networks`."""
         if self.quality is not None:
-            return _model(self.model, None, Zoo(self.quality, self.metric))
-        return _model(self.model, weights.parse_name(self.name, self.weights), None)
+            return _model(_Key(self.model, None, Zoo(self.quality, self.metric)))
+        return _model(_Key(self.model, self.weights_hash(), None))
 
     def part_extent(self, region: Block) -> int:
         """See `InnerCodec.part_extent`."""
         return min(region.shape[0], _SLICES_PER_PART) if len(region.shape) > 2 else region.shape[0]
 
-    def plan(self, region: Array) -> InnerCodec:
-        """See `InnerCodec.plan`."""
-        scale = images.scale_of(self.name, region)
-        return Scaled(lambda block: self._encode(block, scale))
-
-    def encode(self, part: Array) -> bytes:
-        """See `InnerCodec.encode`."""
-        return self.plan(part).encode(part)
-
-    def _encode(self, part: Array, scale: Scale) -> bytes:
-        model = self._built()
-        frame = _frame(part.shape)
-        stacked = images.pad(images.to_slices(part, scale), frame)
+    def encode_scaled(self, scale: Scale, block: Array) -> bytes:
+        """See `LearnedSlices.encode_scaled`."""
+        model = self.networks()
+        frame = _frame(block.shape)
+        stacked = images.pad(images.to_slices(block, scale), frame)
         sections = tuple(_encode_slice(model.network, image) for image in stacked)
         settings: dict[str, Any] = {"model": self.model, "tables": model.tables_crc}
         if self.quality is not None:
@@ -184,34 +177,43 @@ def _architecture(name: str) -> type:
     return architecture
 
 
-@functools.lru_cache(maxsize=2)
-def _model(name: str, weights_hash: bytes | None, zoo: Zoo | None) -> _Model:
-    """A model ready to code: of weights by hash, of the zoo, or of either."""
-    architecture = _architecture(name)
+@dataclass(frozen=True)
+class _Key:
+    """Key that distinguishes one model from another: weights by hash, of the zoo, or of either."""
+
+    name: str
+    weights_hash: bytes | None
+    zoo: Zoo | None
+
+
+@kept(_N_KEPT)
+def _model(key: _Key) -> _Model:
+    """A model ready to code."""
+    architecture = _architecture(key.name)
     from medroi.inner.neural.compressai_bridge import network_model
 
-    found = _weights(name, weights_hash, zoo)
+    found = _weights(key)
     try:
         network = network_model.build(architecture, found.tensors)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
         first = str(error).strip().partition("\n")[0]
         raise InvalidArgument(
-            f"compressai: weights {found.name} are not of model {name!r}: {first}"
+            f"compressai: weights {found.name} are not of model {key.name!r}: {first}"
         ) from error
     return _Model(network, found.hash, network_model.tables_crc(network))
 
 
-def _weights(name: str, weights_hash: bytes | None, zoo: Zoo | None) -> weights.Weights:
-    if weights_hash is not None:
+def _weights(key: _Key) -> weights.Weights:
+    if key.weights_hash is not None:
         try:
-            return weights.find(weights_hash, LAYOUT)
+            return weights.find(key.weights_hash, LAYOUT)
         except InnerUnavailable:
-            if zoo is None:
+            if key.zoo is None:
                 raise
-    assert zoo is not None
-    found = _fetch(name, zoo)
-    if weights_hash not in (None, found.hash):
-        weights.check_named(weights_hash or b"", found, "compressai")
+    assert key.zoo is not None
+    found = _fetch(key.name, key.zoo)
+    if key.weights_hash not in (None, found.hash):
+        weights.check_named(key.weights_hash or b"", found, "compressai")
     return found
 
 
@@ -241,7 +243,7 @@ def _model_of(found: parts.Part) -> _Model:
     if not isinstance(name, str) or not (zoo is None or _is_zoo(zoo)):
         raise CorruptStream("corrupt stream: a CompressAI part names no model")
     try:
-        model = _model(name, found.weights_hash, None if zoo is None else Zoo(*zoo))
+        model = _model(_Key(name, found.weights_hash, None if zoo is None else Zoo(*zoo)))
     except InvalidArgument as error:
         raise CorruptStream(f"corrupt stream: {error}") from error
     if model.tables_crc != found.settings.get("tables"):

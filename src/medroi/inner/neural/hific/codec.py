@@ -17,7 +17,7 @@ from medroi.inner.base import Array, Block
 from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
 from medroi.inner.neural.hific.sizes import LAYOUT
-from medroi.inner.neural.learned import PRECISIONS, Learned
+from medroi.inner.neural.learned import PRECISIONS, KeptSlices
 from medroi.inner.neural.weights import Layout
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _FLOAT_LEVELS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Hific(Learned):
+class Hific(KeptSlices):
     """HiFiC, 2-D slices; Mentzer et al., NeurIPS 2020. Generative, not diagnostic.
 
     Its generator draws texture that looks like tissue and is not the patient's. Its own authors
@@ -88,7 +88,7 @@ class Hific(Learned):
         self.check_settings("normalize")
 
     def check_shape(self, region: Block) -> None:
-        """See `Learned.check_shape`."""
+        """See `LearnedSlices.check_shape`."""
         if math.prod(slices.slice_shape(region.shape)) > _MAX_SLICE_PIXELS:
             raise InvalidArgument(
                 f"hific: slices of {slices.slice_shape(region.shape)}, expected at most "
@@ -102,7 +102,7 @@ class Hific(Learned):
         return min(region.shape[0], max(1, _PART_SLICES // math.prod(region.shape[1:-2])))
 
     def encode_scaled(self, scale: images.Scale, block: Array) -> bytes:
-        """See `Learned.encode_scaled`."""
+        """See `LearnedSlices.encode_scaled`."""
         return _encode(self, scale, block)
 
     @classmethod

@@ -14,7 +14,7 @@ from medroi.inner import slices
 from medroi.inner.base import Array, Block, check_number
 from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
-from medroi.inner.neural.learned import PRECISIONS, Learned
+from medroi.inner.neural.learned import PRECISIONS, KeptSlices
 from medroi.inner.neural.neural2d.sizes import LAYOUT
 from medroi.inner.neural.weights import Layout
 
@@ -30,7 +30,7 @@ _FLOAT_LEVELS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Neural2D(Learned):
+class Neural2D(KeptSlices):
     """A small network for grey slices: 2-D transforms, probabilities from the slice before. Lossy.
 
     Attributes
@@ -73,7 +73,7 @@ class Neural2D(Learned):
         check_number(self.name, "part_slices", self.part_slices, 1, 1 << 12)
 
     def check_shape(self, region: Block) -> None:
-        """See `Learned.check_shape`."""
+        """See `LearnedSlices.check_shape`."""
         part_shape = (self.part_extent(region), *region.shape[1:])
         if not _fits(part_shape):
             raise InvalidArgument(
@@ -91,7 +91,7 @@ class Neural2D(Learned):
         return min(region.shape[0], max(1, most // n_each))
 
     def encode_scaled(self, scale: images.Scale, block: Array) -> bytes:
-        """See `Learned.encode_scaled`."""
+        """See `LearnedSlices.encode_scaled`."""
         return _encode(self, scale, block)
 
     @classmethod

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 
 from medroi.inner.neural import near
-from medroi.inner.neural.network_filled import DTYPES, Key, filled, kept
+from medroi.inner.neural.keeping import kept
+from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.neural2d.network_prior import Prior
 from medroi.inner.neural.neural2d.network_transforms import Transforms
 from medroi.inner.neural.neural2d.sizes import Sizes, sizes_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import CorruptStream, InvalidArgument
-from medroi.inner.base import Array, Block, InnerCodec, check_number
+from medroi.inner.base import Array, Block, check_number
 from medroi.inner.neural import images, weights
 from medroi.inner.neural.arithmetic import torch_threads
+from medroi.inner.neural.learned import Learned
 from medroi.inner.neural.sirenmri import budget, evaluate, fit, levels, quantised, stored
 from medroi.inner.neural.sirenmri.architecture import Architecture, Tensors
 from medroi.inner.neural.sirenmri.pace import Pace
 from medroi.inner.neural.torch_library import device_of, load_torch
+from medroi.inner.neural.weights import Layout
 
 _SETTINGS = ("fast", "faithful")
 _STEPS = {"fast": 1000, "faithful": 2000}
@@ -42,11 +43,11 @@ def _architecture_of(tensors: Mapping[str, Any]) -> Architecture:
     return Architecture(dim_in, hidden, layers)
 
 
-LAYOUT = weights.Layout("sirenmri", _shapes_of)
+LAYOUT = Layout("sirenmri", _shapes_of)
 
 
 @dataclass(frozen=True)
-class SirenMRI(InnerCodec):
+class SirenMRI(Learned):
     """SirenMRI: slow to encode; for small files of low quality.
 
     Attributes
@@ -84,8 +85,6 @@ class SirenMRI(InnerCodec):
     kind = "fast or faithful; lossy"
     dtypes = "real numbers without NaN"
     dims = "1-D to 8-D"
-    needs = "torch"
-    install = "pip install medroi[neural]"
 
     setting: str = "fast"
     steps: int | None = None
@@ -103,6 +102,7 @@ class SirenMRI(InnerCodec):
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
+        self.check_settings("progress")
         if self.setting not in _SETTINGS:
             raise InvalidArgument(
                 f"sirenmri: setting={self.setting!r}, expected one of {_SETTINGS}"
@@ -120,25 +120,16 @@ class SirenMRI(InnerCodec):
         self._check("seconds", 1.0 if self.seconds is None else self.seconds, 1e-3, 1e9)
         self._check("seed", self.seed, 0, 2**63 - 1)
         self._check("threads", self.threads, 1, 1024)
-        if isinstance(self.weights, str):
-            weights.parse_name(self.name, self.weights)
 
     def _check(self, name: str, value: Any, low: float, high: float) -> None:
         check_number(self.name, name, value, low, high)
         if name not in ("seconds", "learning_rate") and value != int(value):
             raise InvalidArgument(f"sirenmri: {name}={value!r}, expected a whole number")
 
-    @property
-    def lossless(self) -> bool:
-        """See `InnerCodec.lossless`."""
-        return False
-
-    def config(self) -> dict[str, Any]:
-        """See `InnerCodec.config`; a checkpoint is named by its hash."""
-        config = {key: value for key, value in super().config().items() if value is not None}
-        if isinstance(self.weights, os.PathLike):
-            config["weights"] = weights.resolve(self.weights, LAYOUT).name
-        return config
+    @classmethod
+    def layout(cls) -> Layout:
+        """See `Learned.layout`."""
+        return LAYOUT
 
     def check(self, region: Block) -> None:
         """See `InnerCodec.check`."""

@@ -13,7 +13,7 @@ from medroi.inner import slices
 from medroi.inner.base import Array, Block, check_number
 from medroi.inner.neural import images, part
 from medroi.inner.neural.arithmetic import other_arithmetic
-from medroi.inner.neural.learned import PRECISIONS, Learned
+from medroi.inner.neural.learned import PRECISIONS, KeptSlices
 from medroi.inner.neural.tcm.sizes import sizes_of
 from medroi.inner.neural.torch_library import load_torch
 from medroi.inner.neural.weights import Layout, Shapes, Tensors
@@ -22,7 +22,7 @@ _MAX_SLICE_PIXELS = 1 << 22
 
 
 @dataclass(frozen=True)
-class Tcm(Learned):
+class Tcm(KeptSlices):
     """TCM, 2-D slices, lossy; Liu, Sun and Katto, CVPR 2023.
 
     Attributes
@@ -64,7 +64,7 @@ class Tcm(Learned):
         check_number(self.name, "part_slices", self.part_slices, 1, 1 << 16)
 
     def check_shape(self, region: Block) -> None:
-        """See `Learned.check_shape`."""
+        """See `LearnedSlices.check_shape`."""
         height, width = slices.slice_shape(region.shape)
         if height * width > _MAX_SLICE_PIXELS:
             raise InvalidArgument(
@@ -80,12 +80,12 @@ class Tcm(Learned):
         return min(region.shape[0], max(1, int(self.part_slices) // n_each))
 
     def scale_of(self, region: Array) -> images.Scale:
-        """See `Learned.scale_of`; a region of one value has no span."""
+        """See `LearnedSlices.scale_of`; a region of one value has no span."""
         scale = images.scale_of(self.name, region)
         return images.Scale(scale.offset, 0.0) if region.min() == region.max() else scale
 
     def encode_scaled(self, scale: images.Scale, block: Array) -> bytes:
-        """See `Learned.encode_scaled`."""
+        """See `LearnedSlices.encode_scaled`."""
         return _encode(self, scale, block)
 
     @classmethod

@@ -12,7 +12,8 @@ from medroi.inner.neural.hific.network.hyperprior import LatentModel
 from medroi.inner.neural.hific.network.transforms import Sizes, Transforms
 from medroi.inner.neural.hific.prior import hyper_tables
 from medroi.inner.neural.hific.sizes import sizes_of
-from medroi.inner.neural.network_filled import DTYPES, Key, filled, kept
+from medroi.inner.neural.keeping import kept
+from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.tables import Tables
 from medroi.inner.neural.weights import Tensors
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from medroi.inner.neural.network_filled import DTYPES, Key, filled, kept
+from medroi.inner.neural.keeping import kept
+from medroi.inner.neural.network_filled import DTYPES, Key, filled
 from medroi.inner.neural.tables import Tables, bottleneck_tables
 from medroi.inner.neural.tcm.folding import fold_gray
 from medroi.inner.neural.tcm.network.latents import LatentModel
