@@ -54,7 +54,7 @@ def places(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[sl
 
 
 def through_chunks(scan: Array, chunks: tuple[int, ...], codec: MedROI) -> tuple[Array, int]:
-    """What is decoded, and the bytes of all chunks; edge chunks are filled up as Zarr does."""
+    """What is decoded, and the bytes of all chunks; edge chunks are padded as Zarr does."""
     fill = codec.get_config()["background"]
     decoded, nbytes = np.empty_like(scan), 0
     for place in places(scan.shape, chunks):
@@ -94,7 +94,7 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
     options = {"inner": "zstd", "axes": axes, "max_miss_rate": MAX_MISS_RATE}
     options |= background_of(scan, axes)
     n_mask = int(mask.sum()) * (scan.size // mask.size)
-    for roi, (name, chunks) in product(("box", "hull"), chunkings(scan.shape).items()):
+    for roi, (name, chunks) in product(("box", "mask"), chunkings(scan.shape).items()):
         codec = MedROI.fit(scan, chunks=chunks, roi=roi, **options)
         decoded, nbytes = through_chunks(scan, chunks, codec)
         lost = (decoded != scan) & mask

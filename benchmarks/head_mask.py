@@ -16,7 +16,7 @@ def reference_mask(volume: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Everything that the largest body in an image of 2 or 3 axes encloses.
 
     Voxels above a tenth of the way from the air to the 99th percentile, opened, the largest
-    component of them, closed by 5, holes filled.
+    component of them, closed by 5, without holes.
     """
     cross = ndimage.generate_binary_structure(volume.ndim, 1)
     air = np.percentile(volume, 0.5)
@@ -28,7 +28,7 @@ def reference_mask(volume: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     # looked at.
     bounds = ndimage.find_objects((labels == sizes.argmax()).astype(np.uint8))[0]
     body = np.pad(labels[bounds] == sizes.argmax(), _CLOSING + 1)
-    filled = ndimage.binary_fill_holes(ndimage.binary_closing(body, cross, _CLOSING))
+    whole = ndimage.binary_fill_holes(ndimage.binary_closing(body, cross, _CLOSING))
     mask = np.zeros(volume.shape, bool)
-    mask[bounds] = filled[(slice(_CLOSING + 1, -_CLOSING - 1),) * volume.ndim]
+    mask[bounds] = whole[(slice(_CLOSING + 1, -_CLOSING - 1),) * volume.ndim]
     return mask

@@ -1,4 +1,4 @@
-"""What does not come back of scans, under every setting, chunking, face and way of writing.
+"""What does not come back of scans, under every setting, chunking, binding and way of writing.
 
     python benchmarks/loss.py FOLDER -o benchmarks/loss.csv
     python benchmarks/loss.py                         generated scans alone, printed
@@ -30,10 +30,10 @@ voxels. They are no failure yet.
 Not everything is run on everything. `plan` says for each row which it belongs to:
 
 - `main`: every scan; numcodecs with the inner codec raw, which loses what any lossless one loses;
-  the settings default, mask (roi="hull") and lossless, whole and in chunks of 64; fitted
+  the settings default, mask (roi="mask") and lossless, whole and in chunks of 64; fitted
   (`MedROI.fit`, background="auto") default and mask, whole;
 - `more`: generated scans, scans of up to 2^21 voxels and the first of each folder; all chunkings
-  (whole, 64, 32, slices), and the other faces in chunks of 64 (pack also whole);
+  (whole, 64, 32, slices), and the other bindings in chunks of 64 (pack also whole);
 - `writing`: generated scans and the first of each folder, thinned to 2^16 voxels or fewer
   (`every` is the step); Zarr 3 and HDF5, one chunk, written slice by slice along each axis and in
   blocks of 8, 16 and 11.
@@ -52,20 +52,31 @@ from typing import Any
 
 from loss_counts import FIGURES, figures
 from loss_scans import GENERATORS, Scan, generated, n_voxels_of, paths_in, read
-from loss_stores import FACES, Fill, at_once, block_by_block, slice_by_slice
+from loss_stores import BINDINGS, Fill, at_once, block_by_block, slice_by_slice
 
 from medroi import MedROI
 from medroi.errors import MedROIError
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
-    "mask": {"roi": "hull"},
+    "mask": {"roi": "mask"},
     "lossless": {"lossless": True},
 }
-FITTED = {"fitted default": {}, "fitted mask": {"roi": "hull"}}
+FITTED = {"fitted default": {}, "fitted mask": {"roi": "mask"}}
 WRITTEN = ("Zarr 3", "HDF5")
 MORE_VOXELS, WRITING_VOXELS = 1 << 21, 1 << 16
-KEY = ("data_set", "scan", "shape", "dtype", "every", "plan", "setting", "chunks", "face", "filled")
+KEY = (
+    "data_set",
+    "scan",
+    "shape",
+    "dtype",
+    "every",
+    "plan",
+    "setting",
+    "chunks",
+    "binding",
+    "order",
+)
 COLUMNS = (*KEY, *FIGURES, "refused")
 
 
@@ -85,9 +96,9 @@ class Case:
     plan: str
     setting: str
     chunking: str
-    face: str
+    binding: str
     options: Mapping[str, Any]
-    filled: str = "at once"
+    order: str = "at once"
     fill: Fill = field(default=at_once)
 
 
@@ -113,16 +124,16 @@ def main_cases(scan: Scan) -> Iterator[Case]:
 
 
 def more_cases(scan: Scan) -> Iterator[Case]:
-    """All chunkings, and the other faces."""
+    """All chunkings, and the other bindings."""
     for setting, options in SETTINGS.items():
         for chunking in ("32", "slices"):
             yield Case("more", setting, chunking, "numcodecs", options)
-        for face in FACES:
-            if face == "numcodecs" or (face == "pack, unpack" and scan.spacing_mm is None):
+        for binding in BINDINGS:
+            if binding == "numcodecs" or (binding == "pack, unpack" and scan.spacing_mm is None):
                 continue
-            yield Case("more", setting, "64", face, options)
-            if face == "pack, unpack":
-                yield Case("more", setting, "whole", face, options)
+            yield Case("more", setting, "64", binding, options)
+            if binding == "pack, unpack":
+                yield Case("more", setting, "whole", binding, options)
 
 
 def writing_cases(scan: Scan) -> Iterator[Case]:
@@ -131,9 +142,9 @@ def writing_cases(scan: Scan) -> Iterator[Case]:
     ways |= {f"slices of axis {axis}": slice_by_slice(axis) for axis in scan.axes}
     ways |= {f"blocks of {size}": block_by_block(size) for size in (8, 16, 11)}
     for setting, options in SETTINGS.items():
-        for face in WRITTEN:
-            for filled, fill in ways.items():
-                yield Case("writing", setting, "whole", face, options, filled, fill)
+        for binding in WRITTEN:
+            for order, fill in ways.items():
+                yield Case("writing", setting, "whole", binding, options, order, fill)
 
 
 PLANS = {"main": main_cases, "more": more_cases, "writing": writing_cases}
@@ -169,13 +180,13 @@ def _rows_of_cases(work: Work, scan: Scan, cases: Iterable[Case]) -> Iterator[di
     once = None
     for case in cases:
         row, chunks = key_of(work, scan, case), chunk_shape(scan, case.chunking)
-        options = {**case.options, **({} if case.face == "pack, unpack" else axes_of(scan))}
+        options = {**case.options, **({} if case.binding == "pack, unpack" else axes_of(scan))}
         try:
-            stored = FACES[case.face](scan, chunks, options, case.fill)
+            stored = BINDINGS[case.binding](scan, chunks, options, case.fill)
         except Exception as error:  # of any library; the row says why
             yield {**row, "refused": " ".join(str(error).split()) or type(error).__name__}
             continue
-        if case.filled == "at once":
+        if case.order == "at once":
             once = stored.decoded
         lossless = bool(options.get("lossless", False))
         written = None if case.plan != "writing" else once
@@ -194,8 +205,8 @@ def key_of(work: Work, scan: Scan, case: Case) -> dict[str, Any]:
         "plan": case.plan,
         "setting": case.setting,
         "chunks": case.chunking,
-        "face": case.face,
-        "filled": case.filled,
+        "binding": case.binding,
+        "order": case.order,
     }
 
 

@@ -25,7 +25,7 @@ FIGURES = (
 
 
 @dataclass
-class Told:
+class Stated:
     """What the streams say, put together: masks of the array's shape, and numbers."""
 
     bright: Array
@@ -35,16 +35,18 @@ class Told:
 
 
 def bits_of(voxels: Array) -> Array:
-    """The elements as whole numbers, so that NaN and -0 are told apart as they are stored."""
+    """The elements as whole numbers, so that NaN and -0 are distinct as they are stored."""
     return voxels.view(f"u{voxels.dtype.itemsize}")
 
 
-def told_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool = False) -> Told:
+def stated_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool = False) -> Stated:
     """What streams promise; chunks without a stream hold their fill value, and promise it."""
     shape = scan.voxels.shape
     fill = np.asarray(scan.fill_value).astype(scan.voxels.dtype)
-    told = Told(np.zeros(shape, bool), bits_of(scan.voxels) != bits_of(fill), np.ones(shape, bool))
-    told.bright |= told.non_background
+    stated = Stated(
+        np.zeros(shape, bool), bits_of(scan.voxels) != bits_of(fill), np.ones(shape, bool)
+    )
+    stated.bright |= stated.non_background
     for corner, stream in stored.streams.items():
         place = tuple(
             slice(c, min(c + size, n)) for c, size, n in zip(corner, chunks, shape, strict=True)
@@ -59,11 +61,11 @@ def told_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool =
         if not math.isnan(info.threshold):
             reached = chunk <= info.threshold if dark else chunk >= info.threshold
             bright = non_background & reached
-        told.non_background[place] = non_background[inside]
-        told.bright[place] = bright[inside]
-        told.exact[place] = math.isnan(info.threshold)
-        told.n_stated += info.miss_rate * np.count_nonzero(bright)
-    return told
+        stated.non_background[place] = non_background[inside]
+        stated.bright[place] = bright[inside]
+        stated.exact[place] = math.isnan(info.threshold)
+        stated.n_stated += info.miss_rate * np.count_nonzero(bright)
+    return stated
 
 
 def is_label_map(voxels: Array) -> bool:
@@ -125,11 +127,11 @@ def figures(
     once : ndarray, optional
         What came back of the same array written in one go.
     """
-    told = told_by(scan, stored, chunks)
+    stated = stated_by(scan, stored, chunks)
     voxels, decoded = scan.voxels, stored.decoded
     dropped = bits_of(voxels) != bits_of(decoded)
-    bright_dropped = dropped & told.bright
-    n_bright, n_dropped = np.count_nonzero(told.bright), np.count_nonzero(bright_dropped)
+    bright_dropped = dropped & stated.bright
+    n_bright, n_dropped = np.count_nonzero(stated.bright), np.count_nonzero(bright_dropped)
     size, n_large, first = groups_of(bright_dropped, len(scan.axes))
     brightest = voxels[dropped & (voxels == voxels)]
     nan_lost = np.count_nonzero((voxels != voxels) & (decoded == decoded))
@@ -137,21 +139,21 @@ def figures(
     if dropped.any() and is_label_map(voxels):
         lost = sorted(set(np.unique(voxels)) - set(np.unique(decoded)))
     reasons = {
-        "exactness was promised": np.any(dropped & told.exact) or (lossless and dropped.any()),
+        "exactness was promised": np.any(dropped & stated.exact) or (lossless and dropped.any()),
         "more than max_miss_rate": n_dropped > MAX_MISS_RATE * n_bright,
-        "not what the stream says": abs(told.n_stated - n_dropped) > 0.5,
+        "not what the stream says": abs(stated.n_stated - n_dropped) > 0.5,
         "not as written at once": once is not None and np.any(bits_of(once) != bits_of(decoded)),
         "a label is gone": bool(lost),
         "NaN is gone": bool(nan_lost),
     }
     return {
         "voxels": voxels.size,
-        "non_background": np.count_nonzero(told.non_background),
+        "non_background": np.count_nonzero(stated.non_background),
         "dropped": np.count_nonzero(dropped),
         "brightest_dropped": brightest.max() if brightest.size else "",
         "bright": n_bright,
         "bright_dropped": n_dropped,
-        "bright_dropped_stated": round(told.n_stated),
+        "bright_dropped_stated": round(stated.n_stated),
         "group_voxels": size,
         "group_mm3": "" if scan.voxel_mm3 is None else round(size * scan.voxel_mm3, 3),
         "group_place": "" if first is None else " ".join(map(str, first)),

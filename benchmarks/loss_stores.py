@@ -37,7 +37,7 @@ class Stored:
     decoded : ndarray
     streams : mapping
     by_background : bool
-        Whether chunks at the end are filled up with the background that was found, and not with
+        Whether chunks at the end are padded with the background that was found, and not with
         the scan's fill value.
     """
 
@@ -82,7 +82,7 @@ def places(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[sl
 def padded(
     scan: Scan, place: tuple[slice, ...], chunks: tuple[int, ...], fill_value: float
 ) -> Array:
-    """One chunk, filled up to its shape as the stores do."""
+    """One chunk, padded to its shape as the stores do."""
     part = scan.voxels[place]
     if part.shape == chunks:
         return part
@@ -98,7 +98,7 @@ def _with_background(scan: Scan, options: Options) -> Options:
 
 
 def _codec(kind: Any, options: Options) -> Any:
-    """A codec of one of the faces; lossless where that is asked for."""
+    """A codec of one of the bindings; lossless where that is asked for."""
     asked = dict(options)
     return kind.lossless(**asked) if asked.pop("lossless", False) else kind(**asked)
 
@@ -209,7 +209,7 @@ def by_pack(scan: Scan, chunks: tuple[int, ...], options: Options, fill: Fill) -
         return Stored(decoded, dict(_streams_in(store, chunks)), by_background=True)
 
 
-FACES: dict[str, Callable[[Scan, tuple[int, ...], Options, Fill], Stored]] = {
+BINDINGS: dict[str, Callable[[Scan, tuple[int, ...], Options, Fill], Stored]] = {
     "numcodecs": by_numcodecs,
     "Zarr 2": by_zarr2,
     "Zarr 3": by_zarr3,

@@ -4,7 +4,7 @@
         [-o OUTPUT.csv]
 
 WEIGHTS is a checkpoint of benchmarks/train.py; the scans must not have been trained on. Of each
-scan the middle slices are taken, and one region for all codecs. PSNR is over the tissue outline,
+scan the middle slices are taken, and one region for all codecs. PSNR is over the foreground mask,
 its peak the range inside. Each peer's own setting is searched until its PSNR is within 0.05 dB of
 neural2d's; a line whose `psnr_db` is farther off did not get there. `share` is bytes over those of
 wavelet3d: less is better. Times are processor seconds of this process, one thread, of whole
@@ -52,8 +52,8 @@ class Scan:
         self.region = {key: value for key, value in fitted.items() if key not in ("id", "inner")}
         options = roi.RegionOptions(background=fitted["background"], axes=(0, 1, 2))
         bits = roi.background_bits(self.voxels, options)
-        self.outline = roi.outline(self.voxels, options, bits)
-        self.peak = metrics.tissue_peak(self.voxels, self.outline)
+        self.mask = roi.foreground_mask(self.voxels, options, bits)
+        self.peak = metrics.tissue_peak(self.voxels, self.mask)
 
     def measure(self, inner: dict[str, Any]) -> dict[str, Any]:
         """One codec at one setting."""
@@ -66,7 +66,7 @@ class Scan:
         return {
             "scan": self.name,
             "codec": inner["id"],
-            "psnr_db": metrics.psnr(self.voxels, decoded, self.peak, self.outline),
+            "psnr_db": metrics.psnr(self.voxels, decoded, self.peak, self.mask),
             "bytes": len(stream),
             "bits_per_voxel": metrics.bits_per_voxel(len(stream), self.voxels.size),
             "encode_s": encoded - began,

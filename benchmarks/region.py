@@ -6,10 +6,10 @@
 Copy and call take turns; the ratio is the median over the rounds. The clock is the CPU time of the
 calling thread, which other programs on the machine disturb less than the time on the wall; calls
 with two threads are timed on the wall ("wall" in the column clock). Small arrays are copied and
-searched several times a round, and stay in the cache. The hull is sought in a synthetic noisy head
+searched several times a round, and stay in the cache. The mask is sought in a synthetic noisy head
 and, with --head, in scans of your own, as they are and repeated along the first axis to the size
 of 256^3 voxels of int16, at which the targets are set; `decode raw` is the restore, its CRC check
-included. What two threads can gain is told by work that stays in the cache and by reading.
+included. What two threads can gain shows in work that stays in the cache and by reading.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Row = tuple[int | str, str, str, str, str, float, float | str]
 NBYTES_PER_ROUND = 1 << 22
 TARGET_NBYTES = 2 * 256**3
 DETECT_TARGETS = {64: 4.8, 128: 3.6, 256: 1.2}
-HULL_TARGET = 6.0
+MASK_TARGET = 6.0
 TWO_THREADS_TARGET = 0.75
 COLUMNS = ("edge", "dtype", "call", "reference", "clock", "ratio", "target", "machine", "commit")
 
@@ -199,18 +199,18 @@ def two_threads(edge: int, array: Array, memcpy: Call, repeats: int, rounds: int
         ]
 
 
-def hull_rows(name: int | str, head: Array, rounds: int) -> list[Row]:
-    """The hull of one head: its search, and everything that encoding with it takes."""
+def mask_rows(name: int | str, head: Array, rounds: int) -> list[Row]:
+    """The mask of one head: its search, and everything that encoding with it takes."""
     copy = np.empty_like(head)
     memcpy = partial(np.copyto, copy, head)
-    codec = MedROI("raw", roi="hull")
+    codec = MedROI("raw", roi="mask")
     stream = codec.encode(head)
     repeats = max(1, NBYTES_PER_ROUND // head.nbytes)
-    target = HULL_TARGET if head.nbytes >= TARGET_NBYTES else ""
+    target = MASK_TARGET if head.nbytes >= TARGET_NBYTES else ""
     calls: list[tuple[str, Call, float | str]] = [
-        ("hull, search", partial(find_region, head, roi="hull"), target),
-        ("hull, encode raw", partial(codec.encode, head), target),
-        ("hull, decode raw, warm pages", partial(codec.decode, stream, np.zeros_like(head)), ""),
+        ("mask, search", partial(find_region, head, roi="mask"), target),
+        ("mask, encode raw", partial(codec.encode, head), target),
+        ("mask, decode raw, warm pages", partial(codec.decode, stream, np.zeros_like(head)), ""),
     ]
     rows: list[Row] = []
     for call_name, call, limit in calls:
@@ -284,15 +284,15 @@ def main() -> None:
     for edge in asked.edges:
         for dtype in asked.dtypes:
             write(measure(edge, dtype, asked.rounds))
-        write(hull_rows(edge, noisy_head(edge), asked.rounds))
+        write(mask_rows(edge, noisy_head(edge), asked.rounds))
         write(per_byte(edge, [d for d in asked.dtypes if d != "int16"], asked.rounds))
     for path in asked.head:
         head = load_head(path)
-        write(hull_rows(path.name, head, asked.rounds))
+        write(mask_rows(path.name, head, asked.rounds))
         n_copies = -(-TARGET_NBYTES // head.nbytes)
         if n_copies > 1:
             repeated = np.concatenate([head] * n_copies)
-            write(hull_rows(f"{path.name} x {n_copies}", repeated, asked.rounds))
+            write(mask_rows(f"{path.name} x {n_copies}", repeated, asked.rounds))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ FROZEN_TIME = {
 }
 FROZEN_NBYTES = {
     "predict3d dense, box": 1529696,
-    "predict3d dense, hull": 1049184,
+    "predict3d dense, mask": 1049184,
     "predict3d dense, lossless": 1964801,
     "predict3d fast, box": 1656356,
     "wavelet3d step 20, box": 109095,
@@ -68,7 +68,7 @@ FROZEN_NBYTES = {
 FROZEN_SIZE = {
     "zstd, box / zstd of the volume": 0.6592,
     "predict3d dense, box / zstd of the volume": 0.4431,
-    "predict3d dense, hull / zstd of the volume": 0.304,
+    "predict3d dense, mask / zstd of the volume": 0.304,
     "wavelet3d 45 dB, box / zstd of the volume": 0.1119,
 }
 
@@ -181,9 +181,9 @@ def sizes() -> Iterator[Verdict]:
     def nbytes(inner: Any, **region: Any) -> int:
         return len(MedROI(inner, **{"threshold": "mean", **region}).encode(scan()))
 
-    dense, hull = nbytes(DENSE), nbytes(DENSE, roi="hull")
+    dense, masked = nbytes(DENSE), nbytes(DENSE, roi="mask")
     yield judge_nbytes("predict3d dense, box", dense)
-    yield judge_nbytes("predict3d dense, hull", hull)
+    yield judge_nbytes("predict3d dense, mask", masked)
     yield judge_nbytes("predict3d dense, lossless", nbytes(DENSE, threshold=None))
     yield judge_nbytes("predict3d fast, box", nbytes(FAST))
     yield judge_nbytes("wavelet3d step 20, box", nbytes(STEP))
@@ -191,7 +191,7 @@ def sizes() -> Iterator[Verdict]:
     peer = len(Zstd(level=3).encode(np.ascontiguousarray(scan().T)))
     yield judge_size("zstd, box / zstd of the volume", nbytes("zstd") / peer)
     yield judge_size("predict3d dense, box / zstd of the volume", dense / peer)
-    yield judge_size("predict3d dense, hull / zstd of the volume", hull / peer)
+    yield judge_size("predict3d dense, mask / zstd of the volume", masked / peer)
     wavelet = nbytes({"id": "wavelet3d", "psnr": 45})
     yield judge_size("wavelet3d 45 dB, box / zstd of the volume", wavelet / peer)
 

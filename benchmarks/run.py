@@ -44,7 +44,7 @@ BENCHMARKS = (
     Benchmark("codec", "codec.py"),
     Benchmark("region", "region.py"),
     Benchmark("inners", "inners.py", ("-o", TABLE), ("nibabel", "imagecodecs", "pillow-heif")),
-    Benchmark("zarr_faces", "zarr_faces.py", (FILES,), ("nibabel", "zarr")),
+    Benchmark("zarr_bindings", "zarr_bindings.py", (FILES,), ("nibabel", "zarr")),
     Benchmark("hdf5", "hdf5.py", (FILES,), ("nibabel", "h5py", "hdf5plugin")),
     Benchmark(
         "coders",
@@ -66,7 +66,7 @@ BENCHMARKS = (
     Benchmark(
         "roundtrip_images", "roundtrip_images.py", (FOLDER, "-o", TABLE), ("Pillow", "pydicom")
     ),
-    Benchmark("hull_size", "hull_size.py", (FOLDER,), ("nibabel", "scipy")),
+    Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural_exact", "neural_exact.py", (FOLDER, "-o", TABLE), ("torch", "nibabel")),

@@ -34,6 +34,7 @@ SETTINGS: list[dict[str, Any]] = [
     {},
     {"threshold": "mean"},
     {"threshold": None},
+    # By the name that the build before knows, too.
     {"threshold": "noise", "roi": "hull"},
 ]
 DTYPES = ("<i2", "<f4")

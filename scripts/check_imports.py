@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check who imports whom: the arrows of CONTRIBUTING.md, in Python and in the kernel.
+"""Check who imports whom: the layers of CONTRIBUTING.md, in Python and in the kernel.
 
 A module that is not in the tables below is a finding too: say where it belongs.
 """
@@ -51,7 +51,7 @@ BESIDE_THE_CORE = (["inner", "neural"], ["training"], ["compare"])
 # Files of medroi.inner that its codecs may import.
 INNER_SHARED = {"base", "forking", "packed", "registry", "slices", "search", "spelling", "trust"}
 
-# Imported inside the function that needs them; the second: the module whose face they are.
+# Imported inside the function that needs them; the second: the module that binds them.
 HEAVY = {
     "torch": None,
     "glymur": None,
@@ -170,7 +170,7 @@ def is_network(parts: list[str]) -> bool:
 
 
 def may_import(own: list[str], target: list[str]) -> bool:
-    """Whether the arrows let one module import another; both as parts below `medroi`."""
+    """Whether the layers let one module import another; both as names below `medroi`."""
     layer, target_layer = (own or [""])[0], (target or [""])[0]
     if layer != target_layer:
         return target_layer in LAYERS and LAYERS[target_layer] < LAYERS[layer]

@@ -101,7 +101,7 @@ def compile_changed(
     Parameters
     ----------
     compiler
-        How to compile. Where it is not what the folder was last filled with, nothing is current.
+        How to compile. Where it is not what made the objects in the folder, nothing is current.
     sources
         C files below `root`.
     root

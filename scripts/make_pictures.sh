@@ -37,7 +37,7 @@ PYTHON
 
 mkdir -p "$pictures"
 draw box
-draw hull --roi hull
+draw mask --roi mask
 draw chunks --chunks 64
 draw settings --beside threshold=otsu,padding=0 --beside lossless
 "$python" scripts/draw_regions.py

@@ -1,4 +1,4 @@
-"""Arrays, datasets and chunks for the tests of the HDF5 face."""
+"""Arrays, datasets and chunks for the tests of the HDF5 binding."""
 
 from __future__ import annotations
 

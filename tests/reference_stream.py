@@ -61,7 +61,7 @@ def read(stream: bytes) -> np.ndarray:
     if 2 in sections and all(stop > start for start, stop in box):
         volume = [i for i in memory_axes if _axes >> i & 1 and shape[i] != 1]
         region = array[tuple(slice(*bounds) for bounds in box)]
-        tiles, edge = _hull(sections[2], [region.shape[i] for i in volume])
+        tiles, edge = _mask(sections[2], [region.shape[i] for i in volume])
         for index in np.ndindex(region.shape):
             place = [index[i] // edge for i in volume]
             if not tiles[tuple(place)]:
@@ -81,7 +81,7 @@ def _sections(side: bytes) -> dict[int, bytes]:
 
 
 class _Bits:
-    """Bits of a hull through the range coder and its models."""
+    """Bits of a mask through the range coder and its models."""
 
     def __init__(self, coded: bytes) -> None:
         self.coded, self.position, self.range = coded, 8, 2**64 - 1
@@ -110,9 +110,9 @@ _OFFSETS = (
 )
 
 
-def _hull(section: bytes, extents: list[int]) -> tuple[np.ndarray, int]:
+def _mask(section: bytes, extents: list[int]) -> tuple[np.ndarray, int]:
     version, edge, _rate = struct.unpack_from("<BBd", section)
-    need(2 <= edge <= 16 if version == 1 else (version, edge) == (2, 1), "hull")
+    need(2 <= edge <= 16 if version == 1 else (version, edge) == (2, 1), "mask")
     bits = _Bits(section[10:])
     n = [-(-extent // edge) for extent in extents]
     z, y, x = {3: n, 2: [n[0], 1, n[-1]], 1: [1, 1, n[0]]}[len(n)]
@@ -138,7 +138,7 @@ def _hull(section: bytes, extents: list[int]) -> tuple[np.ndarray, int]:
                     for bit, (dz, dy, dx) in enumerate(_OFFSETS)
                 )
                 inside[within] = bits.next("T", context)
-    need(bits.position == len(bits.coded) + 4, "hull length")
+    need(bits.position == len(bits.coded) + 4, "mask length")
     return tiles.reshape(n), edge
 
 

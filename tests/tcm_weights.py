@@ -11,7 +11,7 @@ import parity_recipe
 
 def small_tensors(model: str) -> dict[str, np.ndarray]:
     """A network of N = 32, M = 80 and 32 hyper channels, its weights by the recipe's rules."""
-    from medroi.inner.neural.tcm.network.filled import shapes_of
+    from medroi.inner.neural.tcm.network.loading import shapes_of
     from medroi.inner.neural.tcm.sizes import Sizes
 
     rules = parity_recipe.facts(model)["weight_rules"]

@@ -112,13 +112,13 @@ def test_a_machine_that_computes_a_little_otherwise_finds_the_same_integers(
 ) -> None:
     places = mixtures.on_grid(parameters)
     doubts = mixtures.find_doubts(places)
-    integers = mixtures.settle(places, doubts)
+    integers = mixtures.decide(places, doubts)
     assert np.abs(integers - places).max() <= 0.5 + 1e-7
     noise = np.random.default_rng(seed).uniform(-1, 1, places.shape)
     other = places + noise * 0.9e-8 * (1 + np.abs(places))
     again, rest = mixtures.Doubts.read(memoryview(doubts.to_bytes() + b"rest"), places.size)
     assert bytes(rest) == b"rest"
-    assert np.array_equal(mixtures.settle(other, again), integers)
+    assert np.array_equal(mixtures.decide(other, again), integers)
     zeros = np.zeros(len(places), np.int32)
     coder = mixtures.coder(integers, zeros - 5, zeros + 5)
     out = zeros + 9
@@ -138,7 +138,7 @@ def test_lists_of_parameters_that_are_no_lists_are_refused() -> None:
     with pytest.raises(CorruptStream, match="ascend"):
         mixtures.Doubts.read(memoryview(np.array([2, 6, 0], "<u4").tobytes()), 90)
     with pytest.raises(CorruptStream, match="elsewhere"):
-        mixtures.settle(np.full((1, 30), 0.25), mixtures.Doubts(positions, positions > 0))
+        mixtures.decide(np.full((1, 30), 0.25), mixtures.Doubts(positions, positions > 0))
 
 
 @pytest.mark.parametrize("name", CASES)

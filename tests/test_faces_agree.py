@@ -1,4 +1,4 @@
-"""One chunk has the same bytes whichever face wrote it: the regions that are more than a box."""
+"""One chunk has the same bytes whichever binding wrote it: the regions that are more than a box."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ def two_bodies(shape: tuple[int, ...]) -> np.ndarray:
 
 SERIES = np.stack([phantom((30, 34, 32)), np.roll(phantom((30, 34, 32)), 2, axis=0)])
 
-# name: the array, its chunks, the options, and whether the first chunk's stream is a hull
+# name: the array, its chunks, the options, and whether the first chunk's stream is a mask
 CASES: dict[str, tuple[np.ndarray, tuple[int, ...], dict[str, Any], bool]] = {
-    "hull": (phantom((40, 48, 44)), (40, 48, 44), {"roi": "hull"}, True),
-    "hull in chunks": (phantom((40, 48, 44)), (24, 25, 44), {"roi": "hull"}, True),
-    "hull at a number": (
+    "mask": (phantom((40, 48, 44)), (40, 48, 44), {"roi": "mask"}, True),
+    "mask in chunks": (phantom((40, 48, 44)), (24, 25, 44), {"roi": "mask"}, True),
+    "mask at a number": (
         phantom((40, 48, 44)),
         (40, 48, 44),
-        {"roi": "hull", "threshold": 50.5, "max_miss_rate": 0.0},
+        {"roi": "mask", "threshold": 50.5, "max_miss_rate": 0.0},
         True,
     ),
-    "hull of big-endian floats": (
+    "mask of big-endian floats": (
         phantom((40, 48, 44), ">f4"),
         (40, 48, 44),
-        {"roi": "hull"},
+        {"roi": "mask"},
         True,
     ),
-    "dark hull": (
+    "dark mask": (
         (200 - phantom((40, 48, 44))).astype("<i2"),
         (40, 48, 44),
-        {"roi": "hull", "polarity": "dark", "background": 200},
+        {"roi": "mask", "polarity": "dark", "background": 200},
         True,
     ),
-    "hull of an image": (phantom((90, 110)), (90, 110), {"roi": "hull", "axes": (0, 1)}, True),
-    "hull of a time series": (SERIES, (2, 30, 34, 32), {"roi": "hull"}, True),
-    "hull of the first axes": (
+    "mask of an image": (phantom((90, 110)), (90, 110), {"roi": "mask", "axes": (0, 1)}, True),
+    "mask of a time series": (SERIES, (2, 30, 34, 32), {"roi": "mask"}, True),
+    "mask of the first axes": (
         np.ascontiguousarray(np.moveaxis(SERIES, 0, -1)),
         (30, 34, 32, 2),
-        {"roi": "hull", "axes": (0, 1, 2), "slice_axis": 2},
+        {"roi": "mask", "axes": (0, 1, 2), "slice_axis": 2},
         True,
     ),
     "noise": (phantom((40, 48, 44)), (40, 48, 44), {"threshold": "noise"}, False),
@@ -66,25 +66,25 @@ CASES: dict[str, tuple[np.ndarray, tuple[int, ...], dict[str, Any], bool]] = {
         {"components": "largest", "threshold": "noise"},
         False,
     ),
-    "hull of the largest": (
+    "mask of the largest": (
         two_bodies((40, 48, 44)),
         (40, 48, 44),
-        {"components": "largest", "roi": "hull"},
+        {"components": "largest", "roi": "mask"},
         True,
     ),
 }
 
 
-PAIRS = [*((name, "zstd") for name in CASES), ("hull", "raw"), ("hull", "predict3d")]
+PAIRS = [*((name, "zstd") for name in CASES), ("mask", "raw"), ("mask", "predict3d")]
 
 
 def expected_streams(name: str, inner: str) -> dict[tuple[int, ...], bytes]:
-    """What numcodecs' face makes of every chunk, by the chunk's corner."""
-    array, chunks, options, is_hull = CASES[name]
+    """What numcodecs' binding makes of every chunk, by the chunk's corner."""
+    array, chunks, options, is_mask = CASES[name]
     codec, fill = MedROI(inner, **options), options.get("background", 0)
     streams = {at: codec.encode(chunk) for at, chunk in chunks_of(array, chunks, fill)}
     first = medroi.inspect(next(iter(streams.values())))
-    assert first.roi == ("mask" if is_hull else "box")
+    assert first.roi == ("mask" if is_mask else "box")
     return streams
 
 

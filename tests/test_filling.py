@@ -12,7 +12,7 @@ import pytest
 from arrays import same_bits
 from filling import blocks_of, slices_along, written_in_parts, written_once
 
-REGIONS = ("box", "hull")
+REGIONS = ("box", "mask")
 ORDERS = ("forward", "backward", "random")
 
 

@@ -1,4 +1,4 @@
-"""Fitted numbers hold the guarantee for the outline of the whole array, chunk by chunk."""
+"""Fitted numbers hold the guarantee for the foreground mask of the whole array, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def head() -> np.ndarray:
     return np.asarray(noisy.astype("<i2"))
 
 
-def outline(volume: np.ndarray) -> np.ndarray:
-    """An independent outline: low threshold, largest component, closing, holes filled."""
+def foreground_mask(volume: np.ndarray) -> np.ndarray:
+    """An independent foreground mask: low threshold, largest component, closed, without holes."""
     cross = ndimage.generate_binary_structure(3, 1)
     labels, _ = ndimage.label(ndimage.binary_opening(volume > 25, cross))
     body = np.pad(labels == np.bincount(labels.ravel())[1:].argmax() + 1, 8)
@@ -34,7 +34,7 @@ def outline(volume: np.ndarray) -> np.ndarray:
 
 
 def through_chunks(codec: MedROI, volume: np.ndarray, chunks: tuple[int, ...]) -> np.ndarray:
-    """What comes back when each chunk is coded alone, edge chunks filled up."""
+    """What comes back when each chunk is coded alone, edge chunks padded."""
     decoded = np.empty_like(volume)
     fill = codec.get_config()["background"]
     starts = [range(0, n, size) for n, size in zip(volume.shape, chunks, strict=True)]
@@ -52,13 +52,13 @@ CHUNKINGS = [(50, 58, 54), (16, 16, 16), (1, 58, 54), (50, 58, 1), (17, 23, 19)]
 
 
 @pytest.mark.parametrize("chunks", CHUNKINGS)
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 @pytest.mark.parametrize("max_miss_rate", [0.002, 0.0])
-def test_no_more_of_the_outline_is_lost_than_was_allowed(
+def test_no_more_of_the_mask_is_lost_than_was_allowed(
     chunks: tuple[int, ...], roi: str, max_miss_rate: float
 ) -> None:
     volume = head()
-    mask = outline(volume)
+    mask = foreground_mask(volume)
     codec = MedROI.fit(volume, chunks=chunks, inner="raw", roi=roi, max_miss_rate=max_miss_rate)
     lost = (through_chunks(codec, volume, chunks) != volume) & mask
     assert lost.sum() <= max_miss_rate * mask.sum()
@@ -66,36 +66,36 @@ def test_no_more_of_the_outline_is_lost_than_was_allowed(
 
 def test_a_dark_ventricle_in_a_corner_lowers_the_threshold() -> None:
     volume, chunks = head(), (16, 16, 16)
-    whole = MedROI.fit(volume, roi="hull", threshold=40, inner="raw")
-    fitted = MedROI.fit(volume, chunks=chunks, roi="hull", threshold=40, inner="raw")
-    lost = (through_chunks(whole, volume, chunks) != volume) & outline(volume)
-    assert lost.sum() > 0.002 * outline(volume).sum()
+    whole = MedROI.fit(volume, roi="mask", threshold=40, inner="raw")
+    fitted = MedROI.fit(volume, chunks=chunks, roi="mask", threshold=40, inner="raw")
+    lost = (through_chunks(whole, volume, chunks) != volume) & foreground_mask(volume)
+    assert lost.sum() > 0.002 * foreground_mask(volume).sum()
     assert fitted.get_config()["threshold"] < whole.get_config()["threshold"]
 
 
 def test_air_is_still_left_out_of_chunks() -> None:
     volume = head()
-    codec = MedROI.fit(volume, chunks=(17, 23, 19), roi="hull", inner="raw")
+    codec = MedROI.fit(volume, chunks=(17, 23, 19), roi="mask", inner="raw")
     assert (through_chunks(codec, volume, (17, 23, 19)) == 0).mean() > 0.3
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 def test_dark_tissue_is_fitted_too(roi: str) -> None:
     volume = (1000 - head()).astype("<i2")
     chunks = (16, 16, 16)
     codec = MedROI.fit(
         volume, chunks=chunks, roi=roi, polarity="dark", background=1000, inner="raw"
     )
-    mask = outline(1000 - volume)
+    mask = foreground_mask(1000 - volume)
     lost = (through_chunks(codec, volume, chunks) != volume) & mask
     assert lost.sum() <= 0.002 * mask.sum()
 
 
-def test_leading_axes_share_the_outline() -> None:
+def test_leading_axes_share_the_mask() -> None:
     series = np.stack([head(), head()])
-    codec = MedROI.fit(series, chunks=(1, 16, 16, 16), roi="hull", inner="raw")
+    codec = MedROI.fit(series, chunks=(1, 16, 16, 16), roi="mask", inner="raw")
     decoded = through_chunks(codec, series, (1, 16, 16, 16))
-    mask = outline(series[0])
+    mask = foreground_mask(series[0])
     assert ((decoded != series) & mask).sum() <= 0.002 * 2 * mask.sum()
 
 

@@ -46,7 +46,7 @@ def test_threads_write_the_bytes_of_the_filter(file, inner, threads):
 
 @pytest.mark.parametrize("fill", [None, -3])
 @pytest.mark.parametrize("fill_time", ["never", "ifset", "alloc"])
-def test_edges_are_filled_up_as_hdf5_does(file, fill, fill_time):
+def test_edges_are_padded_as_hdf5_does(file, fill, fill_time):
     array, options = blob(SHAPE), MedROIFilter.lossless()
     more = {"fillvalue": fill, "fill_time": fill_time}
     serial = dataset(file, array, CHUNKS, options, name="serial", **more)

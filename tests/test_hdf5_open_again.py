@@ -24,7 +24,7 @@ import hdf5_matrix  # noqa: E402
 OPTIONS = {
     "default": {},
     "lossless": {"threshold": None},
-    "hull": {"roi": "hull"},
+    "mask": {"roi": "mask"},
     "numcodecs": {"inner": {"id": "numcodecs", "codec": {"id": "lz4", "acceleration": 1}}},
 }
 
@@ -133,12 +133,12 @@ def test_the_first_operation_of_a_process_may_be_a_write(tmp_path):
         assert (file["scan"][8:] == 7).all()
 
 
-# Chunks that are filled in several writes.
+# Chunks that take several writes.
 
 
-@pytest.mark.parametrize("options", [{}, {"roi": "hull"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"roi": "mask"}], ids=str)
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_chunk_that_is_filled_slice_by_slice_is_that_of_one_write(
+def test_a_chunk_that_is_written_slice_by_slice_is_that_of_one_write(
     tmp_path, head_volume, options, axis
 ):
     array = np.ascontiguousarray(head_volume[::3, ::3, ::3])

@@ -350,9 +350,9 @@ def test_a_missing_plugin_is_one_clear_error(monkeypatch, tmp_path):
 
 def test_libraries_are_told_once():
     before = plugins.register()
-    told = len(plugins.libraries())
+    n_known = len(plugins.libraries())
     assert plugins.register() == before
-    assert len(plugins.libraries()) == told
+    assert len(plugins.libraries()) == n_known
 
 
 THREADS = """

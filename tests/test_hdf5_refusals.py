@@ -171,7 +171,7 @@ def test_cd_values_that_mean_nothing_are_refused(file, words, match):
     assert_not_created(file, match, options=options)
 
 
-def test_few_cd_values_are_filled_up(file):
+def test_few_cd_values_are_completed(file):
     short = {"compression": FILTER_ID, "compression_opts": (1,)}
     array = blob(SHAPE)
     few = dataset(file, array, CHUNKS, short, name="few")

@@ -61,7 +61,7 @@ def complaints(loss, scan, cases) -> list[tuple]:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("plan", ["main", "more"])
-def test_nothing_is_lost_in_silence_whatever_the_chunks_and_the_face(
+def test_nothing_is_lost_in_silence_whatever_the_chunks_and_the_binding(
     loss, scans, plan: str, name: str
 ) -> None:
     scan = scans[name]
@@ -71,7 +71,7 @@ def test_nothing_is_lost_in_silence_whatever_the_chunks_and_the_face(
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_lost_in_silence_by_writing_slice_by_slice(loss, scans, name: str) -> None:
     scan = scans[name].thinned(1 << 13)
-    cases = [case for case in loss.writing_cases(scan) if not case.filled.startswith("blocks")]
+    cases = [case for case in loss.writing_cases(scan) if not case.order.startswith("blocks")]
     assert complaints(loss, scan, cases) == []
 
 

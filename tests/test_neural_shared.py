@@ -49,17 +49,17 @@ def test_a_decoder_off_by_rounding_finds_the_encoders_places(values: np.ndarray,
     edges = np.linspace(-200, 200, n)
     values[: min(n, 50)] = edges[:50]
     shaken = values * (1 + 1e-12) + 1e-13
-    places, record = near.settle_between(values, edges)
+    places, record = near.decide_between(values, edges)
     read, rest = near.Near.unpack(memoryview(record.pack() + b"rest"))
     assert bytes(rest) == b"rest"
     assert np.array_equal(near.believe(near.between(shaken, edges), read), places)
-    places, record = near.settle_whole(values)
+    places, record = near.decide_whole(values)
     assert np.array_equal(near.believe(near.whole(shaken), record), places)
 
 
 def test_few_numbers_are_near_an_edge() -> None:
     values = np.random.default_rng(1).exponential(1.0, 10**6)
-    _, record = near.settle_between(values, np.exp(np.linspace(-2, 5, 63)))
+    _, record = near.decide_between(values, np.exp(np.linspace(-2, 5, 63)))
     assert 0 < record.positions.size < 200
 
 

@@ -27,7 +27,7 @@ def gaussian(mean: float, sigma: float) -> Any:
     return lambda rng, shape: rng.normal(mean, sigma, shape)
 
 
-def filled(value: float, other: Any) -> Any:
+def half_constant(value: float, other: Any) -> Any:
     """Half of the air a constant fill, as where a face was cut off or a circle was not scanned."""
 
     def air(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -44,9 +44,9 @@ AIRS = {
     "Rayleigh, floats": (rayleigh(0.02), 1, "f4", 0),
     "Rayleigh, half floats": (rayleigh(12), 500, "f2", 0),
     "8 bits": (rayleigh(3), 130, "u1", 0),
-    "zero filled": (filled(0, rayleigh(12)), 500, "i2", 0),
+    "zero padded": (half_constant(0, rayleigh(12)), 500, "i2", 0),
     "CT": (gaussian(-1000, 12), 40, "i2", -1024),
-    "CT with padding": (filled(-1024, gaussian(-1000, 8)), 40, "i2", -1024),
+    "CT with padding": (half_constant(-1024, gaussian(-1000, 8)), 40, "i2", -1024),
     "CT whose background was not named": (gaussian(-1000, 12), 40, "i2", 0),
 }
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import medroi
 from medroi import MedROI
 
-REGIONS = ("box", "hull")
+REGIONS = ("box", "mask")
 ORDERS = ("C", "F")
 SHAPES = ((64, 64, 64), (40, 33, 21), (90, 70), (30, 20, 12, 3))
 INTEGERS = ("|u1", "<i2", ">u2", "<i4")
@@ -198,11 +198,11 @@ def end_cone() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("make", [thick_nodule, end_cone])
 @pytest.mark.parametrize("background", ["auto", None])
-def test_a_hull_keeps_what_is_thin_along_one_axis(make, background) -> None:
+def test_a_mask_keeps_what_is_thin_along_one_axis(make, background) -> None:
     volume, bright = make()
     for codec in (
-        MedROI(roi="hull", background=background),
-        MedROI.fit(volume, roi="hull", background=background),
+        MedROI(roi="mask", background=background),
+        MedROI.fit(volume, roi="mask", background=background),
     ):
         stream = codec.encode(volume)
         assert np.array_equal(codec.decode(stream)[bright], volume[bright])

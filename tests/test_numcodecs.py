@@ -105,7 +105,7 @@ def test_memory_that_cannot_take_the_array_is_refused(out: object) -> None:
         MedROI().decode(MedROI.lossless().encode(VOLUME), out=out)
 
 
-def test_axes_of_one_voxel_may_be_left_out_of_what_is_filled() -> None:
+def test_axes_of_one_voxel_may_be_left_out_of_the_buffer() -> None:
     volume = VOLUME[None, :, :, :1].copy()
     out = np.empty(VOLUME.shape[:2], VOLUME.dtype)
     MedROI().decode(MedROI.lossless().encode(volume), out=out)

@@ -16,7 +16,7 @@ from medroi.errors import InvalidArgument
 OPTIONS = [
     {"roi": region, "threshold": threshold, "components": components}
     for region, threshold, components in itertools.product(
-        ("box", "hull"), ("mean", "otsu", "noise", 40, None), ("all", "largest")
+        ("box", "mask"), ("mean", "otsu", "noise", 40, None), ("all", "largest")
     )
 ]
 
@@ -93,7 +93,7 @@ def test_a_background_that_cannot_be_told_is_refused_in_words(name: str, dtype: 
     array = ODD[name](dtype)
     refusal = ""
     try:
-        codec = MedROI.fit(array, background="auto", roi="hull", inner="raw")
+        codec = MedROI.fit(array, background="auto", roi="mask", inner="raw")
     except InvalidArgument as error:
         refusal = str(error)
     if refusal:
@@ -103,18 +103,18 @@ def test_a_background_that_cannot_be_told_is_refused_in_words(name: str, dtype: 
 
 
 @pytest.mark.parametrize("options", OPTIONS[:10:2])
-def test_tissue_too_thin_to_open_is_kept_by_a_box_and_reported_by_a_hull(
+def test_tissue_too_thin_to_open_is_kept_by_a_box_and_reported_by_a_mask(
     options: dict[str, Any],
 ) -> None:
     array = sheets("<i2")
-    for region in ("box", "hull"):
+    for region in ("box", "mask"):
         codec = MedROI("raw", **{**options, "roi": region})
         info = medroi.inspect(codec.encode(array))
         came_back = same_bits(codec.decode(codec.encode(array)), array)
         assert came_back or (info.roi == "mask" and info.unopened_miss_rate > 0)
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 @pytest.mark.parametrize("polarity", ["bright", "dark"])
 @pytest.mark.parametrize("threshold", [1e9, -1e9, 70000, -1, float("inf"), float("-inf")])
 def test_a_threshold_beyond_all_values_keeps_all_or_nothing(
@@ -145,7 +145,7 @@ def ct_body() -> np.ndarray:
     return (y + 0.15) ** 2 / 0.3 + x**2 / 0.5 < 1
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 def test_a_ct_loses_its_air_but_neither_lungs_nor_table(roi: str) -> None:
     scan = ct(with_table=True)
     codec = MedROI.fit(scan, background="auto", roi=roi, inner="raw")
@@ -159,7 +159,7 @@ def test_a_ct_loses_its_air_but_neither_lungs_nor_table(roi: str) -> None:
     assert (decoded[dropped] == background).all()
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 def test_a_table_is_left_out_on_request_and_reported(roi: str) -> None:
     scan = ct(with_table=True)
     options = {"background": -1000, "threshold": -500, "roi": roi, "components": "largest"}
@@ -172,10 +172,10 @@ def test_a_table_is_left_out_on_request_and_reported(roi: str) -> None:
     assert info.box[1][1] <= 86
 
 
-def test_the_air_between_body_and_table_is_outside_the_hull() -> None:
+def test_the_air_between_body_and_table_is_outside_the_mask() -> None:
     scan = ct(with_table=True)
-    decoded = MedROI("raw", roi="hull", background=-1000).decode(
-        MedROI("raw", roi="hull", background=-1000).encode(scan)
+    decoded = MedROI("raw", roi="mask", background=-1000).decode(
+        MedROI("raw", roi="mask", background=-1000).encode(scan)
     )
     # but for specks of noise, which are islands
     assert (decoded[:, 50:83, :6] == -1000).mean() > 0.95
@@ -185,11 +185,11 @@ def test_the_air_between_body_and_table_is_outside_the_hull() -> None:
 def test_a_time_series_keeps_what_any_of_its_volumes_holds() -> None:
     series = np.stack([phantom((26, 28, 10))] * 4, axis=-1)
     series[2:8, 20:26, 2:8, 2] = 90
-    for roi in ("box", "hull"):
+    for roi in ("box", "mask"):
         codec = MedROI.fit(series, axes=(0, 1, 2), roi=roi, inner="raw")
         decoded = codec.decode(codec.encode(series))
         assert np.array_equal(decoded[2:8, 20:26, 2:8], series[2:8, 20:26, 2:8])
-        if roi == "hull":
+        if roi == "mask":
             cleared = (decoded == 0) & (series != 0)
             assert cleared.any()
             assert (decoded[cleared.any(axis=-1)] == 0).all()
@@ -207,7 +207,7 @@ def mammogram(inverted: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize("inverted", [False, True])
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 def test_a_label_stretches_the_box_only_where_nobody_asked(inverted: bool, roi: str) -> None:
     image = mammogram(inverted)
     options: dict[str, Any] = {"roi": roi}

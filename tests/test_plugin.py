@@ -69,7 +69,7 @@ for bad in (*(part[:n] for n in range(len(part))), part + b"x", b"hello"):
     raise AssertionError(len(bad))
 """
 
-# A reader that is configured for another codec, and one that is told to trust this one.
+# A reader that is configured for another codec, and one that trusts this one.
 TRUST = """
 stream = open("stream.medroi", "rb").read()
 try:

@@ -288,7 +288,7 @@ def test_missing_values_do_not_move_the_mean_and_are_content() -> None:
     assert find_region(array, padding=0, threshold="mean").box == ((3, 7),) * 3
     array[1, 4, 4] = -np.inf
     array[8, 4, 9] = np.nan
-    for roi in ("box", "hull"):
+    for roi in ("box", "mask"):
         found = find_region(array, padding=0, threshold="mean", roi=roi)
         assert all(low <= 3 and high >= 7 for low, high in found.box)
         assert found.box[0][0] <= 1

@@ -38,7 +38,7 @@ def labels(dtype=np.uint8):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
-@pytest.mark.parametrize("options", [{}, {"roi": "hull"}, {"chunks": (16,)}])
+@pytest.mark.parametrize("options", [{}, {"roi": "mask"}, {"chunks": (16,)}])
 def test_every_label_comes_back_with_the_default_settings(tmp_path, dtype, options):
     source = make_scans.nifti(tmp_path / "in.nii", labels(dtype))
     report = pack(source, tmp_path / "s.zarr", **options)
@@ -99,7 +99,7 @@ def test_a_scan_without_recognisable_air_is_kept_whole_and_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"threshold": "mean"}, {"roi": "hull"}, {"lossless": True}]
+    "options", [{}, {"threshold": "mean"}, {"roi": "mask"}, {"lossless": True}]
 )
 def test_a_scan_with_one_axis_is_packed(tmp_path, options):
     voxels = np.r_[np.zeros(9), np.arange(15), np.zeros(9)].astype(np.int16)

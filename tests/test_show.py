@@ -22,7 +22,7 @@ from medroi.cli.show import beside_argument
 from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans import pack, read_scan, show
 from medroi.scans.orientation import directions_of
-from medroi.scans.painting import MISSED, outline, painted, windows_of
+from medroi.scans.painting import MISSED, contour, painted, windows_of
 from medroi.scans.planes import Plane, dropped_along, middle_of_region, planes_at
 from medroi.scans.sheet import sheet_of
 from medroi.zarr import MedROICodec
@@ -160,7 +160,7 @@ def test_the_look_through_shows_the_strongest_dropped_voxel(specked, dark):
         np.testing.assert_array_equal(plane.missed, missed)
 
 
-def test_the_outline_is_every_edge_between_inside_and_outside():
+def test_the_contour_is_every_edge_between_inside_and_outside():
     mask = np.random.default_rng(5).random((9, 13)) < 0.5
     expected = set()
     padded = np.pad(mask, 1)
@@ -170,7 +170,7 @@ def test_the_outline_is_every_edge_between_inside_and_outside():
                 y, x = row + max(down, 0), column + max(across, 0)
                 expected.add((x, y, x, y + 1) if across else (x, y, x + 1, y))
     found = []
-    for (x0, y0), (x1, y1) in outline(mask):
+    for (x0, y0), (x1, y1) in contour(mask):
         assert (x0 == x1) != (y0 == y1)
         found += [(x, y0, x + 1, y0) for x in range(x0, x1)]
         found += [(x0, y, x0, y + 1) for y in range(y0, y1)]

@@ -1,4 +1,4 @@
-"""Promises of `medroi show` about hulls: both outlines, what is dropped, and why."""
+"""Promises of `medroi show` about masks: both contours, what is dropped, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import medroi
 from medroi.cli import main
 from medroi.scans import pack, read_scan, show
 from medroi.scans.kept import kept_mask
-from medroi.scans.painting import TINT, outline, painted
+from medroi.scans.painting import TINT, contour, painted
 from medroi.scans.planes import planes_at
 from medroi.scans.sheet import sheet_of
 
@@ -34,7 +34,7 @@ def region_of(voxels, **options):
 
 
 @pytest.mark.parametrize(("roi", "other"), [("box", "mask"), ("mask", "box")])
-def test_box_and_hull_are_found_together(scan, roi, other):
+def test_box_and_mask_are_found_together(scan, roi, other):
     (preview,) = show(scan, roi=roi)
     voxels = read_scan(scan).voxels
     np.testing.assert_array_equal(preview.shown.kept, region_of(voxels, roi=roi))
@@ -45,11 +45,11 @@ def test_box_and_hull_are_found_together(scan, roi, other):
         assert plane.other.shape == plane.kept.shape == plane.image.shape
         smaller, larger = (plane.kept, plane.other) if roi == "mask" else (plane.other, plane.kept)
         assert (larger | ~smaller).mean() > 0.99
-        assert outline(plane.other) != outline(plane.kept)
+        assert contour(plane.other) != contour(plane.kept)
 
 
 @pytest.mark.parametrize("roi", ["box", "mask"])
-def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_path, roi):
+def test_the_picture_holds_both_contours_and_tints_what_is_dropped(scan, tmp_path, roi):
     (preview,) = show(scan, tmp_path / "p.png", roi=roi)
     with Image.open(tmp_path / "p.png") as opened:
         pixels = np.asarray(opened.convert("RGB")).astype(int)
@@ -68,14 +68,14 @@ def test_the_picture_holds_both_outlines_and_tints_what_is_dropped(scan, tmp_pat
     assert (np.ptp(colours[panel.plane.kept], axis=-1) == 0).all()
 
 
-def test_chunks_have_the_outlines_of_the_whole_scan(scan):
+def test_chunks_have_the_contours_of_the_whole_scan(scan):
     (preview,) = show(scan, roi="mask", chunks=(16,))
     (whole,) = show(scan, roi="mask")
     np.testing.assert_array_equal(preview.shown.kept, whole.shown.kept)
     np.testing.assert_array_equal(preview.shown.other, whole.shown.other)
 
 
-def test_without_a_threshold_or_with_settings_beside_there_is_one_outline(scan):
+def test_without_a_threshold_or_with_settings_beside_there_is_one_contour(scan):
     assert show(scan, threshold=None)[0].shown.other is None
     assert [p.shown.other for p in show(scan, beside=[{"roi": "mask"}])] == [None, None]
 
@@ -125,7 +125,7 @@ def test_info_says_what_the_mask_of_crops_keeps_and_leaves_out(scan, tmp_path, c
     assert "left out: " in capsys.readouterr().out
 
 
-def test_info_says_what_a_hull_keeps_and_leaves_out(scan, tmp_path, capsys):
+def test_info_says_what_a_mask_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
     report = pack(scan, store, roi="mask", components="largest")
     capsys.readouterr()

@@ -57,18 +57,18 @@ def test_encoding_without_torch_says_what_to_install(no_torch: None) -> None:
 def test_a_machine_off_by_2_to_the_minus_34_finds_the_same_levels(values, steps, seed) -> None:
     rng = np.random.default_rng(seed)
     values[:50] = (rng.integers(0, steps, 50) + 0.5) / steps + rng.uniform(-1, 1, 50) * 2.0**-33
-    settled = levels.settle(iter([(slice(0, 200), values)]), 200, steps)
+    decided = levels.decide(iter([(slice(0, 200), values)]), 200, steps)
     elsewhere = values + rng.uniform(-1, 1, 200) * 2.0**-34
-    found = levels.unsettle(iter([(slice(0, 200), elsewhere)]), 200, steps, settled.near)
-    assert np.array_equal(found, settled.places)
-    assert levels.crc_of(found) == settled.crc
+    found = levels.repeat(iter([(slice(0, 200), elsewhere)]), 200, steps, decided.near)
+    assert np.array_equal(found, decided.places)
+    assert levels.crc_of(found) == decided.crc
 
 
 def test_few_voxels_of_a_network_are_near_an_edge() -> None:
     shape = (12, 12, 12)
     batches = evaluate.batches(make_tensors(), ARCHITECTURE, shape)
-    settled = levels.settle(batches, 12**3, levels.MAX_LEVELS)
-    assert settled.near.positions.size <= 4
+    decided = levels.decide(batches, 12**3, levels.MAX_LEVELS)
+    assert decided.near.positions.size <= 4
 
 
 def test_another_order_of_sums_changes_a_10_000th_of_the_margin_at_most() -> None:

@@ -226,12 +226,12 @@ def test_the_affine_tells_the_spacing_of_the_voxels() -> None:
     thick = np.diag([1.0, 1.0, 8.0])
     for order, spacing_mm in (("F", (8.0, 1.0, 1.0)), ("C", (1.0, 1.0, 8.0))):
         array = np.array(volume, order=order)
-        told = MedROI.from_config(
+        given = MedROI.from_config(
             {"inner": {"id": "wavelet3d", "step": 5.0}, "threshold": None, "affine": thick.tolist()}
         )
         said = MedROI(
             {"id": "wavelet3d", "step": 5.0, "spacing_mm": spacing_mm}, threshold=None, affine=thick
         )
         plain = MedROI({"id": "wavelet3d", "step": 5.0}, threshold=None)
-        assert told.encode(array) == said.encode(array)
-        assert len(told.encode(array)) != len(plain.encode(array))
+        assert given.encode(array) == said.encode(array)
+        assert len(given.encode(array)) != len(plain.encode(array))

@@ -181,7 +181,7 @@ def written(data: np.ndarray, encoding: dict[str, Any], zarr_format: int, path: 
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-@pytest.mark.parametrize("options", [{}, {"roi": "hull"}, {"threshold": "mean", "background": 0}])
+@pytest.mark.parametrize("options", [{}, {"roi": "mask"}, {"threshold": "mean", "background": 0}])
 @pytest.mark.parametrize("kind", ["mask", "scattered"])
 def test_nan_comes_back_from_xarray_as_nan(
     kind: str, options: dict[str, Any], zarr_format: int, tmp_path: Path

@@ -217,8 +217,8 @@ def test_the_fill_value_is_the_background_where_none_is_given(fill_value: int, s
     volume = (VOLUME + fill_value).astype("<i2")
     ours, theirs = CountingStore(), CountingStore()
     create(ours, volume, MedROICodec(), fill_value=fill_value, shards=shards)
-    told = MedROICodec(background=fill_value)
-    create(theirs, volume, told, fill_value=fill_value, shards=shards)
+    given = MedROICodec(background=fill_value)
+    create(theirs, volume, given, fill_value=fill_value, shards=shards)
     assert ours.chunk("c/0/0/0") == theirs.chunk("c/0/0/0")
     if shards is None:
         assert medroi.inspect(ours.chunk("c/1/1/1")).background == fill_value

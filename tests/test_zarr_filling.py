@@ -1,4 +1,4 @@
-"""Chunks filled in several writes hold what one write would have put there, voxel for voxel."""
+"""Chunks that take several writes hold what one write would have put there, voxel for voxel."""
 
 from __future__ import annotations
 
@@ -71,33 +71,33 @@ def create(layout: str, shape: tuple[int, ...], dtype: Any, options: dict[str, A
     return zarr.create_array({}, **common, **cut, serializer=codec, compressors=None)
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 @pytest.mark.parametrize("layout", ["format 2", "format 3", "chunks", "shards"])
 @pytest.mark.parametrize("name", ORDERS)
-def test_a_scan_filled_in_any_order_equals_one_write(
+def test_a_scan_written_in_any_order_equals_one_write(
     name: str, layout: str, roi: str, head: np.ndarray
 ) -> None:
     once = create(layout, head.shape, head.dtype, {"roi": roi})
     once[...] = head
-    filled = create(layout, head.shape, head.dtype, {"roi": roi})
+    slowly = create(layout, head.shape, head.dtype, {"roi": roi})
     for region in dict(orders(head.shape))[name]:
-        filled[region] = head[region]
-    assert np.array_equal(filled[...], once[...])
+        slowly[region] = head[region]
+    assert np.array_equal(slowly[...], once[...])
     assert np.array_equal(once[...][head > 100], head[head > 100])
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("layout", ["format 2", "format 3", "chunks", "shards"])
-def test_a_scan_filled_block_by_block_equals_one_write(
+def test_a_scan_written_block_by_block_equals_one_write(
     layout: str, seed: int, roi: str, head: np.ndarray
 ) -> None:
     once = create(layout, head.shape, head.dtype, {"roi": roi})
     once[...] = head
-    filled = create(layout, head.shape, head.dtype, {"roi": roi})
+    slowly = create(layout, head.shape, head.dtype, {"roi": roi})
     for region in shuffled(blocks(head.shape, block_edges(layout)), seed):
-        filled[region] = head[region]
-    assert np.array_equal(filled[...], once[...])
+        slowly[region] = head[region]
+    assert np.array_equal(slowly[...], once[...])
 
 
 @pytest.mark.parametrize("layout", ["format 2", "format 3", "chunks", "shards"])
@@ -106,18 +106,18 @@ def test_scans_of_other_dtypes_too(dtype: str, layout: str, head: np.ndarray) ->
     scan = head.astype(dtype)
     once = create(layout, scan.shape, scan.dtype, {})
     once[...] = scan
-    filled = create(layout, scan.shape, scan.dtype, {})
+    slowly = create(layout, scan.shape, scan.dtype, {})
     for region in shuffled(slices(scan.shape, 1), 5):
-        filled[region] = scan[region]
-    assert np.array_equal(filled[...], once[...])
+        slowly[region] = scan[region]
+    assert np.array_equal(slowly[...], once[...])
 
 
 @pytest.mark.parametrize("layout", ["format 2", "format 3", "chunks", "shards"])
 def test_a_chunk_that_is_not_yet_complete_holds_everything_written(
     layout: str, head: np.ndarray
 ) -> None:
-    filled = create(layout, head.shape, head.dtype, {})
+    slowly = create(layout, head.shape, head.dtype, {})
     expected = np.zeros_like(head)
     for region in slices(head.shape, 2)[20:44]:
-        filled[region] = expected[region] = head[region]
-    assert np.array_equal(filled[...], expected)
+        slowly[region] = expected[region] = head[region]
+    assert np.array_equal(slowly[...], expected)

@@ -89,7 +89,7 @@ def test_every_codec_that_zarr_has_is_here() -> None:
 @each_filter
 @pytest.mark.parametrize("shards", [None, (16, 24, 22)])
 @pytest.mark.parametrize(
-    "codec", [MedROICodec.lossless(), MedROICodec(), MedROICodec(threshold=None, roi="hull")]
+    "codec", [MedROICodec.lossless(), MedROICodec(), MedROICodec(threshold=None, roi="mask")]
 )
 def test_what_is_read_is_what_zarr_alone_would_read(
     codec: MedROICodec, shards: Any, name: str
@@ -108,7 +108,7 @@ def test_what_is_read_is_what_zarr_alone_would_read(
 def test_of_flat_arrays_every_voxel_is_kept_whatever_the_threshold(name: str) -> None:
     _, data = FILTERS[name]
     data = data if data.dtype == bool else NOISY.astype(data.dtype)
-    made = create(name, MedROICodec(threshold=50, roi="hull"))
+    made = create(name, MedROICodec(threshold=50, roi="mask"))
     made[...] = data
     expected = create(name, bytes_codec())
     expected[...] = data

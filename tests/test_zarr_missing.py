@@ -28,7 +28,7 @@ LAYOUTS = {
     "format 2": {"zarr_format": 2},
 }
 each_layout = pytest.mark.parametrize("layout", LAYOUTS)
-each_region = pytest.mark.parametrize("options", [{}, {"roi": "hull"}, {"threshold": "mean"}])
+each_region = pytest.mark.parametrize("options", [{}, {"roi": "mask"}, {"threshold": "mean"}])
 
 
 def create(layout: str, dtype: Any, options: dict[str, Any], **more: Any) -> zarr.Array:
@@ -50,7 +50,7 @@ def test_voxels_never_written_stay_nan(dtype: str, options: Any, layout: str) ->
 
 
 @each_layout
-@pytest.mark.parametrize("options", [{}, {"roi": "hull"}])
+@pytest.mark.parametrize("options", [{}, {"roi": "mask"}])
 @pytest.mark.parametrize("fill_value", [0, np.nan, -1024])
 def test_nan_outside_a_mask_comes_back(fill_value: float, options: Any, layout: str) -> None:
     masked = np.where(ball(SHAPE), VOLUME, np.float32(np.nan))

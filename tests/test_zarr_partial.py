@@ -24,7 +24,7 @@ from medroi.zarr import MedROICodec
 
 KEY = "c/0/0/0"
 
-# Parts of one slice each: what is read can be told apart.
+# Parts of one slice each: what is read can be distinguished.
 PARTS = np.zeros((8, 600, 600), "<u4")
 PARTS[1:7, 50:550, 60:540] = np.random.default_rng(0).integers(1, 2**32, (6, 500, 480), np.uint32)
 
@@ -181,7 +181,7 @@ def test_shards_read_only_the_chunks_that_are_touched() -> None:
     assert store.n_bytes_read < len(store.chunk(KEY)) / 4
 
 
-@pytest.mark.parametrize("roi", ["box", "hull"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
 @pytest.mark.parametrize("content", ["nothing", "a voxel", "a block", "everything"])
 def test_no_range_ends_beyond_the_end_of_a_chunk(content: str, roi: str) -> None:
     array = np.zeros((8, 64, 64), "<i2")

@@ -63,8 +63,8 @@ def for_crops_of(mask: np.ndarray, codec: MedROI) -> MedROI:
     return codec.for_crops(region, mask.shape, np.dtype("<i2"))
 
 
-def with_hull(stream: bytes, **fields: object) -> bytes:
-    """A stream whose hull section was tampered with: its head, its length, its last bytes."""
+def with_mask_section(stream: bytes, **fields: object) -> bytes:
+    """A stream whose mask section was tampered with: its head, its length, its last bytes."""
     (nbytes,) = struct.unpack_from("<I", stream, 113)
     section = bytearray(stream[117 : 117 + nbytes])
     for name, value in fields.items():
@@ -73,7 +73,7 @@ def with_hull(stream: bytes, **fields: object) -> bytes:
         elif name == "more":
             section += value
         else:
-            struct.pack_into("<B" if name != "rate" else "<d", section, HULL_FIELDS[name], value)
+            struct.pack_into("<B" if name != "rate" else "<d", section, MASK_FIELDS[name], value)
     longer = stream[:112] + struct.pack("<BI", 2, len(section)) + section + stream[117 + nbytes :]
     return reseal(longer, (96, "<I", 5 + len(section)))
 
@@ -101,7 +101,7 @@ def forbidden_parts() -> dict[str, bytes]:
     return found
 
 
-HULL_FIELDS = {"version": 0, "edge": 1, "rate": 2}
+MASK_FIELDS = {"version": 0, "edge": 1, "rate": 2}
 
 
 def good() -> dict[str, tuple[MedROI, np.ndarray]]:
@@ -123,16 +123,16 @@ def good() -> dict[str, tuple[MedROI, np.ndarray]]:
         "raw-one-axis": (MedROI("raw"), np.arange(-3, 9, dtype="<i8")),
         "zstd-float16-lossless": (MedROI.lossless("zstd"), make_array("<f2", (5, 6, 7), "C", 1)),
         "deflate-datetime": (MedROI("deflate"), make_array("<M8[ns]", (6, 4), "F", 2)),
-        "raw-hull": (MedROI("raw", roi="hull"), phantom((26, 30, 28))),
+        "raw-hull": (MedROI("raw", roi="mask"), phantom((26, 30, 28))),
         "zstd-hull-fortran-4d": (
-            MedROI("zstd", roi="hull", axes=(0, 1, 2), slice_axis=0, threshold=40),
+            MedROI("zstd", roi="mask", axes=(0, 1, 2), slice_axis=0, threshold=40),
             np.asfortranarray(np.stack([phantom((21, 23, 22)) + t for t in range(2)], 3)),
         ),
         "deflate-hull-image": (
-            MedROI("deflate", roi="hull", threshold=30.5),
+            MedROI("deflate", roi="mask", threshold=30.5),
             phantom((60, 71), "<f4"),
         ),
-        "raw-hull-left-out": (MedROI("raw", roi="hull", components="largest"), two_bodies()),
+        "raw-hull-left-out": (MedROI("raw", roi="mask", components="largest"), two_bodies()),
         "raw-box-left-out": (
             MedROI("raw", components="largest", threshold="noise"),
             two_bodies().astype(">i2"),
@@ -153,7 +153,7 @@ def bad() -> dict[str, bytes]:
     """Streams that every version refuses."""
     stream = MedROI("raw").encode(phantom((10, 12, 11)))
     series = MedROI("raw").encode(np.stack([phantom((8, 12, 10))] * 2))
-    hull = MedROI("raw", roi="hull").encode(phantom((26, 30, 28)))
+    masked = MedROI("raw", roi="mask").encode(phantom((26, 30, 28)))
     parts = MedROI.lossless("zstd").encode(np.ones((90, 101, 97), "<i4"))
     return {
         "no-bytes": b"",
@@ -185,17 +185,17 @@ def bad() -> dict[str, bytes]:
         "cut-section": with_section(stream, b"\x81\x09\0\0\0a"),
         "section-twice": with_section(stream, b"\x81\0\0\0\0\x81\0\0\0\0"),
         "dtype-text-of-numbers": with_section(stream, b"\x01\x03\0\0\0<i2"),
-        "hull-version": with_hull(hull, version=2),
-        "hull-edge-0": with_hull(hull, edge=0),
-        "hull-edge-1": with_hull(hull, edge=1),
-        "hull-edge-2-version-2": with_hull(hull, version=2, edge=2),
-        "hull-version-3": with_hull(hull, version=3),
-        "hull-edge-17": with_hull(hull, edge=17),
-        "hull-rate": with_hull(hull, rate=1.5),
-        "hull-without-map": with_hull(hull, cut=10),
-        "hull-cut-in-head": with_hull(hull, cut=9),
-        "hull-cut-in-map": with_hull(hull, cut=-8),
-        "hull-longer": with_hull(hull, more=b"1234"),
+        "hull-version": with_mask_section(masked, version=2),
+        "hull-edge-0": with_mask_section(masked, edge=0),
+        "hull-edge-1": with_mask_section(masked, edge=1),
+        "hull-edge-2-version-2": with_mask_section(masked, version=2, edge=2),
+        "hull-version-3": with_mask_section(masked, version=3),
+        "hull-edge-17": with_mask_section(masked, edge=17),
+        "hull-rate": with_mask_section(masked, rate=1.5),
+        "hull-without-map": with_mask_section(masked, cut=10),
+        "hull-cut-in-head": with_mask_section(masked, cut=9),
+        "hull-cut-in-map": with_mask_section(masked, cut=-8),
+        "hull-longer": with_mask_section(masked, more=b"1234"),
         "hull-of-text": with_section(
             MedROI("raw").encode(make_array("|S3", (3, 4), "C", 3)),
             b"\x02" + struct.pack("<I", 14) + b"\1\2" + bytes(12),

@@ -27,7 +27,7 @@ class SinglePrecision(SirenMRI):
         quick = stored.unpack(memoryview(super().encode(part)), part.ndim)
         tensors = {name: values.astype(np.float32) for name, values in quick.tensors().items()}
         scale = images.scale_of(self.name, part)
-        return stored.pack(fit.settle(tensors, quick.architecture, part, scale))
+        return stored.pack(fit.finish(tensors, quick.architecture, part, scale))
 
 
 CASES = {

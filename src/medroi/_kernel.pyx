@@ -514,7 +514,7 @@ cdef class Config:
         self.resolve(layout, None)
 
     def background(self, Layout layout not None, const uint8_t[::1] data, fill=None):
-        """(bits of the background for one array, whether it could be told)."""
+        """(bits of the background for one array, whether it could be found)."""
         cdef medroi_settings settings = self.resolve(layout, fill)
         cdef medroi_region_options chosen = settings.region
         cdef const uint8_t *start = start_of(data)
@@ -571,7 +571,7 @@ cdef class Config:
 
     def find_mask(self, Layout layout not None, const uint8_t[::1] data, uint64_t background,
                   uint8_t[::1] mask):
-        """Fill `mask`, a byte for each voxel of the volume, with the outline of the tissue."""
+        """Fill `mask`, a byte for each voxel of the volume, with the foreground mask."""
         cdef medroi_settings settings = self.resolve(layout, None)
         cdef medroi_error error
         cdef medroi_status status
@@ -975,7 +975,7 @@ cdef class Header:
 
     cdef medroi_header c
     cdef readonly bytes side
-    cdef bytes hull_map
+    cdef bytes mask_map
     cdef readonly size_t preamble_nbytes
 
     @staticmethod
@@ -994,8 +994,8 @@ cdef class Header:
         self.c.side_nbytes = len(side)
         self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
 
-    def hull_info(self):
-        """(is a hull, unopened miss rate, hull's bytes, components left out, their voxels,
+    def mask_info(self):
+        """(is a mask, unopened miss rate, bytes of the mask, components left out, their voxels,
         ((voxels, box), ...) of the largest of them)."""
         cdef medroi_hull_info info
         cdef medroi_error error
@@ -1004,24 +1004,24 @@ cdef class Header:
                 info.n_left_out_voxels, listed_of(&info, self.c.layout.ndim))
 
     cdef const char *map_memory(self) except? NULL:
-        """The hull's map, decoded once; NULL where there is none."""
+        """The map of the mask, decoded once; NULL where there is none."""
         cdef medroi_error error
         cdef medroi_status status
         cdef size_t nbytes = medroi_hull_map_nbytes(&self.c)
         cdef char *memory
         if nbytes == 0:
             return NULL
-        if self.hull_map is None:
-            hull_map = PyBytes_FromStringAndSize(NULL, nbytes)
-            memory = PyBytes_AsString(hull_map)
+        if self.mask_map is None:
+            mask_map = PyBytes_FromStringAndSize(NULL, nbytes)
+            memory = PyBytes_AsString(mask_map)
             with nogil:
                 status = medroi_read_hull_map(&self.c, memory, &error)
             check(status, &error)
-            self.hull_map = hull_map
-        return PyBytes_AsString(self.hull_map)
+            self.mask_map = mask_map
+        return PyBytes_AsString(self.mask_map)
 
-    def apply_hull(self, box, uint8_t[::1] block):
-        """Set what lies outside the hull to background in a dense block, in coding order."""
+    def apply_mask(self, box, uint8_t[::1] block):
+        """Set what lies outside the mask to background in a dense block, in coding order."""
         cdef medroi_box c_box = to_box(box, self.c.layout.ndim)
         cdef const char *memory = self.map_memory()
         cdef uint8_t *start = &block[0] if block.shape[0] > 0 else NULL
@@ -1232,13 +1232,13 @@ def decode_part(int inner_id, Block part not None, const uint8_t[::1] coded, uin
 
 
 def check_payload(Header header not None, const uint8_t[::1] payload):
-    """Check a payload's length and part table against the header."""
+    """Check a payload's length and slab table against the header."""
     cdef medroi_error error
     check(medroi_check_payload(&header.c, start_of(payload), payload.shape[0], &error), &error)
 
 
 def check_table(Header header not None, const uint8_t[::1] table):
-    """Check a part table against the header."""
+    """Check a slab table against the header."""
     cdef medroi_error error
     check(medroi_check_table(&header.c, start_of(table), table.shape[0], &error), &error)
 

@@ -161,7 +161,7 @@ def value_of(bits: int, dtype: np.dtype[Any]) -> Any:
     return np.frombuffer(bits.to_bytes(dtype.itemsize, "little"), little)[0].item()
 
 
-def filled(shape: Sequence[int], dtype: np.dtype[Any], bits: int) -> Array:
+def constant(shape: Sequence[int], dtype: np.dtype[Any], bits: int) -> Array:
     """A C-order array of elements with these bits."""
     element = bits.to_bytes(dtype.itemsize, "big" if is_big_endian(dtype) else "little")
     array: Array = np.empty(shape, dtype)

@@ -24,7 +24,7 @@ Parameters
 ----------
 {documented({"inner": "An `InnerCodec`, or a codec of numcodecs or of zarr, is taken as it is."})}
 threads : int
-    Threads that share the parts of one array. The bytes are the same for any number, which
+    Threads that share the slabs of one array. The bytes are the same for any number, which
     is why the configuration does not hold it: a codec made from one has a single thread.
 trust : str or sequence of str
     Libraries that may decode any stream: names such as "imagecodecs_sperr", of codecs that

@@ -76,9 +76,9 @@ class StreamInfo:
     inner : str
         Name of the inner codec.
     notice : str
-        What must be told of streams of this inner codec; mostly nothing.
+        Warning to display with streams of this inner codec; mostly empty.
     n_parts : int
-        Independently decodable parts of the payload.
+        Independently decodable slabs of the payload.
     payload_nbytes, nbytes : int
         Bytes of the payload and of the whole stream.
     """
@@ -384,7 +384,7 @@ def _memory_to_fill(target: Array, header: _kernel.Header) -> arrays.Memory:
 
 
 def _without_ones(shape: Sequence[int]) -> list[int]:
-    """A shape less its axes of size 1, which zarr 2 leaves out of what it wants filled."""
+    """A shape less its axes of size 1, which zarr 2 leaves out of its buffer."""
     return [size for size in shape if size != 1]
 
 
@@ -401,7 +401,7 @@ def decode_selection(
     A generator: it yields byte ranges `(start, stop)` of the stream, a list at a time, wants each
     list answered by a list of bytes, and returns the decoded selection. No range ends beyond the
     end of the stream. A selection outside the region asks for the preamble only; any other asks
-    for the part table as well, where there is one, and for the parts that it touches: those that
+    for the slab table as well, where there is one, and for the parts that it touches: those that
     lie side by side in one range.
 
     Parameters
@@ -438,7 +438,7 @@ def decode_selection(
     _check_expected(header, shape, dtype)
     _check_size(header, preamble_nbytes, reading, shape)
     wanted = _check_bounds(bounds, header.shape)
-    selection = arrays.filled(
+    selection = arrays.constant(
         [stop - start for start, stop in wanted], stream.dtype_of(header), header.background
     )
     numbers = _parts_touched(header, wanted, indices)
@@ -513,7 +513,7 @@ def inspect(buf: Any) -> StreamInfo:
     record = data[_kernel.RECORD_OFFSET : _kernel.RECORD_OFFSET + _kernel.RECORD_NBYTES]
     dtype = stream.dtype_of(header)
     affine = header.affine
-    is_hull, unopened, mask_nbytes, n_left_out, n_left_out_voxels, listed = header.hull_info()
+    is_mask, unopened, mask_nbytes, n_left_out, n_left_out_voxels, listed = header.mask_info()
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,
@@ -526,8 +526,8 @@ def inspect(buf: Any) -> StreamInfo:
         background=arrays.value_of(header.background, dtype),
         threshold=header.threshold,
         miss_rate=header.miss_rate,
-        roi="mask" if is_hull else "box",
-        unopened_miss_rate=unopened if is_hull else header.miss_rate,
+        roi="mask" if is_mask else "box",
+        unopened_miss_rate=unopened if is_mask else header.miss_rate,
         mask_nbytes=mask_nbytes,
         n_left_out=n_left_out,
         n_left_out_voxels=n_left_out_voxels,

@@ -18,7 +18,7 @@ def fit_region(
     """Options with a number for the background and for the threshold, a note, and the region.
 
     The threshold is that of the whole array, lowered (dark tissue: raised) until no more than half
-    of `max_miss_rate` of the array's tissue outline is lost when each chunk is coded alone
+    of `max_miss_rate` of the array's foreground mask is lost when each chunk is coded alone
     (src/kernel/engine/fit.c). Where no threshold keeps enough, there is none: every voxel that
     differs from the background is kept. The same holds where "auto" finds no air; the note says
     why. The region is that of the whole array at its own threshold, for writers that crop it.
@@ -28,7 +28,7 @@ def fit_region(
     array : ndarray
         C or F contiguous; completely written.
     chunks : sequence of int or None
-        Chunk shape; edge chunks arrive filled up with the background. None is the whole array.
+        Chunk shape; edge chunks arrive padded with the background. None is the whole array.
     asked : RegionOptions
         What is asked for.
 

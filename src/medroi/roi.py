@@ -60,7 +60,7 @@ class Region:
     note : str
         Why threshold="auto" or background="auto" kept every voxel; empty where they did not.
     side : bytes
-        Sections for the side data of a stream: the hull, and what was left out.
+        Sections for the side data of a stream: the mask, and what was left out.
     n_left_out, n_left_out_voxels : int
         Connected components of tissue that were left out of the region, and their voxels.
     left_out : tuple of (int, box)
@@ -133,7 +133,7 @@ def search(
         Threads that look at large arrays; the region is the same for any number.
     complete : bool
         Whether the array is known to be completely written, as a whole scan is. If not, "auto"
-        keeps all of an array that looks as if it were being filled.
+        keeps all of an array that looks as if it were being written.
     """
     found = config_of(options).find_region(
         arrays.layout_of(array), arrays.memory_of(array), background, threads, complete
@@ -178,19 +178,19 @@ def search_marked(
     return Region(*found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
 
 
-def outline(array: arrays.Array, options: RegionOptions, background: int) -> Mask:
+def foreground_mask(array: arrays.Array, options: RegionOptions, background: int) -> Mask:
     """Everything that the tissue of a dense array encloses, as a mask of the array's shape.
 
     Tissue is what lies above the air's noise, or at the threshold where that is a number; it is
-    opened and freed of specks, its outline closed and its holes filled. Axes outside the volume
-    share one outline.
+    opened, freed of small components and closed, and its holes belong to it. Axes outside the
+    volume share one mask.
 
     Parameters
     ----------
     array : ndarray
         C or F contiguous.
     options : RegionOptions
-        How tissue is told.
+        What tissue is.
     background : int
         Bits of the background element.
     """
@@ -211,7 +211,7 @@ def _memory_order(array: arrays.Array) -> range:
 
 def differs(array: arrays.Array, background: int) -> Mask:
     """Return a mask of the elements that differ from the background, bit by bit."""
-    element = arrays.filled((1,), array.dtype, background)
+    element = arrays.constant((1,), array.dtype, background)
     bits = np.dtype(f"u{array.dtype.itemsize}")
     found: Mask = array.view(bits) != element.view(bits)[0]
     return found
@@ -249,7 +249,7 @@ def find_background(
     Raises
     ------
     InvalidArgument
-        Where it cannot be told; the message says why and what to give instead.
+        Where it cannot be found; the message says why and what to give instead.
     """
     dense = arrays.as_dense(array)
     options = RegionOptions(

@@ -160,7 +160,7 @@ class ScanRegion:
         if kept.all():
             return values
         cleared = np.array(values, order="K")
-        element = arrays.filled((), values.dtype, self.background_bits)
+        element = arrays.constant((), values.dtype, self.background_bits)
         np.copyto(cleared, element, where=~kept)
         return cleared
 

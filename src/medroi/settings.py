@@ -1,4 +1,4 @@
-"""Settings from the parameters that every face takes, and back to a configuration."""
+"""Settings from the parameters that every binding takes, and back to a configuration."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def token_of(settings: Settings) -> str:
     return json.dumps(config_of(settings), sort_keys=True)
 
 
-def without_threshold(face: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def without_threshold(binding: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a lossless codec.
 
     Raises
@@ -124,12 +124,12 @@ def without_threshold(face: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("threshold") is not None:
         raise InvalidArgument(
             f"threshold={options['threshold']!r} would discard voxels; "
-            f"{face}.lossless keeps every voxel: leave it out, or use {face}(...)"
+            f"{binding}.lossless keeps every voxel: leave it out, or use {binding}(...)"
         )
     return {**options, "threshold": None}
 
 
-def check_lossless(face: str, settings: Settings) -> None:
+def check_lossless(binding: str, settings: Settings) -> None:
     """Refuse an inner codec that is lossy.
 
     Raises
@@ -139,7 +139,8 @@ def check_lossless(face: str, settings: Settings) -> None:
     """
     if not settings.inner.lossless:
         raise InvalidArgument(
-            f"inner codec {settings.inner.config()} is lossy; {face}.lossless needs a lossless one"
+            f"inner codec {settings.inner.config()} is lossy; {binding}.lossless needs a "
+            "lossless one"
         )
 
 

@@ -67,13 +67,13 @@ def _dated_dtype(header: _kernel.Header, order: str) -> np.dtype[Any]:
 
 
 def table_nbytes(header: _kernel.Header) -> int:
-    """Length of the part table with which the payload begins; 0 where there is none."""
+    """Length of the slab table with which the payload begins; 0 where there is none."""
     n_parts: int = header.n_parts
     return n_parts * PART_ROW_NBYTES if n_parts > 1 else 0
 
 
 def parse_table(header: _kernel.Header, table: Any) -> list[Part]:
-    """Where the parts lie, from the part table (empty where there is one part or none).
+    """Where the parts lie, from the slab table (empty where there is one part or none).
 
     Raises
     ------

@@ -56,7 +56,7 @@ def test_refusals_are_said(file) -> None:
         made[...]
 
 
-@pytest.mark.parametrize("options", [{}, {"threshold": None}, {"roi": "hull"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"threshold": None}, {"roi": "mask"}], ids=str)
 @pytest.mark.parametrize("fill_name", hdf5_matrix.FILLS)
 @pytest.mark.parametrize("way", hdf5_matrix.WAYS, ids=lambda way: way.__name__)
 def test_every_way_to_write_is_exact_for_every_fill_value(tmp_path, way, fill_name, options):

@@ -66,11 +66,11 @@ def test_the_process_holds_several_libhdf5_and_all_are_told() -> None:
         tables.hdf5_version,
         netCDF4.__hdf5libversion__,
     }
-    told = medroi.hdf5.register()
+    registered = medroi.hdf5.register()
     assert len(medroi.plugins.libraries()) >= 3
-    assert any("h5py" in path for path in told)
-    assert any("tables" in path for path in told)
-    assert any("netcdf" in path.lower() for path in told)
+    assert any("h5py" in path for path in registered)
+    assert any("tables" in path for path in registered)
+    assert any("netcdf" in path.lower() for path in registered)
     # The point of this environment: 1.14 and 2.x side by side.
     assert len({version.split(".")[0] for version in versions}) == 2
 

@@ -14,7 +14,7 @@ from zarr.core.codec_pipeline import FusedCodecPipeline
 
 from medroi.zarr import MedROICodec, write
 
-CODECS = [MedROICodec.lossless(), MedROICodec(), MedROICodec(roi="hull")]
+CODECS = [MedROICodec.lossless(), MedROICodec(), MedROICodec(roi="mask")]
 
 
 def content(kind: str) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_the_stack_is_new() -> None:
 
 @pytest.mark.usefixtures("pipeline")
 @pytest.mark.parametrize("kind", ["nothing", "small", "large"])
-@pytest.mark.parametrize("codec", CODECS, ids=["lossless", "default", "hull"])
+@pytest.mark.parametrize("codec", CODECS, ids=["lossless", "default", "mask"])
 @pytest.mark.parametrize("shards", [None, (8, 64, 64)])
 def test_icechunk_returns_every_selection(shards: Any, codec: MedROICodec, kind: str) -> None:
     array = content(kind)

@@ -74,7 +74,7 @@ static void lie(fuzz_random *random, fuzz_stream *stream, size_t offset, size_t 
     }
 }
 
-/* A field of the extended record, the side data or the part table. */
+/* A field of the extended record, the side data or the slab table. */
 static void lie_behind_header(fuzz_random *random, fuzz_stream *stream) {
     size_t preamble_nbytes;
     if (medroi_peek_preamble(stream->bytes, stream->nbytes, &preamble_nbytes, NULL) != MEDROI_OK ||
@@ -133,7 +133,7 @@ static void repair_header_crc(fuzz_stream *stream, size_t preamble_nbytes) {
     medroi_store32(stream->bytes + preamble_nbytes - 4, crc);
 }
 
-/* The CRC of the payload, or of its part table once that of each part is right. */
+/* The CRC of the payload, or of its slab table once that of each part is right. */
 static uint32_t repair_payload(uint8_t *payload, size_t nbytes, uint64_t n_parts) {
     if (n_parts == 0) {
         return 0;

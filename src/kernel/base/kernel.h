@@ -106,7 +106,7 @@ typedef struct medroi_header {
     uint8_t slice_axis;   /* array axis along which the payload is cut into parts */
     uint32_t part_extent; /* slices per part; 0 when the region is empty */
     uint64_t payload_nbytes;
-    uint32_t payload_crc; /* of the payload (one part) or of its part table (several) */
+    uint32_t payload_crc; /* of the payload (one part) or of its slab table (several) */
     const uint8_t *side;  /* side data sections; points into the caller's buffer */
     uint32_t side_nbytes;
     uint8_t extended; /* 1: the extended record is used (set by the writer itself) */
@@ -139,7 +139,7 @@ void medroi_coding_order(const medroi_layout *layout, uint8_t slice_axis,
                          int32_t order[MEDROI_MAX_AXES]);
 /* The outermost axis in memory: what slice_axis is when nobody says otherwise. */
 uint8_t medroi_default_slice_axis(const medroi_layout *layout);
-/* Number of parts of the payload, 0 for an empty region. */
+/* Number of slabs of the payload, 0 for an empty region. */
 uint64_t medroi_part_count(const medroi_header *header);
 /* The box of part k. */
 medroi_box medroi_part_box(const medroi_header *header, uint64_t part);
@@ -231,7 +231,7 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
 medroi_status medroi_encode_stream(medroi_header *header, const void *data, const double *params,
                                    uint32_t n_threads, void *scratch, uint8_t *dst, size_t capacity,
                                    size_t *nbytes, medroi_error *error);
-/* Check a payload's length and part table against the header; the parts themselves are not read. */
+/* Check a payload's length and slab table against the header; the parts themselves are not read. */
 medroi_status medroi_check_payload(const medroi_header *header, const uint8_t *payload,
                                    size_t payload_nbytes, medroi_error *error);
 /* Scratch that medroi_decode_stream needs, in bytes. */

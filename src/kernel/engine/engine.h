@@ -43,7 +43,7 @@ medroi_status medroi_decode_stream(const medroi_header *header, const uint8_t *p
                                    uint32_t n_threads, void *scratch, void *data,
                                    medroi_error *error);
 
-/* Check a part table against the header. */
+/* Check a slab table against the header. */
 medroi_status medroi_check_table(const medroi_header *header, const uint8_t *table, size_t nbytes,
                                  medroi_error *error);
 

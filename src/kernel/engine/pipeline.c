@@ -347,7 +347,7 @@ medroi_status medroi_check_table(const medroi_header *header, const uint8_t *tab
     uint64_t left = header->payload_nbytes - table_nbytes;
     if (nbytes != table_nbytes) {
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "corrupt stream: its part table has %zu bytes, expected %llu", nbytes,
+                           "corrupt stream: its slab table has %zu bytes, expected %llu", nbytes,
                            (unsigned long long)table_nbytes);
     }
     if (n_parts < 2) {
@@ -355,7 +355,7 @@ medroi_status medroi_check_table(const medroi_header *header, const uint8_t *tab
     }
     if (medroi_crc32(0, table, nbytes) != header->payload_crc) {
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "corrupt stream: the CRC-32 of its part table is wrong");
+                           "corrupt stream: the CRC-32 of its slab table is wrong");
     }
     for (uint64_t k = 0; k < n_parts; k++) {
         uint64_t part_nbytes = medroi_load64(table + k * MEDROI_PART_ROW_NBYTES);

@@ -161,7 +161,7 @@ typedef struct medroi_info {
     uint16_t inner_id;
     const char *inner_name; /* NULL where this build does not know it */
     uint8_t slice_axis;
-    uint64_t n_slabs; /* parts of the payload that decode alone */
+    uint64_t n_slabs; /* slabs of the payload that decode alone */
     uint64_t payload_nbytes;
     uint64_t header_nbytes;
 } medroi_info;

@@ -116,7 +116,7 @@ static medroi_status check_payload_fields(const medroi_header *header, medroi_er
         return corrupt(error, "its part extent is not 1 to the region's extent");
     }
     if (header->payload_nbytes < medroi_part_table_nbytes(header)) {
-        return corrupt(error, "its payload is shorter than its part table");
+        return corrupt(error, "its payload is shorter than its slab table");
     }
     return MEDROI_OK;
 }

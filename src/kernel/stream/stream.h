@@ -22,7 +22,7 @@ int medroi_is_plain(const medroi_layout *layout);
 int medroi_is_empty_box(const medroi_layout *layout, const medroi_box *box);
 /* The bits of a number. A NaN's sign and payload differ between machines; the stream's must not. */
 uint64_t medroi_canonical_bits(double value);
-/* Bytes of the part table, 0 where there is none. */
+/* Bytes of the slab table, 0 where there is none. */
 uint64_t medroi_part_table_nbytes(const medroi_header *header);
 
 #endif

@@ -29,12 +29,12 @@ from medroi.cli import (
 )
 from medroi.errors import MedROIError
 
-# Told to stop: what was begun is cleared away first, as after Ctrl-C.
+# Requests to stop: what was begun is cleared away first, as after Ctrl-C.
 _STOPS = ("SIGTERM", "SIGHUP")
 
 
 class _Stopped(BaseException):
-    """The signal that told this process to stop."""
+    """The signal that ended this process."""
 
 
 class _Version(argparse.Action):

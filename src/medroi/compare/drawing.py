@@ -9,7 +9,7 @@ from medroi.scans.scan import require
 
 REGIONS = ("full", "box", "mask")
 PAPER, INK, FAINT = "#ffffff", "#1c1f24", "#7a828c"
-# Okabe and Ito's colours, told apart with any colour vision, the palest last.
+# Okabe and Ito's colours, distinct with any colour vision, the palest last.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 BOX_COLOUR, MASK_COLOUR = "#E69F00", "#35C98B"
 DPI = 130

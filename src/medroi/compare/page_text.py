@@ -4,7 +4,7 @@ DEFINITIONS = (
     (
         "region",
         "full: every voxel is coded. box: the bounding box of the tissue, padded. mask: the "
-        "box, and in it all voxels outside the closed outline of the tissue set to "
+        "box, and in it all voxels outside the closed foreground mask set to "
         "background. Both discard what is outside them: it comes back as background.",
     ),
     (

@@ -1,4 +1,4 @@
-"""Figure 3: one slice as each codec gives it back, and its error, with the region outlined."""
+"""Figure 3: one slice as each codec gives it back, its error, and the region's contour."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ def plot_panel(panel_npz: str | Path, path: str | Path) -> None:
     limit = error_limit(shown)
     place.head(("original", "and the regions kept"), 0, 0)
     _picture(place.axes(0, 0), shown, shown.original)
-    outlined = place.axes(0, 1)
-    _picture(outlined, shown, shown.original)
-    _outline(outlined, shown, REGIONS)
+    contoured = place.axes(0, 1)
+    _picture(contoured, shown, shown.original)
+    _contour(contoured, shown, REGIONS)
     _key(place.axes(0, 2))
     for at, (method, by_region) in enumerate(shown.decoded.items(), 1):
         place.label(at, *method)
@@ -173,7 +173,7 @@ def _method_row(
                 scale = {"cmap": _ERROR_COLOURS, "vmin": -limit, "vmax": limit}
                 error = _error(shown, by_region[region])
                 drawn = axes.imshow(error, **scale, aspect="auto", interpolation="nearest")
-            _outline(axes, shown, (region,))
+            _contour(axes, shown, (region,))
     return drawn
 
 
@@ -185,7 +185,7 @@ def _picture(axes: Any, shown: Slice, array: Array) -> None:
     axes.imshow(array, **scale, aspect="auto", interpolation="nearest")
 
 
-def _outline(axes: Any, shown: Slice, regions: tuple[str, ...]) -> None:
+def _contour(axes: Any, shown: Slice, regions: tuple[str, ...]) -> None:
     row0, row1, column0, column1 = shown.box
     if "box" in regions and row1 > row0 and column1 > column0:
         x = [column0 - 0.5, column1 - 0.5, column1 - 0.5, column0 - 0.5, column0 - 0.5]

@@ -146,8 +146,8 @@ def _legend(figure: Any, colours: dict[str, str], left: float) -> None:
     codecs = [Line2D([], [], color=colour, linewidth=3, label=i) for i, colour in colours.items()]
     regions = []
     for region, (marker, line) in _STYLES.items():
-        face = FAINT if region == "full" else "white"
-        look: dict[str, Any] = {"marker": marker, "linestyle": line, "markerfacecolor": face}
+        inside = FAINT if region == "full" else "white"
+        look: dict[str, Any] = {"marker": marker, "linestyle": line, "markerfacecolor": inside}
         regions.append(Line2D([], [], color=FAINT, label=region, **look))
     for title, handles, top in (("inner codec", codecs, 0.97), ("region", regions, None)):
         place = {"loc": "upper left", "bbox_to_anchor": (left, top)}

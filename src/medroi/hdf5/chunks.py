@@ -256,7 +256,7 @@ def _offsets(
 
 
 def _chunk_of(values: Array, offset: Sequence[int], chunked: Chunked) -> Array:
-    """One chunk of an array, filled up with the fill value where it reaches past the edge."""
+    """One chunk of an array, padded with the fill value where it reaches past the edge."""
     inside = values[
         tuple(slice(at, at + size) for at, size in zip(offset, chunked.chunks, strict=True))
     ]

@@ -48,7 +48,7 @@ class Crops:
         )
 
     def encode(self, offset: Sequence[int], chunk: arrays.Array) -> bytes:
-        """Encode the chunk that begins at `offset`, filled up behind the edge of the dataset."""
+        """Encode the chunk that begins at `offset`, padded behind the edge of the dataset."""
         inside = tuple(
             slice(min(size, n - at))
             for at, size, n in zip(offset, chunk.shape, self._region.shape, strict=True)

@@ -104,7 +104,7 @@ def _errors_of(dataset: Any) -> Iterator[None]:
 
 
 def _place_of(dataset: Any) -> str:
-    """The file and the dataset in it, as far as they can be told."""
+    """The file and the dataset in it, as far as they are known."""
     try:
         return f"{dataset.file.filename}: {dataset.name}"
     except Exception:  # of a damaged file, whatever h5py has

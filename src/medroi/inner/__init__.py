@@ -147,7 +147,7 @@ def make(inner: str | Mapping[str, Any] | InnerCodec | Any) -> InnerCodec:
 def config_of(codec: InnerCodec) -> dict[str, Any]:
     """Name and settings of an inner codec, fit for JSON, and the package that it comes from.
 
-    A reader without that package is then told what to install. Our own codecs name none.
+    An error then names what a reader without that package has to install. Our own codecs name none.
     """
     config = codec.config()
     entry = entry_of(codec.codec_id)

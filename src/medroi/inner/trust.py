@@ -2,7 +2,7 @@
 
 Every stream names its inner codec, and bytes from elsewhere would choose the library that reads
 them. So the kernel's own codecs decode anything; another library decodes what the reader was
-configured with, what it was told to trust, and what this process wrote itself. Libraries that do
+configured with, what it was asked to trust, and what this process wrote itself. Libraries that do
 not survive hostile bytes decode only the last two.
 """
 

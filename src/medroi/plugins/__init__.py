@@ -15,8 +15,8 @@ __all__ = ["plugin_path", "register", "register_now_and_later", "register_quietl
 
 _FOLDER = Path(__file__).resolve().parent
 _LIBRARY = _FOLDER / "libh5medroi.so"
-# Address of a library's H5PLprepend -> the library; they are told once.
-_told: dict[int, Any] = {}
+# Address of a library's H5PLprepend -> the library; each is called once.
+_called: dict[int, Any] = {}
 
 
 def plugin_path() -> str:
@@ -66,10 +66,10 @@ def register() -> list[str]:
     from medroi.plugins import host
 
     host.serve()
-    told = [path for path in paths if _tell(path)]
-    if told:
+    called = [path for path in paths if _call(path)]
+    if called:
         environment.put_first(plugin_path(), _folders())
-    return told
+    return called
 
 
 def register_quietly() -> None:
@@ -89,8 +89,8 @@ def register_now_and_later() -> None:
 
 
 def libraries() -> list[Any]:
-    """The libraries that were told, as ctypes sees them."""
-    return list(_told.values())
+    """The libraries that were called, as ctypes sees them."""
+    return list(_called.values())
 
 
 def h5py_lock() -> Any:
@@ -124,7 +124,7 @@ def _images_of_dyld() -> list[str]:
     return [name.decode(errors="surrogateescape") for name in names if name]
 
 
-def _tell(path: str) -> bool:
+def _call(path: str) -> bool:
     import ctypes
     import os
 
@@ -135,7 +135,7 @@ def _tell(path: str) -> bool:
     except (OSError, AttributeError):
         return False
     address = ctypes.cast(prepend, ctypes.c_void_p).value
-    if address in _told:
+    if address in _called:
         return True
     prepend.argtypes = [ctypes.c_char_p]
     with h5py_lock():
@@ -143,7 +143,7 @@ def _tell(path: str) -> bool:
         # read, and HDF5 does not look for filters when it writes: so the filter itself, too.
         if prepend(os.fsencode(_FOLDER)) < 0 or library.H5Zregister(_filter_class()) < 0:
             return False
-    _told[address or 0] = library
+    _called[address or 0] = library
     return True
 
 

@@ -1,7 +1,7 @@
 """HDF5_PLUGIN_PATH of this process, for the processes that it starts.
 
 A variable that is set replaces the folder that a libhdf5 was built to look into. So libraries of
-this process are told through their API, and the variable gets every folder that they know.
+this process learn of folders through their API, and the variable gets every folder that they know.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Scans as files: NIfTI, FreeSurfer volumes and DICOM series in, and back out again.
 
 `pack` writes one scan into a Zarr array, `unpack` gives the file back and `check` tells whether the
-array is still what was packed; `medroi.cli` is a thin face of them. One file per format; `store`
-knows the Zarr layout, `formats` which suffix is what.
+array is still what was packed; `medroi.cli` only passes arguments to them. One file per format;
+`store` knows the Zarr layout, `formats` which suffix is what.
 """
 
 from medroi.scans.checking import CheckReport, check

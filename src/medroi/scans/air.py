@@ -104,7 +104,7 @@ def _create(path: Path, scan: Scan, codec: Any, region: ScanRegion, layout: Any)
         zarr_format=layout.zarr_format,
         **options,
     )
-    background = arrays.filled((), scan.voxels.dtype, region.background_bits)
+    background = arrays.constant((), scan.voxels.dtype, region.background_bits)
     step = layout.chunks[-1]
     for start in range(0, scan.voxels.shape[-1], step):
         slab = (*(slice(n) for n in scan.voxels.shape[:-1]), slice(start, start + step))

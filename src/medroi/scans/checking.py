@@ -27,7 +27,7 @@ from medroi.scans.store import (
 )
 from medroi.scans.wholeness import check_complete, facts_of
 
-# Of a scan's facts, those that its file decides. The rest depends on what `pack` was told to keep.
+# Of a scan's facts, those that its file decides. The rest depends on what `pack` was asked to keep.
 _COMPARED = ("kind", "affine", "slope", "intercept", "byte_order", "header_base64", "footer_base64")
 
 

@@ -84,7 +84,7 @@ class VoxelsDigest:
         self._dtype = dtype.newbyteorder("<")
         self._hash = hashlib.sha256(f"{self._shape} {self._dtype.str}\n".encode("ascii"))
         self._slab: npt.NDArray[Any] | None = None
-        self._n_filled = 0
+        self._n_held = 0
 
     def add(self, selection: tuple[slice, ...], voxels: npt.NDArray[Any]) -> None:
         """Take one chunk in."""
@@ -95,10 +95,10 @@ class VoxelsDigest:
         if self._slab is None:
             self._slab = np.empty(slab_shape, self._dtype, order="F")
         self._slab[selection[:-1]] = voxels
-        self._n_filled += voxels.size
-        if self._n_filled == self._slab.size:
+        self._n_held += voxels.size
+        if self._n_held == self._slab.size:
             self.add_slab(self._slab)
-            self._slab, self._n_filled = None, 0
+            self._slab, self._n_held = None, 0
 
     def add_slab(self, slab: npt.NDArray[Any]) -> None:
         """Take in all of the array between two places along its last axis."""

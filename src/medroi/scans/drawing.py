@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medroi.scans.painting import MISSED, NOTHING, TINT, outline, painted
+from medroi.scans.painting import MISSED, NOTHING, TINT, contour, painted
 from medroi.scans.scan import require
 from medroi.scans.sheet import Panel, Sheet
 
 FORMATS = ("png", "pdf", "svg")
 
-_PAPER, _INK, _FAINT, _OUTLINE, _OTHER = "#141414", "#f0f0f0", "#a8a8a8", "#35e06f", "#4fc3ff"
+_PAPER, _INK, _FAINT, _CONTOUR, _OTHER = "#141414", "#f0f0f0", "#a8a8a8", "#35e06f", "#4fc3ff"
 # Place of the letters left, right, top and bottom of a plane, and how they are aligned there.
 _EDGES = (
     (0.02, 0.5, "left", "center"),
@@ -112,7 +112,7 @@ class _Writer:
 
 
 def _legend(write: _Writer, y_in: float, sheet: Sheet) -> None:
-    entries: list[tuple[Any, str]] = [(_OUTLINE, sheet.kept)]
+    entries: list[tuple[Any, str]] = [(_CONTOUR, sheet.kept)]
     if sheet.other:
         entries.append((_OTHER, sheet.other))
     entries.append((TINT, "dropped: comes back as background"))
@@ -136,9 +136,9 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     extent = (0, columns, rows, 0)
     axes.imshow(painted(plane, panel.window), extent=extent, aspect="auto")
     # Not clipped: the region often ends at the border of the picture.
-    for mask, color in ((plane.other, _OTHER), (plane.kept, _OUTLINE)):
+    for mask, color in ((plane.other, _OTHER), (plane.kept, _CONTOUR)):
         if mask is not None:
-            lines = LineCollection(outline(mask), colors=color, linewidths=0.9, clip_on=False)
+            lines = LineCollection(contour(mask), colors=color, linewidths=0.9, clip_on=False)
             axes.add_collection(lines)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)

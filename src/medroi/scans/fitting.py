@@ -60,7 +60,7 @@ def encoded_chunk(
     chunk: npt.NDArray[Any],
     selection: tuple[slice, ...],
 ) -> bytes:
-    """Encode one chunk as a store gets it, filled up behind the edge of the scan.
+    """Encode one chunk as a store gets it, padded behind the edge of the scan.
 
     `crops` is the region of which it gets its crop; None where its stream finds its own.
     """

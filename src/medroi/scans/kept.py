@@ -38,7 +38,7 @@ def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
     if info.roi == "box":
         kept[inside] = True
     elif kept[inside].size:
-        kept[inside] = _inside_hull(streams.read_header(np.frombuffer(stream, np.uint8)))
+        kept[inside] = _inside_mask(streams.read_header(np.frombuffer(stream, np.uint8)))
     return kept
 
 
@@ -69,7 +69,7 @@ def kept_of(
 def kept_in_store(
     array: Any, stream: bytes, decoded: npt.NDArray[Any], selection: tuple[slice, ...]
 ) -> npt.NDArray[np.bool_]:
-    """Mark what a stored chunk keeps, as far as it can be told without its scan.
+    """Mark what a stored chunk keeps, as far as that is known without its scan.
 
     Where chunks are crops of a mask, what was dropped inside the box of a stream is background, and
     so may be voxels that were kept: neither is marked.
@@ -114,12 +114,12 @@ def box_in_store(array: Any) -> ScanRegion | None:
     )
 
 
-def _inside_hull(header: Any) -> npt.NDArray[np.bool_]:
-    """Let the hull write its background into a block that holds another value everywhere."""
+def _inside_mask(header: Any) -> npt.NDArray[np.bool_]:
+    """Let the mask write its background into a block that holds another value everywhere."""
     order = header.coding_order
     shape = tuple(header.box[axis][1] - header.box[axis][0] for axis in order)
     bits = np.dtype(f"u{header.itemsize}")
     block = np.full(shape, ~bits.type(header.background), dtype=bits)
     untouched = block.flat[0]
-    header.apply_hull(header.box, block.reshape(-1).view(np.uint8))
+    header.apply_mask(header.box, block.reshape(-1).view(np.uint8))
     return np.asarray((block == untouched).transpose(np.argsort(order)))

@@ -21,7 +21,7 @@ OTHER_REGION = {"box": "mask", "mask": "box", "hull": "box"}
 def enclosed_mask(
     voxels: npt.NDArray[Any], config: dict[str, Any], threshold: str | float | None
 ) -> Mask | None:
-    """Mark what the outline of the tissue of a whole array encloses, but for background.
+    """Mark the foreground mask of a whole array, but for background.
 
     `MedROI.fit` promises that the chunks keep these voxels, all but a share of `max_miss_rate`.
 
@@ -37,7 +37,7 @@ def enclosed_mask(
     Returns
     -------
     ndarray of bool, or None
-        None where nothing has an outline: without a threshold, and for arrays that are no images.
+        None where nothing has such a mask: without a threshold, and for arrays that are no images.
     """
     if threshold is None or config["threshold"] is None or voxels.ndim < 2 or not voxels.size:
         return None
@@ -50,7 +50,9 @@ def enclosed_mask(
     )
     dense = arrays.as_dense(voxels)
     background = roi.background_bits(dense, options)
-    return np.asarray(roi.outline(dense, options, background) & roi.differs(dense, background))
+    return np.asarray(
+        roi.foreground_mask(dense, options, background) & roi.differs(dense, background)
+    )
 
 
 def kept_by_other(scan: Scan, region: dict[str, Any]) -> Mask:

@@ -74,7 +74,7 @@ def _grown(mask: Mask) -> Mask:
     return grown
 
 
-def outline(mask: Mask) -> list[Line]:
+def contour(mask: Mask) -> list[Line]:
     """Edges between pixels inside and outside, and where the inside meets the picture's border.
 
     Returns

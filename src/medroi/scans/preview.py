@@ -75,7 +75,7 @@ class Preview:
         The largest share of tissue outside that a stream reports, which `max_miss_rate` bounds: of
         a box the same voxels, of a mask those that are more than specks.
     n_enclosed, n_enclosed_dropped : int
-        Voxels that the outline of the whole scan's tissue encloses, whatever their value, and those
+        Voxels of the whole scan's foreground mask, whatever their value, and those
         of them that are dropped: what fitting keeps below `max_miss_rate`. 0 of a store.
     n_left_out, n_left_out_voxels : int
         Separate pieces of tissue that were left out of the region, and their voxels.
@@ -213,8 +213,8 @@ class Preview:
         if self.n_enclosed:
             share = self.n_enclosed_dropped / self.n_enclosed
             lines.append(
-                f"{self.n_enclosed_dropped} of {self.n_enclosed} voxels that the outline of the "
-                f"tissue encloses, dark ones too ({percent(share)})"
+                f"{self.n_enclosed_dropped} of {self.n_enclosed} voxels of the foreground "
+                f"mask, dark ones too ({percent(share)})"
             )
         if self.settings["roi"] == "mask" and not self.from_store:
             rate = percent(self.promised_miss_rate)

@@ -154,7 +154,7 @@ def _preview_array(path: Path, array: Any) -> Preview:
             info = medroi.inspect(stream)
             thresholds.add(info.threshold)
             backgrounds.add(info.background)
-    found.settings = _settled(found, thresholds, backgrounds)
+    found.settings = _found(found, thresholds, backgrounds)
     background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
     shown = found.shown
     if region is not None and crops is None:
@@ -172,7 +172,7 @@ def _rule_in(config: dict[str, Any]) -> str:
     return "number" if is_number else rule_of(threshold, config["roi"])
 
 
-def _settled(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> dict[str, Any]:
+def _found(found: Preview, thresholds: set[float], backgrounds: set[Any]) -> dict[str, Any]:
     """Settings with the numbers that the streams hold where only a rule was given.
 
     Arrays that were not fitted have another threshold in every chunk: the lowest is taken.

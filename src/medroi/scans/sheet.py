@@ -42,7 +42,7 @@ class Sheet:
     has_lines_of_sight : bool
         Whether a row looks through all that is dropped.
     kept, other : str
-        What the legend calls the outlines: that of what is kept, and that of the other kind of
+        What the legend calls the contours: that of what is kept, and that of the other kind of
         region where there is one, or nothing.
     """
 
@@ -50,7 +50,7 @@ class Sheet:
     lines: list[str]
     has_missed: bool
     has_lines_of_sight: bool
-    kept: str = "outline of what is kept"
+    kept: str = "contour of what is kept"
     other: str = ""
 
 
@@ -67,7 +67,7 @@ def sheet_of(previews: list[Preview], at: tuple[int, ...] | None = None) -> Shee
     rows = _rows_of_one(first, at)
     through = _row_of_dropped(first)
     lines = _wrapped(first.rows())
-    kept, other = "outline of what is kept", ""
+    kept, other = "contour of what is kept", ""
     if first.other_roi:
         kept, other = f"{first.settings['roi']}: kept", first.other_roi
     return Sheet(rows + through, lines, not first.from_store, bool(through), kept, other)

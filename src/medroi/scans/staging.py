@@ -6,7 +6,7 @@ two change names at once. A file system that cannot do that sees two renames: a 
 leaves the old folder in the private one, from where the next command brings it back.
 
 The private folder is locked while its process lives, so that what a killed process left behind can
-be told from what another is writing.
+be distinguished from what another is writing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from medroi.scans.scan import Scan
 
 
 def with_threshold(scan: Scan, region: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Settle the threshold of a scan; a rule that finds it in the voxels is left to the codec.
+    """Choose the threshold of a scan; a rule that finds it in the voxels is left to the codec.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Training of networks that inner codecs load; benchmarks/train.py is a face of it."""
+"""Training of networks that inner codecs load; benchmarks/train.py calls it."""
 
 from medroi.training import bcmnet, neural2d
 from medroi.training.checkpoints import read_tensors, write_checkpoint

@@ -192,7 +192,7 @@ def _bits(distance: Any, scales: Any) -> Any:
     """Cost of numbers this far from their means by Gaussian rows, in symbols."""
     import torch
 
-    # As if a scale below the smallest row could be told from it, or none would ever grow again.
+    # As if a scale below the smallest row were another one, or none would ever grow again.
     bounded = scales + (SMALLEST_SCALE - scales).clamp(min=0).detach()
     far = distance.abs()
     upper, lower = (torch.special.log_ndtr((half - far) / bounded) for half in (0.5, -0.5))

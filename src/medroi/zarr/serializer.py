@@ -30,7 +30,7 @@ class MedROICodec(Binding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
     For the `serializer=` slot of Zarr format 3, alone or inside shards. `MedROICodec()` sets
     voxels outside the region to `background`; `MedROICodec.lossless()` keeps all. Each chunk is
     one stream; without filters before it and compressors behind it, a selection reads only the
-    header and the parts of the payload that it touches.
+    header and the slabs of the payload that it touches.
 
     Zarr pads chunks at the edges of an array with the array's fill value, which is the background
     where none is given, NaN too. Another `background` is refused unless nothing is discarded or

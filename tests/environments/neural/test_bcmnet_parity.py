@@ -129,7 +129,7 @@ def test_integer_mixtures_cost_what_the_exact_ones_do(run):
     low, high = (int(run[name]) for name in ("x_min", "x_max"))
     for number, symbols in enumerate(run.parts):
         places = mixtures.on_grid(run.parameters(number).astype(np.float64))
-        integers = mixtures.settle(places, mixtures.find_doubts(places))
+        integers = mixtures.decide(places, mixtures.find_doubts(places))
         limits = (np.full(symbols.size, limit, np.int32) for limit in (low, high))
         coded = mixtures.coder(integers, *limits).encode(symbols.astype(np.int32))
         # What lies outside the range is folded in: that can only help.

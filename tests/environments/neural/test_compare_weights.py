@@ -51,7 +51,7 @@ def test_every_region_has_its_figures_and_names_the_weights(report: Path) -> Non
     assert {(row["inner"], row["level"], row["region"]) for row in own} == {
         (*codec, region)
         for codec in (("bcmnet", "bcmnet"), ("neural2d", "neural2d-1"))
-        for region in ("full", "box", "hull")
+        for region in ("full", "box", "mask")
     }
     assert all(int(row["stored_nbytes"]) > 0 and float(row["psnr_db"]) > 0 for row in own)
     exact = {row["region"]: float(row["psnr_db"]) for row in own if row["inner"] == "bcmnet"}
@@ -63,7 +63,7 @@ def test_every_region_has_its_figures_and_names_the_weights(report: Path) -> Non
 def test_a_codec_with_a_step_is_compared_at_matched_quality(report: Path) -> None:
     rows = rows_of(report, "matched.csv")
     assert [(row["inner"], row["region"]) for row in rows] == [
-        ("neural2d", region) for region in ("full", "box", "hull")
+        ("neural2d", region) for region in ("full", "box", "mask")
     ]
     assert len({row["matched_psnr_db"] for row in rows}) == 1
     for row in rows:

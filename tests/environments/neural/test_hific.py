@@ -20,7 +20,7 @@ from medroi.cli import main
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, UnsupportedVersion
 from medroi.inner.neural import part
 from medroi.inner.neural.hific.codec import NOTICE, Hific
-from medroi.inner.neural.hific.network import filled
+from medroi.inner.neural.hific.network import loading
 from medroi.inner.neural.hific.network.transforms import Sizes
 from medroi.inner.neural.hific.sizes import LAYOUT
 from medroi.zarr import MedROICodec
@@ -32,7 +32,7 @@ def small_tensors() -> dict[str, np.ndarray]:
     """Weights of a small network, from names."""
     named: dict[str, tuple[int, ...]] = {}
     with torch.device("meta"):
-        parts = (filled.Transforms(SIZES), filled.LatentModel(SIZES))
+        parts = (loading.Transforms(SIZES), loading.LatentModel(SIZES))
     for one in parts:
         named |= {name: tuple(tensor.shape) for name, tensor in one.state_dict().items()}
     wide = (1, 3, 3, 3, 1)

@@ -12,7 +12,7 @@ from scipy.special import expit, ndtr
 
 from medroi.inner.neural import near
 from medroi.inner.neural.hific import prior
-from medroi.inner.neural.hific.network import coding, filled
+from medroi.inner.neural.hific.network import coding, loading
 from medroi.inner.neural.hific.network.coding import Setting
 from medroi.inner.neural.tables import gaussian_tables, scale_edges
 
@@ -30,12 +30,12 @@ def tensors() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def colour(tensors: dict[str, np.ndarray]) -> filled.Networks:
+def colour(tensors: dict[str, np.ndarray]) -> loading.Networks:
     """Networks for colour images, as published, in single precision."""
-    sizes = filled.sizes_of(tensors)
-    return filled.Networks(
-        filled.filled(filled.Transforms, sizes, tensors, torch.float32),
-        filled.filled(filled.LatentModel, sizes, tensors, torch.float32),
+    sizes = loading.sizes_of(tensors)
+    return loading.Networks(
+        loading.loaded(loading.Transforms, sizes, tensors, torch.float32),
+        loading.loaded(loading.LatentModel, sizes, tensors, torch.float32),
         prior.hyper_tables(tensors),
         sizes,
     )
@@ -77,7 +77,7 @@ def test_the_layout_is_the_public_one(tensors: dict[str, np.ndarray]) -> None:
 
 @torch.no_grad()
 def test_every_stage_gives_the_reference_outputs(
-    colour: filled.Networks, expected: dict[str, np.ndarray]
+    colour: loading.Networks, expected: dict[str, np.ndarray]
 ) -> None:
     image = torch.nn.functional.pad(image_of(expected, "pad"), (0, 14, 0, 10), mode="reflect")
     latents = colour.transforms.Encoder(image)
@@ -98,7 +98,7 @@ def test_every_stage_gives_the_reference_outputs(
 @torch.no_grad()
 @pytest.mark.parametrize("case", ["norm", "logistic"])
 def test_other_settings_give_the_reference_outputs(
-    colour: filled.Networks, expected: dict[str, np.ndarray], case: str
+    colour: loading.Networks, expected: dict[str, np.ndarray], case: str
 ) -> None:
     latents = colour.transforms.Encoder(image_of(expected, case))
     assert close(every(latents.numpy(), 11), expected[f"{case}/y@11"], 3e-4)
@@ -117,7 +117,7 @@ def test_other_settings_give_the_reference_outputs(
 
 @torch.no_grad()
 def test_running_freely_gives_the_reference_symbols_and_rows(
-    colour: filled.Networks, expected: dict[str, np.ndarray]
+    colour: loading.Networks, expected: dict[str, np.ndarray]
 ) -> None:
     image = torch.nn.functional.pad(image_of(expected, "pad"), (0, 14, 0, 10), mode="reflect")
     latents = coding.pad_latents(colour.transforms.Encoder(image))
@@ -142,7 +142,7 @@ def likelihoods(case: str, symbols: np.ndarray, deviations: np.ndarray) -> np.nd
 
 @pytest.mark.parametrize("case", SETTINGS)
 def test_real_bytes_are_within_two_percent_of_the_likelihoods(
-    colour: filled.Networks, expected: dict[str, np.ndarray], case: str
+    colour: loading.Networks, expected: dict[str, np.ndarray], case: str
 ) -> None:
     symbols = expected[f"{case}/y_symbols"].astype(np.int32)
     if case == "pad":
@@ -173,7 +173,7 @@ def test_real_bytes_are_within_two_percent_of_the_likelihoods(
 
 
 def test_tables_agree_with_the_public_ones_within_their_rounding(
-    colour: filled.Networks, expected: dict[str, np.ndarray]
+    colour: loading.Networks, expected: dict[str, np.ndarray]
 ) -> None:
     ours = colour.hyper_tables
     for channel in range(0, 320, 13):

@@ -25,7 +25,7 @@ from medroi.errors import (
 )
 from medroi.inner.base import Block
 from medroi.inner.neural import near, part
-from medroi.inner.neural.neural2d import network_filled as filled
+from medroi.inner.neural.neural2d import network_loading as loading
 from medroi.inner.neural.neural2d.codec import LAYOUT, Neural2D
 from medroi.zarr import MedROICodec
 
@@ -301,7 +301,7 @@ def test_a_file_that_is_replaced_meanwhile_changes_no_region_halfway(tmp_path: P
     planned = Neural2D(path, part_slices=2).plan(array)
     first = planned.encode(array[:2])
     write_weights(tmp_path, seed=2).replace(path)
-    filled.networks.remembered.cache_clear()
+    loading.networks.remembered.cache_clear()
     with pytest.raises(InnerUnavailable):
         planned.encode(array[2:])
     assert Neural2D(path).config()["weights"] != part.unpack(memoryview(first)).weights_hash.hex()

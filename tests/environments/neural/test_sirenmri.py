@@ -302,7 +302,7 @@ def test_no_change_behind_the_checksums_gives_another_error_than_ours(setting: s
         from medroi.inner.neural.sirenmri import fit
 
         scale = images.scale_of("sirenmri", array)
-        coded = stored.pack(fit.settle(tensors, fast.architecture, array, scale))
+        coded = stored.pack(fit.finish(tensors, fast.architecture, array, scale))
     for place in range(8 * len(coded)):
         broken = bytearray(coded)
         broken[place // 8] ^= 1 << place % 8

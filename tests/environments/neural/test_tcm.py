@@ -22,7 +22,7 @@ from medroi import MedROI, inner
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, VerificationFailed
 from medroi.inner.neural import images, part, tables
 from medroi.inner.neural.tcm.codec import Tcm, TcmAuxt
-from medroi.inner.neural.tcm.network import filled, parts, symbols
+from medroi.inner.neural.tcm.network import loading, parts, symbols
 
 CODECS = {"tcm": Tcm, "tcm_auxt": TcmAuxt}
 
@@ -261,17 +261,17 @@ def test_a_zarr_array_and_an_hdf5_dataset(
 
 
 def test_a_network_is_built_once(small: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    filled.networks.remembered.cache_clear()
+    loading.networks.remembered.cache_clear()
     built: list[str] = []
-    build = filled.build
-    monkeypatch.setattr(filled, "build", lambda w, p, d: built.append(p) or build(w, p, d))
+    build = loading.build
+    monkeypatch.setattr(loading, "build", lambda w, p, d: built.append(p) or build(w, p, d))
     codec = MedROI(inner=Tcm(small["tcm"], "float32", verify=False, part_slices=1), threshold=None)
     codec.decode(codec.encode(scan((2, 8, 8))))
     assert built == ["float32"]
     for precision in ("float64", "float32"):
         for name in CODECS:
             CODECS[name](small[name], precision).networks()
-    assert filled.networks.remembered.cache_info().currsize == 2
+    assert loading.networks.remembered.cache_info().currsize == 2
 
 
 def test_settings_survive_json_and_pickle(small: dict[str, Path]) -> None:

@@ -17,8 +17,8 @@ import torch
 from medroi.inner.neural import images, tables
 from medroi.inner.neural.tcm.codec import Tcm, TcmAuxt, layout_of
 from medroi.inner.neural.tcm.folding import fold_gray
-from medroi.inner.neural.tcm.network.filled import filled
 from medroi.inner.neural.tcm.network.latents import LatentModel
+from medroi.inner.neural.tcm.network.loading import loaded
 from medroi.inner.neural.tcm.network.transforms import Transforms
 from medroi.inner.neural.tcm.sizes import sizes_of
 from medroi.inner.neural.weights import check
@@ -65,8 +65,8 @@ def published(request: pytest.FixtureRequest) -> Published:
     sizes = sizes_of({name: tensor.shape for name, tensor in tensors.items()})
     return Published(
         recipe,
-        filled(Transforms, sizes, tensors, torch.float32),
-        filled(LatentModel, sizes, tensors, torch.float64),
+        loaded(Transforms, sizes, tensors, torch.float32),
+        loaded(LatentModel, sizes, tensors, torch.float64),
         np.load(parity_recipe.PARITY / f"{model}.npz"),
         codec.multiple,
     )
@@ -189,7 +189,7 @@ def test_all_at_once(published: Published) -> None:
 def test_gray_networks_are_the_colour_ones_on_gray_images(published: Published) -> None:
     folded = fold_gray(published.tensors)
     sizes = sizes_of({name: tensor.shape for name, tensor in folded.items()})
-    gray = filled(Transforms, sizes, folded, torch.float32)
+    gray = loaded(Transforms, sizes, folded, torch.float32)
     image = published.image("sq")[0][:, :1, 64:128, 64:192]
     latents = published.transforms.analysis(image.expand(-1, 3, -1, -1))
     assert torch.allclose(gray.analysis(image), latents, rtol=0, atol=TENSORS)

@@ -72,7 +72,7 @@ static size_t bound(const medroi_block *part, const double *params) {
 }
 
 /* Bytes of a slice that OpenJPEG does not count: the ends of the codestream (measured), the
- * slice's length, its share of map and part table. */
+ * slice's length, its share of map and slab table. */
 static double overhead_nbytes(const medroi_j2k_slices *found) {
     return 12 + 4 + (MEDROI_INTMAP_AFFINE_NBYTES + 12.0) / (double)found->n;
 }

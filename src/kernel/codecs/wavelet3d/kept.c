@@ -11,7 +11,7 @@
 
 #define KEPT_NBYTES ((int64_t)1 << 30) /* parts beyond are transformed again for every try */
 #define BINS (1 << 14)                 /* sizes as exponent and 6 bits of fraction */
-#define PART_ROW_NBYTES 12.0           /* of the part table */
+#define PART_ROW_NBYTES 12.0           /* of the slab table */
 
 static medroi_status no_memory(const medroi_w3_search *s) {
     return medroi_fail(s->error, MEDROI_NO_MEMORY, "wavelet3d: no memory for the search");

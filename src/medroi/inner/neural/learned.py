@@ -137,7 +137,7 @@ class KeptSlices(LearnedSlices):
     def networks(self) -> Any:
         """See `LearnedSlices.networks`."""
         load_torch(self.name)
-        from medroi.inner.neural.network_filled import Key
+        from medroi.inner.neural.network_loading import Key
 
         key = Key.of(self.weights, self.layout(), self.precision, self.device)
         return import_module(self.networks_module).networks(key)

@@ -83,13 +83,13 @@ def between(values: Reals, edges: Reals) -> Places:
     return np.searchsorted(edges, values, side="left").astype(np.int32)
 
 
-def settle_between(values: Reals, edges: Reals) -> tuple[Places, Near]:
+def decide_between(values: Reals, edges: Reals) -> tuple[Places, Near]:
     """`between`, and the record of what lies near an edge."""
     places = between(values, edges)
     lower = edges[np.maximum(places - 1, 0)]
     upper = edges[np.minimum(places, edges.size - 1)]
     distance = np.minimum(np.abs(values - lower), np.abs(values - upper))
-    return _settled(places, distance <= RELATIVE_MARGIN * np.maximum(np.abs(values), 1.0))
+    return _decided(places, distance <= RELATIVE_MARGIN * np.maximum(np.abs(values), 1.0))
 
 
 def whole(values: Reals) -> Places:
@@ -97,14 +97,14 @@ def whole(values: Reals) -> Places:
     return np.floor(values + 0.5).astype(np.int32)
 
 
-def settle_whole(values: Reals) -> tuple[Places, Near]:
+def decide_whole(values: Reals) -> tuple[Places, Near]:
     """`whole`, and the record of what lies near the edge between two integers."""
     places = whole(values)
     distance = np.abs(np.abs(values - places) - 0.5)
-    return _settled(places, distance <= RELATIVE_MARGIN * np.maximum(np.abs(values), 1.0))
+    return _decided(places, distance <= RELATIVE_MARGIN * np.maximum(np.abs(values), 1.0))
 
 
-def _settled(places: Places, is_near: npt.NDArray[np.bool_]) -> tuple[Places, Near]:
+def _decided(places: Places, is_near: npt.NDArray[np.bool_]) -> tuple[Places, Near]:
     positions = np.flatnonzero(is_near)
     return places, Near(positions, places.reshape(-1)[positions])
 

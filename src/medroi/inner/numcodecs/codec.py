@@ -172,9 +172,9 @@ class Numcodecs(InnerCodec):
     def _config_for(self, dtype: Any, shape: tuple[int, ...], depth: int) -> dict[str, Any]:
         """The configuration with what only the fed array can say."""
         config, accepts = dict(self.codec), self.accepts
-        if "shape" in accepts.told:
+        if "shape" in accepts.passed:
             config["shape"] = list(shape)
-        if "dtype" in accepts.told:
+        if "dtype" in accepts.passed:
             config["dtype"] = np.dtype(dtype).str
         if accepts.depth_setting and self.lossless:
             config[accepts.depth_setting] = depth

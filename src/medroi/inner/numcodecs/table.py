@@ -48,10 +48,10 @@ class Accepts:
     widened : bool
         Integers of at most 32 bits and float16 are fed as wider floats, exactly.
     depths : tuple of int
-        Bits per sample that a mapped codec can be told.
+        Bits per sample that a mapped codec takes as a setting.
     depth_setting : str
         Setting that tells it.
-    told : tuple of str
+    passed : tuple of str
         Settings that carry the fed shape and dtype.
     max_ndim : int
         Most axes of a WHOLE feed.
@@ -84,7 +84,7 @@ class Accepts:
     widened: bool = False
     depths: tuple[int, ...] = _TO_16
     depth_setting: str = ""
-    told: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
     max_ndim: int = 3
     min_side: int = 1
     finite: bool = False
@@ -138,10 +138,10 @@ KNOWN: Mapping[str, Accepts] = {
         max_error=rules.zfpy_tolerance,
     ),
     "imagecodecs_pcodec": Accepts(
-        WHOLE, decoder=bounded.into_array, dtypes=_NUMBERS, told=("shape", "dtype")
+        WHOLE, decoder=bounded.into_array, dtypes=_NUMBERS, passed=("shape", "dtype")
     ),
     "imagecodecs_rcomp": Accepts(
-        WHOLE, decoder=bounded.into_array, dtypes=_NUMBERS[:6], told=("shape", "dtype")
+        WHOLE, decoder=bounded.into_array, dtypes=_NUMBERS[:6], passed=("shape", "dtype")
     ),
     "imagecodecs_zfp": Accepts(
         WHOLE,
@@ -169,7 +169,7 @@ KNOWN: Mapping[str, Accepts] = {
         decoder=bounded.into_array,
         dtypes=_FLOATS,
         widened=True,
-        told=("shape", "dtype"),
+        passed=("shape", "dtype"),
         finite=True,
         lossless=rules.never,
         max_error=rules.absolute_error,

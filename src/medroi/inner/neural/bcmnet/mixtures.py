@@ -99,7 +99,7 @@ def find_doubts(places: Floats) -> Doubts:
     return Doubts(positions, flat[positions] - beside[positions] >= 0.5)
 
 
-def settle(places: Floats, doubts: Doubts) -> Ints:
+def decide(places: Floats, doubts: Doubts) -> Ints:
     """Integers, [voxels, 30]: the nearest one, and for listed parameters the one that was taken.
 
     Raises

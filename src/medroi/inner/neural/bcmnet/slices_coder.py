@@ -62,7 +62,7 @@ def encode(network: Layers, indices: Ints, lossy: Ints, limits: Limits) -> Coded
         nonlocal crc
         residual = part.of(residuals).reshape(-1)
         doubts = mixtures.find_doubts(places)
-        coder = _coder(mixtures.settle(places, doubts), part.of(lossy), limits)
+        coder = _coder(mixtures.decide(places, doubts), part.of(lossy), limits)
         sections.append(doubts.to_bytes() + coder.encode(residual))
         crc = _crc(residual, crc)
         return residual
@@ -86,7 +86,7 @@ def decode(network: Layers, coded: Coded, lossy: Ints, limits: Limits) -> Ints:
         nonlocal crc
         section = memoryview(next(sections))
         doubts, rest = mixtures.Doubts.read(section, places.size)
-        coder = _coder(mixtures.settle(places, doubts), part.of(lossy), limits)
+        coder = _coder(mixtures.decide(places, doubts), part.of(lossy), limits)
         residual = np.empty(len(places), np.int32)
         coder.decode(rest, residual)
         crc = _crc(residual, crc)

@@ -64,7 +64,7 @@ class Hific(KeptSlices):
     kind = NOTICE
     dtypes = "all numbers without NaN"
     notice = NOTICE
-    networks_module = "medroi.inner.neural.hific.network.filled"
+    networks_module = "medroi.inner.neural.hific.network.loading"
 
     weights: Path | str
     acknowledge_generative: bool = False

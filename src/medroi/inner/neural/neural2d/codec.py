@@ -57,7 +57,7 @@ class Neural2D(KeptSlices):
     name = "neural2d"
     kind = "lossy, as its weights and step"
     dtypes = "all real numbers without NaN"
-    networks_module = "medroi.inner.neural.neural2d.network_filled"
+    networks_module = "medroi.inner.neural.neural2d.network_loading"
 
     weights: Path | str = ""
     step: float = 1.0

@@ -18,7 +18,7 @@ import torch
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.neural import near
-from medroi.inner.neural.neural2d.network_filled import Networks
+from medroi.inner.neural.neural2d.network_loading import Networks
 from medroi.inner.neural.tables import gaussian_tables, scale_edges
 
 Reals = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ class Coded:
 
 
 # For the number of a slice, places of its means and rows from real numbers.
-_Settle = Callable[[int, Reals, Reals], tuple[Integers, Integers]]
+_Decide = Callable[[int, Reals, Reals], tuple[Integers, Integers]]
 # For the number of a slice and its rows and places of means, its symbols.
 _Symbols = Callable[[int, Integers, Integers], Integers]
 
@@ -70,11 +70,11 @@ def write(networks: Networks, slices: Reals, step: float) -> Coded:
     rows = np.empty(latents.shape, np.int32)
     symbols, places = (np.empty(latents.shape, np.int32) for _ in range(2))
 
-    def settle(number: int, means: Reals, scales: Reals) -> tuple[Integers, Integers]:
+    def decide(number: int, means: Reals, scales: Reals) -> tuple[Integers, Integers]:
         if not _are_usable(means, scales):
             raise InvalidArgument("neural2d: these weights give no probabilities for this region")
-        places[number], close_means = near.settle_whole(means)
-        rows[number], close_rows = near.settle_between(scales, scale_edges()[:-1])
+        places[number], close_means = near.decide_whole(means)
+        rows[number], close_rows = near.decide_between(scales, scale_edges()[:-1])
         records[0].append(close_means)
         records[1].append(close_rows)
         return places[number], rows[number]
@@ -83,7 +83,7 @@ def write(networks: Networks, slices: Reals, step: float) -> Coded:
         chosen = symbols[number] = _whole(latents[number] / step - places / MEAN_PLACES)
         return chosen
 
-    _walk(networks, hyper, step, settle, choose)
+    _walk(networks, hyper, step, decide, choose)
     each = math.prod(latents.shape[1:])
     sections = (
         _joined(records[0], each).pack(),
@@ -116,7 +116,7 @@ def read(networks: Networks, coded: Coded, shape: tuple[int, int, int], step: fl
     if any(r.positions.size and r.positions[-1] >= symbols.size for r in records):
         raise CorruptStream("corrupt stream: a near element behind the last latent")
 
-    def settle(number: int, means: Reals, scales: Reals) -> tuple[Integers, Integers]:
+    def decide(number: int, means: Reals, scales: Reals) -> tuple[Integers, Integers]:
         if not _are_usable(means, scales):
             raise CorruptStream("corrupt stream: neural2d's latents give no probabilities")
         own = [near.whole(means), near.between(scales, scale_edges()[:-1])]
@@ -134,7 +134,7 @@ def read(networks: Networks, coded: Coded, shape: tuple[int, int, int], step: fl
         _check_symbols(taken)
         return taken
 
-    latents = _walk(networks, hyper, step, settle, choose)
+    latents = _walk(networks, hyper, step, decide, choose)
     reader.finish()
     if _crc(hyper, symbols, places) != coded.symbols_crc:
         raise CorruptStream(
@@ -166,7 +166,7 @@ def _analyse(networks: Networks, slices: Reals) -> Reals:
 
 
 def _walk(
-    networks: Networks, hyper: Integers, step: float, settle: _Settle, choose: _Symbols
+    networks: Networks, hyper: Integers, step: float, decide: _Decide, choose: _Symbols
 ) -> Reals:
     """Go from slice to slice; returns the decoded latents."""
     decoded: list[Reals] = []
@@ -177,7 +177,7 @@ def _walk(
         for number in range(len(hyper)):
             features = networks.prior.hyper_synthesis(given[number : number + 1])
             means, scales = networks.prior.expected(features, before, step)
-            places, rows = settle(
+            places, rows = decide(
                 number, means[0].numpy() * (MEAN_PLACES / step), scales[0].numpy() / step
             )
             symbols = choose(number, places, rows)

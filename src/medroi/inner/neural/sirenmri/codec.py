@@ -148,7 +148,7 @@ class SirenMRI(Learned):
             tensors = weights.resolve(self.weights, LAYOUT).tensors
         architecture = self._architecture(part.ndim, tensors)
         trained = self._train(part, scale, architecture, tensors)
-        return stored.pack(fit.settle(trained, architecture, part, scale))
+        return stored.pack(fit.finish(trained, architecture, part, scale))
 
     def _of_fast(self, name: str) -> Any:
         value = getattr(self, name)
@@ -216,7 +216,7 @@ class SirenMRI(Learned):
             images.put_slices(np.zeros(out.shape), images.Scale(found, 0.0), out)
             return
         batches = evaluate.batches(found.tensors(), found.architecture, out.shape)
-        places = levels.unsettle(batches, out.size, found.steps, found.near)
+        places = levels.repeat(batches, out.size, found.steps, found.near)
         if levels.crc_of(places) != found.places_crc:
             raise CorruptStream(
                 "corrupt stream: a sine network decodes to other levels than were encoded; the "

@@ -1,4 +1,4 @@
-"""A region's network: made, trained and settled."""
+"""A region's network: made, trained and stored."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def train_as_published(
     return trained.tensors
 
 
-def settle(
+def finish(
     weights: Tensors | quantised.Quantised,
     architecture: Architecture,
     region: Array,
@@ -73,7 +73,7 @@ def settle(
         )
     steps = levels.steps_between(region.dtype, scale.span)
     batches = evaluate.batches(tensors, architecture, region.shape)
-    settled = levels.settle(batches, region.size, steps)
+    decided = levels.decide(batches, region.size, steps)
     return stored.Stored(
-        architecture, weights, scale.offset, scale.span, steps, settled.crc, settled.near
+        architecture, weights, scale.offset, scale.span, steps, decided.crc, decided.near
     )

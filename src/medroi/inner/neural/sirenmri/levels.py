@@ -26,7 +26,7 @@ Batches = Iterator[tuple[slice, npt.NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
-class Settled:
+class Decided:
     """Every voxel on its level.
 
     Attributes
@@ -73,7 +73,7 @@ def _places(values: npt.NDArray[np.float64], steps: int) -> Places:
     return np.floor(np.clip(values, 0.0, 1.0) * steps + 0.5).astype(np.int32)
 
 
-def settle(batches: Batches, n_voxels: int, steps: int) -> Settled:
+def decide(batches: Batches, n_voxels: int, steps: int) -> Decided:
     """Put a network's output on its levels and record what lies near an edge.
 
     Parameters
@@ -92,11 +92,11 @@ def settle(batches: Batches, n_voxels: int, steps: int) -> Settled:
         distance = np.abs(inside - np.rint(inside))
         found.append(where.start + np.flatnonzero(distance <= MARGIN * steps))
     positions = np.concatenate(found).astype(np.int64)
-    return Settled(places, Near(positions, places[positions]))
+    return Decided(places, Near(positions, places[positions]))
 
 
-def unsettle(batches: Batches, n_voxels: int, steps: int, near: Near) -> Places:
-    """The places that `settle` found, from the same network's output on another machine."""
+def repeat(batches: Batches, n_voxels: int, steps: int, near: Near) -> Places:
+    """The places that `decide` found, from the same network's output on another machine."""
     places = np.empty(n_voxels, np.int32)
     for where, values in batches:
         if not np.isfinite(values).all():

@@ -14,7 +14,7 @@ from medroi.inner.neural.sirenmri.network import Siren, tensors_of
 
 LEARNING_RATE = 2e-4
 
-# Told the steps done after each; training ends where it answers False.
+# Called with the steps done after each; training ends where it answers False.
 Watch = Callable[[int], bool]
 
 
@@ -52,7 +52,7 @@ def train_faithful(
     coordinates, features : tensor
         (n, dim_in) and (n, 1), float32; features from 0 to 1.
     watch : callable
-        Told the steps done after each; training ends where it answers False.
+        Called with the steps done after each; training ends where it answers False.
     """
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     # The published PSNR compares with features of 8 bits, whatever the volume's depth.

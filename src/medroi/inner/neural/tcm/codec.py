@@ -48,7 +48,7 @@ class Tcm(KeptSlices):
     name = "tcm"
     kind = "lossy, as its weights"
     dtypes = "all real numbers without NaN"
-    networks_module = "medroi.inner.neural.tcm.network.filled"
+    networks_module = "medroi.inner.neural.tcm.network.loading"
     multiple: ClassVar[int] = 128
     auxiliary: ClassVar[bool] = False
 
@@ -144,7 +144,7 @@ def layout_of(name: str, auxiliary: bool) -> Layout:
 
     def shapes(tensors: Tensors) -> Shapes:
         load_torch(name)
-        from medroi.inner.neural.tcm.network.filled import shapes_of
+        from medroi.inner.neural.tcm.network.loading import shapes_of
 
         sizes = sizes_of({key: tensor.shape for key, tensor in tensors.items()})
         return shapes_of(dataclasses.replace(sizes, auxiliary=auxiliary))

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.neural import near
-from medroi.inner.neural.hific.network.filled import Networks
+from medroi.inner.neural.hific.network.loading import Networks
 from medroi.inner.neural.hific.prior import logistic_tables
 from medroi.inner.neural.tables import SMALLEST_SCALE, Tables, gaussian_tables, scale_edges
 
@@ -105,7 +105,7 @@ def find(networks: Networks, image: Reals, setting: Setting) -> tuple[Symbols, I
     with torch.no_grad():
         hyper = _round(networks.model.hyper(latents)[0].numpy())
     means, deviations = expected(networks, hyper)
-    rows, record = near.settle_between(deviations, _edges())
+    rows, record = near.decide_between(deviations, _edges())
     return Symbols(hyper, _round(latents[0].numpy() - means)), rows, record
 
 

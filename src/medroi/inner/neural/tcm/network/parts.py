@@ -20,7 +20,7 @@ from medroi.inner.base import Array
 from medroi.inner.neural import images, near
 from medroi.inner.neural.tables import gaussian_tables
 from medroi.inner.neural.tcm.network import symbols
-from medroi.inner.neural.tcm.network.filled import Networks
+from medroi.inner.neural.tcm.network.loading import Networks
 from medroi.inner.neural.tcm.network.symbols import SliceSymbols
 
 # Pixels that go through the network at once: 4 slices of 256 x 256.

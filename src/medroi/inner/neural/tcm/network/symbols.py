@@ -19,7 +19,7 @@ from torch import Tensor
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.inner.neural import near
 from medroi.inner.neural.tables import gaussian_tables, scale_edges
-from medroi.inner.neural.tcm.network.filled import Networks
+from medroi.inner.neural.tcm.network.loading import Networks
 
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int32]
@@ -214,7 +214,7 @@ class _Encoder(_Groups):
     def rows(self, group: int, scales: Reals) -> Integers:
         rows = np.empty(scales.shape, np.int32)
         for number, each in enumerate(scales):
-            rows[number], close = near.settle_between(each, self._edges)
+            rows[number], close = near.decide_between(each, self._edges)
             self._positions.append(close.positions + self._start(number, group))
             self._places.append(close.places)
         self.placed[:, self._of(group)] = rows

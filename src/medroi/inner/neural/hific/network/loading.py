@@ -1,4 +1,4 @@
-"""Networks filled with weights, the last of which are kept between calls."""
+"""Networks with their weights, the last of which are kept between calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medroi.inner.neural.hific.network.transforms import Sizes, Transforms
 from medroi.inner.neural.hific.prior import hyper_tables
 from medroi.inner.neural.hific.sizes import sizes_of
 from medroi.inner.neural.keeping import kept
-from medroi.inner.neural.network_filled import DTYPES, Key, filled
+from medroi.inner.neural.network_loading import DTYPES, Key, loaded
 from medroi.inner.neural.tables import Tables
 from medroi.inner.neural.weights import Tensors
 
@@ -51,8 +51,8 @@ def build(tensors: Tensors, precision: str, device: str) -> Networks:
     sizes = sizes_of(folded)
     dtype = DTYPES[precision]
     return Networks(
-        filled(Transforms, sizes, folded, dtype).to(device),
-        filled(LatentModel, sizes, folded, torch.float64),
+        loaded(Transforms, sizes, folded, dtype).to(device),
+        loaded(LatentModel, sizes, folded, torch.float64),
         hyper_tables(tensors),
         sizes,
     )

@@ -1,7 +1,7 @@
 """What Zarr write and read cost with MedROI, against Zarr's own zstd on the same array.
 
 Writes CSV to standard output; each argument is a NIfTI file, without any a phantom is used:
-python benchmarks/zarr_faces.py scans/*_T1w.nii.gz > benchmarks/zarr_faces.csv
+python benchmarks/zarr_bindings.py scans/*_T1w.nii.gz > benchmarks/zarr_bindings.csv
 
 Times are over those of Zarr's default in the same round, medians over rounds; CPU seconds, so that
 other work on the machine counts as little as it can. Sizes are all bytes of the store. Zarr's

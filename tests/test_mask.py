@@ -1,4 +1,4 @@
-"""The hull against a slow reference, voxel for voxel, and what is promised of it."""
+"""The mask against a slow reference, voxel for voxel, and what is promised of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference_hull
+import reference_mask
 import reference_stream
 from arrays import phantom, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import tissue_mask
-from reference_hull import opened
+from reference_mask import opened
 
 import medroi
 from medroi import MedROI, roi
@@ -53,7 +53,7 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, tuple[int, ...], dict[str, Any]]
     n_axes = min(draw(st.sampled_from([2, 3])), ndim)
     axes = tuple(sorted(draw(st.permutations(range(ndim)))[:n_axes]))
     options = {
-        "roi": "hull",
+        "roi": "mask",
         "threshold": 70 if dark else 50,
         "polarity": "dark" if dark else "bright",
         "background": draw(st.sampled_from([0, 120 if dark else 3])),
@@ -72,19 +72,19 @@ def expand(mask: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> n
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
-def test_the_hull_is_the_reference_voxel_for_voxel(
+def test_the_mask_is_the_reference_voxel_for_voxel(
     case: tuple[np.ndarray, tuple[int, ...], dict[str, Any]],
 ) -> None:
     array, axes, options = case
     tissue = tissue_mask(array, options["threshold"], options["polarity"])
     largest = options["components"] == "largest"
-    expected = reference_hull.expected_hull(tissue, axes, options["max_miss_rate"], largest)
+    expected = reference_mask.expected_mask(tissue, axes, options["max_miss_rate"], largest)
     sizes = [size for size, _ in expected.left_out]
     stream = MedROI("raw", **options).encode(array)
     info, decoded = medroi.inspect(stream), MedROI().decode(stream)
     if info.roi == "box":
         return
-    mask = expand(expected.hull, array.shape, axes)
+    mask = expand(expected.mask, array.shape, axes)
     background = np.array(options["background"]).astype(array.dtype)
     if expected.has_one_largest or not largest:
         assert np.array_equal(decoded, np.where(mask, array, background))
@@ -101,14 +101,14 @@ def test_a_tie_of_the_two_largest_components_is_seen_by_the_reference() -> None:
     tissue = np.zeros((16, 150, 150), bool)
     tissue[:, 90:130, 20:60] = True
     tissue[:, 20:60, 90:130] = True
-    assert not reference_hull.expected_hull(tissue, (1, 2), 0.0, True).has_one_largest
+    assert not reference_mask.expected_mask(tissue, (1, 2), 0.0, True).has_one_largest
     tissue[:, 10:20, 90:130] = True
-    assert reference_hull.expected_hull(tissue, (1, 2), 0.0, True).has_one_largest
+    assert reference_mask.expected_mask(tissue, (1, 2), 0.0, True).has_one_largest
 
 
 @settings(max_examples=60, deadline=None)
 @given(cases())
-def test_where_a_hull_is_no_smaller_the_stream_is_that_of_the_box(
+def test_where_a_mask_is_no_smaller_the_stream_is_that_of_the_box(
     case: tuple[np.ndarray, tuple[int, ...], dict[str, Any]],
 ) -> None:
     array, _, options = case
@@ -117,9 +117,9 @@ def test_where_a_hull_is_no_smaller_the_stream_is_that_of_the_box(
         assert stream == MedROI("raw", **{**options, "roi": "box"}).encode(array)
 
 
-def test_a_noisy_head_becomes_a_hull_that_loses_no_tissue() -> None:
+def test_a_noisy_head_becomes_a_mask_that_loses_no_tissue() -> None:
     head = phantom((40, 48, 44))
-    stream = MedROI("zstd", roi="hull").encode(head)
+    stream = MedROI("zstd", roi="mask").encode(head)
     info, decoded = medroi.inspect(stream), MedROI().decode(stream)
     tissue = opened(head >= info.threshold, (0, 1, 2))
     assert info.roi == "mask"
@@ -128,9 +128,9 @@ def test_a_noisy_head_becomes_a_hull_that_loses_no_tissue() -> None:
     assert len(stream) < 0.75 * len(MedROI("zstd").encode(head))
 
 
-def test_inside_the_hull_every_voxel_is_untouched_and_outside_it_is_background() -> None:
+def test_inside_the_mask_every_voxel_is_untouched_and_outside_it_is_background() -> None:
     head = phantom((40, 48, 44))
-    stream = MedROI("raw", roi="hull", background=-1).encode(head)
+    stream = MedROI("raw", roi="mask", background=-1).encode(head)
     decoded = MedROI().decode(stream)
     outside = decoded == -1
     assert 0.3 < outside.mean() < 0.9
@@ -141,17 +141,17 @@ def test_air_between_two_bodies_stays_out() -> None:
     values = np.random.default_rng(1).integers(0, 6, (48, 64, 96)).astype("i2")
     values[4:44, 12:52, 8:32] += 100
     values[4:44, 12:52, 64:88] += 100
-    stream = MedROI("raw", roi="hull", background=-1, threshold="noise").encode(values)
+    stream = MedROI("raw", roi="mask", background=-1, threshold="noise").encode(values)
     assert (MedROI().decode(stream)[:, :, 40:56] == -1).all()
 
 
 @pytest.mark.parametrize("shape", [(60, 70), (1, 60, 70), (3, 60, 70), (60, 2, 70), (5, 60, 70, 1)])
-def test_images_and_thin_volumes_have_hulls_too(shape: tuple[int, ...]) -> None:
+def test_images_and_thin_volumes_have_masks_too(shape: tuple[int, ...]) -> None:
     spans = (np.linspace(-1.5, 1.5, n) if n > 9 else [0.0] * n for n in shape)
     grid = np.meshgrid(*spans, indexing="ij")
     inside = (sum(axis**2 for axis in grid) < 1).reshape(shape)
     image = np.random.default_rng(3).integers(1, 8, shape) + inside * 80
-    stream = MedROI("raw", roi="hull", threshold=40, axes=range(len(shape))[-3:]).encode(image)
+    stream = MedROI("raw", roi="mask", threshold=40, axes=range(len(shape))[-3:]).encode(image)
     decoded = MedROI().decode(stream)
     assert medroi.inspect(stream).roi == "mask"
     assert np.array_equal(decoded[inside], image[inside])
@@ -159,10 +159,10 @@ def test_images_and_thin_volumes_have_hulls_too(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("inner", ["raw", "deflate", "zstd"])
-def test_a_region_search_gives_the_same_side_data_to_every_face(inner: str) -> None:
+def test_a_region_search_gives_the_same_side_data_to_every_binding(inner: str) -> None:
     head = phantom((40, 48, 44))
-    region = roi.find_region(head, roi="hull")
-    assert region.side in MedROI(inner, roi="hull").encode(head)
+    region = roi.find_region(head, roi="mask")
+    assert region.side in MedROI(inner, roi="mask").encode(head)
 
 
 def test_a_label_does_not_stretch_the_box_and_is_reported() -> None:
@@ -178,20 +178,20 @@ def test_a_label_does_not_stretch_the_box_and_is_reported() -> None:
     assert (alone.n_left_out, alone.n_left_out_voxels) == (1, 396)
     assert alone.left_out[0].box == ((8, 32), (168, 192))
     assert alone.miss_rate == 0
-    hull_codec = MedROI("raw", components="largest", roi="hull", threshold="noise")
-    hull = medroi.inspect(hull_codec.encode(image))
-    assert (hull.roi, hull.box, hull.left_out) == ("box", alone.box, alone.left_out)
+    mask_codec = MedROI("raw", components="largest", roi="mask", threshold="noise")
+    mask = medroi.inspect(mask_codec.encode(image))
+    assert (mask.roi, mask.box, mask.left_out) == ("box", alone.box, alone.left_out)
 
 
 @pytest.mark.parametrize("value", [0, 7])
 def test_constant_arrays(value: int) -> None:
     array = np.full((9, 10, 11), value, "i2")
-    for options in ({"roi": "hull"}, {"threshold": "noise"}, {"components": "largest"}):
+    for options in ({"roi": "mask"}, {"threshold": "noise"}, {"components": "largest"}):
         assert same_bits(MedROI().decode(MedROI("raw", **options).encode(array)), array)
 
 
 @pytest.mark.parametrize("threshold", ["auto", "mean", "noise", 50])
-@pytest.mark.parametrize("kind", ["box", "hull"])
+@pytest.mark.parametrize("kind", ["box", "mask"])
 def test_one_bright_voxel_is_kept(kind: str, threshold: Any) -> None:
     array = np.zeros((20, 20, 20), "i2")
     array[9, 9, 9] = 100
@@ -201,8 +201,8 @@ def test_one_bright_voxel_is_kept(kind: str, threshold: Any) -> None:
 
 
 def lost(volume: np.ndarray, **options: Any) -> tuple[np.ndarray, medroi.codec.StreamInfo]:
-    """Where a fitted hull changes a volume, and what its stream says."""
-    codec = MedROI.fit(volume, roi="hull", background="auto", **options)
+    """Where a fitted mask changes a volume, and what its stream says."""
+    codec = MedROI.fit(volume, roi="mask", background="auto", **options)
     stream = codec.encode(volume)
     return codec.decode(stream) != volume, medroi.inspect(stream)
 
@@ -239,36 +239,36 @@ def test_nan_and_infinity_are_no_trouble(dtype: str) -> None:
     array = phantom((24, 24, 24)).astype(dtype)
     array[3, 3, 3], array[12, 12, 12], array[12, 12, 13] = np.inf, np.nan, -np.inf
     for background in (0, float("nan")):
-        stream = MedROI("raw", roi="hull", background=background).encode(array)
+        stream = MedROI("raw", roi="mask", background=background).encode(array)
         decoded = MedROI().decode(stream)
         assert same_bits(decoded[8:16, 8:16, 8:16], array[8:16, 8:16, 8:16])
     only = np.full((6, 7, 8), np.nan, dtype)
-    assert MedROI().decode(MedROI("raw", roi="hull").encode(only)).shape == only.shape
+    assert MedROI().decode(MedROI("raw", roi="mask").encode(only)).shape == only.shape
 
 
 @pytest.mark.parametrize("threshold", [1e9, -1e9, float("inf"), float("-inf")])
 def test_thresholds_outside_the_data(threshold: float) -> None:
     array = phantom((16, 16, 16))
-    decoded = MedROI().decode(MedROI("raw", roi="hull", threshold=threshold).encode(array))
+    decoded = MedROI().decode(MedROI("raw", roi="mask", threshold=threshold).encode(array))
     assert same_bits(decoded, array if threshold < 0 else np.zeros_like(array))
 
 
 def test_noise_alone_is_kept_whole() -> None:
     array = np.random.default_rng(0).rayleigh(10, (40, 40, 40)).astype("i2") + np.int16(1)
-    assert same_bits(MedROI().decode(MedROI("raw", roi="hull").encode(array)), array)
+    assert same_bits(MedROI().decode(MedROI("raw", roi="mask").encode(array)), array)
 
 
 def test_without_a_threshold_nothing_is_lost() -> None:
     array = phantom((20, 24, 22))
-    stream = MedROI.lossless("raw", roi="hull").encode(array)
+    stream = MedROI.lossless("raw", roi="mask").encode(array)
     assert same_bits(MedROI().decode(stream), array)
 
 
-def test_partial_reads_see_the_hull() -> None:
+def test_partial_reads_see_the_mask() -> None:
     from medroi.codec import decode_selection
 
     head = np.asfortranarray(phantom((40, 48, 44)))
-    stream = MedROI("zstd", roi="hull", slice_axis=1).encode(head)
+    stream = MedROI("zstd", roi="mask", slice_axis=1).encode(head)
     bounds = ((3, 30), (0, 20), (7, 8))
     reading = decode_selection(bounds)
     ranges = next(reading)
@@ -284,7 +284,7 @@ def test_the_array_that_is_encoded_is_not_written() -> None:
     head = phantom((40, 48, 44))
     head.flags.writeable = False
     before = head.copy()
-    MedROI("raw", roi="hull").encode(head)
+    MedROI("raw", roi="mask").encode(head)
     assert np.array_equal(head, before)
 
 
@@ -296,12 +296,12 @@ def test_codecs_run_from_python_see_the_same_voxels(inner: str, order: str) -> N
     from medroi.inner import make
 
     head = np.array(phantom((40, 48, 44)), order=order)
-    written = MedROI(inner, roi="hull").encode(head)
-    options = {"threshold": "auto", "roi": "hull"}
+    written = MedROI(inner, roi="mask").encode(head)
+    options = {"threshold": "auto", "roi": "mask"}
     assert hosted(head, make(inner), None, **options) == written
 
 
-def test_the_reader_written_from_the_format_reads_hulls() -> None:
+def test_the_reader_written_from_the_format_reads_masks() -> None:
     for path in sorted((Path(__file__).parent / "golden").glob("v1-*hull*.medroi")):
         stream = path.read_bytes()
         assert same_bits(reference_stream.read(stream), MedROI().decode(stream))
@@ -309,7 +309,7 @@ def test_the_reader_written_from_the_format_reads_hulls() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(cases())
-def test_every_prefix_and_every_flipped_byte_of_a_hull_is_refused(
+def test_every_prefix_and_every_flipped_byte_of_a_mask_is_refused(
     case: tuple[np.ndarray, tuple[int, ...], dict[str, Any]],
 ) -> None:
     array, _, options = case

@@ -1,4 +1,4 @@
-"""The hull as src/kernel/region/mask/mask.h defines it, slow and obvious, on boolean arrays."""
+"""The mask as src/kernel/region/mask/mask.h defines it, slow and obvious, on boolean arrays."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LABEL, TILE, CLOSING = 4, 2, 3
 
 
 class Expected(NamedTuple):
-    """The hull, in the array's volume axes, and what it leaves out."""
+    """The mask, in the array's volume axes, and what it leaves out."""
 
-    hull: Mask
+    mask: Mask
     left_out: list[tuple[int, tuple[tuple[int, int], ...]]]  # largest first
     n_counted: int  # tissue as it was before the opening
     n_missed: int
@@ -53,7 +53,7 @@ def between(mask: Mask, axis: int) -> Mask:
     return np.asarray(before & behind)
 
 
-def hull_of(body: Mask) -> Mask:
+def mask_of(body: Mask) -> Mask:
     """Margin, tiles, closing and majority filling of a mask of 3 axes."""
     cross = ndimage.generate_binary_structure(3, 1)
     tiles = np.pad(blocks(ndimage.binary_dilation(body, cross), TILE), CLOSING)
@@ -70,25 +70,25 @@ def near(labels: npt.NDArray[np.int_], component: int, shape: tuple[int, ...]) -
     return voxels(found, LABEL, shape)
 
 
-def with_islands(hull: Mask, counted: npt.NDArray[np.int_], max_miss_rate: float) -> Mask:
-    """A hull and the tiles outside it with 3 voxels of tissue; fewer, where that is not enough.
+def with_islands(mask: Mask, counted: npt.NDArray[np.int_], max_miss_rate: float) -> Mask:
+    """A mask and the tiles outside it with 3 voxels of tissue; fewer, where that is not enough.
 
     `counted` is the number of tissue voxels at each place of the volume.
     """
-    outside = np.where(hull, 0, counted)
+    outside = np.where(mask, 0, counted)
     padded = np.pad(outside, [(0, -n % TILE) for n in outside.shape])
     split = [size for n in padded.shape for size in (n // TILE, TILE)]
     counts = padded.reshape(split).sum(axis=(1, 3, 5))
     fewest = 3
     while fewest > 1 and counts[counts < fewest].sum() > max_miss_rate * counted.sum():
         fewest -= 1
-    return hull | voxels(counts >= fewest, TILE, hull.shape)
+    return mask | voxels(counts >= fewest, TILE, mask.shape)
 
 
-def expected_hull(
+def expected_mask(
     tissue: Mask, axes: tuple[int, ...], max_miss_rate: float, largest: bool
 ) -> Expected:
-    """The hull of tissue voxels of an array, whose axes outside the volume share it."""
+    """The mask of tissue voxels of an array, whose axes outside the volume share it."""
     others = tuple(i for i in range(tissue.ndim) if i not in axes)
     union = opened(tissue, axes).any(axis=others)
     solid = union.reshape(union.shape + (1,) * (3 - union.ndim))
@@ -112,15 +112,15 @@ def expected_hull(
         around = near(labels, order[0] + 1, solid.shape) if n else np.zeros_like(solid)
         seen = tissue & np.expand_dims(around.reshape(union.shape), others)
     counted = seen.sum(axis=others).reshape(solid.shape)
-    hull = with_islands(hull_of(body), counted, max_miss_rate)
+    mask = with_islands(mask_of(body), counted, max_miss_rate)
     left_out = []
     for i in sorted(dropped, key=lambda i: -sizes[i]):
         component = voxels(labels == i + 1, LABEL, solid.shape)
-        outside = component & ~hull
+        outside = component & ~mask
         if (outside if largest else outside & (counted > 0)).any():
             bounds = [(int(found.min()), int(found.max()) + 1) for found in np.nonzero(component)]
             left_out.append((int(sizes[i]), tuple(bounds[: union.ndim])))
-    missed = int(counted[~hull].sum())
+    missed = int(counted[~mask].sum())
     return Expected(
-        hull.reshape(union.shape), left_out, int(counted.sum()), missed, has_one_largest
+        mask.reshape(union.shape), left_out, int(counted.sum()), missed, has_one_largest
     )

@@ -1,4 +1,4 @@
-"""Networks filled with weights, and what tells one from another."""
+"""Networks with their weights, and what distinguishes one from another."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Key:
         return cls(name, precision, device, load)
 
 
-def filled(
+def loaded(
     network: type[Any],
     sizes: Any,
     tensors: Mapping[str, npt.NDArray[np.floating[Any]]],

@@ -1,4 +1,4 @@
-"""Networks of neural2d filled with weights, the last of which are kept between calls."""
+"""Networks of neural2d with their weights, the last of which are kept between calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from medroi.inner.neural import near
 from medroi.inner.neural.keeping import kept
-from medroi.inner.neural.network_filled import DTYPES, Key, filled
+from medroi.inner.neural.network_loading import DTYPES, Key, loaded
 from medroi.inner.neural.neural2d.network_prior import Prior
 from medroi.inner.neural.neural2d.network_transforms import Transforms
 from medroi.inner.neural.neural2d.sizes import Sizes, sizes_of
@@ -52,8 +52,8 @@ def build(tensors: Tensors, precision: str, device: str) -> Networks:
     sizes = sizes_of(tensors)
     scales = np.abs(tensors["hyper_scale"].astype(np.float64))
     return Networks(
-        filled(Transforms, sizes, tensors, DTYPES[precision]).to(device),
-        filled(Prior, sizes, tensors, torch.float64),
+        loaded(Transforms, sizes, tensors, DTYPES[precision]).to(device),
+        loaded(Prior, sizes, tensors, torch.float64),
         near.between(scales, scale_edges()[:-1]),
         sizes,
     )

@@ -1,16 +1,16 @@
-"""What a hull saves against the whole array and against the box, lossless, beside the targets.
+"""What a mask saves against the whole array and against the box, lossless, beside the targets.
 
-    python benchmarks/hull_size.py FOLDER > benchmarks/hull_size.csv
+    python benchmarks/mask_size.py FOLDER > benchmarks/mask_size.csv
 
 FOLDER holds `mri_head`, heads with the scanner's noise in the air, and `mri_brain`, skull-stripped
 brains. Each is fitted and coded as one chunk, as `medroi pack` does.
 
-The box has the default threshold, the mean. A hull's is the noise of the air, which is lower:
-`same_box` is the box at that one. On heads the target is against the box; on brains, where a hull
+The box has the default threshold, the mean. A mask's is the noise of the air, which is lower:
+`same_box` is the box at that one. On heads the target is against the box; on brains, where a mask
 clears nothing and the stream is a box, it is "never larger" at one threshold: the box at the mean
-is smaller because it cuts dim tissue off. `box_lost` and `hull_lost` are voxels of the mask of
-`head_mask.py` that do not come back. `side_share` are the bytes of the hull as a share of its
-stream. The status is 1 where a target is missed.
+is smaller because it cuts dim tissue off. `box_lost` and `mask_lost` are voxels of the mask of
+`head_mask.py` that do not come back. `side_share` are the bytes of the region's mask as a share of
+its stream. The status is 1 where a target is missed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from medroi import MedROI, inspect
 
 INNERS = ("zstd", "jpeg2000", "predict3d")
 MAX_SIDE_SHARE = 0.01
-# Smallest full / hull, box / hull and same box / hull.
+# Smallest full / mask, box / mask and same box / mask.
 TARGETS = {"mri_head": (1.55, 1.33, 0.0), "mri_brain": (0.0, 0.0, 1.0)}
 COLUMNS = (
-    *("scan", "set", "inner", "full_nbytes", "box_nbytes", "same_box_nbytes", "hull_nbytes"),
-    *("full_by_hull", "full_target", "box_by_hull", "box_target"),
-    *("same_box_by_hull", "same_box_target", "side_share", "side_target"),
-    *("mask_voxels", "box_lost", "hull_lost", "lost_target", "passed"),
+    *("scan", "set", "inner", "full_nbytes", "box_nbytes", "same_box_nbytes", "mask_nbytes"),
+    *("full_by_mask", "full_target", "box_by_mask", "box_target"),
+    *("same_box_by_mask", "same_box_target", "side_share", "side_target"),
+    *("mask_voxels", "box_lost", "mask_lost", "lost_target", "passed"),
 )
 
 
@@ -47,18 +47,18 @@ def rows_of(path: Path, kind: str) -> Iterator[dict[str, Any]]:
     mask = reference_mask(scan)
     for inner in INNERS:
         box = MedROI.fit(scan, inner=inner, background="auto").encode(scan)
-        codec = MedROI.fit(scan, inner=inner, roi="hull", background="auto")
-        hull = codec.encode(scan)
+        codec = MedROI.fit(scan, inner=inner, roi="mask", background="auto")
+        masked = codec.encode(scan)
         same = {**codec.get_config(), "roi": "box"}
         sizes = {
             "full": len(MedROI(inner, threshold=-math.inf).encode(scan)),
             "box": len(box),
             "same_box": len(MedROI.from_config(same).encode(scan)),
         }
-        ratios = [nbytes / len(hull) for nbytes in sizes.values()]
-        side_share = inspect(hull).mask_nbytes / len(hull)
-        box_lost, hull_lost = (
-            int(((MedROI().decode(stream) != scan) & mask).sum()) for stream in (box, hull)
+        ratios = [nbytes / len(masked) for nbytes in sizes.values()]
+        side_share = inspect(masked).mask_nbytes / len(masked)
+        box_lost, masked_lost = (
+            int(((MedROI().decode(stream) != scan) & mask).sum()) for stream in (box, masked)
         )
         full_target, box_target, same_box_target = TARGETS[kind]
         held = all(ratio >= target for ratio, target in zip(ratios, TARGETS[kind], strict=True))
@@ -67,8 +67,8 @@ def rows_of(path: Path, kind: str) -> Iterator[dict[str, Any]]:
             "set": kind,
             "inner": inner,
             **{f"{name}_nbytes": nbytes for name, nbytes in sizes.items()},
-            "hull_nbytes": len(hull),
-            **{f"{name}_by_hull": round(r, 4) for name, r in zip(sizes, ratios, strict=True)},
+            "mask_nbytes": len(masked),
+            **{f"{name}_by_mask": round(r, 4) for name, r in zip(sizes, ratios, strict=True)},
             "full_target": full_target or "",
             "box_target": box_target or "",
             "same_box_target": same_box_target or "",
@@ -76,9 +76,9 @@ def rows_of(path: Path, kind: str) -> Iterator[dict[str, Any]]:
             "side_target": MAX_SIDE_SHARE,
             "mask_voxels": int(mask.sum()),
             "box_lost": box_lost,
-            "hull_lost": hull_lost,
+            "mask_lost": masked_lost,
             "lost_target": 0,
-            "passed": held and side_share < MAX_SIDE_SHARE and hull_lost == 0,
+            "passed": held and side_share < MAX_SIDE_SHARE and masked_lost == 0,
         }
 
 

@@ -1,4 +1,4 @@
-"""Networks filled with weights, few of which are kept between calls."""
+"""Networks with their weights, few of which are kept between calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from medroi.inner.neural.keeping import kept
-from medroi.inner.neural.network_filled import DTYPES, Key, filled
+from medroi.inner.neural.network_loading import DTYPES, Key, loaded
 from medroi.inner.neural.tables import Tables, bottleneck_tables
 from medroi.inner.neural.tcm.folding import fold_gray
 from medroi.inner.neural.tcm.network.latents import LatentModel
@@ -61,8 +61,8 @@ def build(weights: Weights, precision: str, device: str) -> Networks:
     dtype = DTYPES[precision]
     medians = torch.from_numpy(tensors[f"{_PRIOR}quantiles"][:, 0, 1].copy())
     return Networks(
-        filled(Transforms, sizes, tensors, dtype).to(device),
-        filled(LatentModel, sizes, tensors, torch.float64),
+        loaded(Transforms, sizes, tensors, dtype).to(device),
+        loaded(LatentModel, sizes, tensors, torch.float64),
         medians[:, None, None],
         bottleneck_tables(weights.tensors, _PRIOR),
         sizes,
