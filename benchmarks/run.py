@@ -67,6 +67,7 @@ BENCHMARKS = (
         "roundtrip_images", "roundtrip_images.py", (FOLDER, "-o", TABLE), ("Pillow", "pydicom")
     ),
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
+    Benchmark("one_region", "one_region.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural_exact", "neural_exact.py", (FOLDER, "-o", TABLE), ("torch", "nibabel")),

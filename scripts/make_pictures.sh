@@ -38,6 +38,5 @@ PYTHON
 mkdir -p "$pictures"
 draw box
 draw mask --roi mask
-draw chunks --chunks 64
 draw settings --beside threshold=otsu,padding=0 --beside lossless
 "$python" scripts/draw_regions.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -320,3 +321,23 @@ def test_a_scan_without_content_keeps_nothing() -> None:
     made = zarr_of(codec, scan, chunks=(4, 4, 4))
     medroi.zarr.write(made, scan, region=codec.region)
     assert not made[...].any()
+
+
+def test_the_page_on_regions_runs(
+    head_volume: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "regions.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert len(blocks) == 4
+    names: dict[str, Any] = {"scan": head_volume, "brain": head_volume > 40}
+    for block in blocks[:3]:
+        exec(block, names)
+    region = names["region"]
+    assert 0 < region.n_kept < head_volume.size
+    want = np.where(region.kept(), head_volume, region.background)
+    np.testing.assert_array_equal(zarr.open("head.zarr", mode="r")[...], want)
+    with h5py.File("head.h5") as file:
+        np.testing.assert_array_equal(file["head"][...], want)
+    exec(blocks[3], names)
+    assert names["codec"].region.is_given
