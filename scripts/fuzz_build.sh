@@ -31,10 +31,10 @@ build_fuzzers() {
     for program in "$@"; do
         filters=()
         if [ "$program" = hdf5 ] || [ "$program" = datasets ]; then
-            filters=("$objects"/filters-*.o "$objects"/tests-fuzz-fake_hdf5.c.o)
+            filters=("$objects"/filters-*.o "$objects"/tests-fuzz-{fake_hdf5,words}.c.o)
         fi
         "${compile[@]}" "${link[@]}" "$objects/tests-fuzz-fuzz_$program.c.o" \
-            "$objects"/tests-fuzz-{random,fill,mutate}.c.o "$objects"/src-kernel-*.o "${filters[@]}" \
+            "$objects"/tests-fuzz-{random,fill,mutate,streams}.c.o "$objects"/src-kernel-*.o "${filters[@]}" \
             -o "$folder/fuzz_$program" "${KERNEL_LIBRARIES[@]}" -lm
     done
 }

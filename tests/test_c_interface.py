@@ -75,6 +75,31 @@ def test_the_header_is_short_and_keeps_its_prefix() -> None:
     assert all(name.startswith("medroi_") for name in functions)
 
 
+def test_the_mask_of_an_array_without_voxels_is_written(tmp_path: Path) -> None:
+    program = build(tmp_path, [*compiler(), "-std=c11"], PROGRAMS / "mask.c", "mask")
+    assert subprocess.run([program], check=False).returncode == 0
+
+
+# Fuzzers of what no public function reaches: the filter's callbacks with an HDF5 that is made up,
+# and coders that the extension calls for inner codecs of Python.
+BELOW_THE_INTERFACE = {
+    *("fuzz_datasets.c", "fake_hdf5.c", "fake_hdf5.h"),
+    *("fuzz_mixture.c", "fuzz_coders.c"),
+}
+
+
+def test_fuzzers_go_through_the_public_headers() -> None:
+    folder = ROOT / "tests" / "fuzz"
+    own = {file.name for file in folder.glob("*.h")}
+    included = {
+        file.name: set(re.findall(r'#include "([^"]+)"', file.read_text())) - own
+        for file in folder.glob("*.[ch]")
+        if file.name not in BELOW_THE_INTERFACE
+    }
+    assert set().union(*included.values()) == {"include/medroi.h", "interface.h"}
+    assert [name for name, files in included.items() if "interface.h" in files] == ["fuzz_hdf5.c"]
+
+
 def test_a_registered_codec_is_used_whole_in_part_and_by_threads(tmp_path: Path) -> None:
     program = build(tmp_path, [*compiler(), "-std=c11"], PROGRAMS / "register.c", "register")
     ran = subprocess.run([program], capture_output=True, text=True, check=False)

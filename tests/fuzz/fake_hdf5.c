@@ -217,21 +217,3 @@ const medroi_hdf5_api *fake_api(void) {
     };
     return &api;
 }
-
-size_t fake_user_words(fuzz_random *random, unsigned words[MEDROI_MAX_WORDS]) {
-    static const unsigned start[] = {1,          0x50002,    0x800005, 3, 0, 0,
-                                     0xd2f1a9fc, 0x3f60624d, 0,        0, 3, 1};
-    size_t n = sizeof start / sizeof *start;
-    memcpy(words, start, sizeof start);
-    words[2] = (unsigned)fuzz_below(random, 6) | (unsigned)fuzz_below(random, 2) << 3 |
-               (unsigned)fuzz_below(random, 2) << 4;
-    words[2] |= fuzz_below(random, 2) ? 1u << 23 : (unsigned)fuzz_below(random, 2) << 6;
-    words[10] = (unsigned)fuzz_below(random, 10);
-    if (fuzz_below(random, 4) == 0) {
-        n = fuzz_below(random, n + 1);
-    }
-    if (n > 0 && fuzz_below(random, 4) == 0) {
-        words[fuzz_below(random, n)] = (unsigned)fuzz_bits(random);
-    }
-    return n;
-}

@@ -35,7 +35,4 @@ medroi_hid fake_type_id(int number);
 /* Ids are never given out twice: every dataset gets new ones. */
 void fake_open_again(void);
 
-/* User words that a person or a program could give, now and then nonsense. */
-size_t fake_user_words(fuzz_random *random, unsigned words[MEDROI_MAX_WORDS]);
-
 #endif

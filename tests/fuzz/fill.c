@@ -1,5 +1,4 @@
 /* What the voxels of the fuzzers' arrays are. */
-#include "base/elements.h"
 #include "random.h"
 
 #include <math.h>
@@ -37,25 +36,57 @@ static style choose_style(fuzz_random *random, const medroi_layout *layout, size
     return made;
 }
 
-/* A number within the element type, as its key. */
-static uint64_t key_of(const medroi_block *block, double value) {
-    double top = ldexp(1.0, 8 * block->itemsize - (block->kind == 'i'));
-    if (block->kind == 'f') {
-        return medroi_value_key(block, value);
+/* The bits of a float of 16 bits. */
+static uint64_t half_of(double value) {
+    uint64_t sign = signbit(value) ? 0x8000 : 0;
+    int exponent = 0;
+    double size = fabs(value), fraction = frexp(size, &exponent);
+    if (isnan(value)) {
+        return sign | 0x7e00;
     }
-    top = block->kind == 'b' ? 1.0 : fmin(top - 1.0, 0x1p52);
-    value = fmin(fmax(nearbyint(value), block->kind == 'i' ? -top : 0.0), top);
-    return medroi_integer_key(block, (int64_t)value);
+    if (size >= 65520.0) {
+        return sign | 0x7c00;
+    }
+    if (size < 0x1p-14) {
+        return sign | (uint64_t)nearbyint(size * 0x1p24);
+    }
+    return sign |
+           (((uint64_t)(exponent + 14) << 10) + (uint64_t)nearbyint((2 * fraction - 1) * 1024));
+}
+
+/* The bits of a number within the element type. */
+static uint64_t bits_of(const medroi_layout *layout, double value) {
+    double top = ldexp(1.0, 8 * layout->itemsize - (layout->kind == 'i'));
+    uint64_t bits = 0;
+    if (layout->kind == 'f' && layout->itemsize == 8) {
+        memcpy(&bits, &value, sizeof value);
+    } else if (layout->kind == 'f' && layout->itemsize == 4) {
+        float narrow = (float)value;
+        uint32_t narrow_bits;
+        memcpy(&narrow_bits, &narrow, sizeof narrow);
+        bits = narrow_bits;
+    } else if (layout->kind == 'f') {
+        bits = half_of(value);
+    } else {
+        top = layout->kind == 'b' ? 1.0 : fmin(top - 1.0, 0x1p52);
+        value = fmin(fmax(nearbyint(value), layout->kind == 'i' ? -top : 0.0), top);
+        bits = (uint64_t)(int64_t)value;
+    }
+    return bits;
+}
+
+static void store(const medroi_layout *layout, double value, size_t index, uint8_t *data) {
+    uint64_t bits = bits_of(layout, value);
+    size_t itemsize = layout->itemsize;
+    for (size_t i = 0; i < itemsize; i++) {
+        size_t at = layout->big_endian ? itemsize - 1 - i : i;
+        data[index * itemsize + at] = (uint8_t)(bits >> 8 * i);
+    }
 }
 
 /* A scan: waves with noise in a field of air, in steps, now and then with a value that is none. */
 static void fill_numbers(fuzz_random *random, const medroi_layout *layout, size_t n_voxels,
                          uint8_t *data) {
-    medroi_block block = {.ndim = 1,
-                          .shape = {(int64_t)n_voxels},
-                          .kind = layout->kind,
-                          .big_endian = layout->big_endian,
-                          .itemsize = layout->itemsize};
     style made = choose_style(random, layout, n_voxels);
     for (size_t i = 0; i < n_voxels; i++) {
         size_t x = i % made.width, y = i / made.width % made.height;
@@ -64,12 +95,11 @@ static void fill_numbers(fuzz_random *random, const medroi_layout *layout, size_
         int tissue = i >= made.start && i < made.stop;
         uint64_t noise = tissue ? made.noise : made.air_noise;
         double level = (double)((tissue ? wave + made.noise : 0) + fuzz_below(random, noise + 1));
-        uint64_t key = key_of(&block, (level + made.offset) * made.step);
-        medroi_store_keys(&block, &key, i, 1, data);
+        store(layout, (level + made.offset) * made.step, i, data);
     }
     if (layout->kind == 'f' && fuzz_below(random, 8) == 0) {
-        uint64_t key = medroi_value_key(&block, fuzz_below(random, 2) ? (double)NAN : -INFINITY);
-        medroi_store_keys(&block, &key, fuzz_below(random, n_voxels), 1, data);
+        double value = fuzz_below(random, 2) ? (double)NAN : -INFINITY;
+        store(layout, value, fuzz_below(random, n_voxels), data);
     }
 }
 

@@ -1,11 +1,13 @@
 /* Datasets that are created, opened again, written and read through the filter's callbacks, with
  * parameters that belong to other datasets, or to none: whatever they say, HDF5 gets exactly a
- * chunk of its own or an error. */
+ * chunk of its own or an error. The functions that take a libhdf5 are called here, and not the
+ * plugin's callbacks, which look for the library that calls them: this one is made up. */
 #include "chunk.h"
 #include "fake_hdf5.h"
 #include "local.h"
 #include "mutate.h"
 #include "open_datasets.h"
+#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,24 +28,16 @@ static void check_refusal(medroi_status status, const medroi_error *error) {
     fuzz_expect(status == MEDROI_OK || error->text[0] != '\0', "a refusal says why");
 }
 
-static void choose_chunk(fuzz_random *random, medroi_layout *layout) {
-    do {
-        *layout = fuzz_layout(random, 1 << 9);
-        layout->f_order = 0;
-    } while (layout->ndim > MEDROI_MAX_CHUNK_AXES || fuzz_layout_nbytes(layout) == 0 ||
-             strchr("biufSVc", layout->kind) == NULL);
-}
-
 /* H5Dcreate; 1: HDF5 has the dataset now. */
 static int create(fuzz_random *random, int number) {
     fake_dataset *made = &fake.datasets[number];
     medroi_error error = {MEDROI_OK, ""};
     medroi_status status;
     memset(made, 0, sizeof *made);
-    choose_chunk(random, &made->layout);
+    made->layout = fuzz_chunk(random, 1 << 9);
     made->fill = (int)fuzz_below(random, 3);
     made->fill_byte = (uint8_t)fuzz_bits(random);
-    made->n_words = fake_user_words(random, made->words);
+    made->n_words = fuzz_user_words(random, made->words);
     fake.is_creating = 1;
     status =
         medroi_h5_check_dataset(fake_api(), fake_creation_id(number), fake_type_id(number), &error);
@@ -116,7 +110,7 @@ static void lie(fuzz_random *random, fake_dataset *about) {
         about->position = 1;
         break;
     default:
-        choose_chunk(random, &about->layout);
+        about->layout = fuzz_chunk(random, 1 << 9);
     }
 }
 

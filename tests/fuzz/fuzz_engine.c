@@ -1,13 +1,10 @@
 /* The public interface alone: configurations as text, arrays through it, and broken streams. */
-#include "mutate.h"
-#include "random.h"
+#include "streams.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_VOXELS 3000
-#define MAX_ARRAY_NBYTES ((size_t)1 << 22)
 
 static const char *const inners[] = {
     "\"raw\"",
@@ -88,73 +85,6 @@ static medroi_config *random_config(fuzz_random *random) {
     return config;
 }
 
-static medroi_box random_box(fuzz_random *random, const medroi_layout *layout) {
-    medroi_box box = {{0}, {0}};
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        uint64_t size = (uint64_t)layout->shape[i];
-        box.start[i] = (int64_t)fuzz_below(random, size + 1);
-        box.stop[i] = box.start[i] + (int64_t)fuzz_below(random, size - (uint64_t)box.start[i] + 1);
-    }
-    return box;
-}
-
-static size_t box_nbytes(const medroi_layout *layout, const medroi_box *box) {
-    size_t nbytes = layout->itemsize;
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        nbytes *= (size_t)(box->stop[i] - box->start[i]);
-    }
-    return nbytes;
-}
-
-/* A voxel of a box lies where the whole array has it. */
-static void check_box(const medroi_layout *layout, const uint8_t *array, const medroi_box *box,
-                      const uint8_t *data) {
-    int64_t at[MEDROI_MAX_AXES];
-    size_t n = box_nbytes(layout, box) / layout->itemsize;
-    memcpy(at, box->start, sizeof at);
-    for (size_t k = 0; k < n; k++) {
-        int64_t place = 0;
-        for (int32_t i = 0; i < layout->ndim; i++) {
-            int32_t axis = layout->f_order ? layout->ndim - 1 - i : i;
-            place = place * layout->shape[axis] + at[axis];
-        }
-        fuzz_expect(memcmp(data + k * layout->itemsize, array + (size_t)place * layout->itemsize,
-                           layout->itemsize) == 0,
-                    "a box holds what the array does");
-        for (int32_t i = layout->ndim - 1; i >= 0 && ++at[i] == box->stop[i]; i--) {
-            at[i] = box->start[i];
-        }
-    }
-}
-
-/* Whatever the bytes, they are decoded or refused; whole and in part alike. */
-static void read_stream(fuzz_random *random, medroi_context *context, const fuzz_stream *stream) {
-    medroi_error error = {MEDROI_OK, ""};
-    medroi_info info;
-    if (medroi_inspect(stream->bytes, stream->nbytes, &info, &error) != MEDROI_OK) {
-        fuzz_expect(error.text[0] != '\0', "a refusal says why");
-        return;
-    }
-    size_t nbytes = medroi_array_nbytes(&info.layout);
-    if (nbytes > MAX_ARRAY_NBYTES) {
-        return;
-    }
-    uint8_t *array = fuzz_allocate(nbytes);
-    medroi_box box = random_box(random, &info.layout);
-    size_t part_nbytes = box_nbytes(&info.layout, &box);
-    uint8_t *part = fuzz_allocate(part_nbytes);
-    medroi_status whole =
-        medroi_decode(context, stream->bytes, stream->nbytes, array, nbytes, &error);
-    medroi_status some =
-        medroi_decode_box(context, stream->bytes, stream->nbytes, &box, part, part_nbytes, &error);
-    fuzz_expect(whole != MEDROI_OK || some == MEDROI_OK, "what can be decoded can be in part");
-    if (whole == MEDROI_OK) {
-        check_box(&info.layout, array, &box, part);
-    }
-    free(part);
-    free(array);
-}
-
 static void check_fit(fuzz_random *random, const medroi_config *config, const medroi_layout *layout,
                       const uint8_t *data) {
     medroi_config *fitted = NULL;
@@ -188,14 +118,14 @@ static void run(fuzz_random *random) {
                 "a context");
     if (medroi_encode(context, config, &layout, data, &coded, NULL) == MEDROI_OK) {
         fuzz_stream stream = fuzz_copy(coded.data, coded.nbytes), other = fuzz_copy(data, 0);
-        read_stream(random, context, &stream);
+        fuzz_read(random, &stream);
         for (uint64_t n = fuzz_below(random, 3); n > 0; n--) {
             fuzz_mutate(random, &stream, &other);
         }
         if (fuzz_below(random, 2)) {
             fuzz_repair_checksums(&stream);
         }
-        read_stream(random, context, &stream);
+        fuzz_read(random, &stream);
         fuzz_release(&other);
         fuzz_release(&stream);
         medroi_free(coded.data);

@@ -9,6 +9,9 @@ typedef struct fuzz_stream {
     size_t nbytes;
 } fuzz_stream;
 
+/* Bytes before the payload, or 0 where the stream ends before that. */
+size_t fuzz_preamble_nbytes(const uint8_t *bytes, size_t nbytes);
+
 fuzz_stream fuzz_copy(const uint8_t *bytes, size_t nbytes);
 void fuzz_release(fuzz_stream *stream);
 

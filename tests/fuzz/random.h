@@ -2,7 +2,7 @@
 #ifndef MEDROI_FUZZ_RANDOM_H
 #define MEDROI_FUZZ_RANDOM_H
 
-#include "base/kernel.h"
+#include "include/medroi.h"
 
 /* The state of one iteration is a function of seed and iteration alone, so that any can be run
  * again by itself. */

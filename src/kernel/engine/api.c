@@ -206,6 +206,7 @@ medroi_status medroi_find_mask(medroi_context *context, const medroi_config *con
     if (status != MEDROI_OK || n_voxels == 0) {
         return status;
     }
+    memset(mask, 0, mask_nbytes); /* an array that is empty along another axis is not searched */
     settings.region.n_threads = threads_of(context);
     size_t scratch_nbytes = medroi_mask_scratch_nbytes(&layout, &settings.region);
     size_t background_nbytes =
