@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import reference_signal
 from scipy import ndimage
 
 Mask = npt.NDArray[np.bool_]
@@ -53,15 +54,21 @@ def between(mask: Mask, axis: int) -> Mask:
     return np.asarray(before & behind)
 
 
+def without_holes(tiles: Mask) -> Mask:
+    """Fill what no path joins to the border; axes of one tile have none."""
+    flat = tiles.squeeze()
+    return ndimage.binary_fill_holes(flat).reshape(tiles.shape) if flat.ndim else tiles
+
+
 def mask_of(body: Mask) -> Mask:
-    """Margin, tiles, closing and majority filling of a mask of 3 axes."""
+    """Margin, tiles, closing, majority filling, and no holes, of a mask of 3 axes."""
     cross = ndimage.generate_binary_structure(3, 1)
     tiles = np.pad(blocks(ndimage.binary_dilation(body, cross), TILE), CLOSING)
     tiles = ndimage.binary_dilation(tiles, cross, CLOSING)
     tiles = ndimage.binary_erosion(tiles, cross, CLOSING)
     votes = sum(between(tiles, axis).astype(int) for axis in range(3))
     inner = (votes >= 2)[(slice(CLOSING, -CLOSING),) * 3]
-    return voxels(inner, TILE, body.shape)
+    return voxels(without_holes(inner), TILE, body.shape)
 
 
 def near(labels: npt.NDArray[np.int_], component: int, shape: tuple[int, ...]) -> Mask:
@@ -113,6 +120,10 @@ def expected_mask(
         seen = tissue & np.expand_dims(around.reshape(union.shape), others)
     counted = seen.sum(axis=others).reshape(solid.shape)
     mask = with_islands(mask_of(body), counted, max_miss_rate)
+    if not largest:
+        kept = np.broadcast_to(np.expand_dims(mask.reshape(union.shape), others), tissue.shape)
+        kept = reference_signal.guaranteed_mask(kept, tissue, axes, max_miss_rate)
+        mask = kept.any(axis=others).reshape(solid.shape)
     left_out = []
     for i in sorted(dropped, key=lambda i: -sizes[i]):
         component = voxels(labels == i + 1, LABEL, solid.shape)

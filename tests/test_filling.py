@@ -35,7 +35,7 @@ def small_head(head_volume) -> np.ndarray:
 
 
 # Places of 64 x 64 x 64 in the shipped scan that hold air and head.
-CROPS = {"side": (0, 64, 64), "front": (48, 0, 64), "corner": (96, 0, 96)}
+CROPS = {"side": (0, 32, 96), "front": (48, 0, 64), "corner": (96, 0, 96)}
 
 
 def crop(head_volume: np.ndarray, name: str, dtype: str, memory_order: str) -> np.ndarray:

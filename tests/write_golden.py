@@ -49,6 +49,21 @@ def two_bodies() -> np.ndarray:
     return scene
 
 
+def body_and_specks() -> np.ndarray:
+    """A body in noise, and four bright voxels away from it."""
+    scene = np.random.default_rng(5).integers(0, 6, (20, 22, 24)).astype("<i2")
+    scene[4:16, 5:17, 6:18] += 100
+    scene[1, 1, 1:4] = 50
+    scene[18, 20, 22] = 60
+    return scene
+
+
+def dropped_section(numbers: bytes) -> bytes:
+    """A section of dropped signal with a level of 40."""
+    section = b"\x01" + struct.pack("<d", 40) + numbers
+    return b"\x84" + struct.pack("<I", len(section)) + section
+
+
 def ball() -> np.ndarray:
     """A ball of texture in background, its edge anywhere."""
     grid = np.meshgrid(*(np.linspace(-1.3, 1.2, n) for n in (13, 18, 21)), indexing="ij")
@@ -137,6 +152,14 @@ def good() -> dict[str, tuple[MedROI, np.ndarray]]:
             MedROI("raw", components="largest", threshold="noise"),
             two_bodies().astype(">i2"),
         ),
+        "raw-box-dropped-signal": (
+            MedROI("raw", threshold=40, max_miss_rate=0.01, padding=0),
+            body_and_specks(),
+        ),
+        "zstd-mask-dropped-signal": (
+            MedROI("zstd", roi="mask", threshold=-40, max_miss_rate=0.01, polarity="dark"),
+            np.asfortranarray(-body_and_specks()),
+        ),
         "wavelet3d-mask-of-tiles": (
             MedROI({"id": "wavelet3d", "step": 4.0}, roi="mask", threshold=None),
             ball(),
@@ -204,6 +227,16 @@ def bad() -> dict[str, bytes]:
         "left-out-too-many": with_section(stream, b"\x83\x04\0\0\0\x01\x20\x20\x20"),
         "left-out-outside": with_section(
             stream, b"\x83\x0b\0\0\0\x01\x01\x05\x01\x05\x00\x63\x00\x02\x00\x02"
+        ),
+        "dropped-cut": with_section(stream, dropped_section(b"\x05")),
+        "dropped-more-than-signal": with_section(
+            stream, dropped_section(b"\x05\x06\x01" + bytes(8) + b"\0\1\0\1\0\1")
+        ),
+        "dropped-group-outside": with_section(
+            stream, dropped_section(b"\x05\x02\x01" + bytes(8) + b"\0\x63\0\1\0\1")
+        ),
+        "dropped-longer": with_section(
+            stream, dropped_section(b"\x05\x02\x01" + bytes(8) + b"\0\1\0\1\0\1\0")
         ),
         **forbidden_parts(),
         "flipped-table": flip(parts, 116),

@@ -83,12 +83,20 @@ cdef extern from "base/kernel.h" nogil:
         uint8_t largest_only
         uint8_t complete
         uint8_t voxel_mask
+    ctypedef struct medroi_dropped:
+        double level
+        uint64_t n_signal
+        uint64_t n_dropped
+        uint64_t n_largest
+        double peak
+        medroi_box largest
     ctypedef struct medroi_region:
         medroi_box box
         double threshold
         double miss_rate
         uint64_t n_tissue
         uint64_t n_missed
+        medroi_dropped dropped
         medroi_reason reason
         const uint8_t *side
         uint32_t side_nbytes
@@ -103,6 +111,7 @@ cdef extern from "base/kernel.h" nogil:
         uint32_t n_listed
         uint64_t left_out_voxels[16]
         medroi_box left_out[16]
+        medroi_dropped dropped
     ctypedef struct medroi_header:
         medroi_layout layout
         medroi_box box
@@ -237,6 +246,7 @@ cdef extern from "engine/engine.h" nogil:
                                      medroi_error *)
     medroi_status medroi_resolve(const medroi_config *, const uint64_t *, medroi_layout *,
                                  medroi_settings *, medroi_error *)
+    size_t medroi_choice_scratch_nbytes(const medroi_settings *, const medroi_layout *)
     int medroi_choose_background(const medroi_settings *, const medroi_layout *, const void *, void *,
                                  medroi_region_options *)
     const char *medroi_reason_text(medroi_reason)
@@ -465,6 +475,14 @@ def read_settings(int inner_id, str settings not None):
     return tuple(params[i] for i in range(MEDROI_MAX_PARAMS))
 
 
+cdef object dropped_signal(const medroi_dropped *dropped, int ndim):
+    """(level, signal voxels, dropped ones, (voxels, peak, box) of the largest group or None)."""
+    cdef object largest = None
+    if dropped.n_largest > 0:
+        largest = (dropped.n_largest, dropped.peak, from_box(&dropped.largest, ndim))
+    return dropped.level, dropped.n_signal, dropped.n_dropped, largest
+
+
 cdef class Config:
     """A configuration: its options as JSON, and its inner codec.
 
@@ -522,7 +540,7 @@ cdef class Config:
         cdef void *scratch
         if not settings.auto_background:
             return chosen.background, True
-        scratch = allocate(medroi_background_scratch_nbytes(&layout.c))
+        scratch = allocate(medroi_choice_scratch_nbytes(&settings, &layout.c))
         with nogil:
             known = medroi_choose_background(&settings, &layout.c, start, scratch, &chosen)
             free(scratch)
@@ -530,7 +548,7 @@ cdef class Config:
 
     def find_region(self, Layout layout not None, const uint8_t[::1] data, background=None,
                     uint32_t threads=1, bint complete=False, uint8_t[::1] kept=None):
-        """(box, threshold, miss_rate, n_tissue, n_missed, note, side data, components left out, their voxels, the largest of them) of one array; `background` holds bits that take the place of the configured one; `kept`, a byte for each voxel of the volume, is set to 1 where the region keeps it."""
+        """(box, threshold, miss_rate, n_tissue, n_missed, dropped signal, note, side data, components left out, their voxels, the largest of them) of one array; `background` holds bits that take the place of the configured one; `kept`, a byte for each voxel of the volume, is set to 1 where the region keeps it."""
         cdef medroi_settings settings = self.resolve(layout, None)
         cdef medroi_region_options chosen = settings.region
         cdef medroi_region region
@@ -563,6 +581,7 @@ cdef class Config:
             check(medroi_read_hull_info(&header, &info, &error), &error)
             return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
                     region.n_tissue, region.n_missed,
+                    dropped_signal(&region.dropped, layout.c.ndim),
                     note or medroi_reason_text(region.reason).decode(),
                     b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
                     info.n_left_out, info.n_left_out_voxels, listed_of(&info, layout.c.ndim))
@@ -995,13 +1014,14 @@ cdef class Header:
         self.preamble_nbytes = medroi_preamble_nbytes(&self.c)
 
     def mask_info(self):
-        """(is a mask, unopened miss rate, bytes of the mask, components left out, their voxels,
-        ((voxels, box), ...) of the largest of them)."""
+        """(is a mask, unopened miss rate, mask's bytes, components left out, their voxels,
+        ((voxels, box), ...) of the largest of them, dropped signal)."""
         cdef medroi_hull_info info
         cdef medroi_error error
         check(medroi_read_hull_info(&self.c, &info, &error), &error)
         return (bool(info.is_hull), info.unopened_miss_rate, info.hull_nbytes, info.n_left_out,
-                info.n_left_out_voxels, listed_of(&info, self.c.layout.ndim))
+                info.n_left_out_voxels, listed_of(&info, self.c.layout.ndim),
+                dropped_signal(&info.dropped, self.c.layout.ndim))
 
     cdef const char *map_memory(self) except? NULL:
         """The map of the mask, decoded once; NULL where there is none."""

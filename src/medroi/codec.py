@@ -18,6 +18,7 @@ from medroi.hosting import Hosting
 from medroi.inner import trust
 from medroi.inner.base import InnerCodec, NativeCodec
 from medroi.inner.trust import OWN_ONLY, Reading
+from medroi.roi import DroppedGroup
 from medroi.scan_region import ScanRegion
 from medroi.values import json_number
 
@@ -64,7 +65,7 @@ class StreamInfo:
     miss_rate : float
         Share of all voxels at or above the threshold (dark: at or below) outside the region.
     roi : {"box", "mask"}
-        Shape of the region. Where a mask would not be smaller, the stream is a box.
+        Shape of the region. A mask that holds all of its box is a box.
     unopened_miss_rate : float
         The same; of masks written by earlier builds, whose `miss_rate` counts opened tissue only.
     mask_nbytes : int
@@ -73,6 +74,15 @@ class StreamInfo:
         Connected components of tissue that were left out of the region, and their voxels.
     left_out : tuple of LeftOut
         The largest of them.
+    signal_level : float
+        Value above the noise of the air, in stored units; NaN where no signal is dropped.
+    n_signal, n_dropped_signal : int
+        Voxels at the signal level or beyond, in all and outside the region; both 0 where none of
+        them is outside.
+    largest_dropped_group : DroppedGroup or None
+        The largest connected group of these.
+    largest_dropped_mm3 : float
+        Its volume by the affine; 0 where there is none.
     inner : str
         Name of the inner codec.
     notice : str
@@ -100,6 +110,11 @@ class StreamInfo:
     n_left_out: int
     n_left_out_voxels: int
     left_out: tuple[LeftOut, ...]
+    signal_level: float
+    n_signal: int
+    n_dropped_signal: int
+    largest_dropped_group: DroppedGroup | None
+    largest_dropped_mm3: float
     inner: str
     notice: str
     n_parts: int
@@ -513,7 +528,11 @@ def inspect(buf: Any) -> StreamInfo:
     record = data[_kernel.RECORD_OFFSET : _kernel.RECORD_OFFSET + _kernel.RECORD_NBYTES]
     dtype = stream.dtype_of(header)
     affine = header.affine
-    is_mask, unopened, mask_nbytes, n_left_out, n_left_out_voxels, listed = header.mask_info()
+    is_mask, unopened, mask_nbytes, n_left_out, n_left_out_voxels, listed, found = (
+        header.mask_info()
+    )
+    dropped = roi.DroppedSignal.of_kernel(found)
+    voxel_mm3 = abs(float(np.linalg.det(np.reshape(affine, (3, 3)))))
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,
@@ -532,6 +551,11 @@ def inspect(buf: Any) -> StreamInfo:
         n_left_out=n_left_out,
         n_left_out_voxels=n_left_out_voxels,
         left_out=tuple(LeftOut(n_voxels, box) for n_voxels, box in listed),
+        signal_level=dropped.level,
+        n_signal=dropped.n_signal,
+        n_dropped_signal=dropped.n_dropped,
+        largest_dropped_group=dropped.largest,
+        largest_dropped_mm3=dropped.largest.n_voxels * voxel_mm3 if dropped.largest else 0.0,
         inner=inner.name_of(header.inner_id),
         notice=inner.notice_of(header.inner_id),
         n_parts=header.n_parts,

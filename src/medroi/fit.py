@@ -13,7 +13,10 @@ from medroi.scan_region import ScanRegion
 
 
 def fit_region(
-    array: arrays.Array, chunks: Sequence[int] | None, asked: roi.RegionOptions
+    array: arrays.Array,
+    chunks: Sequence[int] | None,
+    asked: roi.RegionOptions,
+    affine: roi.Affine | None = None,
 ) -> tuple[roi.RegionOptions, str, ScanRegion]:
     """Options with a number for the background and for the threshold, a note, and the region.
 
@@ -31,6 +34,8 @@ def fit_region(
         Chunk shape; edge chunks arrive padded with the background. None is the whole array.
     asked : RegionOptions
         What is asked for.
+    affine : tuple of float, optional
+        Its upper-left 3x3, row major: how long voxels are.
 
     Raises
     ------
@@ -38,11 +43,11 @@ def fit_region(
         Where the chunk shape does not suit the array, or its dtype cannot hold the background.
     """
     shape = _chunk_shape(array, chunks)
-    whole, note = _fixed(array, array.shape, asked)
-    scan = scan_region.find(array, whole)
+    whole, note = _fixed(array, array.shape, asked, affine)
+    scan = scan_region.find(array, whole, affine)
     if shape == array.shape:
         return whole, note, scan
-    return (*_fixed(array, shape, asked), scan)
+    return (*_fixed(array, shape, asked, affine), scan)
 
 
 def fit_mask(
@@ -101,9 +106,12 @@ def fit_mask(
 
 
 def _fixed(
-    array: arrays.Array, shape: tuple[int, ...], asked: roi.RegionOptions
+    array: arrays.Array,
+    shape: tuple[int, ...],
+    asked: roi.RegionOptions,
+    affine: roi.Affine | None,
 ) -> tuple[roi.RegionOptions, str]:
-    threshold, bits, note = roi.config_of(asked).fit(
+    threshold, bits, note = roi.config_of(asked, affine).fit(
         arrays.layout_of(array), arrays.memory_of(array), shape
     )
     fixed = dataclasses.replace(

@@ -51,6 +51,23 @@ def checked(mask: Any, shape: Sequence[int]) -> Mask:
     return flags
 
 
+def checked_spacing(spacing_mm: Sequence[float], n_axes: int) -> list[float]:
+    """Refuse distances between voxel centres that are none, one for each axis of the volume.
+
+    Raises
+    ------
+    InvalidArgument
+        For another number of them, and for one that is not finite and above 0.
+    """
+    spacing = [float(step) for step in spacing_mm]
+    if len(spacing) != n_axes or not all(math.isfinite(x) and x > 0 for x in spacing):
+        raise InvalidArgument(
+            f"spacing_mm={tuple(spacing_mm)}: expected {n_axes} distances above 0 mm, one for "
+            "each axis of the volume"
+        )
+    return spacing
+
+
 def grown(mask: Mask, margin_mm: float, spacing_mm: Sequence[float]) -> Mask:
     """Add every voxel whose centre is at most so far from that of a voxel of the mask.
 
@@ -72,12 +89,7 @@ def grown(mask: Mask, margin_mm: float, spacing_mm: Sequence[float]) -> Mask:
         raise InvalidArgument(f"mask_margin_mm={margin_mm!r}: expected a distance of 0 mm or more")
     if margin_mm == 0:
         return mask
-    spacing = [float(step) for step in spacing_mm]
-    if len(spacing) != mask.ndim or not all(math.isfinite(x) and x > 0 for x in spacing):
-        raise InvalidArgument(
-            f"spacing_mm={tuple(spacing_mm)}: expected {mask.ndim} distances above 0 mm, one for "
-            "each axis of the volume"
-        )
+    spacing = checked_spacing(spacing_mm, mask.ndim)
     *outer, last = spacing
     reach = [min(int(margin_mm / step), n - 1) for step, n in zip(spacing, mask.shape, strict=True)]
     along = _RunsAlongLast(mask)

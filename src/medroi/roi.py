@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from medroi.values import json_number
 
 Box = tuple[tuple[int, int], ...]
 Mask = npt.NDArray[np.bool_]
+Affine = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,69 @@ class RegionOptions:
 
 
 @dataclass(frozen=True)
+class DroppedGroup:
+    """A connected group (26 neighbours) of signal voxels outside a region.
+
+    Attributes
+    ----------
+    n_voxels : int
+    peak : float
+        Its brightest value (dark polarity: its darkest), in stored units.
+    box : tuple of (int, int)
+        Half-open bounds per array axis.
+    """
+
+    n_voxels: int
+    peak: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class DroppedSignal:
+    """Signal that a region leaves out: voxels at the signal level or beyond, as they are stored.
+
+    Attributes
+    ----------
+    level : float
+        The signal level in stored units: the value that the noise of the air exceeds less than once
+        in the array, or the threshold where that lies beyond it (or where nothing at the threshold
+        is dropped, and it is not "noise"). NaN where every voxel that differs from the background
+        is kept.
+    n_signal, n_dropped : int
+        Signal voxels in all and outside the region; both 0 where nothing is dropped.
+    largest : DroppedGroup or None
+        The largest connected group of those that are dropped.
+    """
+
+    level: float = math.nan
+    n_signal: int = 0
+    n_dropped: int = 0
+    largest: DroppedGroup | None = None
+
+    @classmethod
+    def of_kernel(cls, found: tuple[float, int, int, tuple[int, float, Box] | None]) -> Self:
+        """Take what the engine found."""
+        level, n_signal, n_dropped, largest = found
+        return cls(level, n_signal, n_dropped, DroppedGroup(*largest) if largest else None)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the numbers by the names that `inspect` has for them, fit for JSON."""
+        group = self.largest
+        return {
+            "signal_level": None if math.isnan(self.level) else self.level,
+            "n_signal": self.n_signal,
+            "n_dropped_signal": self.n_dropped,
+            "largest_dropped_group": None
+            if group is None
+            else {
+                "n_voxels": group.n_voxels,
+                "peak": group.peak,
+                "box": [list(bounds) for bounds in group.box],
+            },
+        }
+
+
+@dataclass(frozen=True)
 class Region:
     """Region of one array.
 
@@ -57,6 +122,8 @@ class Region:
         Share of tissue voxels, counted before the opening, outside the region.
     n_tissue, n_missed : int
         Tissue voxels in all and outside the region; both 0 where nothing had to be counted.
+    dropped : DroppedSignal
+        Signal outside the region.
     note : str
         Why threshold="auto" or background="auto" kept every voxel; empty where they did not.
     side : bytes
@@ -72,6 +139,7 @@ class Region:
     miss_rate: float
     n_tissue: int
     n_missed: int
+    dropped: DroppedSignal
     note: str = ""
     side: bytes = b""
     n_left_out: int = 0
@@ -91,9 +159,10 @@ def _config_from(text: str) -> _kernel.Config:
     return _kernel.Config(text)
 
 
-def config_of(options: RegionOptions) -> _kernel.Config:
-    """The options as the engine holds them."""
-    return _config_from(json.dumps(options_of(options)))
+def config_of(options: RegionOptions, affine: Affine | None = None) -> _kernel.Config:
+    """The options as the engine holds them; the affine says how long voxels are."""
+    rows = None if affine is None else [list(affine[i : i + 3]) for i in (0, 3, 6)]
+    return _config_from(json.dumps({**options_of(options), "affine": rows}))
 
 
 def background_bits(array: arrays.Array, options: RegionOptions) -> int:
@@ -138,7 +207,14 @@ def search(
     found = config_of(options).find_region(
         arrays.layout_of(array), arrays.memory_of(array), background, threads, complete
     )
-    return Region(*found)
+    return _region_of(found)
+
+
+def _region_of(found: tuple[Any, ...]) -> Region:
+    """A region from what the engine returns, in the order of its fields."""
+    values = list(found)
+    values[5] = DroppedSignal.of_kernel(found[5])
+    return Region(*values)
 
 
 def volume_axes(array: arrays.Array, options: RegionOptions) -> tuple[int, ...]:
@@ -147,7 +223,7 @@ def volume_axes(array: arrays.Array, options: RegionOptions) -> tuple[int, ...]:
 
 
 def search_marked(
-    array: arrays.Array, options: RegionOptions, background: int
+    array: arrays.Array, options: RegionOptions, background: int, affine: Affine | None = None
 ) -> tuple[Region, Mask]:
     """Find the region of a dense array that is complete, and mark what it keeps.
 
@@ -159,6 +235,8 @@ def search_marked(
         How to find it.
     background : int
         Bits of the background element.
+    affine : tuple of float, optional
+        Its upper-left 3x3, row major.
 
     Returns
     -------
@@ -172,10 +250,10 @@ def search_marked(
         array.shape[axis] if axis in axes else min(1, array.shape[axis]) for axis in memory_axes
     ]
     marked = np.zeros(shape, np.uint8)
-    found = config_of(options).find_region(
+    found = config_of(options, affine).find_region(
         arrays.layout_of(array), arrays.memory_of(array), background, 1, True, marked.reshape(-1)
     )
-    return Region(*found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
+    return _region_of(found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
 
 
 def foreground_mask(array: arrays.Array, options: RegionOptions, background: int) -> Mask:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from medroi import arrays, roi
 from medroi.errors import InvalidArgument
-from medroi.roi import Box, Mask
+from medroi.roi import Box, DroppedSignal, Mask
 from medroi.values import json_number
 
 Bounds = Sequence[tuple[int, int]]
@@ -47,6 +47,8 @@ class ScanRegion:
         Tissue threshold of the whole scan, in stored units; None where none was used.
     n_tissue, n_missed : int
         Voxels at or above the threshold (dark: at or below), and those of them outside the region.
+    dropped : DroppedSignal
+        Signal outside the region.
     note : str
         Why every voxel is kept; empty where any is dropped.
     is_given : bool
@@ -67,6 +69,7 @@ class ScanRegion:
     threshold: float | None
     n_tissue: int
     n_missed: int
+    dropped: DroppedSignal = field(default_factory=DroppedSignal)
     note: str = ""
     is_given: bool = False
     n_left_out: int = 0
@@ -197,6 +200,7 @@ class ScanRegion:
             "n_tissue": self.n_tissue,
             "n_missed": self.n_missed,
             "miss_rate": self.miss_rate,
+            **self.dropped.facts(),
             "n_left_out": self.n_left_out,
             "n_left_out_voxels": self.n_left_out_voxels,
             "left_out": [
@@ -257,7 +261,9 @@ def _span(marked: Mask, axis: int) -> tuple[int, int]:
     return int(places[0]), int(places[-1]) + 1
 
 
-def find(array: arrays.Array, fitted: roi.RegionOptions) -> ScanRegion:
+def find(
+    array: arrays.Array, fitted: roi.RegionOptions, affine: roi.Affine | None = None
+) -> ScanRegion:
     """Find the region of a whole scan.
 
     Parameters
@@ -266,9 +272,11 @@ def find(array: arrays.Array, fitted: roi.RegionOptions) -> ScanRegion:
         C or F contiguous; completely written.
     fitted : RegionOptions
         With a number, or none, for the threshold, and a number for the background.
+    affine : tuple of float, optional
+        Its upper-left 3x3, row major: how long voxels are.
     """
     bits = roi.background_bits(array, fitted)
-    found, marked = roi.search_marked(array, fitted, bits)
+    found, marked = roi.search_marked(array, fitted, bits, affine)
     axes = roi.volume_axes(array, fitted)
     inside = tuple(
         slice(start, stop) if axis in axes else slice(0, 1)
@@ -287,6 +295,7 @@ def find(array: arrays.Array, fitted: roi.RegionOptions) -> ScanRegion:
         threshold=None if math.isnan(found.threshold) else found.threshold,
         n_tissue=found.n_tissue,
         n_missed=found.n_missed,
+        dropped=found.dropped,
         note=found.note,
         n_left_out=found.n_left_out,
         n_left_out_voxels=found.n_left_out_voxels,

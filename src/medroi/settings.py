@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medroi import arrays, inner, roi, stream
+from medroi import arrays, given_mask, inner, roi, stream
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
 from medroi.fit import fit_mask, fit_region
@@ -180,9 +180,14 @@ def fit(
         margin = float_of("mask_margin_mm", mask_margin_mm)
         region, scan = fit_mask(whole, mask, margin, spacing, settings.region)
         return dataclasses.replace(settings, region=region, scan=scan)
-    if mask_margin_mm or spacing_mm is not None:
-        raise InvalidArgument("mask_margin_mm and spacing_mm are for a mask=, which was not given")
-    found, note, scan = fit_region(whole, chunks, settings.region)
+    if mask_margin_mm:
+        raise InvalidArgument("mask_margin_mm is for a mask=, which was not given")
+    affine = settings.affine
+    if spacing_mm is not None:
+        n_axes = len(roi.volume_axes(whole, settings.region))
+        steps = [*given_mask.checked_spacing(spacing_mm, n_axes), 1.0, 1.0][:3]
+        affine = tuple(float(step) for step in np.diag(steps).ravel())
+    found, note, scan = fit_region(whole, chunks, settings.region, affine)
     return dataclasses.replace(settings, region=found, note=note, scan=scan)
 
 

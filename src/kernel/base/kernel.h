@@ -13,6 +13,7 @@
 #define MEDROI_SIDE_DTYPE 1 /* tags of side data */
 #define MEDROI_SIDE_HULL 2
 #define MEDROI_SIDE_LEFT_OUT 0x83
+#define MEDROI_SIDE_DROPPED 0x84
 
 typedef enum medroi_threshold {
     MEDROI_THRESHOLD_NONE = 0, /* every voxel that differs bitwise from background */
@@ -48,9 +49,22 @@ typedef struct medroi_region_options {
     uint64_t background;  /* bits of one element in native byte order, zero-extended */
     uint32_t n_threads;   /* 0 and 1: this one alone; the region is the same for any number */
     uint8_t largest_only; /* 1: the largest connected component of the tissue alone counts */
+    /* Of voxels along the volume axes, in array order; 0, or anything that is not finite and above 0:
+     * not known. */
+    double spacing_mm[3];
     uint8_t complete;     /* 1: the array is known to be completely written, as a whole scan is */
     uint8_t voxel_mask;   /* 1: the mask of what differs from the background has tiles of a voxel */
 } medroi_region_options;
+
+/* Signal outside a region: voxels at the signal level or beyond (for dark tissue: below). */
+typedef struct medroi_dropped {
+    double level;       /* stored units; NaN where every voxel that is not background is kept */
+    uint64_t n_signal;  /* in all; 0 where nothing had to be counted */
+    uint64_t n_dropped; /* of these, outside the region */
+    uint64_t n_largest; /* in the largest connected group of them (26 neighbours) */
+    double peak;        /* of that group, stored units */
+    medroi_box largest; /* its bounds */
+} medroi_dropped;
 
 /* Result of a search. An empty region has start == stop == 0 on every axis. The box of a hull is
  * that of its tiles. Missing values (NaN, infinities) that are not background are always inside. */
@@ -60,6 +74,7 @@ typedef struct medroi_region {
     double miss_rate;  /* share of tissue voxels outside the region */
     uint64_t n_tissue; /* voxels >= tau before the opening; 0 where nothing had to be counted */
     uint64_t n_missed; /* of these, outside the region */
+    medroi_dropped dropped;
     medroi_reason reason;
     const uint8_t *side;  /* sections for the stream's side data, in the caller's scratch */
     uint32_t side_nbytes; /* 0 for a plain box */
@@ -89,6 +104,13 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
  * MEDROI_INVALID_ARGUMENT and a reason. Only for kinds b i u f. */
 medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,
                                      void *scratch, uint64_t *background, medroi_error *error);
+/* The same where elements of one value, padding, play no part. */
+medroi_status medroi_find_background_beside(const medroi_layout *layout, const void *data,
+                                            uint8_t dark, uint64_t padding, void *scratch,
+                                            uint64_t *background, medroi_error *error);
+/* The value of the eight corners of the volume, as element bits in native byte order. Returns 0
+ * where they are not all one constant value. */
+int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint64_t *bits);
 size_t medroi_background_scratch_nbytes(const medroi_layout *layout);
 
 /* CRC-32 (IEEE 802.3, as in zlib and PNG) continued from `crc` (0 to begin). */
@@ -164,6 +186,7 @@ typedef struct medroi_hull_info {
     uint32_t n_listed;          /* the largest of them, at most MEDROI_MAX_LEFT_OUT: */
     uint64_t left_out_voxels[MEDROI_MAX_LEFT_OUT];
     medroi_box left_out[MEDROI_MAX_LEFT_OUT];
+    medroi_dropped dropped;
 } medroi_hull_info;
 medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_info *info,
                                     medroi_error *error);

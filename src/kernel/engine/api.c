@@ -153,6 +153,12 @@ medroi_status medroi_inspect(const void *stream, size_t nbytes, medroi_info *inf
     info->n_listed = mask.n_listed;
     memcpy(info->left_out_voxels, mask.left_out_voxels, sizeof info->left_out_voxels);
     memcpy(info->left_out, mask.left_out, sizeof info->left_out);
+    info->signal_level = mask.dropped.level;
+    info->n_signal = mask.dropped.n_signal;
+    info->n_dropped_signal = mask.dropped.n_dropped;
+    info->n_largest_dropped = mask.dropped.n_largest;
+    info->largest_dropped_peak = mask.dropped.peak;
+    info->largest_dropped = mask.dropped.largest;
     info->inner_id = header.inner_id;
     info->inner_name = medroi_inner_name(header.inner_id);
     info->slice_axis = header.slice_axis;
@@ -209,8 +215,7 @@ medroi_status medroi_find_mask(medroi_context *context, const medroi_config *con
     memset(mask, 0, mask_nbytes); /* an array that is empty along another axis is not searched */
     settings.region.n_threads = threads_of(context);
     size_t scratch_nbytes = medroi_mask_scratch_nbytes(&layout, &settings.region);
-    size_t background_nbytes =
-        settings.auto_background ? medroi_background_scratch_nbytes(&layout) : 0;
+    size_t background_nbytes = medroi_choice_scratch_nbytes(&settings, &layout);
     scratch_nbytes = scratch_nbytes > background_nbytes ? scratch_nbytes : background_nbytes;
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
     if (scratch == NULL) {

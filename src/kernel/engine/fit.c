@@ -277,7 +277,7 @@ static medroi_status take_chunk_shape(const int64_t *shape, fitting *f) {
 
 static medroi_status resolve_array(const medroi_settings *settings, fitting *f,
                                    medroi_reason *reason) {
-    size_t nbytes = medroi_background_scratch_nbytes(&f->array);
+    size_t nbytes = medroi_choice_scratch_nbytes(settings, &f->array);
     void *scratch = NULL;
     *reason = MEDROI_REASON_ASKED;
     f->options = settings->region;

@@ -18,7 +18,7 @@ static const medroi_option options[] = {
     {"threshold", "\"auto\"", "\"mean\", \"otsu\", \"noise\", \"auto\", a number, or null",
      "which voxels are tissue, in stored units: those at the threshold and above. \"mean\" is the "
      "mean of the voxels that are not background, as published; \"noise\" lies just above the "
-     "noise of the air, and a mask takes it for \"mean\" and \"otsu\" too. \"auto\" is \"mean\" "
+     "noise of the air, and a mask takes it for \"mean\" and \"otsu\" too. \"auto\" is \"noise\" "
      "where what it drops is shown to be noisy air and the array is completely written, else null. "
      "null keeps every voxel that differs from the background in any bit",
      thresholds},
@@ -35,8 +35,9 @@ static const medroi_option options[] = {
      NULL},
     {"padding", "3", "0 to 2147483647 voxels", "voxels added on every side of the box", NULL},
     {"max_miss_rate", "0.002", "0 to 1",
-     "largest share of all voxels at the threshold that may lie outside the region, which grows "
-     "until no more do",
+     "largest share of all voxels at the threshold, and of the signal, that may lie outside the "
+     "region, which grows until no more do. Below 1, no connected group of more than 8 signal "
+     "voxels is left out either",
      NULL},
     {"axes", "null", "1 to 3 axes, or null",
      "array axes of the volume; null is the last three. The others share one region", NULL},

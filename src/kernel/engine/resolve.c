@@ -169,6 +169,14 @@ medroi_status medroi_resolve(const medroi_config *config, const uint64_t *fill,
     settings->inner_id = config->coder.id;
     memcpy(settings->params, config->coder.params, sizeof settings->params);
     memcpy(settings->affine, config->affine, sizeof settings->affine);
+    for (int column = 0; column < 3; column++) {
+        double sum = 0;
+        for (int row = 0; row < 3; row++) {
+            double length = (double)config->affine[3 * row + column];
+            sum += length * length;
+        }
+        settings->region.spacing_mm[column] = sqrt(sum);
+    }
     if (status == MEDROI_OK) {
         status = resolve_slice_axis(config, layout, &settings->slice_axis, error);
     }

@@ -30,15 +30,58 @@ static int has_findable_background(const medroi_layout *layout) {
     return medroi_is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
 }
 
+/* Whether noisy air is seen beside a constant that fills the corners: then that is padding, and
+ * the air another value. Sets options->background to it. */
+static int find_air_beside_padding(const medroi_layout *layout, const void *data, void *scratch,
+                      medroi_region_options *options) {
+    medroi_region_options tried = *options;
+    medroi_region region;
+    uint64_t corner = 0;
+    if (!medroi_is_image(layout) || !medroi_find_corner_value(layout, data, &corner) ||
+        medroi_find_background_beside(layout, data, options->dark, corner, scratch,
+                                      &tried.background, NULL) != MEDROI_OK) {
+        return 0;
+    }
+    tried.threshold_rule = MEDROI_THRESHOLD_AUTO;
+    tried.roi = MEDROI_ROI_HULL;
+    tried.complete = 1; /* the constant that would else say that the array is being written */
+    if (medroi_find_region(layout, data, &tried, scratch, &region, NULL) != MEDROI_OK ||
+        region.reason != MEDROI_REASON_NOISY_AIR) {
+        return 0;
+    }
+    options->background = tried.background;
+    return 1;
+}
+
+size_t medroi_choice_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
+    medroi_region_options tried = settings->region;
+    tried.threshold_rule = MEDROI_THRESHOLD_AUTO;
+    tried.roi = MEDROI_ROI_HULL;
+    size_t region = medroi_is_image(layout) ? medroi_region_scratch_nbytes(layout, &tried) : 0;
+    size_t background = medroi_background_scratch_nbytes(layout);
+    if (!settings->auto_background) {
+        return 0;
+    }
+    return region > background ? region : background;
+}
+
 int medroi_choose_background(const medroi_settings *settings, const medroi_layout *layout,
                              const void *data, void *scratch, medroi_region_options *options) {
     if (!settings->auto_background) {
         return 1;
     }
     options->background = 0;
-    if (!has_findable_background(layout) ||
-        medroi_find_background(layout, data, options->dark, scratch, &options->background, NULL) ==
-            MEDROI_OK) {
+    if (!has_findable_background(layout)) {
+        return 1;
+    }
+    uint64_t corner = 0;
+    int known = medroi_find_background(layout, data, options->dark, scratch, &options->background,
+                                       NULL) == MEDROI_OK;
+    if (known && (!medroi_find_corner_value(layout, data, &corner) ||
+                  corner != options->background)) {
+        return 1;
+    }
+    if (find_air_beside_padding(layout, data, scratch, options) || known) {
         return 1;
     }
     options->background = 0; /* nothing is known to be air: everything is kept */
@@ -74,7 +117,7 @@ static int may_mask_differing(const medroi_settings *settings, const medroi_layo
 static size_t search_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
     medroi_region_options options = options_for(settings, layout);
     size_t region = medroi_region_scratch_nbytes(layout, &options);
-    size_t background = settings->auto_background ? medroi_background_scratch_nbytes(layout) : 0;
+    size_t background = medroi_choice_scratch_nbytes(settings, layout);
     return medroi_align(region > background ? region : background);
 }
 

@@ -158,6 +158,12 @@ typedef struct medroi_info {
     uint32_t n_listed;          /* the largest of them: */
     uint64_t left_out_voxels[MEDROI_MAX_LEFT_OUT];
     medroi_box left_out[MEDROI_MAX_LEFT_OUT];
+    double signal_level;        /* stored units; NaN where no signal is dropped */
+    uint64_t n_signal;          /* voxels at that level; 0 where none of them is dropped */
+    uint64_t n_dropped_signal;  /* of these, outside the region */
+    uint64_t n_largest_dropped; /* in their largest connected group (26 neighbours), */
+    double largest_dropped_peak;
+    medroi_box largest_dropped; /* which lies here */
     uint16_t inner_id;
     const char *inner_name; /* NULL where this build does not know it */
     uint8_t slice_axis;

@@ -38,10 +38,21 @@ size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info
 #define MEDROI_LEFT_OUT_NBYTES (6 + 10 * (3 + MEDROI_MAX_LEFT_OUT * 7))
 void medroi_write_hull_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate, uint8_t *dst);
 int medroi_has_no_region(const medroi_header *header);
-/* A section of a stream's side data, or NULL where there is none. */
-const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes);
 medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
                                         uint32_t nbytes, medroi_error *error);
+
+/* --- sections.c --- */
+/* A section of a stream's side data, or NULL where there is none. */
+const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes);
+
+/* --- dropped.c --- */
+/* The signal that a stream says it drops. */
+medroi_status medroi_read_dropped(const medroi_header *header, medroi_dropped *dropped,
+                                  medroi_error *error);
+/* Write the section; returns its bytes. */
+size_t medroi_write_dropped(const medroi_layout *layout, const medroi_dropped *dropped,
+                            uint8_t *dst);
+#define MEDROI_DROPPED_NBYTES (5 + 9 + 10 * (3 + 2 * 3) + 8)
 
 /* --- apply.c --- */
 /* The map of a stream whose bits lie in `scratch`. */

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/layout.h"
 #include "mask/mask.h"
+#include "mask/numbers.h"
 
 #include <string.h>
 
@@ -20,23 +21,6 @@ int medroi_has_no_region(const medroi_header *header) {
         }
     }
     return 0;
-}
-
-const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes) {
-    const uint8_t *p = header->side;
-    const uint8_t *end = p != NULL ? p + header->side_nbytes : p;
-    while (end - p >= 5) {
-        uint32_t length = medroi_load32(p + 1);
-        if (length > (size_t)(end - p) - 5) {
-            break;
-        }
-        if (p[0] == tag) {
-            *nbytes = length;
-            return p + 5;
-        }
-        p += 5 + length;
-    }
-    return NULL;
 }
 
 /* Tiles are counted where the box was checked already; there are fewer of them than voxels. */
@@ -84,41 +68,24 @@ medroi_status medroi_check_hull_section(const medroi_header *header, const uint8
     return MEDROI_OK;
 }
 
-/* An unsigned LEB128 number of at most 64 bits; *at runs past `end` where there is none. */
-static uint64_t read_number(const uint8_t **at, const uint8_t *end) {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-        if (*at >= end) {
-            break;
-        }
-        uint8_t byte = *(*at)++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            return value;
-        }
-    }
-    *at = end + 1;
-    return 0;
-}
-
 static medroi_status read_left_out(const medroi_header *header, const uint8_t *at,
                                    const uint8_t *end, medroi_hull_info *info,
                                    medroi_error *error) {
-    info->n_left_out = read_number(&at, end);
-    info->n_left_out_voxels = at <= end ? read_number(&at, end) : 0;
-    uint64_t n_listed = at <= end ? read_number(&at, end) : 0;
+    info->n_left_out = medroi_read_number(&at, end);
+    info->n_left_out_voxels = at <= end ? medroi_read_number(&at, end) : 0;
+    uint64_t n_listed = at <= end ? medroi_read_number(&at, end) : 0;
     if (at > end || n_listed > MEDROI_MAX_LEFT_OUT || n_listed > info->n_left_out) {
         return corrupt(error, "its list of what was left out is cut off or too long");
     }
     for (uint32_t k = 0; k < n_listed; k++) {
         medroi_box *box = &info->left_out[k];
-        info->left_out_voxels[k] = at <= end ? read_number(&at, end) : 0;
+        info->left_out_voxels[k] = at <= end ? medroi_read_number(&at, end) : 0;
         for (int32_t i = 0; i < header->layout.ndim; i++) {
             uint64_t start = 0;
             uint64_t stop = (uint64_t)header->layout.shape[i];
             if (header->layout.axes >> i & 1) {
-                start = at <= end ? read_number(&at, end) : 0;
-                stop = at <= end ? read_number(&at, end) : 0;
+                start = at <= end ? medroi_read_number(&at, end) : 0;
+                stop = at <= end ? medroi_read_number(&at, end) : 0;
             }
             if (at > end || start > stop || stop > (uint64_t)header->layout.shape[i]) {
                 return corrupt(error, "its list of what was left out does not fit the array");
@@ -147,30 +114,25 @@ medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_inf
     if (status == MEDROI_OK && section && nbytes > 0 && section[0] == 1) {
         status = read_left_out(header, section + 1, section + nbytes, info, error);
     }
-    return status;
-}
-
-static uint8_t *write_number(uint8_t *dst, uint64_t value) {
-    for (; value >= 0x80; value >>= 7) {
-        *dst++ = (uint8_t)(value | 0x80);
+    if (status == MEDROI_OK) {
+        status = medroi_read_dropped(header, &info->dropped, error);
     }
-    *dst++ = (uint8_t)value;
-    return dst;
+    return status;
 }
 
 size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info *info,
                              uint8_t *dst) {
     uint8_t *at = dst + 5;
     *at++ = 1;
-    at = write_number(at, info->n_left_out);
-    at = write_number(at, info->n_left_out_voxels);
-    at = write_number(at, info->n_listed);
+    at = medroi_write_number(at, info->n_left_out);
+    at = medroi_write_number(at, info->n_left_out_voxels);
+    at = medroi_write_number(at, info->n_listed);
     for (uint32_t k = 0; k < info->n_listed; k++) {
-        at = write_number(at, info->left_out_voxels[k]);
+        at = medroi_write_number(at, info->left_out_voxels[k]);
         for (int32_t i = 0; i < layout->ndim; i++) {
             if (layout->axes >> i & 1) {
-                at = write_number(at, (uint64_t)info->left_out[k].start[i]);
-                at = write_number(at, (uint64_t)info->left_out[k].stop[i]);
+                at = medroi_write_number(at, (uint64_t)info->left_out[k].start[i]);
+                at = medroi_write_number(at, (uint64_t)info->left_out[k].stop[i]);
             }
         }
     }

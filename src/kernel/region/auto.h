@@ -2,16 +2,13 @@
 #ifndef MEDROI_REGION_AUTO_H
 #define MEDROI_REGION_AUTO_H
 
-#include "region/mask/mask.h"
+#include "region/air.h"
 #include "region/search.h"
 
-#define MEDROI_AIR_STRETCH 512 /* voxels of a row that are sampled together */
-
 /* --- auto.c --- */
-size_t medroi_air_scratch_nbytes(void);
-/* Whether what lies outside `region` is noisy air; reads some 2^15 elements. `air_share` is set to
- * the share of it that is not background. */
-medroi_reason medroi_judge_air(medroi_search *search, const medroi_region *region, void *scratch,
+/* Whether the samples are noisy air. `air_share` is set to the share of them that is not
+ * background. */
+medroi_reason medroi_judge_air(const medroi_search *search, const medroi_air *found,
                                double *air_share);
 
 /* --- filling.c --- */

@@ -180,8 +180,9 @@ size_t medroi_background_scratch_nbytes(const medroi_layout *layout) {
            MEDROI_SCRATCH_ALIGNMENT;
 }
 
-medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,
-                                     void *scratch, uint64_t *background, medroi_error *error) {
+static medroi_status find(const medroi_layout *layout, const void *data, uint8_t dark,
+                          const uint64_t *excluded, void *scratch, uint64_t *background,
+                          medroi_error *error) {
     medroi_status status = medroi_check_array(layout, data, error);
     if (status != MEDROI_OK) {
         return status;
@@ -202,7 +203,12 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
     evidence known = {.look = {.source = &source,
                                .type = type,
                                .ops = medroi_row_ops_for(type, 0),
-                               .sign = dark ? -1.0 : 1.0}};
+                               .sign = dark ? -1.0 : 1.0,
+                               .excludes = excluded != NULL}};
+    if (excluded) {
+        known.look.excluded =
+            medroi_scalar_to_double(type, medroi_scalar_from_bits(layout, *excluded));
+    }
     known.array_counts = (uint64_t *)(void *)aligned;
     known.border_counts = known.array_counts + MEDROI_BACKGROUND_NBINS;
     known.look.value_counts[0] = known.border_counts + MEDROI_BACKGROUND_NBINS;
@@ -215,4 +221,15 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
         *background = bits_of_value(layout, isnan(value) ? value : known.look.sign * value + 0.0);
     }
     return status;
+}
+
+medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,
+                                     void *scratch, uint64_t *background, medroi_error *error) {
+    return find(layout, data, dark, NULL, scratch, background, error);
+}
+
+medroi_status medroi_find_background_beside(const medroi_layout *layout, const void *data,
+                                            uint8_t dark, uint64_t padding, void *scratch,
+                                            uint64_t *background, medroi_error *error) {
+    return find(layout, data, dark, &padding, scratch, background, error);
 }

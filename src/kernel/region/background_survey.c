@@ -56,7 +56,9 @@ static void survey_piece(medroi_survey *look, const uint8_t *row, int64_t start,
         int64_t n = stop - start < N_BUFFERED ? stop - start : N_BUFFERED;
         look->ops->widen(look->ops, row + (size_t)start * look->source->nbytes, (size_t)n, values);
         for (int64_t i = 0; i < n; i++) {
-            survey_value(look, look->sign * values[i] + 0.0, 1); /* no negative zero */
+            if (!look->excludes || values[i] != look->excluded) {
+                survey_value(look, look->sign * values[i] + 0.0, 1); /* no negative zero */
+            }
         }
         start += n;
     }
@@ -113,6 +115,12 @@ static void fill_bins(medroi_survey *look, const medroi_bins *bins, uint64_t *co
     visit_rows(look, count_piece);
     medroi_merge_tables(look->tables, bins->n_bins);
     memcpy(counts, look->tables, bins->n_bins * sizeof *counts);
+    if (look->excludes && bins == &look->values) {
+        double place = look->excluded - bins->low;
+        if (place >= 0 && place < bins->n_bins) {
+            counts[(size_t)place] = 0;
+        }
+    }
 }
 
 /* The values of a histogram instead of those of the array. */
@@ -121,6 +129,24 @@ static void survey_counted(medroi_survey *look, const uint64_t *counts) {
         if (counts[k]) {
             survey_value(look, look->sign * (look->values.low + k) + 0.0, counts[k]);
         }
+    }
+}
+
+static void look_at_everything(medroi_survey *look) {
+    look->low = -0x1.fffffffffffffp1023; /* all that is finite */
+    look->high = 0x1.fffffffffffffp1023;
+    look->bins = NULL;
+    look->counts = NULL;
+}
+
+/* The range without what is excluded; values carry the sign. */
+static void survey_rest(medroi_survey *look) {
+    look_at_everything(look);
+    begin(look);
+    if (look->values.n_bins > 0) {
+        survey_counted(look, look->value_counts[0]);
+    } else {
+        visit_rows(look, survey_piece);
     }
 }
 
@@ -136,6 +162,11 @@ void medroi_survey_array(medroi_survey *look) {
         look->border_only = 1;
         fill_bins(look, &look->values, look->value_counts[1]);
     }
+    if (look->excludes) {
+        look->border_only = 0;
+        survey_rest(look);
+        return;
+    }
     if (look->sign < 0) {
         double low = look->found_low;
         look->found_low = -look->found_high;
@@ -147,6 +178,15 @@ void medroi_survey_array(medroi_survey *look) {
 
 void medroi_survey_bins(medroi_survey *look, const medroi_bins *bins, uint64_t *counts) {
     look->border_only = 0;
+    if (look->values.n_bins == 0 && look->excludes) {
+        look_at_everything(look);
+        begin(look);
+        look->bins = bins;
+        look->counts = counts;
+        memset(counts, 0, MEDROI_BACKGROUND_NBINS * sizeof *counts);
+        visit_rows(look, survey_piece);
+        return;
+    }
     if (look->values.n_bins == 0) {
         medroi_bins turned = *bins;
         turned.scale *= look->sign;

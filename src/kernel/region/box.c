@@ -40,16 +40,19 @@ static medroi_grid_box box_of_flags(const medroi_search *search) {
 }
 
 /* The opening gives back the one layer that the erosion took, and the padding is added. */
-static medroi_grid_box pad_core(const medroi_grid *grid, medroi_grid_box core, int64_t padding) {
+static medroi_grid_box pad_core(const medroi_search *search, medroi_grid_box core,
+                                int64_t padding) {
+    const medroi_grid *grid = &search->grid;
+    const medroi_reach *opening = &search->opening;
     if (medroi_grid_box_is_empty(&core)) {
         return core;
     }
     core.z =
-        medroi_span_widen(medroi_span_widen(core.z, grid->n_z, grid->n_z >= 3), grid->n_z, padding);
+        medroi_span_widen(medroi_span_widen(core.z, grid->n_z, opening->z), grid->n_z, padding);
     core.y =
-        medroi_span_widen(medroi_span_widen(core.y, grid->n_y, grid->n_y >= 3), grid->n_y, padding);
+        medroi_span_widen(medroi_span_widen(core.y, grid->n_y, opening->y), grid->n_y, padding);
     core.x =
-        medroi_span_widen(medroi_span_widen(core.x, grid->n_x, grid->n_x >= 3), grid->n_x, padding);
+        medroi_span_widen(medroi_span_widen(core.x, grid->n_x, opening->x != 0), grid->n_x, padding);
     return core;
 }
 
@@ -61,7 +64,7 @@ medroi_grid_box medroi_find_box(medroi_search *search, medroi_counts *counts) {
     medroi_scalar tau = search->tau.element;
     search->ops->flag(search->ops, search->row_cores, n_rows, tau, search->row_flags);
     search->ops->flag(search->ops, search->column_cores, length, tau, search->column_flags);
-    medroi_grid_box box = pad_core(grid, box_of_flags(search), options->padding);
+    medroi_grid_box box = pad_core(search, box_of_flags(search), options->padding);
     search->ops->flag(search->ops, search->row_peaks, n_rows, tau, search->row_flags);
     search->ops->flag(search->ops, search->column_peaks, length, tau, search->column_flags);
     *counts = medroi_count_tissue(search, &box);

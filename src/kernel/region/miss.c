@@ -162,21 +162,23 @@ static medroi_span span_of_counts(const uint64_t *counts, int64_t n, int keep, m
 }
 
 /* One end of one axis from which layers can be trimmed. */
-typedef struct face {
+typedef struct end_of_axis {
+    int32_t axis; /* of the array */
     medroi_span *span;
     const uint64_t *counts;
     int64_t limit; /* keep the layers from (upper end: up to) here */
     int upper;
-} face;
+} end_of_axis;
 
-static int can_trim(const face *end, int keep) {
+static int can_trim(const end_of_axis *end, int keep) {
     if (end->span->start >= end->span->stop) {
         return 0;
     }
     return !keep || (end->upper ? end->span->stop > end->limit : end->span->start < end->limit);
 }
 
-/* Layers are taken off, the emptiest first. A voxel in two of them is counted twice, so what is
+/* Layers are taken off, the emptiest first; of two alike the one of the earlier axis of the array,
+ * so that the order in memory plays no part. A voxel in two of them is counted twice, so what is
  * missed is at most what was counted. */
 medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed) {
@@ -187,20 +189,23 @@ medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_b
         span_of_counts(search->y_counts, grid->n_y, keep, box->y),
         span_of_counts(search->x_counts, grid->n_x, keep, box->x),
     };
-    face faces[6] = {
-        {&grown.z, search->z_counts, box->z.start, 0}, {&grown.z, search->z_counts, box->z.stop, 1},
-        {&grown.y, search->y_counts, box->y.start, 0}, {&grown.y, search->y_counts, box->y.stop, 1},
-        {&grown.x, search->x_counts, box->x.start, 0}, {&grown.x, search->x_counts, box->x.stop, 1},
+    const end_of_axis ends[6] = {
+        {grid->axis[0], &grown.z, search->z_counts, box->z.start, 0},
+        {grid->axis[0], &grown.z, search->z_counts, box->z.stop, 1},
+        {grid->axis[1], &grown.y, search->y_counts, box->y.start, 0},
+        {grid->axis[1], &grown.y, search->y_counts, box->y.stop, 1},
+        {grid->axis[2], &grown.x, search->x_counts, box->x.start, 0},
+        {grid->axis[2], &grown.x, search->x_counts, box->x.stop, 1},
     };
     for (;;) {
-        face *best = NULL;
+        const end_of_axis *best = NULL;
         uint64_t fewest = 0;
         for (int i = 0; i < 6; i++) {
-            if (can_trim(&faces[i], keep)) {
-                medroi_span *span = faces[i].span;
-                uint64_t n = faces[i].counts[faces[i].upper ? span->stop - 1 : span->start];
-                if (!best || n < fewest) {
-                    best = &faces[i];
+            if (can_trim(&ends[i], keep)) {
+                medroi_span *span = ends[i].span;
+                uint64_t n = ends[i].counts[ends[i].upper ? span->stop - 1 : span->start];
+                if (!best || n < fewest || (n == fewest && ends[i].axis < best->axis)) {
+                    best = &ends[i];
                     fewest = n;
                 }
             }

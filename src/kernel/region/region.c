@@ -4,7 +4,9 @@
 #include "region/auto.h"
 #include "region/mask/mask.h"
 #include "region/missing.h"
-#include "region/search.h"
+#include "region/padding.h"
+#include "region/signal.h"
+#include "region/spacing.h"
 
 #include <math.h>
 #include <string.h>
@@ -79,15 +81,12 @@ static void place_workers(medroi_search *search, uint8_t *scratch) {
     }
 }
 
-/* A hull at the mean would lose dim tissue: its outline wants all that is above the noise. */
+/* A mask at the mean would lose dim tissue, and so would a box where nobody asked for the mean. */
 static medroi_threshold rule_of(const medroi_region_options *options) {
     medroi_threshold rule = options->threshold_rule;
-    int hull = options->roi == MEDROI_ROI_HULL;
-    if (rule == MEDROI_THRESHOLD_AUTO) {
-        return hull ? MEDROI_THRESHOLD_NOISE : MEDROI_THRESHOLD_MEAN;
-    }
     int varies = rule == MEDROI_THRESHOLD_MEAN || rule == MEDROI_THRESHOLD_OTSU;
-    return hull && varies ? MEDROI_THRESHOLD_NOISE : rule;
+    int mask = options->roi == MEDROI_ROI_HULL;
+    return rule == MEDROI_THRESHOLD_AUTO || (mask && varies) ? MEDROI_THRESHOLD_NOISE : rule;
 }
 
 /* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
@@ -98,9 +97,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     size_t nbytes = medroi_element_nbytes(search->type);
     size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
-    int noise = rule_of(search->options) == MEDROI_THRESHOLD_NOISE;
     int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
-    int air = search->options->threshold_rule == MEDROI_THRESHOLD_AUTO;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     const medroi_stretch arrays[] = {
         {(void **)&search->row_peaks, n_rows * nbytes},
@@ -116,9 +113,11 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
         {(void **)&search->workers, search->n_workers * sizeof *search->workers},
         {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
-        {(void **)&search->samples, noise ? medroi_noise_scratch_nbytes() : 0},
+        {(void **)&search->samples, medroi_noise_scratch_nbytes()},
         {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
-        {(void **)&search->air, air ? medroi_air_scratch_nbytes() : 0},
+        {(void **)&search->air, medroi_air_scratch_nbytes()},
+        {(void **)&search->groups, medroi_guarantee_scratch_nbytes(search)},
+        {(void **)&search->section, MEDROI_DROPPED_NBYTES},
     };
     size_t used = medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
     if (scratch) {
@@ -130,11 +129,12 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
 
 static medroi_search make_search(const medroi_layout *layout, const void *data,
                                  const medroi_region_options *options) {
-    medroi_search search = {.options = options};
+    medroi_search search = {.options = options, .rule = rule_of(options)};
     search.grid = medroi_make_grid(layout);
     search.type = medroi_element_type_of(layout);
     search.ops = medroi_row_ops_for(search.type, options->dark);
     search.background = medroi_scalar_from_bits(layout, options->background);
+    search.opening = medroi_opening_of(layout, &search.grid, options);
     search.source = medroi_make_source(layout, NULL, data);
     search.source.clamp = medroi_element_is_float(search.type) &&
                           options->threshold_rule == MEDROI_THRESHOLD_NUMBER &&
@@ -157,7 +157,7 @@ size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
 /* Sets search->tau. Returns 1 where the array was swept for it. */
 static int find_tau(medroi_search *search) {
     const medroi_region_options *options = search->options;
-    switch (rule_of(options)) {
+    switch (search->rule) {
     case MEDROI_THRESHOLD_OTSU:
         search->tau = medroi_tau_from_otsu(search);
         return 0;
@@ -190,71 +190,90 @@ static void set_region(medroi_search *search, const medroi_layout *layout,
     region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
 }
 
-static void find_thresholded(medroi_search *search, const medroi_layout *layout, const void *data,
-                             medroi_region *region) {
-    const medroi_region_options *options = search->options;
-    const medroi_grid *grid = &search->grid;
-    medroi_grid_box box = {{0, grid->n_z}, {0, grid->n_y}, {0, grid->n_x}};
-    medroi_counts counts = {0, 0};
-    int swept = find_tau(search);
-    region->threshold = search->tau.value;
-    int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
-    if (search->tau.tissue != MEDROI_TISSUE_NONE && outline &&
-        medroi_find_outline(search, layout, data, search->outline, region)) {
+/* The section goes behind what a mask has written already. There is none where no signal is dropped
+ * (FORMAT.md, section 4.3). */
+static void set_dropped(medroi_search *search, const medroi_layout *layout,
+                        medroi_region *region) {
+    medroi_dropped *dropped = &region->dropped;
+    medroi_region bounds = {.box = {{0}, {0}}};
+    dropped->level = search->signal.value;
+    dropped->n_signal = search->n_signal;
+    dropped->n_dropped = search->dropped.n_voxels;
+    if (dropped->n_dropped == 0) {
         return;
     }
+    medroi_set_box(layout, &search->grid, &search->dropped.largest.box, &bounds);
+    dropped->n_largest = search->dropped.largest.n_voxels;
+    dropped->peak = search->dropped.largest.peak;
+    dropped->largest = bounds.box;
+    size_t nbytes = medroi_write_dropped(layout, dropped, search->section);
+    if (region->side_nbytes > 0) { /* room was left for it */
+        memcpy(search->side_end, search->section, nbytes);
+    } else {
+        region->side = search->section;
+    }
+    region->side_nbytes += (uint32_t)nbytes;
+}
+
+/* Returns 0 where nothing may be dropped; search->reason says why. */
+static int find_thresholded_box(medroi_search *search, const medroi_layout *layout,
+                                const void *data, int swept, medroi_region *region) {
+    const medroi_grid *grid = &search->grid;
+    medroi_grid_box box = medroi_whole_volume(grid);
+    medroi_counts counts = {0, 0};
+    int some = search->tau.tissue == MEDROI_TISSUE_SOME;
     if (search->tau.tissue == MEDROI_TISSUE_NONE) {
         memset(&box, 0, sizeof box);
-    } else if (search->tau.tissue == MEDROI_TISSUE_SOME) {
+    } else if (some) {
         if (!swept) {
             (void)medroi_sweep_array(search);
         }
         box = medroi_find_box(search, &counts);
     }
-    if (medroi_include_missing(layout, grid, data, options->background, &box) &&
-        search->tau.tissue == MEDROI_TISSUE_SOME) {
+    medroi_grid_box found = box;
+    (void)medroi_include_missing(layout, grid, data, search->options->background, &box);
+    medroi_include_padding(search, &box);
+    medroi_kept kept = {.box = box};
+    if (!medroi_study_air(search, layout, data, &kept)) {
+        return 0;
+    }
+    if (some && !medroi_keep_signal_in_box(search, &box)) {
+        box = medroi_whole_volume(grid);
+    }
+    if (some && memcmp(&found, &box, sizeof box) != 0) {
         counts = medroi_count_tissue(search, &box);
     }
     set_region(search, layout, &box, counts, region);
+    return 1;
+}
+
+static int find_thresholded(medroi_search *search, const medroi_layout *layout, const void *data,
+                            medroi_region *region) {
+    const medroi_region_options *options = search->options;
+    int swept = find_tau(search);
+    region->threshold = search->tau.value;
+    search->signal = search->tau;
+    int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
+    if (search->tau.tissue == MEDROI_TISSUE_NONE || !outline ||
+        !medroi_find_outline(search, layout, data, search->outline, region)) {
+        if (search->reason > MEDROI_REASON_NOISY_AIR ||
+            !find_thresholded_box(search, layout, data, swept, region)) {
+            return 0;
+        }
+    }
+    set_dropped(search, layout, region);
+    return 1;
 }
 
 static void keep_all(const medroi_search *search, const medroi_layout *layout, const void *data,
                      medroi_region *region) {
-    medroi_reason reason = region->reason;
     memset(region, 0, sizeof *region);
-    region->reason = reason;
+    region->reason = search->reason;
     region->threshold = (double)NAN;
+    region->dropped.level = (double)NAN;
     medroi_grid_box box =
         medroi_box_of_differing(layout, &search->grid, data, search->options->background);
     medroi_set_box(layout, &search->grid, &box, region);
-}
-
-/* Element bits in native byte order as a native load of the array's bytes finds them. */
-static uint64_t stored_bits(const medroi_search *search, uint64_t bits) {
-    uint64_t turned = 0;
-    if (!search->source.swap) {
-        return bits;
-    }
-    for (size_t i = 0; i < search->source.stored_nbytes; i++) {
-        turned = turned << 8 | (bits >> 8 * i & 255);
-    }
-    return turned;
-}
-
-/* With "auto", a region that drops what is not shown to be air gives way to one that drops
- * nothing. */
-static void judge_region(medroi_search *search, const medroi_layout *layout, const void *data,
-                         medroi_region *region) {
-    double air_share = 1;
-    region->reason = medroi_judge_air(search, region, search->air, &air_share);
-    if (region->reason == MEDROI_REASON_NOISY_AIR && !search->options->complete &&
-        medroi_is_being_filled(layout, search, data,
-                               stored_bits(search, search->options->background), air_share)) {
-        region->reason = MEDROI_REASON_FILLING;
-    }
-    if (region->reason != MEDROI_REASON_NOISY_AIR) {
-        keep_all(search, layout, data, region);
-    }
 }
 
 medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
@@ -281,9 +300,11 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     }
     search.n_workers = medroi_count_workers(&search);
     place_arrays(&search, medroi_align_scratch(scratch));
-    find_thresholded(&search, layout, data, region);
-    if (options->threshold_rule == MEDROI_THRESHOLD_AUTO) {
-        judge_region(&search, layout, data, region);
+    medroi_note_padding(&search, layout, data);
+    if (find_thresholded(&search, layout, data, region)) {
+        region->reason = search.reason;
+    } else {
+        keep_all(&search, layout, data, region);
     }
     return MEDROI_OK;
 }
@@ -322,6 +343,7 @@ medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *dat
     uint8_t *aligned = medroi_align_scratch(scratch);
     search.n_workers = medroi_count_workers(&search);
     size_t used = place_arrays(&search, aligned);
+    medroi_note_padding(&search, layout, data);
     (void)find_tau(&search);
     if (search.tau.tissue == MEDROI_TISSUE_SOME) {
         medroi_outline_mask(&search, aligned + used, mask);

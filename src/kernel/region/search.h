@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/kernel.h"
 #include "grid/rows.h"
+#include "mask/bits.h"
 
 /* Share of the voxels that are tissue, once tau is known. */
 typedef enum medroi_tissue {
@@ -25,6 +26,21 @@ typedef struct medroi_counts {
     uint64_t n_missed;
 } medroi_counts;
 
+/* A connected group of signal voxels that a region drops (groups.h), and all of them. */
+typedef struct medroi_group {
+    uint64_t n_voxels;
+    uint64_t first; /* number of its first voxel, in the order of the scan */
+    double peak;    /* brightest (dark: darkest) value, stored units */
+    medroi_grid_box box;
+} medroi_group;
+
+typedef struct medroi_groups {
+    uint64_t n_voxels;     /* in all groups */
+    medroi_group largest;  /* of groups of one size, the one that begins first */
+    medroi_grid_box large; /* bounds of all groups above the limit */
+    int overflows;         /* more runs in a plane than can be followed: nothing else is set */
+} medroi_groups;
+
 /* Memory of one thread. */
 typedef struct medroi_worker {
     medroi_source source;
@@ -39,10 +55,18 @@ typedef struct medroi_search {
     const medroi_region_options *options;
     medroi_element_type type;
     medroi_scalar background;
+    uint8_t has_padding;
+    double padding; /* a constant beside the air, stored units */
+    medroi_reach opening; /* of the cross that opens tissue */
     const medroi_row_ops *ops;
     medroi_grid grid;
     medroi_source source;
+    medroi_threshold rule; /* what the threshold that was asked for comes to for this region */
     medroi_tau tau;
+    medroi_tau signal; /* the signal level */
+    medroi_reason reason;
+    medroi_groups dropped;
+    uint64_t n_signal; /* in all, where any is dropped */
     uint8_t *row_peaks;    /* [n_z][n_y] highest key of each row, over all repeats */
     uint8_t *row_cores;    /* the same of the eroded array */
     uint8_t *column_peaks; /* [length] highest key at each place of a row */
@@ -57,8 +81,13 @@ typedef struct medroi_search {
     medroi_worker *workers;
     double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
     uint8_t *samples;   /* for the noise rule */
+    const double *shell; /* of these, from the outer eighth of the volume; negated for dark tissue */
+    size_t n_shell;
     uint8_t *outline;   /* for a hull, or the largest component; NULL where neither is wanted */
-    uint8_t *air;       /* for the judgement of "auto" */
+    uint8_t *air;       /* samples of it, for "auto" and for the signal level */
+    uint8_t *groups;    /* for the guarantee */
+    uint8_t *section;   /* of the stream's side data: the dropped signal */
+    uint8_t *side_end;  /* behind the sections of a mask, where there is room for that one */
 } medroi_search;
 
 /* --- threshold.c --- */
@@ -76,6 +105,8 @@ medroi_tau medroi_tau_from_otsu(medroi_search *search);
 size_t medroi_noise_scratch_nbytes(void);
 /* tau just above the noise of the air; reads some 2^17 elements. */
 medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch);
+/* The samples alone: search->shell. */
+void medroi_sample_shell(medroi_search *search, void *scratch);
 
 /* --- miss.c --- */
 /* Voxels that are tissue, and those of them outside `box`. */

@@ -42,13 +42,13 @@ static void add_up_row(const medroi_search *search, const void *row, medroi_sum 
     }
 }
 
-/* Sums and projections of plane z. The array's border is not in the erosion along axes of 3 and
- * more. `clean` and what is returned are those of medroi_plane and its sweep. */
+/* Sums and projections of plane z. The array's border is not in the erosion along the axes of the
+ * opening. `clean` and what is returned are those of medroi_plane and its sweep. */
 static int sweep_plane(const medroi_search *search, medroi_worker *worker, int64_t z, int clean,
                        medroi_sum *sum) {
     const medroi_grid *grid = &search->grid;
     const medroi_source *source = &worker->source;
-    int64_t dz = grid->n_z >= 3;
+    int64_t dz = search->opening.z;
     size_t place = (size_t)(z * grid->n_y) * source->nbytes;
     const medroi_peaks peaks = {search->row_peaks + place, search->row_cores + place,
                                 worker->column_peaks, worker->column_cores};
@@ -56,8 +56,8 @@ static int sweep_plane(const medroi_search *search, medroi_worker *worker, int64
                           .row_nbytes = medroi_source_row_nbytes(source),
                           .n_rows = (size_t)grid->n_y,
                           .length = (size_t)grid->length,
-                          .dy = grid->n_y >= 3,
-                          .step = grid->n_x >= 3 ? (size_t)grid->inner : 0,
+                          .dy = search->opening.y != 0,
+                          .step = (size_t)search->opening.x,
                           .clean = clean};
     if (z >= dz && z < grid->n_z - dz) {
         plane.before = medroi_source_row(source, z - dz, 0);
@@ -81,9 +81,7 @@ static medroi_status sweep_slab(void *context, uint64_t task, uint32_t number,
     const medroi_grid *grid = &search->grid;
     medroi_worker *worker = &search->workers[number];
     medroi_span slab = medroi_slab(search, task);
-    int mean = search->options->threshold_rule == MEDROI_THRESHOLD_MEAN ||
-               (search->options->threshold_rule == MEDROI_THRESHOLD_AUTO &&
-                search->options->roi == MEDROI_ROI_BOX);
+    int mean = search->rule == MEDROI_THRESHOLD_MEAN;
     (void)error;
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         int clean = 0;

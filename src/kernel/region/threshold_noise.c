@@ -13,7 +13,7 @@
  * a constant air, or below everything. */
 #include "base/lesser.h"
 #include "base/select.h"
-#include "region/search.h"
+#include "region/padding.h"
 
 #include <math.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static void sample_row(medroi_search *search, samples *found, int64_t z, int64_t
     size_t n = widen_row(search, row, step, CAPACITY - found->n_all, found->all + found->n_all);
     for (size_t i = 0; i < n; i++) {
         double value = search->options->dark ? -values[i] : values[i];
-        if (!isfinite(value)) {
+        if (!isfinite(value) || medroi_is_padding(search, values[i])) {
             continue;
         }
         found->all[found->n_all++] = value;
@@ -231,12 +231,21 @@ static double above_constant(const samples *found, medroi_element_type type, dou
     return low == background || is_air ? just_above(type, low) : low;
 }
 
-medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch) {
-    medroi_tau none = {.tissue = MEDROI_TISSUE_NONE, .value = (double)NAN};
+static samples sample(medroi_search *search, void *scratch) {
     samples found = {.all = scratch};
     found.shell = found.all + CAPACITY;
     found.counts = (uint64_t *)(void *)(found.shell + CAPACITY);
     take_samples(search, &found);
+    search->shell = found.shell;
+    search->n_shell = found.n_shell;
+    return found;
+}
+
+void medroi_sample_shell(medroi_search *search, void *scratch) { (void)sample(search, scratch); }
+
+medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch) {
+    medroi_tau none = {.tissue = MEDROI_TISSUE_NONE, .value = (double)NAN};
+    samples found = sample(search, scratch);
     if (found.n_shell == 0) {
         return none;
     }

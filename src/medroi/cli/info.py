@@ -10,6 +10,7 @@ from typing import Any
 
 import medroi
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.roi import DroppedSignal
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans import air
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
@@ -57,18 +58,18 @@ def run(args: argparse.Namespace) -> None:
         return
     for name, value in facts.items():
         if name != "left_out":
-            print(f"{name:<18} {_text(value)}")
+            print(f"{name:<21} {_text(value)}")
     _print_left_out(facts.get("left_out", []))
     if len(streams) <= _MAX_LISTED or args.all:
         for stream in streams:
-            print(f"{'stream':<18} {_line(stream)}")
+            print(f"{'stream':<21} {_line(stream)}")
             _print_left_out(stream["left_out"])
 
 
 def _print_left_out(pieces: list[dict[str, Any]]) -> None:
     for piece in pieces[:_MAX_PIECES]:
         bounds = tuple((start, stop) for start, stop in piece["box"])
-        print(f"{'':<18} left out: {piece['n_voxels']} voxels of tissue in {box_text(bounds)}")
+        print(f"{'':<21} left out: {piece['n_voxels']} voxels of tissue in {box_text(bounds)}")
 
 
 def _file(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -157,6 +158,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
         "miss_rate": info.miss_rate,
         "roi": info.roi,
         "unopened_miss_rate": info.unopened_miss_rate,
+        **_dropped(info),
         "mask_nbytes": info.mask_nbytes,
         "n_left_out": info.n_left_out,
         "n_left_out_voxels": info.n_left_out_voxels,
@@ -167,6 +169,32 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
         "payload_nbytes": info.payload_nbytes,
         "nbytes": info.nbytes,
         "record_hex": bytes(info.record).hex(),
+    }
+
+
+def _dropped(info: Any) -> dict[str, Any]:
+    group = info.largest_dropped_group
+    dropped = DroppedSignal(info.signal_level, info.n_signal, info.n_dropped_signal, group)
+    return dropped.facts()
+
+
+def _sum_of_dropped(streams: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add up the signal that streams drop; the largest group is placed in its chunk."""
+    with_most = max(
+        (stream for stream in streams if stream["largest_dropped_group"]),
+        key=lambda stream: stream["largest_dropped_group"]["n_voxels"],
+        default=None,
+    )
+    group: dict[str, Any] | None = None
+    if with_most is not None:
+        group = dict(with_most["largest_dropped_group"])
+        if with_most["chunk"] is not None:
+            group["chunk"] = with_most["chunk"]
+    return {
+        "signal_level": _one_or_many(streams, "signal_level"),
+        "n_signal": sum(stream["n_signal"] for stream in streams),
+        "n_dropped_signal": sum(stream["n_dropped_signal"] for stream in streams),
+        "largest_dropped_group": group,
     }
 
 
@@ -183,6 +211,7 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "kept_share": n_kept / n_voxels if n_voxels else 0.0,
         "empty_chunks": sum(stream["payload_nbytes"] == 0 for stream in streams),
         "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
+        **_sum_of_dropped(streams),
         "n_left_out": sum(stream["n_left_out"] for stream in streams),
         "n_left_out_voxels": sum(stream["n_left_out_voxels"] for stream in streams),
         "mask_nbytes": sum(stream["mask_nbytes"] for stream in streams),
@@ -194,8 +223,10 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
 def _of_region(region: dict[str, Any]) -> dict[str, Any]:
     """Say of crops what the region of the whole scan keeps, of which each stream has its share."""
     names = ("roi", "is_given", "n_kept", "n_tissue", "n_missed")
+    dropped = DroppedSignal().facts()
     return {
         **{name: region[name] for name in names},
+        **{name: region[name] for name in dropped if name in region},
         "kept_share": region["n_kept"] / region["n_voxels"] if region["n_voxels"] else 0.0,
         "n_left_out": region["n_left_out"],
         "n_left_out_voxels": region["n_left_out_voxels"],
@@ -215,6 +246,10 @@ def _text(value: Any) -> str:
         return "none"
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, dict):
+        where = box_text(tuple((start, stop) for start, stop in value["box"]))
+        chunk = f" of chunk {tuple(value['chunk'])}" if "chunk" in value else ""
+        return f"{value['n_voxels']} voxels in {where}{chunk}, up to {value['peak']:.6g}"
     if isinstance(value, list):
         return " x ".join(_text(item) for item in value)
     return str(value)

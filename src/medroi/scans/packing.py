@@ -167,6 +167,7 @@ def pack(
         threshold_rule=rule_of(region["threshold"], config["roi"]),
         **_facts(scan, measured, config),
         air_nbytes=air_nbytes,
+        dropped=codec.region.dropped.facts(),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
         notes=scan.notes + reasons + notes,

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.codec import LeftOut
+from medroi.roi import DroppedGroup, DroppedSignal
+from medroi.scans.dropped import dropped_text
 from medroi.scans.readback import number
 from medroi.scans.report import axis_bars, megabytes, percent, threshold_text
 
@@ -77,6 +79,12 @@ class Preview:
     n_enclosed, n_enclosed_dropped : int
         Voxels of the whole scan's foreground mask, whatever their value, and those
         of them that are dropped: what fitting keeps below `max_miss_rate`. 0 of a store.
+    signal_level : float, optional
+        Of the whole scan, in stored units.
+    n_signal, n_dropped_signal : int
+        Signal voxels in all and outside the region; both 0 where none is dropped.
+    dropped_groups : tuple of DroppedGroup
+        The largest connected group of dropped signal, of each chunk that has its own region.
     n_left_out, n_left_out_voxels : int
         Separate pieces of tissue that were left out of the region, and their voxels.
     left_out : tuple of LeftOut
@@ -113,6 +121,10 @@ class Preview:
     promised_miss_rate: float = 0.0
     n_enclosed: int = 0
     n_enclosed_dropped: int = 0
+    signal_level: float | None = None
+    n_signal: int = 0
+    n_dropped_signal: int = 0
+    dropped_groups: tuple[DroppedGroup, ...] = ()
     n_left_out: int = 0
     n_left_out_voxels: int = 0
     left_out: tuple[LeftOut, ...] = ()
@@ -139,6 +151,7 @@ class Preview:
         """Return the numbers as JSON values."""
         fields = (field.name for field in dataclasses.fields(self) if field.name != "shown")
         found = {name: getattr(self, name) for name in fields}
+        found["dropped_groups"] = [dataclasses.asdict(group) for group in self.dropped_groups]
         found["left_out"] = [dataclasses.asdict(piece) for piece in self.left_out]
         return {**found, "kept_share": self.kept_share, "array_nbytes": self.array_nbytes}
 
@@ -156,6 +169,7 @@ class Preview:
             ("setting", self.setting_text()),
             ("kept", kept if self.box is not None else "nothing: no tissue was found"),
             ("dropped", self._dropped()),
+            *(("", text) for text in [self._signal()] if text),
             *(("", more) for more in self._left_out()),
             ("bytes", self._bytes()),
             *(("note", note) for note in self.notes),
@@ -206,6 +220,20 @@ class Preview:
         return (
             f"{text}; the {most} dropped voxel, {at}, has {self.extreme_dropped:.5g} "
             f"({plain} tissue: {self.bright_tissue:.5g})"
+        )
+
+    def _signal(self) -> str:
+        if self.settings["threshold"] is None and not self.n_dropped_signal:
+            return ""
+        group = max(self.dropped_groups, key=lambda group: group.n_voxels, default=None)
+        dropped = DroppedSignal(
+            math.nan if self.signal_level is None else self.signal_level,
+            self.n_signal,
+            self.n_dropped_signal,
+            group,
+        )
+        return "of the signal, " + dropped_text(
+            dropped.facts(), self.axis_names, self.shown.spacing_mm
         )
 
     def _left_out(self) -> list[str]:

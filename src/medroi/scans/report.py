@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from medroi.inner import notice_of
+from medroi.scans.dropped import dropped_text
 
 _BAR_CELLS = 40
 
@@ -20,7 +21,8 @@ class PackReport:
     `box` has one half-open (start, stop) per axis: the smallest that holds the regions of all
     chunks, or None where nothing was kept. `ratio` is the array in its stored dtype by all bytes
     written. `air_nbytes` are those of the air that was kept aside, part of `stored_nbytes`.
-    `miss_rate` is the share of the tissue voxels outside the region.
+    `miss_rate` is the share of the tissue voxels outside the region. `dropped` has the
+    signal outside it, as `DroppedSignal.facts` does.
     """
 
     source: str
@@ -44,6 +46,7 @@ class PackReport:
     n_tissue: int
     n_missed: int
     miss_rate: float
+    dropped: dict[str, Any]
     n_changed_inside: int
     max_abs_error: float
     array_nbytes: int
@@ -70,8 +73,10 @@ class PackReport:
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         background = self.background
+        fields = asdict(self)
         return {
-            **asdict(self),
+            **{name: value for name, value in fields.items() if name != "dropped"},
+            **self.dropped,
             # JSON has no numbers that are not finite.
             "background": background if math.isfinite(background) else str(background),
             "kept_share": self.kept_share,
@@ -99,6 +104,7 @@ class PackReport:
             ),
             *(("notice", notice) for notice in [self._notice()] if notice),
             ("tissue", self._tissue()),
+            *(("signal", text) for text in [self._signal()] if text),
             (
                 "threshold",
                 f"{threshold_text(self.threshold, self.threshold_rule, self.polarity)}, "
@@ -110,6 +116,11 @@ class PackReport:
         lines = [f"{self.source} -> {self.target}"]
         lines += [f"  {name:<10} {text}" for name, text in rows]
         return "\n".join(lines)
+
+    def _signal(self) -> str:
+        if self.threshold is None:
+            return ""
+        return dropped_text(self.dropped, self.axis_names)
 
     def _notice(self) -> str:
         return notice_of(self.inner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 import medroi
 from medroi.codec import LeftOut
+from medroi.roi import DroppedGroup
 from medroi.scan_region import ScanRegion
 from medroi.scans.kept import kept_of
 from medroi.scans.measures import OTHER_REGION
@@ -38,6 +40,9 @@ def add_stream(
     found.n_kept += int(np.count_nonzero(kept))
     found.streams_nbytes += len(stream)
     found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
+    found.n_dropped_signal += info.n_dropped_signal
+    found.n_signal += info.n_signal
+    found.dropped_groups += _group_of(info, selection)
     found.n_left_out += info.n_left_out
     found.n_left_out_voxels += info.n_left_out_voxels
     found.left_out = _largest(found.left_out, info.left_out, selection)
@@ -51,6 +56,18 @@ def add_stream(
             (min(a, c), max(b, d)) for (a, b), (c, d) in zip(so_far, here, strict=True)
         )
     return kept
+
+
+def _group_of(info: Any, selection: Selection) -> tuple[DroppedGroup, ...]:
+    """The largest group of signal that a chunk drops, moved to where the chunk lies."""
+    group = info.largest_dropped_group
+    if group is None:
+        return ()
+    box = tuple(
+        (part.start + start, part.start + stop)
+        for (start, stop), part in zip(group.box, selection, strict=True)
+    )
+    return (dataclasses.replace(group, box=box),)
 
 
 def _largest(
@@ -73,6 +90,10 @@ def _largest(
 
 def add_left_out(found: Preview, crops: ScanRegion) -> None:
     """Say what the region of the whole scan left out, of which the streams know nothing."""
+    dropped = crops.dropped
+    found.signal_level = None if math.isnan(dropped.level) else dropped.level
+    found.n_signal, found.n_dropped_signal = dropped.n_signal, dropped.n_dropped
+    found.dropped_groups = () if dropped.largest is None else (dropped.largest,)
     found.n_left_out, found.n_left_out_voxels = crops.n_left_out, crops.n_left_out_voxels
     found.left_out = tuple(LeftOut(*piece) for piece in crops.left_out[:_N_LEFT_OUT])
 

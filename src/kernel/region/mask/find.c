@@ -3,11 +3,13 @@
 #include "base/lesser.h"
 #include "region/mask/mask.h"
 #include "region/missing.h"
+#include "region/padding.h"
+#include "region/signal.h"
+#include "region/spacing.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BITS_PER_VOXEL 2 /* what a voxel of noise costs at least once coded */
 #define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
 
 typedef struct outline {
@@ -34,7 +36,8 @@ static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
 static size_t side_capacity(const medroi_grid *grid) {
     int64_t n[3];
     tiles_along(grid, n);
-    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES;
+    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES +
+           MEDROI_DROPPED_NBYTES;
 }
 
 /* A stretch of scratch for each step; see medroi_find_outline. */
@@ -140,29 +143,42 @@ static void leave_out(outline *o, const medroi_component *component) {
     }
 }
 
+static void set_side(const outline *o, size_t nbytes, medroi_region *region) {
+    region->side = nbytes > 0 ? o->side : NULL;
+    region->side_nbytes = (uint32_t)nbytes;
+    o->search->side_end = o->side + nbytes;
+}
+
 /* --- both ----------------------------------------------------------------------------------- */
 
-/* The sections; 0 where a hull would not make the stream smaller. */
-static size_t write_side(outline *o, double miss_rate) {
-    uint8_t *side = o->side;
-    size_t capacity = o->side_capacity - MEDROI_LEFT_OUT_NBYTES - SIDE_HEAD_NBYTES;
+static int is_its_box(const outline *o) {
+    uint64_t n = 0;
+    for (int64_t k = 0; k < o->boxed.n_z * o->boxed.n_y; k++) {
+        n += medroi_count_run(o->boxed.words + k * o->boxed.n_words, 0, o->boxed.n_x);
+    }
+    return n > 0 && n == (uint64_t)(o->boxed.n_z * o->boxed.n_y * o->boxed.n_x);
+}
+
+/* The section of the mask. Sets *nbytes, to 0 for a mask that is its own box; returns 0 where the
+ * map does not fit. */
+static int write_mask(outline *o, double miss_rate, size_t *nbytes) {
+    size_t capacity =
+        o->side_capacity - MEDROI_LEFT_OUT_NBYTES - MEDROI_DROPPED_NBYTES - SIDE_HEAD_NBYTES;
     size_t coded = 0;
-    size_t nbytes = 0;
+    *nbytes = 0;
+    if (is_its_box(o)) {
+        return 1;
+    }
     if (!medroi_grid_box_is_empty(&o->box)) {
-        coded = medroi_code_tiles(&o->boxed, o->scratch, side + SIDE_HEAD_NBYTES, capacity);
-        uint64_t n_paid = (coded + SIDE_HEAD_NBYTES + 1) * 8 / BITS_PER_VOXEL - 1;
-        if (coded == 0 ||
-            !medroi_clears_more_than(o->search, o->layout, &o->tiles, &o->box, n_paid)) {
+        coded = medroi_code_tiles(&o->boxed, o->scratch, o->side + SIDE_HEAD_NBYTES, capacity);
+        if (coded == 0) {
             return 0;
         }
     }
     medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), MEDROI_HULL_EDGE, miss_rate,
-                           side);
-    nbytes = SIDE_HEAD_NBYTES + coded;
-    if (o->info.n_left_out) {
-        nbytes += medroi_write_left_out(o->layout, &o->info, side + nbytes);
-    }
-    return nbytes;
+                           o->side);
+    *nbytes = SIDE_HEAD_NBYTES + coded;
+    return 1;
 }
 
 /* The voxels of a box of tiles. */
@@ -180,15 +196,17 @@ static void join_missing(void *context, int64_t z, int64_t y, int64_t x) {
     medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
 }
 
-/* The tiles of the whole volume. Returns the tissue that counts, in all and outside them. */
-static medroi_counts find_tiles(outline *o) {
-    const medroi_search *search = o->search;
+/* The tiles of the whole volume. */
+static void find_tiles(outline *o) {
+    medroi_search *search = o->search;
     const medroi_region_options *options = search->options;
     medroi_drop_components(&o->components, &o->bits.opened);
     if (options->largest_only) {
         medroi_keep_near_largest(&search->grid, &o->components, &o->bits.tissue, o->scratch);
     }
-    o->tiles = medroi_find_hull_tiles(&o->bits.opened, o->scratch);
+    int closing[3];
+    medroi_closing_of(o->layout, &search->grid, options, closing);
+    o->tiles = medroi_find_hull_tiles(&o->bits.opened, closing, o->scratch);
     o->scratch += medroi_align(medroi_hull_tiles_nbytes(&search->grid));
     medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
     if (counts.n_missed > 0) {
@@ -197,16 +215,40 @@ static medroi_counts find_tiles(outline *o) {
     }
     medroi_visit_missing(o->layout, &search->grid, o->data, options->background, NULL, join_missing,
                          &o->tiles);
-    return medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    medroi_join_padding(search, &o->tiles);
 }
 
-static int find_hull(outline *o, medroi_region *region) {
-    medroi_counts counts = find_tiles(o);
+/* The guarantee over all signal; that of other components is counted where it is left out. */
+static int keep_signal(outline *o, uint8_t *bits) {
+    medroi_search *search = o->search;
+    if (!search->options->largest_only) {
+        return medroi_keep_signal_in_tiles(search, &o->tiles, &o->bits.tissue);
+    }
+    const medroi_kept kept = {medroi_whole_volume(&search->grid), o->tiles};
+    o->bits = medroi_find_tissue_bits(search, bits);
+    medroi_count_dropped(search, &kept, &o->bits.tissue);
+    return 1;
+}
+
+static int find_hull(outline *o, uint8_t *bits, medroi_region *region) {
+    medroi_search *search = o->search;
+    find_tiles(o);
+    medroi_kept kept = {medroi_whole_volume(&search->grid), o->tiles};
+    if (!medroi_study_air(search, o->layout, o->data, &kept)) {
+        return 0;
+    }
+    medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    if (!keep_signal(o, bits)) {
+        return 0;
+    }
+    if (!search->options->largest_only) { /* tiles have joined */
+        counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    }
     o->boxed = o->tiles;
     o->boxed.words = (uint64_t *)(void *)o->scratch;
     o->scratch += medroi_align(medroi_bits_nbytes(&o->boxed));
     medroi_grid_box tile_box = medroi_box_of_tiles(&o->tiles);
-    o->box = voxels_of(&o->search->grid, &tile_box);
+    o->box = voxels_of(&search->grid, &tile_box);
     medroi_cut_tiles(&o->tiles, &tile_box, &o->boxed);
     mark_outside(o);
     for (int64_t i = 0; i < o->components.n_found; i++) {
@@ -216,38 +258,54 @@ static int find_hull(outline *o, medroi_region *region) {
         }
     }
     double miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
-    size_t nbytes = write_side(o, miss_rate);
-    if (nbytes == 0) {
+    size_t nbytes = 0;
+    if (!write_mask(o, miss_rate, &nbytes)) {
         return 0;
+    }
+    region->hull_map = nbytes > 0 ? o->boxed.words : NULL;
+    region->hull_map_nbytes = nbytes > 0 ? medroi_bits_nbytes(&o->boxed) : 0;
+    if (o->info.n_left_out) {
+        nbytes += medroi_write_left_out(o->layout, &o->info, o->side + nbytes);
     }
     region->box = array_box(o, &o->box);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
     region->miss_rate = miss_rate;
-    region->side = o->side;
-    region->side_nbytes = (uint32_t)nbytes;
-    region->hull_map = o->boxed.words;
-    region->hull_map_nbytes = medroi_bits_nbytes(&o->boxed);
+    set_side(o, nbytes, region);
     return 1;
 }
 
 /* --- the box of the largest component ------------------------------------------------------- */
 
-static int find_largest_box(outline *o, medroi_region *region) {
+static int find_largest_box(outline *o, uint8_t *bits, medroi_region *region) {
     memset(&o->info, 0, sizeof o->info);
     for (int64_t i = 1; i < o->components.n_found; i++) {
         leave_out(o, &o->components.found[i]);
     }
-    medroi_counts counts = {0, 0};
-    medroi_grid_box box = medroi_box_of_largest(o->search, &o->components, &o->bits, &counts);
-    (void)medroi_include_missing(o->layout, &o->search->grid, o->data,
-                                 o->search->options->background, &box);
+    medroi_search *search = o->search;
+    medroi_kept kept = {.box = medroi_box_of_largest(search, &o->components, &o->bits)};
+    if (!medroi_study_air(search, o->layout, o->data, &kept)) {
+        return 0;
+    }
+    medroi_tau tau = search->tau; /* lone voxels of noise must not stretch the box: signal counts */
+    search->tau = search->signal;
+    o->bits = medroi_find_tissue_bits(search, bits);
+    medroi_grid_box box =
+        medroi_grow_box_of_largest(search, &o->components, &o->bits.tissue, &kept.box);
+    search->tau = tau;
+    (void)medroi_include_missing(o->layout, &search->grid, o->data, search->options->background,
+                                 &box);
+    medroi_include_padding(search, &box);
+    o->bits = medroi_find_tissue_bits(search, bits);
+    kept.box = box;
+    medroi_count_dropped(search, &kept, &o->bits.tissue);
+    medroi_counts counts =
+        medroi_count_beside_others(&search->grid, &o->components, &o->bits.tissue, &box);
     medroi_set_box(o->layout, &o->search->grid, &box, region);
     region->n_tissue = counts.n_tissue;
     region->n_missed = counts.n_missed;
     region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
-    region->side = o->side;
-    region->side_nbytes = (uint32_t)medroi_write_left_out(o->layout, &o->info, o->side);
+    set_side(o, medroi_write_left_out(o->layout, &o->info, o->side), region);
     return 1;
 }
 
@@ -266,14 +324,18 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, cons
     o.components = medroi_find_components(&o.bits.opened, scratch);
     o.scratch = scratch + medroi_align(medroi_components_scratch_nbytes(grid));
     medroi_choose_components(&o.components, search->options);
-    if (search->options->roi == MEDROI_ROI_HULL && find_hull(&o, region)) {
-        return 1;
+    if (search->options->roi == MEDROI_ROI_HULL) {
+        if (find_hull(&o, bits, region)) {
+            return 1;
+        }
+        memset(&search->dropped, 0, sizeof search->dropped);
     }
-    if (!search->options->largest_only || o.components.n_found < 2) {
+    if (search->reason > MEDROI_REASON_NOISY_AIR || !search->options->largest_only ||
+        o.components.n_found < 2) {
         return 0;
     }
-    if (search->options->roi == MEDROI_ROI_HULL) { /* the hull took tissue away */
+    if (search->options->roi == MEDROI_ROI_HULL) { /* the mask took tissue away */
         o.bits = medroi_find_tissue_bits(search, bits);
     }
-    return find_largest_box(&o, region);
+    return find_largest_box(&o, bits, region);
 }

@@ -148,21 +148,34 @@ static medroi_counts count_voxels(const medroi_grid *grid, const medroi_bits *ti
     return counts;
 }
 
-medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_components *components,
-                                      const medroi_tissue_bits *bits, medroi_counts *counts) {
+medroi_grid_box medroi_box_of_largest(const medroi_search *search,
+                                      const medroi_components *components,
+                                      const medroi_tissue_bits *bits) {
     const medroi_grid *grid = &search->grid;
     medroi_drop_components(components, &bits->opened);
-    clear_others(grid, components, &bits->tissue);
     medroi_grid_box box = box_of_bits(&bits->opened);
     box.z = medroi_span_widen(box.z, grid->n_z, search->options->padding);
     box.y = medroi_span_widen(box.y, grid->n_y, search->options->padding);
     box.x = medroi_span_widen(box.x, grid->n_x, search->options->padding);
-    *counts = count_voxels(grid, &bits->tissue, &box);
-    uint64_t allowed = medroi_allowed_misses(counts->n_tissue, search->options->max_miss_rate);
-    if (counts->n_missed > allowed) {
-        count_layers(search, &bits->tissue);
-        box = medroi_trim_box(search, &box, allowed);
-        *counts = count_voxels(grid, &bits->tissue, &box);
-    }
     return box;
+}
+
+medroi_counts medroi_count_beside_others(const medroi_grid *grid,
+                                         const medroi_components *components,
+                                         const medroi_bits *tissue, const medroi_grid_box *box) {
+    clear_others(grid, components, tissue);
+    return count_voxels(grid, tissue, box);
+}
+
+medroi_grid_box medroi_grow_box_of_largest(medroi_search *search,
+                                           const medroi_components *components,
+                                           const medroi_bits *tissue, const medroi_grid_box *box) {
+    medroi_counts counts =
+        medroi_count_beside_others(&search->grid, components, tissue, box);
+    uint64_t allowed = medroi_allowed_misses(counts.n_tissue, search->options->max_miss_rate);
+    if (counts.n_missed <= allowed) {
+        return *box;
+    }
+    count_layers(search, tissue);
+    return medroi_trim_box(search, box, allowed);
 }

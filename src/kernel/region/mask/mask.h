@@ -4,23 +4,26 @@
  * first; x alone where there is one, z and x where there are two. A hull is made so:
  *
  *  1. Tissue is opened in every repeat of the volume, as if all around it were tissue (a chunk's
- * face cuts through a body), by the cross along axes of 3 and more; a voxel of the volume is
- * *opened tissue* where any repeat's opening holds it.
+ *     border cuts through a body), by the cross along axes of 3 and more voxels that are not thick
+ *     (spacing.h); a voxel of the volume is *opened tissue* where any repeat's opening holds it.
+ *     Padding values (padding.h) are no tissue.
  *  2. Labels of 4 x 4 x 4 voxels that hold opened tissue and touch, also at edges and corners,
  *     make a *component*. Of components with less than a thousandth of the opened tissue, the
  *     smallest are dropped as long as all that is dropped together stays within max_miss_rate;
  *     where only the largest component is wanted, all others are left out.
  *  3. What is left is dilated once by the 6-connected cross, the margin, and becomes a map of
  *     tiles of 2 x 2 x 2 voxels, set where they hold any of it.
- *  4. The map is closed by three dilations and three erosions by the cross, as if the volume went
- *     on around it.
- *  5. A tile belongs to the hull that lies between set tiles along at least two of the three axes.
- *  6. Tissue is then counted as it was before the opening. A tile outside the hull joins it, as an
+ *  4. The map is closed by 6 mm, in steps of a tile along each axis, as if the volume went on
+ *     around it.
+ *  5. A tile belongs to the mask that lies between set tiles along at least two of the three axes,
+ *     and then what no path of clear tiles joins to the border of the volume.
+ *  6. Tissue is then counted as it was before the opening. A tile outside the mask joins it, as an
  *     island, where it holds 3 voxels of tissue or more: what is thin, as a nodule of two slices or
  *     skin in the first slice, is no speck of noise. If still more than max_miss_rate of all tissue
  *     is outside, tiles with 2, and then with 1, join too. Where only the largest component is
  *     wanted, tissue counts in its labels and in those that touch them. A tile with a missing value
- * (NaN, an infinity) always joins.
+ *     (NaN, an infinity) or a padding value always joins.
+ *  7. The guarantee over the signal (region/guarantee.c): tiles of dropped groups join.
  */
 #ifndef MEDROI_REGION_MASK_H
 #define MEDROI_REGION_MASK_H
@@ -28,7 +31,6 @@
 #include "mask/mask.h"
 #include "region/search.h"
 
-#define MEDROI_HULL_CLOSING 3  /* dilations, in tiles */
 #define MEDROI_LABEL_EDGE 4    /* a multiple of the hull's */
 #define MEDROI_ISLAND_TISSUE 3 /* voxels of a tile */
 
@@ -95,15 +97,29 @@ void medroi_add_islands(const medroi_grid *grid, const medroi_bits *tissue, doub
  * `scratch` holds the bits of the labels. */
 void medroi_keep_near_largest(const medroi_grid *grid, const medroi_components *components,
                               const medroi_bits *tissue, uint8_t *scratch);
-/* The padded box of the kept component, grown until it holds the guarantee for all tissue that no
- * other component holds. The bits are used up. */
-medroi_grid_box medroi_box_of_largest(medroi_search *search, const medroi_components *components,
-                                      const medroi_tissue_bits *bits, medroi_counts *counts);
+/* The padded box of the kept component. The opened bits of the others are cleared. */
+medroi_grid_box medroi_box_of_largest(const medroi_search *search,
+                                      const medroi_components *components,
+                                      const medroi_tissue_bits *bits);
+/* Voxels of `tissue` that no other component holds, in all and outside a box; the others' bits are
+ * cleared. */
+medroi_counts medroi_count_beside_others(const medroi_grid *grid,
+                                         const medroi_components *components,
+                                         const medroi_bits *tissue, const medroi_grid_box *box);
+/* Grow a box until it misses at most max_miss_rate of these voxels. */
+medroi_grid_box medroi_grow_box_of_largest(medroi_search *search,
+                                           const medroi_components *components,
+                                           const medroi_bits *tissue, const medroi_grid_box *box);
 
 /* --- tiles.c --- */
 size_t medroi_hull_tiles_nbytes(const medroi_grid *grid);
-/* The hull of the opened tissue: tiles of the whole volume. */
-medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, uint8_t *scratch);
+/* The mask of the opened tissue: tiles of the whole volume. `closing` is in tiles along z, y, x. */
+medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, const int closing[3],
+                                   uint8_t *scratch);
+
+/* --- flood.c --- */
+/* Set the holes of `solid`; `seen` is a volume of the same size. */
+void medroi_fill_holes(const medroi_bits *solid, const medroi_bits *seen);
 
 /* --- cut.c --- */
 medroi_grid_box medroi_box_of_tiles(const medroi_bits *tiles);
@@ -113,11 +129,6 @@ void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medr
 medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *tissue,
                                    const medroi_bits *tiles);
 
-/* --- cleared.c --- */
-/* Whether more than `limit` elements of the box, or about so many, lie outside the tiles and are
- * not background already. */
-int medroi_clears_more_than(const medroi_search *search, const medroi_layout *layout,
-                            const medroi_bits *tiles, const medroi_grid_box *box, uint64_t limit);
 
 /* --- differing.c --- */
 size_t medroi_differing_scratch_nbytes(const medroi_layout *layout);

@@ -1,6 +1,7 @@
 /* Tissue as bits, before and after the opening (hull.h, step 1). */
 #include "base/arena.h"
 #include "region/mask/mask.h"
+#include "region/padding.h"
 
 #include <string.h>
 
@@ -44,6 +45,7 @@ static void mark_repeat(medroi_search *search, const work *w, int64_t repeat) {
                 const void *row = medroi_source_single_row(&search->source, z, y);
                 search->ops->mark(search->ops, row, (size_t)grid->length, search->tau.element,
                                   bits);
+                medroi_unmark_padding(search, row, bits);
             }
         }
     }
@@ -73,7 +75,7 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
     const medroi_grid *grid = &search->grid;
     work w;
     place(grid, &w, scratch);
-    medroi_reach reach = {grid->n_z >= 3, grid->n_y >= 3, grid->n_x >= 3 ? grid->inner : 0};
+    medroi_reach reach = search->opening;
     if (is_simple(grid)) {
         w.again = w.found.opened;
     } else {

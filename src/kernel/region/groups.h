@@ -1,0 +1,26 @@
+/* Connected groups of signal voxels that a region drops. */
+#ifndef MEDROI_REGION_GROUPS_H
+#define MEDROI_REGION_GROUPS_H
+
+#include "region/kept.h"
+
+#define MEDROI_GROUP_LIMIT 8 /* a region drops no group of more voxels */
+
+/* Take every voxel of a group above the limit. */
+typedef void medroi_voxel_visitor(void *context, int64_t z, int64_t y, int64_t x);
+
+typedef struct medroi_group_search {
+    const medroi_kept *kept;
+    const medroi_bits *candidates; /* a superset of the dropped signal, as medroi_tissue_bits.tissue
+                                      has it; NULL: every row that search->row_flags names */
+    uint64_t limit;
+    medroi_voxel_visitor *visit; /* may be NULL */
+    void *context;
+} medroi_group_search;
+
+size_t medroi_groups_scratch_nbytes(const medroi_grid *grid, int full);
+/* Follow all groups of voxels at search->signal that are not kept. */
+medroi_groups medroi_find_groups(medroi_search *search, const medroi_group_search *wanted,
+                                 uint8_t *scratch);
+
+#endif

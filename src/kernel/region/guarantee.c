@@ -1,0 +1,269 @@
+/* The guarantee: of the signal, a region drops at most max_miss_rate, and no connected group of more
+ * than MEDROI_GROUP_LIMIT voxels. The tiles of such a group join a mask, and a box grows to hold it.
+ * Signal is counted as it is, before any opening or choice of components. Where the largest
+ * component alone is wanted, or max_miss_rate is 1, what is dropped is counted and nothing joins. */
+#include "region/auto.h"
+#include "region/signal.h"
+
+#include "base/arena.h"
+#include "base/lesser.h"
+#include "grid/spans.h"
+
+#include <math.h>
+#include <string.h>
+
+static int only_counts(const medroi_search *search) {
+    return search->options->largest_only || search->options->max_miss_rate == 1;
+}
+
+/* Tiles of the whole volume, without memory. */
+static medroi_bits make_tiles(const medroi_grid *grid) {
+    const int64_t e = MEDROI_HULL_EDGE;
+    return medroi_make_bits((grid->n_z + e - 1) / e, (grid->n_y + e - 1) / e,
+                            (grid->n_x + e - 1) / e);
+}
+
+size_t medroi_guarantee_scratch_nbytes(const medroi_search *search) {
+    medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
+    medroi_bits tiles = make_tiles(&search->grid);
+    return medroi_align(medroi_groups_scratch_nbytes(&search->grid, only_counts(search))) +
+           medroi_align(medroi_bits_nbytes(&row)) + medroi_align(medroi_bits_nbytes(&tiles));
+}
+
+/* Element bits in native byte order as a native load of the array's bytes finds them. */
+static uint64_t stored_bits(const medroi_search *search, uint64_t bits) {
+    uint64_t turned = 0;
+    if (!search->source.swap) {
+        return bits;
+    }
+    for (size_t i = 0; i < search->source.stored_nbytes; i++) {
+        turned = turned << 8 | (bits >> 8 * i & 255);
+    }
+    return turned;
+}
+
+static medroi_reason judge(medroi_search *search, const medroi_layout *layout, const void *data,
+                           const medroi_air *air) {
+    double air_share = 1;
+    medroi_reason reason = medroi_judge_air(search, air, &air_share);
+    if (reason == MEDROI_REASON_NOISY_AIR && !search->options->complete &&
+        medroi_is_being_filled(layout, search, data,
+                               stored_bits(search, search->options->background), air_share)) {
+        return MEDROI_REASON_FILLING;
+    }
+    return reason;
+}
+
+/* The signal level is that of the noise, or the threshold where that lies beyond. */
+static void raise_level(medroi_search *search) {
+    int dark = search->options->dark;
+    double level = medroi_fit_signal_level(search, (double *)(void *)search->air);
+    if (dark ? level < search->tau.value : level > search->tau.value) {
+        search->signal = medroi_tau_from_number(search->type, level, dark);
+    }
+}
+
+int medroi_study_air(medroi_search *search, const medroi_layout *layout, const void *data,
+                     const medroi_kept *kept) {
+    search->signal = search->tau;
+    if (search->rule != MEDROI_THRESHOLD_NOISE) {
+        return 1;
+    }
+    medroi_air air = medroi_sample_air(search, kept, search->air);
+    if (search->options->threshold_rule == MEDROI_THRESHOLD_AUTO) {
+        search->reason = judge(search, layout, data, &air);
+        if (search->reason != MEDROI_REASON_NOISY_AIR) {
+            return 0;
+        }
+    }
+    raise_level(search);
+    return 1;
+}
+
+/* --- counts --- */
+
+/* Signal in all; `candidates` as in medroi_group_search. */
+static uint64_t count_signal(medroi_search *search, const medroi_bits *candidates,
+                             uint8_t *scratch) {
+    const medroi_grid *grid = &search->grid;
+    medroi_bits shape = medroi_make_bits(1, 1, grid->length);
+    uint64_t *bits = (uint64_t *)(void *)scratch;
+    uint64_t n = 0;
+    for (int64_t k = 0; k < grid->n_repeats * grid->n_z; k++) {
+        medroi_source_seek(&search->source, k / grid->n_z);
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            int64_t z = k % grid->n_z;
+            const uint64_t *known = candidates ? medroi_bit_row(candidates, k, y) : NULL;
+            if (known ? medroi_next_set(candidates, known, 0) == candidates->n_x
+                      : !search->row_flags[z * grid->n_y + y]) {
+                continue;
+            }
+            const void *row = medroi_source_single_row(&search->source, z, y);
+            search->ops->mark(search->ops, row, (size_t)grid->length, search->signal.element,
+                              bits);
+            for (int64_t i = 0; known && i < shape.n_words; i++) {
+                bits[i] &= known[i];
+            }
+            n += medroi_count_run(bits, 0, grid->length);
+        }
+    }
+    return n;
+}
+
+/* --- tiles --- */
+
+static void join_tile(void *context, int64_t z, int64_t y, int64_t x) {
+    const medroi_bits *tiles = context;
+    const int64_t e = MEDROI_HULL_EDGE;
+    medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
+}
+
+static int is_too_much(const medroi_search *search, uint64_t n_signal, uint64_t n_dropped) {
+    return n_dropped > medroi_allowed_misses(n_signal, search->options->max_miss_rate);
+}
+
+/* One run of the groups, and memory for it. */
+typedef struct keeping {
+    medroi_group_search wanted;
+    medroi_kept kept;
+    uint8_t *scratch; /* of the groups */
+    uint8_t *row;     /* behind it */
+    medroi_bits joining; /* tiles that join once all groups are known */
+} keeping;
+
+/* With a threshold that did not look at the noise: whether anything is dropped at it. Only then
+ * is the noise looked at. */
+static int drops_any(medroi_search *search, const keeping *k) {
+    if (search->rule == MEDROI_THRESHOLD_NOISE) {
+        return 1;
+    }
+    medroi_group_search wanted = k->wanted;
+    wanted.visit = NULL;
+    medroi_groups groups = medroi_find_groups(search, &wanted, k->scratch);
+    if (!groups.overflows && groups.n_voxels == 0) {
+        return 0;
+    }
+    medroi_sample_shell(search, search->samples);
+    raise_level(search);
+    return search->signal.tissue == MEDROI_TISSUE_SOME;
+}
+
+static keeping begin(const medroi_search *search, const medroi_bits *candidates) {
+    keeping k = {.wanted = {.candidates = candidates, .limit = MEDROI_GROUP_LIMIT},
+                 .scratch = search->groups};
+    k.row = k.scratch +
+            medroi_align(medroi_groups_scratch_nbytes(&search->grid, only_counts(search)));
+    medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
+    k.joining = make_tiles(&search->grid);
+    k.joining.words = (uint64_t *)(void *)(k.row + medroi_align(medroi_bits_nbytes(&row)));
+    return k;
+}
+
+/* Find the groups above the limit and let their tiles join. */
+static medroi_groups join_groups(medroi_search *search, keeping *k) {
+    medroi_clear_bits(&k->joining);
+    medroi_groups groups = medroi_find_groups(search, &k->wanted, k->scratch);
+    for (size_t i = 0; i < medroi_bits_nbytes(&k->joining) / sizeof(uint64_t); i++) {
+        k->kept.tiles.words[i] |= k->joining.words[i];
+    }
+    return groups;
+}
+
+int medroi_keep_signal_in_tiles(medroi_search *search, const medroi_bits *tiles,
+                                const medroi_bits *candidates) {
+    keeping k = begin(search, candidates);
+    k.kept.box = medroi_whole_volume(&search->grid);
+    k.kept.tiles = *tiles;
+    k.wanted.kept = &k.kept;
+    k.wanted.context = &k.joining;
+    if (search->signal.tissue != MEDROI_TISSUE_SOME) {
+        return 1;
+    }
+    if (!drops_any(search, &k)) {
+        return 1;
+    }
+    k.wanted.visit = only_counts(search) ? NULL : join_tile;
+    medroi_groups groups = join_groups(search, &k);
+    if (!groups.overflows && k.wanted.visit && !medroi_grid_box_is_empty(&groups.large)) {
+        groups = medroi_find_groups(search, &k.wanted, k.scratch);
+    }
+    if (groups.overflows) {
+        return 0;
+    }
+    search->n_signal = groups.n_voxels ? count_signal(search, candidates, k.row) : 0;
+    if (k.wanted.visit && is_too_much(search, search->n_signal, groups.n_voxels)) {
+        k.wanted.limit = 0;
+        (void)join_groups(search, &k);
+        memset(&groups, 0, sizeof groups);
+        search->n_signal = 0;
+    }
+    search->dropped = groups;
+    return 1;
+}
+
+void medroi_count_dropped(medroi_search *search, const medroi_kept *kept,
+                          const medroi_bits *candidates) {
+    keeping k = begin(search, candidates);
+    k.wanted.kept = kept;
+    if (search->signal.tissue == MEDROI_TISSUE_SOME && drops_any(search, &k)) {
+        search->dropped = medroi_find_groups(search, &k.wanted, k.scratch);
+        search->n_signal = search->dropped.n_voxels ? count_signal(search, candidates, k.row) : 0;
+    }
+}
+
+/* --- boxes --- */
+
+static void flag_rows(medroi_search *search, medroi_scalar element) {
+    size_t n_rows = (size_t)(search->grid.n_z * search->grid.n_y);
+    search->ops->flag(search->ops, search->row_peaks, n_rows, element, search->row_flags);
+}
+
+static void grow(medroi_grid_box *box, const medroi_grid_box *more) {
+    if (medroi_grid_box_is_empty(box)) {
+        *box = *more;
+        return;
+    }
+    medroi_span_include(&box->z, more->z.start, more->z.stop);
+    medroi_span_include(&box->y, more->y.start, more->y.stop);
+    medroi_span_include(&box->x, more->x.start, more->x.stop);
+}
+
+static int keep_in_box(medroi_search *search, medroi_grid_box *box) {
+    keeping k = begin(search, NULL);
+    int counts = only_counts(search);
+    k.kept.box = *box;
+    k.wanted.kept = &k.kept;
+    if (!drops_any(search, &k)) {
+        return 1;
+    }
+    flag_rows(search, search->signal.element);
+    medroi_groups groups = medroi_find_groups(search, &k.wanted, k.scratch);
+    if (!counts && !groups.overflows && !medroi_grid_box_is_empty(&groups.large)) {
+        grow(&k.kept.box, &groups.large);
+        groups = medroi_find_groups(search, &k.wanted, k.scratch);
+    }
+    if (groups.overflows) {
+        return 0;
+    }
+    search->n_signal = groups.n_voxels ? count_signal(search, NULL, k.row) : 0;
+    if (!counts && is_too_much(search, search->n_signal, groups.n_voxels)) {
+        k.wanted.limit = 0;
+        groups = medroi_find_groups(search, &k.wanted, k.scratch);
+        grow(&k.kept.box, &groups.large);
+        memset(&groups, 0, sizeof groups);
+        search->n_signal = 0;
+    }
+    search->dropped = groups;
+    *box = k.kept.box;
+    return 1;
+}
+
+int medroi_keep_signal_in_box(medroi_search *search, medroi_grid_box *box) {
+    if (search->signal.tissue != MEDROI_TISSUE_SOME) {
+        return 1;
+    }
+    flag_rows(search, search->signal.element);
+    int kept = keep_in_box(search, box);
+    flag_rows(search, search->tau.element);
+    return kept;
+}
