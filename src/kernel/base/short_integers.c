@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Histograms that are filled in turn: the next count need not wait for the last one's store. */
+/* Histograms that are counted in turn: the next count need not wait for the last one's store. */
 #define N_LANES 4
 
 int medroi_is_short(const medroi_block *block) {

@@ -40,7 +40,7 @@ static size_t worker_count(uint32_t n_threads, uint64_t n_parts) {
     return n < 1 ? 1 : n > MEDROI_MAX_THREADS ? MEDROI_MAX_THREADS : (size_t)n;
 }
 
-/* Of the hull's map, where the caller does not have it. */
+/* Of the map of the mask, where the caller does not have it. */
 static size_t map_to_read_nbytes(const medroi_header *header) {
     return header->hull_map != NULL ? 0 : medroi_hull_map_nbytes(header);
 }
@@ -82,7 +82,7 @@ typedef struct encoding {
     const void *data;
     const uint8_t *region; /* the whole region, dense, for codecs that plan; else NULL */
     double params[MEDROI_MAX_PARAMS];
-    const void *hull; /* the map of the hull, or NULL */
+    const void *mask; /* its map, or NULL */
     uint8_t *scratch; /* scratch_nbytes for each thread */
     size_t scratch_nbytes;
     uint8_t *payload;
@@ -102,7 +102,7 @@ static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst, u
     int64_t n_slices = box->stop[axis] - box->start[axis];
     int64_t step = n_slices;
     size_t slice_nbytes = 0;
-    if ((e->hull != NULL || crc != NULL) && n_slices > 0) {
+    if ((e->mask != NULL || crc != NULL) && n_slices > 0) {
         medroi_block block = medroi_block_of_box(header, box);
         slice_nbytes = medroi_block_nbytes(&block) / (size_t)n_slices;
         step = slice_nbytes < CACHED_NBYTES ? (int64_t)(CACHED_NBYTES / (slice_nbytes + 1)) + 1 : 1;
@@ -112,8 +112,8 @@ static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst, u
         some.stop[axis] = some.start[axis] + (step < n_slices - start ? step : n_slices - start);
         uint8_t *slices = dst + (size_t)start * slice_nbytes;
         medroi_gather(&header->layout, e->data, &some, axis, slices);
-        if (e->hull != NULL) {
-            medroi_apply_hull(header, e->hull, &some, slices);
+        if (e->mask != NULL) {
+            medroi_apply_hull(header, e->mask, &some, slices);
         }
         if (crc != NULL) {
             int64_t n = some.stop[axis] - some.start[axis];
@@ -126,7 +126,7 @@ static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst, u
 static const uint8_t *dense_box(const encoding *e, const medroi_box *box, uint8_t *scratch) {
     const medroi_header *header = e->header;
     const uint8_t *dense = NULL;
-    if (e->hull == NULL) {
+    if (e->mask == NULL) {
         dense = medroi_dense_block(&header->layout, e->data, box, header->slice_axis);
     }
     if (dense == NULL) {
@@ -231,9 +231,9 @@ medroi_status medroi_encode_stream(medroi_header *header, const void *data, cons
         return status;
     }
     size_t map_nbytes = map_to_read_nbytes(header);
-    e.hull = header->hull_map;
+    e.mask = header->hull_map;
     if (map_nbytes > 0) {
-        e.hull = scratch;
+        e.mask = scratch;
         e.scratch += map_nbytes;
         status = medroi_read_hull_map(header, scratch, error);
         if (status != MEDROI_OK) {
@@ -269,7 +269,7 @@ size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_thre
     size_t parts_nbytes = (size_t)n_parts * sizeof(uint64_t) +
                           worker_count(n_threads, n_parts) * decoded_part_nbytes(header);
     size_t map_nbytes = medroi_hull_map_nbytes(header);
-    /* The map of the hull is wanted once the parts are decoded: it may lie where they did. */
+    /* The map of the mask is wanted once the slabs are decoded: it may lie where they did. */
     return parts_nbytes > map_nbytes ? parts_nbytes : map_nbytes;
 }
 

@@ -1,4 +1,4 @@
-/* The range coder of predict3d, wavelet3d and the hull.
+/* The range coder of predict3d, wavelet3d and the mask.
  *
  * A range coder narrows an interval [low, low + range) of the 64-bit numbers. To code a symbol
  * that owns the share [start, start + size) of 2^bits, the interval is cut into 2^bits equal

@@ -59,11 +59,11 @@ static inline unsigned medroi_bit_decode(medroi_rc_decoder *rc, medroi_bit_model
  * does; so no symbol ever loses its share. Right shifts of negative numbers round down. */
 #define MEDROI_TOKENS 16
 #define MEDROI_TOKEN_SHIFT 7
-#define MEDROI_TOKEN_SETTLED 126 /* symbols after which the shift is MEDROI_TOKEN_SHIFT */
+#define MEDROI_TOKEN_STEADY 126 /* symbols after which the shift is MEDROI_TOKEN_SHIFT */
 
 typedef struct medroi_token_model {
     int16_t share[MEDROI_TOKENS];
-    uint16_t seen; /* symbols, up to MEDROI_TOKEN_SETTLED */
+    uint16_t seen; /* symbols, up to MEDROI_TOKEN_STEADY */
 } medroi_token_model;
 
 static inline void medroi_token_init(medroi_token_model *m) {
@@ -118,7 +118,7 @@ static inline void medroi_token_move(int16_t *share, const int16_t *target, int 
 
 /* The first symbols teach faster: shift 2, 2, 3, 3, 3, 3, 4 ... = bits of (seen + 2). */
 static inline void medroi_token_update(medroi_token_model *m, unsigned symbol) {
-    if (m->seen == MEDROI_TOKEN_SETTLED) {
+    if (m->seen == MEDROI_TOKEN_STEADY) {
         medroi_token_move(m->share, medroi_token_target[symbol], MEDROI_TOKEN_SHIFT);
         return;
     }

@@ -1,4 +1,4 @@
-/* The hull of a stream applied to voxels: everything outside it becomes background. */
+/* The mask of a stream applied to voxels: everything outside it becomes background. */
 #include "base/bytes.h"
 #include "base/layout.h"
 #include "mask/mask.h"
@@ -60,7 +60,7 @@ medroi_status medroi_read_hull_map(const medroi_header *header, void *memory, me
     if (!medroi_decode_tiles(&map.tiles, scratch, section + MEDROI_HULL_HEAD_NBYTES,
                              nbytes - MEDROI_HULL_HEAD_NBYTES)) {
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "corrupt stream: its hull is not coded in exactly its bytes");
+                           "corrupt stream: its mask is not coded in exactly its bytes");
     }
     return MEDROI_OK;
 }
@@ -132,7 +132,7 @@ static void fill_everywhere(const target *t, int32_t level, uint8_t *dst, int64_
     }
 }
 
-/* Clear what a row of the volume holds outside the hull; `dst` is the voxel at x = start. */
+/* Clear what a row of the volume holds outside the mask; `dst` is the voxel at x = start. */
 static void clear_row(const medroi_hull_map *map, const target *t, const uint64_t *tiles,
                       medroi_span x, uint8_t *dst) {
     const medroi_tile_grid *g = &map->tile_grid;

@@ -1,4 +1,4 @@
-/* The adaptive bits of a hull's map (FORMAT.md, section 4.1). */
+/* The adaptive bits of the map of a mask (FORMAT.md, section 4.1). */
 #ifndef MEDROI_HULL_BIT_CODER_H
 #define MEDROI_HULL_BIT_CODER_H
 
@@ -9,7 +9,7 @@
 #else
 #define ALWAYS_INLINE inline
 #endif
-#define MEDROI_BIT_SETTLED 62
+#define MEDROI_BIT_STEADY 62
 #define MEDROI_RECIPROCAL_BITS 22
 
 /* P(bit = 1) in units of 2^-16, and how many bits it has seen. */
@@ -66,7 +66,7 @@ static ALWAYS_INLINE unsigned medroi_code_bit(medroi_bit_coder *coder, int decod
     uint64_t distance = bit ? 65535 - p : p;
     uint32_t step = (uint32_t)(distance * medroi_reciprocals[n_seen] >> MEDROI_RECIPROCAL_BITS);
     model->p = (uint16_t)(bit ? p + step : p - step);
-    model->n_seen = (uint16_t)(n_seen + (n_seen < MEDROI_BIT_SETTLED));
+    model->n_seen = (uint16_t)(n_seen + (n_seen < MEDROI_BIT_STEADY));
     return bit;
 }
 

@@ -4,7 +4,7 @@
  * coded in two layers. First the state of each block of 4 x 4 x 4 tiles, outside, inside or mixed,
  * as one or two adaptive bits under the states of the blocks before it along each axis. Then only
  * the tiles of mixed blocks, a bit each, under ten tiles around it: those already coded in its own
- * block, and those of whole blocks behind it, which the first layer has told. This is context
+ * block, and those of whole blocks behind it, which the first layer gave. This is context
  * coding as in JBIG (ITU-T T.82), in three dimensions.
  */
 #include "base/lesser.h"

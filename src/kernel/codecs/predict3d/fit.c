@@ -29,7 +29,7 @@
 typedef struct fit_sums {
     int64_t a[COLUMNS][COLUMNS]; /* lower triangle */
     int16_t batch[COLUMNS][BATCH];
-    int n; /* columns of the batch that are filled */
+    int n; /* columns of the batch in use */
     int shift;
 } fit_sums;
 
@@ -89,7 +89,7 @@ static void round_weights(const double x[UNKNOWNS], int32_t weight[P3_TAPS]) {
     weight[0] = rest;
 }
 
-/* Add the batch to the sums; what is not filled is zero. */
+/* Add the batch to the sums; the others are zero. */
 P3_CLONES static void flush(fit_sums *sums) {
     for (int i = 0; i < COLUMNS; i++)
         for (int j = 0; j <= i; j++) {

@@ -83,7 +83,7 @@ static double solve(const medroi_w3_search *s, prediction *predict, int rising, 
 #define USUAL_SLOPE 0.85
 
 /* The next try is where the prediction, times what the last try found it to be off by, reaches the
- * goal; where that does not settle, the middle of what is known. */
+ * goal; where that does not converge, the middle of what is known. */
 medroi_status medroi_w3_reach_psnr(const medroi_w3_search *s, double psnr, double *step) {
     double n = (double)(medroi_block_nbytes(s->region) / s->region->itemsize);
     double range = s->high - s->low, goal = range * range * pow(10.0, -psnr / 10.0) * n;
