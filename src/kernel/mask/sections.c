@@ -1,5 +1,5 @@
-/* The sections of a stream's side data (FORMAT.md, section 4), whose lengths the header's reader has
- * checked. */
+/* The sections of a stream's side data (FORMAT.md, section 4), whose lengths the header's reader
+ * has checked. */
 #include "base/bytes.h"
 #include "mask/mask.h"
 

@@ -1,6 +1,6 @@
-/* Samples of what a region leaves out: about 2^13 voxels in stretches of rows that wander through the
- * volume, each with the neighbour along its row and the one in the row beside it, and with the side
- * of the volume that lies nearest. Values are negated for dark tissue. */
+/* Samples of what a region leaves out: about 2^13 voxels in stretches of rows that wander through
+ * the volume, each with the neighbour along its row and the one in the row beside it, and with the
+ * side of the volume that lies nearest. Values are negated for dark tissue. */
 #include "region/air.h"
 #include "base/lesser.h"
 
@@ -72,14 +72,15 @@ static void take_stretch(const medroi_search *search, const medroi_kept *kept, c
         }
         int64_t k = i + grid->inner;
         int pair = k < from->n && !medroi_is_kept(kept, from->z, from->y, x + 1);
-        int row_pair = from->has_below &&
-                       !medroi_is_kept(kept, from->z + (grid->n_y == 1), from->y + (grid->n_y > 1), x);
+        int row_pair = from->has_below && !medroi_is_kept(kept, from->z + (grid->n_y == 1),
+                                                          from->y + (grid->n_y > 1), x);
         flat = i > 0 && value == from->values[i - 1] && value != background ? flat + 1 : 0;
         found->flat |= flat + 1 >= FLAT_RUN;
         found->not_finite |= !isfinite(value);
         found->values[found->n] = value;
         found->next[found->n] = pair && from->values[k] != padding ? from->values[k] : (double)NAN;
-        found->below[found->n] = row_pair && from->below[i] != padding ? from->below[i] : (double)NAN;
+        found->below[found->n] =
+            row_pair && from->below[i] != padding ? from->below[i] : (double)NAN;
         found->side[found->n++] = nearest_side(grid, from->z, from->y, x);
     }
 }

@@ -1,4 +1,5 @@
-/* Samples of what a region leaves out, on which the judgement of "auto" and the signal level rest. */
+/* Samples of what a region leaves out, on which the judgement of "auto" and the signal level rest.
+ */
 #ifndef MEDROI_REGION_AIR_H
 #define MEDROI_REGION_AIR_H
 

@@ -51,8 +51,8 @@ static medroi_grid_box pad_core(const medroi_search *search, medroi_grid_box cor
         medroi_span_widen(medroi_span_widen(core.z, grid->n_z, opening->z), grid->n_z, padding);
     core.y =
         medroi_span_widen(medroi_span_widen(core.y, grid->n_y, opening->y), grid->n_y, padding);
-    core.x =
-        medroi_span_widen(medroi_span_widen(core.x, grid->n_x, opening->x != 0), grid->n_x, padding);
+    core.x = medroi_span_widen(medroi_span_widen(core.x, grid->n_x, opening->x != 0), grid->n_x,
+                               padding);
     return core;
 }
 

@@ -71,9 +71,12 @@ static size_t lay_out(const medroi_grid *grid, int full, following *f, uint8_t *
     size_t rows_nbytes = (size_t)(grid->n_y + 1) * sizeof(int64_t);
     size_t groups_nbytes = 2 * (size_t)f->capacity * sizeof(group);
     const medroi_stretch arrays[] = {
-        {(void **)&f->before.runs, runs_nbytes},     {(void **)&f->here.runs, runs_nbytes},
-        {(void **)&f->before.row_runs, rows_nbytes}, {(void **)&f->here.row_runs, rows_nbytes},
-        {(void **)&f->groups, groups_nbytes},        {(void **)&f->next, groups_nbytes},
+        {(void **)&f->before.runs, runs_nbytes},
+        {(void **)&f->here.runs, runs_nbytes},
+        {(void **)&f->before.row_runs, rows_nbytes},
+        {(void **)&f->here.row_runs, rows_nbytes},
+        {(void **)&f->groups, groups_nbytes},
+        {(void **)&f->next, groups_nbytes},
         {(void **)&f->bits, medroi_bits_nbytes(&f->row_shape)},
     };
     return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);

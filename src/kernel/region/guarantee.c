@@ -1,7 +1,8 @@
-/* The guarantee: of the signal, a region drops at most max_miss_rate, and no connected group of more
- * than MEDROI_GROUP_LIMIT voxels. The tiles of such a group join a mask, and a box grows to hold it.
- * Signal is counted as it is, before any opening or choice of components. Where the largest
- * component alone is wanted, or max_miss_rate is 1, what is dropped is counted and nothing joins. */
+/* The guarantee: of the signal, a region drops at most max_miss_rate, and no connected group of
+ * more than MEDROI_GROUP_LIMIT voxels. The tiles of such a group join a mask, and a box grows to
+ * hold it. Signal is counted as it is, before any opening or choice of components. Where the
+ * largest component alone is wanted, or max_miss_rate is 1, what is dropped is counted and nothing
+ * joins. */
 #include "region/auto.h"
 #include "region/signal.h"
 
@@ -99,8 +100,7 @@ static uint64_t count_signal(medroi_search *search, const medroi_bits *candidate
                 continue;
             }
             const void *row = medroi_source_single_row(&search->source, z, y);
-            search->ops->mark(search->ops, row, (size_t)grid->length, search->signal.element,
-                              bits);
+            search->ops->mark(search->ops, row, (size_t)grid->length, search->signal.element, bits);
             for (int64_t i = 0; known && i < shape.n_words; i++) {
                 bits[i] &= known[i];
             }
@@ -126,8 +126,8 @@ static int is_too_much(const medroi_search *search, uint64_t n_signal, uint64_t 
 typedef struct keeping {
     medroi_group_search wanted;
     medroi_kept kept;
-    uint8_t *scratch; /* of the groups */
-    uint8_t *row;     /* behind it */
+    uint8_t *scratch;    /* of the groups */
+    uint8_t *row;        /* behind it */
     medroi_bits joining; /* tiles that join once all groups are known */
 } keeping;
 
@@ -151,8 +151,8 @@ static int drops_any(medroi_search *search, const keeping *k) {
 static keeping begin(const medroi_search *search, const medroi_bits *candidates) {
     keeping k = {.wanted = {.candidates = candidates, .limit = MEDROI_GROUP_LIMIT},
                  .scratch = search->groups};
-    k.row = k.scratch +
-            medroi_align(medroi_groups_scratch_nbytes(&search->grid, only_counts(search)));
+    k.row =
+        k.scratch + medroi_align(medroi_groups_scratch_nbytes(&search->grid, only_counts(search)));
     medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
     k.joining = make_tiles(&search->grid);
     k.joining.words = (uint64_t *)(void *)(k.row + medroi_align(medroi_bits_nbytes(&row)));

@@ -25,8 +25,7 @@ static inline int medroi_is_kept(const medroi_kept *kept, int64_t z, int64_t y, 
     if (!medroi_kept_has_row(kept, z, y) || x < kept->box.x.start || x >= kept->box.x.stop) {
         return 0;
     }
-    return !kept->tiles.words ||
-           medroi_get_bit(medroi_bit_row(&kept->tiles, z / e, y / e), x / e);
+    return !kept->tiles.words || medroi_get_bit(medroi_bit_row(&kept->tiles, z / e, y / e), x / e);
 }
 
 #endif

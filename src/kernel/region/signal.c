@@ -1,9 +1,9 @@
 /* The signal level: the value that the noise of the air would exceed less than once in an array.
  *
- * It is fitted to the samples that the noise threshold has taken from the outer eighth of the volume
- * and that lie below it, so that it does not depend on the region; and to their lower half alone,
- * which neither ghosts nor dim tissue reach: to the median and the 16th percentile, one standard deviation apart in a normal
- * distribution.
+ * It is fitted to the samples that the noise threshold has taken from the outer eighth of the
+ * volume and that lie below it, so that it does not depend on the region; and to their lower half
+ * alone, which neither ghosts nor dim tissue reach: to the median and the 16th percentile, one
+ * standard deviation apart in a normal distribution.
  *
  *   - Magnitudes, of which none lies below the background, are Rayleigh, Rician or central chi. The
  *     square of such a value x is nearly chi-squared, whose cube root is nearly normal (Wilson and
@@ -27,11 +27,10 @@
 
 /* Quantiles exceeded with probability 2^-k, k from 1. */
 static const double EXCEEDED[] = {
-    0.0,    0.6745, 1.1503, 1.5341, 1.8627, 2.1539, 2.4176, 2.6601, 2.8856, 3.0973, 3.2972,
-    3.4871, 3.6683, 3.8419, 4.0088, 4.1696, 4.3249, 4.4753, 4.6212, 4.763,  4.901,  5.0354,
-    5.1666, 5.2947, 5.42,   5.5426, 5.6627, 5.7804, 5.896,  6.0094, 6.1208, 6.2303, 6.338,
-    6.4439, 6.5483, 6.651,  6.7523, 6.8521, 6.9506, 7.0477, 7.1436, 7.2382, 7.3316, 7.4239,
-    7.5152, 7.6053, 7.6944, 7.7826};
+    0.0,    0.6745, 1.1503, 1.5341, 1.8627, 2.1539, 2.4176, 2.6601, 2.8856, 3.0973, 3.2972, 3.4871,
+    3.6683, 3.8419, 4.0088, 4.1696, 4.3249, 4.4753, 4.6212, 4.763,  4.901,  5.0354, 5.1666, 5.2947,
+    5.42,   5.5426, 5.6627, 5.7804, 5.896,  6.0094, 6.1208, 6.2303, 6.338,  6.4439, 6.5483, 6.651,
+    6.7523, 6.8521, 6.9506, 7.0477, 7.1436, 7.2382, 7.3316, 7.4239, 7.5152, 7.6053, 7.6944, 7.7826};
 
 static double quantile_of_one_in(uint64_t n) {
     size_t k = 1;
@@ -72,7 +71,8 @@ static void find_ties(const double *values, size_t n, size_t at, size_t *start, 
 
 /* Take the background out where it is a spike: zeros that a scanner filled in are no noise. */
 static size_t drop_background(double *values, size_t n, double background) {
-    size_t first = 0, start = 0, stop = 0, before_start = 0, before = 0, behind = 0, behind_stop = 0;
+    size_t first = 0, start = 0, stop = 0, before_start = 0, before = 0, behind = 0,
+           behind_stop = 0;
     while (first < n && values[first] < background) {
         first++;
     }

@@ -6,17 +6,17 @@
 #include "region/groups.h"
 
 /* --- signal.c --- */
-/* The signal level in stored units, from the samples of the noise threshold; NaN where there are too
- * few. `values` is room for MEDROI_AIR_SAMPLES. */
+/* The signal level in stored units, from the samples of the noise threshold; NaN where there are
+ * too few. `values` is room for MEDROI_AIR_SAMPLES. */
 double medroi_fit_signal_level(const medroi_search *search, double *values);
 
 /* --- guarantee.c --- */
 /* Of search->groups. */
 size_t medroi_guarantee_scratch_nbytes(const medroi_search *search);
 /* Judge what is not kept (threshold "auto"), and set the signal level: that of the noise, or the
- * threshold where that lies beyond. Other thresholds than "auto" and "noise" do not look at the noise
- * unless something would be dropped; until then the level is the threshold. Returns 0 where nothing may
- * be dropped; search->reason says why. */
+ * threshold where that lies beyond. Other thresholds than "auto" and "noise" do not look at the
+ * noise unless something would be dropped; until then the level is the threshold. Returns 0 where
+ * nothing may be dropped; search->reason says why. */
 int medroi_study_air(medroi_search *search, const medroi_layout *layout, const void *data,
                      const medroi_kept *kept);
 /* Grow a box, or set tiles, until the signal outside holds the guarantee, and count it. Returns 0

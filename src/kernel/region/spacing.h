@@ -6,8 +6,9 @@
 
 #define MEDROI_MAX_CLOSING 6 /* steps of a tile */
 
-/* The cross that opens tissue: no arm along axes of less than 3 voxels, nor along those whose voxels
- * are more than 1.5 times as long as the shortest, where a structure is easily one voxel thick. */
+/* The cross that opens tissue: no arm along axes of less than 3 voxels, nor along those whose
+ * voxels are more than 1.5 times as long as the shortest, where a structure is easily one voxel
+ * thick. */
 medroi_reach medroi_opening_of(const medroi_layout *layout, const medroi_grid *grid,
                                const medroi_region_options *options);
 /* Steps of a tile along z, y and x that close gaps of 6 mm; 3 where the spacing is not known. */

@@ -36,8 +36,7 @@ static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
 static size_t side_capacity(const medroi_grid *grid) {
     int64_t n[3];
     tiles_along(grid, n);
-    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES +
-           MEDROI_DROPPED_NBYTES;
+    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES + MEDROI_DROPPED_NBYTES;
 }
 
 /* A stretch of scratch for each step; see medroi_find_outline. */

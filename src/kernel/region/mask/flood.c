@@ -1,6 +1,6 @@
 /* Holes of a volume of bits: what no path of clear bits joins to the border of the volume (6
- * neighbours). The outside is flooded in sweeps forwards and backwards until nothing changes, runs of
- * clear bits at a time. */
+ * neighbours). The outside is flooded in sweeps forwards and backwards until nothing changes, runs
+ * of clear bits at a time. */
 #include "region/mask/mask.h"
 
 /* Add to `seen` each run of clear bits of `solid` that it touches. Returns whether it grew. */
@@ -56,7 +56,7 @@ void medroi_fill_holes(const medroi_bits *solid, const medroi_bits *seen) {
             const uint64_t *walls = medroi_bit_row(solid, z, y);
             uint64_t *row = medroi_bit_row(seen, z, y);
             int at_border = (solid->n_z > 1 && (z == 0 || z + 1 == solid->n_z)) ||
-                       (solid->n_y > 1 && (y == 0 || y + 1 == solid->n_y));
+                            (solid->n_y > 1 && (y == 0 || y + 1 == solid->n_y));
             for (int64_t x = 0; x < solid->n_x; x++) {
                 int at_end = solid->n_x > 1 && (x == 0 || x + 1 == solid->n_x);
                 if ((at_border || at_end) && !medroi_get_bit(walls, x)) {

@@ -170,8 +170,7 @@ medroi_counts medroi_count_beside_others(const medroi_grid *grid,
 medroi_grid_box medroi_grow_box_of_largest(medroi_search *search,
                                            const medroi_components *components,
                                            const medroi_bits *tissue, const medroi_grid_box *box) {
-    medroi_counts counts =
-        medroi_count_beside_others(&search->grid, components, tissue, box);
+    medroi_counts counts = medroi_count_beside_others(&search->grid, components, tissue, box);
     uint64_t allowed = medroi_allowed_misses(counts.n_tissue, search->options->max_miss_rate);
     if (counts.n_missed <= allowed) {
         return *box;

@@ -129,7 +129,6 @@ void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medr
 medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *tissue,
                                    const medroi_bits *tiles);
 
-
 /* --- differing.c --- */
 size_t medroi_differing_scratch_nbytes(const medroi_layout *layout);
 /* Give a region that is a box, which holds all that differs from the background, the mask of that
