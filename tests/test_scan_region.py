@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hosted_codec
 import numpy as np
 import pytest
 import zarr
@@ -264,6 +265,19 @@ def test_a_lossy_codec_with_a_mask_gives_back_background_outside_the_tiles(
     decoded = codec.decode(stream)
     assert (decoded[~kept] == 7).all()
     assert np.abs(decoded.astype(int) - array).max() <= 3
+
+
+class Smearing(hosted_codec.Hosted):
+    """A codec of Python's that says that it changes voxels."""
+
+    lossless = False
+
+
+def test_a_lossy_codec_of_python_gets_the_mask_too() -> None:
+    array = np.where(SCAN > 50, SCAN, 0)
+    for inner, has_mask in ((Smearing(), True), (hosted_codec.Hosted(), False)):
+        stream = MedROI(inner, roi="mask", threshold=None).encode(array)
+        assert (inspect(stream).roi == "mask") == has_mask
 
 
 def test_a_lossless_stream_that_keeps_every_voxel_has_no_mask() -> None:

@@ -30,6 +30,54 @@ static int64_t two(void *user, const void *settings, const medroi_block *region)
     return 2;
 }
 
+/* A codec that sets the lowest bit of every byte, so that no background comes back from it. */
+static medroi_status smear(void *user, const void *settings, const medroi_block *slab,
+                           const void *data, uint8_t **coded, size_t *nbytes, medroi_error *error) {
+    medroi_status status = encode(user, settings, slab, data, coded, nbytes, error);
+    for (size_t i = 0; i < *nbytes; i++)
+        (*coded)[i] = (uint8_t)(((*coded)[i] ^ *(uint8_t *)user) | 1) ^ *(uint8_t *)user;
+    return status;
+}
+static int always(void *user, const void *settings) {
+    (void)user;
+    (void)settings;
+    return 1;
+}
+
+/* With a mask, what a lossy codec would change of the background comes back as it was. */
+static int keep_background(medroi_codec codec, void *key) {
+    static uint8_t volume[8][8][8], whole[8][8][8];
+    const char *json = "{\"inner\": \"smear\", \"threshold\": null, \"roi\": \"mask\"}";
+    medroi_layout layout = {3, {8, 8, 8}, 'u', 0, 0, 0, 1};
+    medroi_output stream;
+    medroi_config *config;
+    medroi_error error;
+    medroi_info info;
+    codec.id = 4712;
+    codec.name = "smear";
+    codec.encode = smear;
+    codec.is_lossy = always;
+    for (int i = 0; i < 2 * 2 * 8; i++)
+        volume[i / 16][i / 8 % 2][i % 8] = volume[7][7][7] = 100;
+    memset(&stream, 0, sizeof stream);
+    if (medroi_register_inner(&codec, key, &error) ||
+        medroi_config_from_json(json, &config, &error) ||
+        medroi_encode(NULL, config, &layout, volume, &stream, &error) ||
+        medroi_inspect(stream.data, stream.nbytes, &info, &error) || !info.is_mask ||
+        medroi_decode(NULL, stream.data, stream.nbytes, whole, sizeof whole, &error))
+        return 12;
+    for (int z = 0; z < 8; z++)
+        for (int y = 0; y < 8; y++)
+            for (int x = 0; x < 8; x++) {
+                int in = (z < 2 && y < 2) || (z > 5 && y > 5 && x > 5);
+                if (whole[z][y][x] != (in ? volume[z][y][x] | 1 : 0))
+                    return 13;
+            }
+    medroi_free(stream.data);
+    medroi_config_free(config);
+    return 0;
+}
+
 int main(void) {
     static uint8_t key = 0x5a;
     static int16_t volume[9][8][7], whole[9][8][7], part[3][8][2];
@@ -83,5 +131,5 @@ int main(void) {
         medroi_context_free(context);
     }
     medroi_config_free(config);
-    return 0;
+    return keep_background(codec, &key);
 }
