@@ -267,6 +267,13 @@ def test_a_lossy_codec_with_a_mask_gives_back_background_outside_the_tiles(
     assert np.abs(decoded.astype(int) - array).max() <= 3
 
 
+@pytest.mark.parametrize("inner", [{"id": "wavelet3d", "psnr": 40}, {"id": "jpeg2000", "psnr": 40}])
+def test_a_psnr_over_a_mask_is_verified_as_it_was_asked_for(inner: dict[str, Any]) -> None:
+    for array, threshold in ((SCAN, 50), (np.where(SCAN > 50, SCAN, 0), None)):
+        codec = MedROI(inner, roi="mask", threshold=threshold, verify=True)
+        assert inspect(codec.encode(array)).roi == "mask"
+
+
 class Smearing(hosted_codec.Hosted):
     """A codec of Python's that says that it changes voxels."""
 
