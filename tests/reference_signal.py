@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -67,16 +68,34 @@ def outside(mask: Mask, box: Box) -> Mask:
     return left
 
 
-def padding_value(array: Array, axes: tuple[int, ...], background: Any) -> Any:
-    """The value of all corners of all volumes, if it is not the background; else None."""
-    value = array[(0,) * array.ndim]
+def padding_value(
+    array: Array, axes: tuple[int, ...], background: Any, is_tissue: Callable[[Any], bool]
+) -> Any:
+    """The value of constant corners, if it is not the background; tissue only of all corners."""
     long_axes = sum(array.shape[axis] >= 16 for axis in axes)
-    if long_axes < 2 or array.dtype.kind not in "biuf" or value != value or value == background:
+    if long_axes < 2 or array.dtype.kind not in "biuf":
         return None
-    ends = [(slice(None, CORNER), slice(-CORNER, None)) if axis in axes else (slice(None),)
+    ends = [(slice(None, CORNER), slice(-CORNER, None)) if axis in axes else (slice(None),) * 2
             for axis in range(array.ndim)]  # fmt: skip
-    same = all((array[corner] == value).all() for corner in product(*ends))
-    return value if same else None
+    corners = [array[tuple(ends[axis][i] for axis, i in enumerate(at))].tobytes()
+               for at in product((0, 1), repeat=array.ndim)]  # fmt: skip
+    size = array.dtype.itemsize
+    found = [corner[:size] for corner in corners if corner == corner[:size] * (len(corner) // size)]
+    if not found or len(set(found)) > 1:
+        return None
+    value = np.frombuffer(found[0], array.dtype)[0]
+    if value != value or value == background:
+        return None
+    return value if len(found) == len(corners) or not is_tissue(value) else None
+
+
+def beyond(array: Array, threshold: float, background: float, polarity: str) -> Mask:
+    """What lies too far on the other side of the background to be its noise."""
+    distance = float(threshold) - float(background)
+    floor = float(background) - 2 * distance
+    if not np.isfinite(floor) or (distance >= 0 if polarity == "dark" else distance <= 0):
+        return np.zeros(array.shape, bool)
+    return np.asarray(array >= floor if polarity == "dark" else array <= floor)
 
 
 def padding_mask(array: Array, axes: tuple[int, ...], value: Any) -> Mask:

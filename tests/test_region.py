@@ -96,13 +96,18 @@ def cases(draw: st.DrawFn, dtypes: list[str] | None = None) -> Case:
     )
 
 
-def padding_box(case: Case) -> reference.Box:
-    """The box of the array's padding values."""
-    value = reference_signal.padding_value(case.array, case.axes, case.background)
+def padding_box(case: Case, threshold: Any) -> reference.Box:
+    """The box of the padding values of an array, and of what lies beyond its background."""
     nothing = ((0, 0),) * case.array.ndim
-    if value is None:
-        return nothing
-    mask = reference_signal.padding_mask(case.array, case.axes, value)
+    mask = reference_signal.beyond(case.array, threshold, case.background, case.polarity)
+    value = reference_signal.padding_value(
+        case.array,
+        case.axes,
+        case.background,
+        lambda value: bool(reference.tissue_mask(np.array([value]), threshold, case.polarity)[0]),
+    )
+    if value is not None:
+        mask = mask | reference_signal.padding_mask(case.array, case.axes, value)
     return reference.bounding_box(mask, case.axes) or nothing
 
 
@@ -140,7 +145,8 @@ def assert_region_is_right(case: Case, found: Region, threshold: Any) -> None:
     )
     missing = reference.missing_box(array, case.axes)
     nothing = ((0, 0),) * array.ndim
-    missing = reference.union(missing or nothing, padding_box(case))
+    if threshold is not None:
+        missing = reference.union(missing or nothing, padding_box(case, threshold))
     if expected.n_tissue == 0:
         assert found.box == (missing or nothing)
         assert (found.miss_rate, found.n_tissue, found.n_missed) == (0.0, 0, 0)

@@ -143,6 +143,20 @@ def test_padding_comes_back_as_itself_and_the_air_beside_it_goes(
     assert abs(float(region.background) - level) < 10
 
 
+@pytest.mark.parametrize("edge", [16, 32, 48])
+@pytest.mark.parametrize("kind", ["box", "mask"])
+def test_padding_comes_back_in_every_chunk(kind: str, edge: int) -> None:
+    """Chunks coded alone, with the numbers of the scan: no corner of the scan lies in most."""
+    scan = circle_scan("<i2", -2000, -1000)
+    codec = MedROI.fit(scan, roi=kind, background=-1000)
+    for y in range(0, 128, edge):
+        for x in range(0, 128, edge):
+            chunk = np.asfortranarray(scan[y : y + edge, x : x + edge])
+            decoded = codec.decode(codec.encode(chunk))
+            kept = (chunk == -2000) | (chunk > -500)
+            assert same_bits(decoded[kept], chunk[kept])
+
+
 def test_bright_padding_is_no_tissue() -> None:
     scan = circle_scan("<u2", 0, 1024)
     scan[scan == 0] = 65535

@@ -108,8 +108,8 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
 medroi_status medroi_find_background_beside(const medroi_layout *layout, const void *data,
                                             uint8_t dark, uint64_t padding, void *scratch,
                                             uint64_t *background, medroi_error *error);
-/* The value of the eight corners of the volume, as element bits in native byte order. Returns 0
- * where they are not all one constant value. */
+/* The constant value of corners of the volume, as element bits in native byte order. Returns how many
+ * of the eight hold it alone; 0 where two corners hold different ones. */
 int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint64_t *bits);
 size_t medroi_background_scratch_nbytes(const medroi_layout *layout);
 

@@ -37,7 +37,7 @@ static int find_air_beside_padding(const medroi_layout *layout, const void *data
     medroi_region_options tried = *options;
     medroi_region region;
     uint64_t corner = 0;
-    if (!medroi_is_image(layout) || !medroi_find_corner_value(layout, data, &corner) ||
+    if (!medroi_is_image(layout) || medroi_find_corner_value(layout, data, &corner) != 8 ||
         medroi_find_background_beside(layout, data, options->dark, corner, scratch,
                                       &tried.background, NULL) != MEDROI_OK) {
         return 0;
@@ -77,7 +77,7 @@ int medroi_choose_background(const medroi_settings *settings, const medroi_layou
     uint64_t corner = 0;
     int known = medroi_find_background(layout, data, options->dark, scratch, &options->background,
                                        NULL) == MEDROI_OK;
-    if (known && (!medroi_find_corner_value(layout, data, &corner) ||
+    if (known && (medroi_find_corner_value(layout, data, &corner) != 8 ||
                   corner != options->background)) {
         return 1;
     }

@@ -1,9 +1,13 @@
 /* Padding values (DICOM's PixelPaddingValue, the outside of a reconstruction circle).
  *
  * A value is padding where all eight corners of the volume, cubes of four voxels, hold it alone and
- * it is not the background. Noise never fills a corner. Padding is left out of every sample of the
- * air and of the tissue; what is kept is widened to it in the end: to its runs along a row that
- * touch an end of the row or are long. Shorter ones inside are air that was clipped to that value. */
+ * it is not the background; of a chunk, one such corner is enough where the value is no tissue.
+ * Noise never fills a corner. Padding of all corners is left out of every sample of the air and of
+ * the tissue. What is kept is widened to padding in the end: to its runs along a row that touch an
+ * end of the row or are long. Shorter ones inside are air that was clipped to that value.
+ *
+ * Nor is air what lies further beyond the background than twice the distance to the threshold, on
+ * the other side of it: a chunk without a corner of the scan keeps its padding by that. */
 #include "region/padding.h"
 #include "base/layout.h"
 #include "base/lesser.h"
@@ -16,6 +20,9 @@
 #define MIN_AXIS 16  /* shorter axes have corners that meet */
 #define LONG_RUN 8
 #define N_WIDENED 256
+#define FLOOR_WIDTHS 2
+#define SMALL_VOLUME (1 << 18) /* voxels, of which every row is looked at */
+#define LARGE_VOLUME (1 << 22)
 
 static uint64_t native_bits(const medroi_layout *layout, const uint8_t *element) {
     uint64_t bits = 0;
@@ -26,58 +33,113 @@ static uint64_t native_bits(const medroi_layout *layout, const uint8_t *element)
     return bits;
 }
 
-/* Corner cubes of one repeat: whether all hold the bytes of `first`. */
-static int corners_hold(const medroi_layout *layout, const medroi_grid *grid, const uint8_t *volume,
-                        const uint8_t *first) {
+/* Element k of a corner cube of one repeat. */
+static const uint8_t *in_corner(const medroi_layout *layout, const medroi_grid *grid,
+                                const uint8_t *volume, int corner, int64_t k) {
     const int64_t size[3] = {grid->n_z, grid->n_y, grid->n_x};
-    int64_t edge[3];
-    for (int i = 0; i < 3; i++) {
-        edge[i] = medroi_lesser(size[i], CORNER);
-    }
-    for (int corner = 0; corner < 8; corner++) {
-        for (int64_t k = 0; k < edge[0] * edge[1] * edge[2]; k++) {
-            int64_t z = k / (edge[1] * edge[2]), y = k / edge[2] % edge[1], x = k % edge[2];
-            z = corner & 4 ? size[0] - 1 - z : z;
-            y = corner & 2 ? size[1] - 1 - y : y;
-            x = corner & 1 ? size[2] - 1 - x : x;
-            int64_t place = z * grid->z_stride + y * grid->y_stride + x * grid->inner;
-            const uint8_t *element = volume + (size_t)place * layout->itemsize;
+    int64_t edge_y = medroi_lesser(size[1], CORNER), edge_x = medroi_lesser(size[2], CORNER);
+    int64_t z = k / (edge_y * edge_x), y = k / edge_x % edge_y, x = k % edge_x;
+    z = corner & 4 ? size[0] - 1 - z : z;
+    y = corner & 2 ? size[1] - 1 - y : y;
+    x = corner & 1 ? size[2] - 1 - x : x;
+    int64_t place = z * grid->z_stride + y * grid->y_stride + x * grid->inner;
+    return volume + (size_t)place * layout->itemsize;
+}
+
+/* The value that fills one corner of all repeats; NULL where it is not one. */
+static const uint8_t *constant_corner(const medroi_layout *layout, const medroi_grid *grid,
+                                      const uint8_t *data, int corner) {
+    int64_t n = medroi_lesser(grid->n_z, CORNER) * medroi_lesser(grid->n_y, CORNER) *
+                medroi_lesser(grid->n_x, CORNER);
+    const uint8_t *first = in_corner(layout, grid, data, corner, 0);
+    for (int64_t i = 0; i < grid->n_repeats * grid->inner; i++) {
+        int64_t place = medroi_repeat_offset(grid, i / grid->inner) + i % grid->inner;
+        const uint8_t *volume = data + (size_t)place * layout->itemsize;
+        for (int64_t k = 0; k < n; k++) {
+            const uint8_t *element = in_corner(layout, grid, volume, corner, k);
             if (memcmp(element, first, layout->itemsize) != 0) {
-                return 0;
+                return NULL;
             }
         }
     }
-    return 1;
+    return first;
 }
 
 int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint64_t *bits) {
     medroi_grid grid = medroi_make_grid(layout);
-    const uint8_t *first = data;
+    const uint8_t *found = NULL;
+    int n_corners = 0;
     int n_long = (grid.n_z >= MIN_AXIS) + (grid.n_y >= MIN_AXIS) + (grid.n_x >= MIN_AXIS);
     if (n_long < 2 || layout->itemsize > sizeof *bits || !medroi_kind_is_number(layout->kind)) {
         return 0;
     }
-    for (int64_t repeat = 0; repeat < grid.n_repeats; repeat++) {
-        for (int64_t i = 0; i < grid.inner; i++) {
-            int64_t place = medroi_repeat_offset(&grid, repeat) + i;
-            if (!corners_hold(layout, &grid, first + (size_t)place * layout->itemsize, first)) {
-                return 0;
-            }
+    for (int corner = 0; corner < 8; corner++) {
+        const uint8_t *value = constant_corner(layout, &grid, data, corner);
+        if (value && found && memcmp(value, found, layout->itemsize) != 0) {
+            return 0;
         }
+        found = value ? value : found;
+        n_corners += value != NULL;
     }
-    *bits = native_bits(layout, first);
-    return 1;
+    *bits = found ? native_bits(layout, found) : 0;
+    return n_corners;
 }
 
 void medroi_note_padding(medroi_search *search, const medroi_layout *layout, const void *data) {
     uint64_t bits = 0;
-    search->has_padding = medroi_find_corner_value(layout, data, &bits) &&
-                          bits != search->options->background;
-    if (search->has_padding) {
-        search->padding =
-            medroi_scalar_to_double(search->type, medroi_scalar_from_bits(layout, bits));
-        search->has_padding = search->padding == search->padding; /* NaN is content as it is */
+    int n_corners = medroi_find_corner_value(layout, data, &bits);
+    search->padding = medroi_scalar_to_double(search->type, medroi_scalar_from_bits(layout, bits));
+    /* NaN is content as it is. */
+    int is_other = bits != search->options->background && search->padding == search->padding;
+    search->has_padding = n_corners == 8 && is_other;
+    search->may_have_padding = n_corners > 0 && is_other;
+}
+
+static int is_tissue(const medroi_search *search, double value) {
+    return search->options->dark ? value <= search->tau.value : value >= search->tau.value;
+}
+
+/* Whether a row of one in `step` has a value beyond the floor. */
+static int any_beyond(medroi_search *search, int64_t step) {
+    const medroi_grid *grid = &search->grid;
+    const medroi_row_ops *ops = medroi_row_ops_for(search->type, !search->options->dark);
+    medroi_tau floor = medroi_tau_from_number(search->type, search->floor, !search->options->dark);
+    if (floor.tissue != MEDROI_TISSUE_SOME) {
+        return 0;
     }
+    int64_t plane = grid->n_z * grid->n_y;
+    step = medroi_coprime_step(step, grid->n_y, grid->n_z);
+    for (int64_t r = 0; r < plane * grid->n_repeats; r += step) {
+        medroi_source_seek(&search->source, r / plane);
+        const uint8_t *row =
+            medroi_source_single_row(&search->source, r % plane / grid->n_y, r % grid->n_y);
+        for (int64_t start = 0; start < grid->length; start += MEDROI_RUN_LENGTH) {
+            int64_t n = medroi_lesser(MEDROI_RUN_LENGTH, grid->length - start);
+            if (ops->count(ops, row + (size_t)start * search->source.nbytes, (size_t)n,
+                           floor.element) > 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+void medroi_note_floor(medroi_search *search) {
+    const medroi_grid *grid = &search->grid;
+    double background = medroi_scalar_to_double(search->type, search->background);
+    double distance = search->tau.value - background;
+    int64_t n_voxels = grid->n_repeats * grid->n_z * grid->n_y * grid->length;
+    if (search->tau.tissue == MEDROI_TISSUE_ALL) {
+        return;
+    }
+    search->has_padding = search->has_padding ||
+                          (search->may_have_padding && !is_tissue(search, search->padding));
+    search->floor = background - FLOOR_WIDTHS * distance;
+    int is_beyond = search->options->dark ? distance < 0 : distance > 0;
+    search->has_floor = is_beyond && search->floor - search->floor == 0 &&
+                        any_beyond(search, n_voxels <= SMALL_VOLUME   ? 1
+                                           : n_voxels <= LARGE_VOLUME ? 4
+                                                                      : 16);
 }
 
 /* --- runs --- */
@@ -101,7 +163,12 @@ static void visit_row(const medroi_search *search, const uint8_t *row, int64_t z
         search->ops->widen(search->ops, row + (size_t)first * search->source.nbytes, (size_t)n,
                            values);
         for (int64_t i = 0; i < n; i++) {
-            if (values[i] == search->padding) {
+            int64_t x = (first + i) / search->grid.inner;
+            if (search->has_floor &&
+                (search->options->dark ? values[i] >= search->floor : values[i] <= search->floor)) {
+                visit(context, z, y, x, x + 1);
+            }
+            if (search->has_padding && values[i] == search->padding) {
                 start = start < 0 ? first + i : start;
             } else if (start >= 0) {
                 visit_run(search, z, y, start, first + i, visit, context);
@@ -116,7 +183,8 @@ static void visit_row(const medroi_search *search, const uint8_t *row, int64_t z
 
 static void visit_padding(medroi_search *search, run_visitor *visit, void *context) {
     const medroi_grid *grid = &search->grid;
-    for (int64_t k = 0; search->has_padding && k < grid->n_repeats * grid->n_z; k++) {
+    int any = search->has_padding || search->has_floor;
+    for (int64_t k = 0; any && k < grid->n_repeats * grid->n_z; k++) {
         medroi_source_seek(&search->source, k / grid->n_z);
         for (int64_t y = 0; y < grid->n_y; y++) {
             const void *row = medroi_source_single_row(&search->source, k % grid->n_z, y);
@@ -154,9 +222,8 @@ void medroi_join_padding(medroi_search *search, const medroi_bits *tiles) {
 
 void medroi_unmark_padding(const medroi_search *search, const void *row, uint64_t *bits) {
     double value = 0;
-    int is_tissue = search->options->dark ? search->padding <= search->tau.value
-                                          : search->padding >= search->tau.value;
-    for (int64_t i = 0; search->has_padding && is_tissue && i < search->grid.length; i++) {
+    int counts = search->has_padding && is_tissue(search, search->padding);
+    for (int64_t i = 0; counts && i < search->grid.length; i++) {
         if (medroi_get_bit(bits, i)) {
             search->ops->widen(search->ops,
                                (const uint8_t *)row + (size_t)i * search->source.nbytes, 1, &value);

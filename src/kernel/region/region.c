@@ -251,6 +251,7 @@ static int find_thresholded(medroi_search *search, const medroi_layout *layout, 
                             medroi_region *region) {
     const medroi_region_options *options = search->options;
     int swept = find_tau(search);
+    medroi_note_floor(search);
     region->threshold = search->tau.value;
     search->signal = search->tau;
     int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
@@ -345,6 +346,7 @@ medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *dat
     size_t used = place_arrays(&search, aligned);
     medroi_note_padding(&search, layout, data);
     (void)find_tau(&search);
+    medroi_note_floor(&search);
     if (search.tau.tissue == MEDROI_TISSUE_SOME) {
         medroi_outline_mask(&search, aligned + used, mask);
     } else {

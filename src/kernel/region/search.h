@@ -56,7 +56,10 @@ typedef struct medroi_search {
     medroi_element_type type;
     medroi_scalar background;
     uint8_t has_padding;
+    uint8_t may_have_padding; /* of some corners alone */
     double padding; /* a constant beside the air, stored units */
+    uint8_t has_floor;
+    double floor; /* values from here on, on the other side of the background, are no air */
     medroi_reach opening; /* of the cross that opens tissue */
     const medroi_row_ops *ops;
     medroi_grid grid;
