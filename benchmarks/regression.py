@@ -58,12 +58,12 @@ FROZEN_TIME = {
     "decode wavelet3d / zstd": 1.75,
 }
 FROZEN_NBYTES = {
-    "predict3d dense, box": 1529696,
+    "predict3d dense, box": 1529731,
     "predict3d dense, mask": 1049184,
     "predict3d dense, lossless": 1964801,
-    "predict3d fast, box": 1656356,
-    "wavelet3d step 20, box": 109095,
-    "raw, box": 8398400,
+    "predict3d fast, box": 1656391,
+    "wavelet3d step 20, box": 109130,
+    "raw, box": 8398435,
 }
 FROZEN_SIZE = {
     "zstd, box / zstd of the volume": 0.6592,
