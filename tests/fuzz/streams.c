@@ -89,10 +89,12 @@ fuzz_options fuzz_choose_options(fuzz_random *random, const medroi_layout *layou
         add(&options, ", \"polarity\": \"dark\"");
     }
     if (fuzz_below(random, 4) == 0) {
+        options.drops_groups = 1;
         add(&options, ", \"components\": \"largest\"");
     }
     if (fuzz_below(random, 2)) {
         options.max_miss_rate = (double)fuzz_below(random, 101) / 100.0;
+        options.drops_groups = options.drops_groups || options.max_miss_rate == 1;
         add(&options, ", \"max_miss_rate\": %.17g", options.max_miss_rate);
     }
     add(&options, ", \"padding\": %" PRIu64,
@@ -191,6 +193,10 @@ static void check_stream(const fuzz_options *options, const medroi_layout *layou
     check_box(&info);
     fuzz_expect(info.miss_rate >= 0.0 && info.miss_rate <= options->max_miss_rate,
                 "max_miss_rate is a guarantee");
+    fuzz_expect(options->drops_groups || ((double)info.n_dropped_signal <=
+                                              options->max_miss_rate * (double)info.n_signal &&
+                                          info.n_largest_dropped <= 8),
+                "of the signal no more is dropped than is promised");
     fuzz_expect(medroi_decode(NULL, stream->bytes, stream->nbytes, decoded, nbytes, NULL) ==
                     MEDROI_OK,
                 "what was encoded can be decoded");

@@ -9,7 +9,8 @@
 typedef struct fuzz_options {
     char text[1024];
     double max_miss_rate;
-    int keeps_all; /* no threshold: every voxel that differs from the background is kept */
+    int drops_groups; /* of any size, where that is asked for */
+    int keeps_all;    /* no threshold: every voxel that differs from the background is kept */
 } fuzz_options;
 
 /* `inner` is JSON. */
