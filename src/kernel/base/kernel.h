@@ -49,11 +49,11 @@ typedef struct medroi_region_options {
     uint64_t background;  /* bits of one element in native byte order, zero-extended */
     uint32_t n_threads;   /* 0 and 1: this one alone; the region is the same for any number */
     uint8_t largest_only; /* 1: the largest connected component of the tissue alone counts */
-    /* Of voxels along the volume axes, in array order; 0, or anything that is not finite and above 0:
-     * not known. */
+    /* Of voxels along the volume axes, in array order; 0, or anything that is not finite and above
+     * 0: not known. */
     double spacing_mm[3];
-    uint8_t complete;     /* 1: the array is known to be completely written, as a whole scan is */
-    uint8_t voxel_mask;   /* 1: the mask of what differs from the background has tiles of a voxel */
+    uint8_t complete;   /* 1: the array is known to be completely written, as a whole scan is */
+    uint8_t voxel_mask; /* 1: the mask of what differs from the background has tiles of a voxel */
 } medroi_region_options;
 
 /* Signal outside a region: voxels at the signal level or beyond (for dark tissue: below). */
@@ -108,8 +108,8 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
 medroi_status medroi_find_background_beside(const medroi_layout *layout, const void *data,
                                             uint8_t dark, uint64_t padding, void *scratch,
                                             uint64_t *background, medroi_error *error);
-/* The constant value of corners of the volume, as element bits in native byte order. Returns how many
- * of the eight hold it alone; 0 where two corners hold different ones. */
+/* The constant value of corners of the volume, as element bits in native byte order. Returns how
+ * many of the eight hold it alone; 0 where two corners hold different ones. */
 int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint64_t *bits);
 size_t medroi_background_scratch_nbytes(const medroi_layout *layout);
 

@@ -33,7 +33,7 @@ static int has_findable_background(const medroi_layout *layout) {
 /* Whether noisy air is seen beside a constant that fills the corners: then that is padding, and
  * the air another value. Sets options->background to it. */
 static int find_air_beside_padding(const medroi_layout *layout, const void *data, void *scratch,
-                      medroi_region_options *options) {
+                                   medroi_region_options *options) {
     medroi_region_options tried = *options;
     medroi_region region;
     uint64_t corner = 0;
@@ -77,8 +77,8 @@ int medroi_choose_background(const medroi_settings *settings, const medroi_layou
     uint64_t corner = 0;
     int known = medroi_find_background(layout, data, options->dark, scratch, &options->background,
                                        NULL) == MEDROI_OK;
-    if (known && (medroi_find_corner_value(layout, data, &corner) != 8 ||
-                  corner != options->background)) {
+    if (known &&
+        (medroi_find_corner_value(layout, data, &corner) != 8 || corner != options->background)) {
         return 1;
     }
     if (find_air_beside_padding(layout, data, scratch, options) || known) {

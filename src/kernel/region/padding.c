@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define CORNER 4
-#define MIN_AXIS 16  /* shorter axes have corners that meet */
+#define MIN_AXIS 16 /* shorter axes have corners that meet */
 #define LONG_RUN 8
 #define N_WIDENED 256
 #define FLOOR_WIDTHS 2
@@ -132,8 +132,8 @@ void medroi_note_floor(medroi_search *search) {
     if (search->tau.tissue == MEDROI_TISSUE_ALL) {
         return;
     }
-    search->has_padding = search->has_padding ||
-                          (search->may_have_padding && !is_tissue(search, search->padding));
+    search->has_padding =
+        search->has_padding || (search->may_have_padding && !is_tissue(search, search->padding));
     search->floor = background - FLOOR_WIDTHS * distance;
     int is_beyond = search->options->dark ? distance < 0 : distance > 0;
     search->has_floor = is_beyond && search->floor - search->floor == 0 &&

@@ -192,8 +192,7 @@ static void set_region(medroi_search *search, const medroi_layout *layout,
 
 /* The section goes behind what a mask has written already. There is none where no signal is dropped
  * (FORMAT.md, section 4.3). */
-static void set_dropped(medroi_search *search, const medroi_layout *layout,
-                        medroi_region *region) {
+static void set_dropped(medroi_search *search, const medroi_layout *layout, medroi_region *region) {
     medroi_dropped *dropped = &region->dropped;
     medroi_region bounds = {.box = {{0}, {0}}};
     dropped->level = search->signal.value;

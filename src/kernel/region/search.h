@@ -57,9 +57,9 @@ typedef struct medroi_search {
     medroi_scalar background;
     uint8_t has_padding;
     uint8_t may_have_padding; /* of some corners alone */
-    double padding; /* a constant beside the air, stored units */
+    double padding;           /* a constant beside the air, stored units */
     uint8_t has_floor;
-    double floor; /* values from here on, on the other side of the background, are no air */
+    double floor;         /* values from here on, on the other side of the background, are no air */
     medroi_reach opening; /* of the cross that opens tissue */
     const medroi_row_ops *ops;
     medroi_grid grid;
@@ -69,7 +69,7 @@ typedef struct medroi_search {
     medroi_tau signal; /* the signal level */
     medroi_reason reason;
     medroi_groups dropped;
-    uint64_t n_signal; /* in all, where any is dropped */
+    uint64_t n_signal;     /* in all, where any is dropped */
     uint8_t *row_peaks;    /* [n_z][n_y] highest key of each row, over all repeats */
     uint8_t *row_cores;    /* the same of the eroded array */
     uint8_t *column_peaks; /* [length] highest key at each place of a row */
@@ -84,13 +84,14 @@ typedef struct medroi_search {
     medroi_worker *workers;
     double *plane_sums; /* [n_repeats][n_z] of floats, for several workers; else NULL */
     uint8_t *samples;   /* for the noise rule */
-    const double *shell; /* of these, from the outer eighth of the volume; negated for dark tissue */
+    const double
+        *shell; /* of these, from the outer eighth of the volume; negated for dark tissue */
     size_t n_shell;
-    uint8_t *outline;   /* for a hull, or the largest component; NULL where neither is wanted */
-    uint8_t *air;       /* samples of it, for "auto" and for the signal level */
-    uint8_t *groups;    /* for the guarantee */
-    uint8_t *section;   /* of the stream's side data: the dropped signal */
-    uint8_t *side_end;  /* behind the sections of a mask, where there is room for that one */
+    uint8_t *outline;  /* for a hull, or the largest component; NULL where neither is wanted */
+    uint8_t *air;      /* samples of it, for "auto" and for the signal level */
+    uint8_t *groups;   /* for the guarantee */
+    uint8_t *section;  /* of the stream's side data: the dropped signal */
+    uint8_t *side_end; /* behind the sections of a mask, where there is room for that one */
 } medroi_search;
 
 /* --- threshold.c --- */
