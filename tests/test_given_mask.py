@@ -107,6 +107,9 @@ def test_the_threshold_says_how_much_lies_outside() -> None:
         bright = threshold <= SCAN
         assert (region.n_tissue, region.n_missed) == (bright.sum(), (bright & ~mask).sum())
         assert region.threshold == threshold and region.miss_rate > 0
+        beyond = region.dropped.level <= SCAN
+        found = (region.dropped.n_signal, region.dropped.n_dropped)
+        assert found == (beyond.sum(), (beyond & ~mask).sum()) and found[1] > 0
     dark = MedROI.fit(250 - SCAN, mask=mask, threshold=200, polarity="dark", background=250).region
     assert (dark.n_tissue, dark.n_missed) == ((SCAN >= 50).sum(), ((SCAN >= 50) & ~mask).sum())
     every = MedROI.fit(SCAN, mask=mask, threshold=None).region

@@ -98,10 +98,12 @@ def fit_mask(
     options = dataclasses.replace(asked, roi="mask")
     layout, memory = arrays.layout_of(array), arrays.memory_of(array)
     bits, known = roi.config_of(options).background(layout, memory)
-    threshold = math.nan
+    levels = (math.nan, math.nan)
     if known and asked.threshold is not None and array.ndim > 1:
-        threshold = roi.search(array, options, bits, complete=True).threshold
-    scan = scan_region.of_mask(array, flags, options, threshold, bits)
+        found = roi.search(array, options, bits, complete=True)
+        level = found.dropped.level
+        levels = (found.threshold, found.threshold if math.isnan(level) else level)
+    scan = scan_region.of_mask(array, flags, options, levels, bits)
     return dataclasses.replace(options, threshold=None, background=scan.background), scan
 
 

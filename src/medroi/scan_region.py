@@ -211,7 +211,11 @@ class ScanRegion:
 
 
 def of_mask(
-    array: arrays.Array, mask: Mask, asked: roi.RegionOptions, threshold: float, bits: int
+    array: arrays.Array,
+    mask: Mask,
+    asked: roi.RegionOptions,
+    levels: tuple[float, float],
+    bits: int,
 ) -> ScanRegion:
     """Take a mask that was given for the region of a scan.
 
@@ -223,8 +227,9 @@ def of_mask(
         Of the volume's shape; not empty.
     asked : RegionOptions
         Polarity and axes.
-    threshold : float
-        At which voxels are counted; NaN counts all that differ from the background.
+    levels : tuple of float
+        Threshold and signal level, at which voxels are counted; NaN counts all that differ from the
+        background.
     bits : int
         Of the background.
     """
@@ -232,11 +237,9 @@ def of_mask(
     shape = [n if axis in axes else 1 for axis, n in enumerate(array.shape)]
     # The volume's axes in the order of the array: those left out have length 1.
     marked = mask.reshape(shape)
-    if math.isnan(threshold):
-        tissue = roi.differs(array, bits)
-    else:
-        tissue = array <= threshold if asked.polarity == "dark" else array >= threshold
-    n_tissue = int(np.count_nonzero(tissue))
+    threshold, level = levels
+    n_tissue, n_missed = _count(array, marked, threshold, asked, bits)
+    dropped = DroppedSignal(level, *_count(array, marked, level, asked, bits))
     box = tuple(
         _span(marked, axis) if axis in axes else (0, n) for axis, n in enumerate(array.shape)
     )
@@ -250,9 +253,22 @@ def of_mask(
         background_bits=bits,
         threshold=None if math.isnan(threshold) else threshold,
         n_tissue=n_tissue,
-        n_missed=n_tissue - int(np.count_nonzero(tissue & marked)),
+        n_missed=n_missed,
+        dropped=dropped,
         is_given=True,
     )
+
+
+def _count(
+    array: arrays.Array, marked: Mask, level: float, asked: roi.RegionOptions, bits: int
+) -> tuple[int, int]:
+    """Voxels at a level or beyond, and those of them outside a mask."""
+    if math.isnan(level):
+        found = roi.differs(array, bits)
+    else:
+        found = array <= level if asked.polarity == "dark" else array >= level
+    n_found = int(np.count_nonzero(found))
+    return n_found, n_found - int(np.count_nonzero(found & marked))
 
 
 def _span(marked: Mask, axis: int) -> tuple[int, int]:

@@ -24,8 +24,10 @@ def dropped_text(
     level = facts["signal_level"]
     above = "" if level is None else f" at {level:.6g} or beyond"
     group = facts["largest_dropped_group"]
-    if not facts["n_dropped_signal"] or group is None:
+    if not facts["n_dropped_signal"]:
         return f"nothing of it is dropped{above}"
+    if group is None:  # of a mask that was given, groups are not looked for
+        return f"{facts['n_dropped_signal']} of {facts['n_signal']} voxels{above} are dropped"
     bounds = zip(names, group["box"], strict=False)
     where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
     volume = ""
