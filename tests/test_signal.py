@@ -200,3 +200,14 @@ def test_holes_that_no_path_joins_to_the_border_are_kept() -> None:
     decoded = MedROI().decode(stream)
     assert same_bits(decoded[radius < 0.9], voxels[radius < 0.9])
     assert not decoded[radius > 1.1].any()
+
+
+@pytest.mark.parametrize("kind", ["box", "mask"])
+def test_more_groups_than_can_be_followed_keep_everything(kind: str) -> None:
+    """Lone voxels in one plane, few enough for max_miss_rate and too many for its runs."""
+    voxels = np.random.default_rng(9).integers(1, 8, (60, 200, 200)).astype("u1")
+    voxels[20:, 10:190, 10:190] = 200
+    voxels[2, ::3, ::3] = 200
+    stream = MedROI("raw", roi=kind, threshold=100, max_miss_rate=0.01).encode(voxels)
+    assert same_bits(MedROI().decode(stream), voxels)
+    assert medroi.inspect(stream).miss_rate == 0

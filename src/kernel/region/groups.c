@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define MAX_RUNS_OF_PLANE 8192 /* enough for any region that drops a few of a thousand voxels */
+#define MAX_RUNS_OF_PLANE 2048 /* enough for any region that drops a few of a thousand voxels */
 #define N_WIDENED 256
 #define NOT_MOVED UINT32_MAX
 
