@@ -72,7 +72,8 @@ def row_of(path: Path, inner: str, folder: Path) -> dict[str, Any]:
     lossless = pack(path, folder / "lossless.zarr", inner=asked, lossless=True)
     one = pack(path, folder / "one.zarr", inner=asked, roi="mask")
     air = pack(path, folder / "air.zarr", inner=asked, roi="mask", air="keep")
-    codec = MedROI.fit(scan.voxels, inner=asked, roi="mask", background="auto", axes=(0, 1, 2))
+    known = {"affine": scan.affine, "axes": (0, 1, 2), "background": "auto"}
+    codec = MedROI.fit(scan.voxels, inner=asked, roi="mask", **known)
     expected = np.asarray(zarr.open(str(folder / "one.zarr"), mode="r")[...])
     stores = {edge: sharded(scan.voxels, codec, edge, folder / f"{edge}.zarr") for edge in EDGES}
     return {
