@@ -8,7 +8,7 @@ quiet .venv/bin/ruff check .
 quiet .venv/bin/ruff format --check .
 quiet .venv/bin/mypy
 git ls-files -z '*.c' '*.h' >"$LOG_DIR/c-files"
-quiet xargs -0 .venv/bin/clang-format --dry-run -Werror <"$LOG_DIR/c-files"
+quiet xargs -0 -a "$LOG_DIR/c-files" .venv/bin/clang-format --dry-run -Werror
 
 stage "kernel: no compiler warnings"
 bash scripts/check_warnings.sh
