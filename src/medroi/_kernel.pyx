@@ -100,12 +100,12 @@ cdef extern from "base/kernel.h" nogil:
         medroi_reason reason
         const uint8_t *side
         uint32_t side_nbytes
-        const void *hull_map
-        size_t hull_map_nbytes
-    ctypedef struct medroi_hull_info:
-        uint8_t is_hull
+        const void *mask_map
+        size_t mask_map_nbytes
+    ctypedef struct medroi_mask_info:
+        uint8_t is_mask
         double unopened_miss_rate
-        uint32_t hull_nbytes
+        uint32_t mask_nbytes
         uint64_t n_left_out
         uint64_t n_left_out_voxels
         uint32_t n_listed
@@ -126,7 +126,7 @@ cdef extern from "base/kernel.h" nogil:
         uint32_t payload_crc
         const uint8_t *side
         uint32_t side_nbytes
-        const void *hull_map
+        const void *mask_map
         uint8_t extended
     ctypedef struct medroi_block:
         int32_t ndim
@@ -166,10 +166,10 @@ cdef extern from "base/kernel.h" nogil:
     void medroi_coding_order(const medroi_layout *, uint8_t, int32_t *)
     uint64_t medroi_part_count(const medroi_header *)
     medroi_box medroi_part_box(const medroi_header *, uint64_t)
-    medroi_status medroi_read_hull_info(const medroi_header *, medroi_hull_info *, medroi_error *)
-    size_t medroi_hull_map_nbytes(const medroi_header *)
-    medroi_status medroi_read_hull_map(const medroi_header *, void *, medroi_error *)
-    void medroi_apply_hull(const medroi_header *, const void *, const medroi_box *, void *)
+    medroi_status medroi_read_mask_info(const medroi_header *, medroi_mask_info *, medroi_error *)
+    size_t medroi_mask_map_nbytes(const medroi_header *)
+    medroi_status medroi_read_mask_map(const medroi_header *, void *, medroi_error *)
+    void medroi_apply_mask(const medroi_header *, const void *, const medroi_box *, void *)
     const medroi_inner *medroi_find_inner(uint16_t)
     medroi_status medroi_check_payload(const medroi_header *, const uint8_t *, size_t,
                                        medroi_error *)
@@ -416,7 +416,7 @@ cdef tuple from_box(const medroi_box *box, int ndim):
     return tuple((box.start[i], box.stop[i]) for i in range(ndim))
 
 
-cdef tuple listed_of(const medroi_hull_info *info, int ndim):
+cdef tuple listed_of(const medroi_mask_info *info, int ndim):
     """((voxels, box), ...) of the largest components that were left out."""
     return tuple((info.left_out_voxels[i], from_box(&info.left_out[i], ndim))
                  for i in range(info.n_listed))
@@ -553,7 +553,7 @@ cdef class Config:
         cdef medroi_region_options chosen = settings.region
         cdef medroi_region region
         cdef medroi_header header
-        cdef medroi_hull_info info
+        cdef medroi_mask_info info
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
@@ -578,7 +578,7 @@ cdef class Config:
             memset(&header, 0, sizeof(header))
             header.layout, header.box = layout.c, region.box
             header.side, header.side_nbytes = region.side, region.side_nbytes
-            check(medroi_read_hull_info(&header, &info, &error), &error)
+            check(medroi_read_mask_info(&header, &info, &error), &error)
             return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
                     region.n_tissue, region.n_missed,
                     dropped_signal(&region.dropped, layout.c.ndim),
@@ -1016,10 +1016,10 @@ cdef class Header:
     def mask_info(self):
         """(is a mask, unopened miss rate, mask's bytes, components left out, their voxels,
         ((voxels, box), ...) of the largest of them, dropped signal)."""
-        cdef medroi_hull_info info
+        cdef medroi_mask_info info
         cdef medroi_error error
-        check(medroi_read_hull_info(&self.c, &info, &error), &error)
-        return (bool(info.is_hull), info.unopened_miss_rate, info.hull_nbytes, info.n_left_out,
+        check(medroi_read_mask_info(&self.c, &info, &error), &error)
+        return (bool(info.is_mask), info.unopened_miss_rate, info.mask_nbytes, info.n_left_out,
                 info.n_left_out_voxels, listed_of(&info, self.c.layout.ndim),
                 dropped_signal(&info.dropped, self.c.layout.ndim))
 
@@ -1027,7 +1027,7 @@ cdef class Header:
         """The map of the mask, decoded once; NULL where there is none."""
         cdef medroi_error error
         cdef medroi_status status
-        cdef size_t nbytes = medroi_hull_map_nbytes(&self.c)
+        cdef size_t nbytes = medroi_mask_map_nbytes(&self.c)
         cdef char *memory
         if nbytes == 0:
             return NULL
@@ -1035,7 +1035,7 @@ cdef class Header:
             mask_map = PyBytes_FromStringAndSize(NULL, nbytes)
             memory = PyBytes_AsString(mask_map)
             with nogil:
-                status = medroi_read_hull_map(&self.c, memory, &error)
+                status = medroi_read_mask_map(&self.c, memory, &error)
             check(status, &error)
             self.mask_map = mask_map
         return PyBytes_AsString(self.mask_map)
@@ -1048,7 +1048,7 @@ cdef class Header:
         if memory == NULL or start == NULL:
             return
         with nogil:
-            medroi_apply_hull(&self.c, memory, &c_box, start)
+            medroi_apply_mask(&self.c, memory, &c_box, start)
 
     @property
     def shape(self):

@@ -11,7 +11,7 @@
 #define MEDROI_RECORD_OFFSET 10
 #define MEDROI_MAX_PARAMS 6
 #define MEDROI_SIDE_DTYPE 1 /* tags of side data */
-#define MEDROI_SIDE_HULL 2
+#define MEDROI_SIDE_MASK 2
 #define MEDROI_SIDE_LEFT_OUT 0x83
 #define MEDROI_SIDE_DROPPED 0x84
 
@@ -21,7 +21,7 @@ typedef enum medroi_threshold {
     MEDROI_THRESHOLD_MEAN = 2,
     MEDROI_THRESHOLD_OTSU = 3,
     MEDROI_THRESHOLD_NOISE = 4,
-    /* Noisy air: the mean for a box, the noise for a hull. Anything that is not shown to be noisy
+    /* Noisy air: the noise. Anything that is not shown to be noisy
      * air, or is not completely written: none. */
     MEDROI_THRESHOLD_AUTO = 5
 } medroi_threshold;
@@ -37,7 +37,7 @@ typedef enum medroi_reason {
     MEDROI_REASON_NO_BACKGROUND = 6 /* the value of the air cannot be told */
 } medroi_reason;
 
-typedef enum medroi_roi { MEDROI_ROI_BOX = 0, MEDROI_ROI_HULL = 1 } medroi_roi;
+typedef enum medroi_roi { MEDROI_ROI_BOX = 0, MEDROI_ROI_MASK = 1 } medroi_roi;
 
 typedef struct medroi_region_options {
     medroi_threshold threshold_rule;
@@ -66,7 +66,7 @@ typedef struct medroi_dropped {
     medroi_box largest; /* its bounds */
 } medroi_dropped;
 
-/* Result of a search. An empty region has start == stop == 0 on every axis. The box of a hull is
+/* Result of a search. An empty region has start == stop == 0 on every axis. The box of a mask is
  * that of its tiles. Missing values (NaN, infinities) that are not background are always inside. */
 typedef struct medroi_region {
     medroi_box box;
@@ -78,8 +78,8 @@ typedef struct medroi_region {
     medroi_reason reason;
     const uint8_t *side;  /* sections for the stream's side data, in the caller's scratch */
     uint32_t side_nbytes; /* 0 for a plain box */
-    const void *hull_map; /* of a hull what medroi_read_hull_map() finds in `side`; same memory */
-    size_t hull_map_nbytes;
+    const void *mask_map; /* of a mask what medroi_read_mask_map() finds in `side`; same memory */
+    size_t mask_map_nbytes;
 } medroi_region;
 
 /* Scratch memory that medroi_find_region needs for this layout, in bytes. */
@@ -132,9 +132,9 @@ typedef struct medroi_header {
     const uint8_t *side;  /* side data sections; points into the caller's buffer */
     uint32_t side_nbytes;
     uint8_t extended; /* 1: the extended record is used (set by the writer itself) */
-    /* The map of the hull in `side`, aligned to 8 bytes, for writers that have it: saves
+    /* The map of the mask in `side`, aligned to 8 bytes, for writers that have it: saves
      * medroi_encode_stream() decoding it. Else NULL. */
-    const void *hull_map;
+    const void *mask_map;
 } medroi_header;
 
 /* Bytes before the payload. */
@@ -176,28 +176,28 @@ void medroi_scatter(const medroi_layout *layout, void *data, const medroi_box *b
 void medroi_fill_outside(const medroi_layout *layout, void *data, const medroi_box *box,
                          uint64_t background);
 
-/* Side data of a hull. */
-typedef struct medroi_hull_info {
-    uint8_t is_hull;            /* 0: the stream is a box, and only what was left out is known */
-    double unopened_miss_rate;  /* share of all voxels >= tau outside the hull */
-    uint32_t hull_nbytes;       /* of the hull's section */
+/* Side data of a mask. */
+typedef struct medroi_mask_info {
+    uint8_t is_mask;            /* 0: the stream is a box, and only what was left out is known */
+    double unopened_miss_rate;  /* share of all voxels >= tau outside the mask */
+    uint32_t mask_nbytes;       /* of the mask's section */
     uint64_t n_left_out;        /* components of opened tissue left out */
     uint64_t n_left_out_voxels; /* in all of them */
     uint32_t n_listed;          /* the largest of them, at most MEDROI_MAX_LEFT_OUT: */
     uint64_t left_out_voxels[MEDROI_MAX_LEFT_OUT];
     medroi_box left_out[MEDROI_MAX_LEFT_OUT];
     medroi_dropped dropped;
-} medroi_hull_info;
-medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_info *info,
+} medroi_mask_info;
+medroi_status medroi_read_mask_info(const medroi_header *header, medroi_mask_info *info,
                                     medroi_error *error);
-/* The map of a hull, decoded once. All three do nothing where the stream is a box. */
-size_t medroi_hull_map_nbytes(const medroi_header *header);
-medroi_status medroi_read_hull_map(const medroi_header *header, void *map, medroi_error *error);
-/* Set what lies outside the hull to background, in a dense block in coding order that holds `box`
+/* The map of a mask, decoded once. All three do nothing where the stream is a box. */
+size_t medroi_mask_map_nbytes(const medroi_header *header);
+medroi_status medroi_read_mask_map(const medroi_header *header, void *map, medroi_error *error);
+/* Set what lies outside the mask to background, in a dense block in coding order that holds `box`
  * (such as a part), or in a whole array. */
-void medroi_apply_hull(const medroi_header *header, const void *map, const medroi_box *box,
+void medroi_apply_mask(const medroi_header *header, const void *map, const medroi_box *box,
                        void *block);
-void medroi_apply_hull_to_array(const medroi_header *header, const void *map, void *data);
+void medroi_apply_mask_to_array(const medroi_header *header, const void *map, void *data);
 
 /* One inner codec. A codec that must see the whole region before it codes a part (a search for a
  * target, a range) has `plan`, which turns what was asked into what each part is coded with.

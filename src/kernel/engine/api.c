@@ -86,7 +86,7 @@ static medroi_status verify(medroi_context *context, const medroi_output *stream
         goto done;
     }
     if (map != NULL) {
-        medroi_apply_hull_to_array(&header, map, expected);
+        medroi_apply_mask_to_array(&header, map, expected);
     }
     if (memcmp(decoded, expected, nbytes) != 0) {
         status = medroi_fail(error, MEDROI_CORRUPT_STREAM,
@@ -123,7 +123,7 @@ medroi_status medroi_encode(medroi_context *context, const medroi_config *config
 medroi_status medroi_inspect(const void *stream, size_t nbytes, medroi_info *info,
                              medroi_error *error) {
     medroi_header header;
-    medroi_hull_info mask;
+    medroi_mask_info mask;
     size_t preamble_nbytes = 0;
     memset(info, 0, sizeof *info);
     memset(&mask, 0, sizeof mask);
@@ -133,7 +133,7 @@ medroi_status medroi_inspect(const void *stream, size_t nbytes, medroi_info *inf
                                       nbytes - preamble_nbytes, error);
     }
     if (status == MEDROI_OK) {
-        status = medroi_read_hull_info(&header, &mask, error);
+        status = medroi_read_mask_info(&header, &mask, error);
     }
     if (status != MEDROI_OK) {
         return status;
@@ -145,9 +145,9 @@ medroi_status medroi_inspect(const void *stream, size_t nbytes, medroi_info *inf
     info->threshold = header.threshold;
     info->miss_rate = header.miss_rate;
     memcpy(info->affine, header.affine, sizeof info->affine);
-    info->is_mask = mask.is_hull;
-    info->unopened_miss_rate = mask.is_hull ? mask.unopened_miss_rate : header.miss_rate;
-    info->mask_nbytes = mask.hull_nbytes;
+    info->is_mask = mask.is_mask;
+    info->unopened_miss_rate = mask.is_mask ? mask.unopened_miss_rate : header.miss_rate;
+    info->mask_nbytes = mask.mask_nbytes;
     info->n_left_out = mask.n_left_out;
     info->n_left_out_voxels = mask.n_left_out_voxels;
     info->n_listed = mask.n_listed;

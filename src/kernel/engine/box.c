@@ -139,7 +139,7 @@ static medroi_status decode_touched(const box_decoding *d, uint64_t k, uint64_t 
                                               nbytes, d->slab, error);
     if (status == MEDROI_OK) {
         if (d->map != NULL) {
-            medroi_apply_hull(d->header, d->map, &slab_box, d->slab);
+            medroi_apply_mask(d->header, d->map, &slab_box, d->slab);
         }
         medroi_paste_slab(d->header, &slab_box, d->slab, d->box, d->data);
     }

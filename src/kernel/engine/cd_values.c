@@ -218,7 +218,7 @@ static medroi_status read_region(const unsigned *words, medroi_cd_values *found,
     if (rule > MEDROI_THRESHOLD_AUTO) {
         return wrong(error, "threshold rule", rule);
     }
-    if (roi > MEDROI_ROI_HULL) {
+    if (roi > MEDROI_ROI_MASK) {
         return wrong(error, "region", roi);
     }
     if (slice_axis > 16 || unknown_bits(words, WORD_REGION) ||

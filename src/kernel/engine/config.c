@@ -163,8 +163,8 @@ static int read_option(const char *name, const medroi_json *value, medroi_config
         return choice >= 0;
     }
     if (strcmp(name, "roi") == 0) {
-        choice = medroi_json_is(value, "hull") ? MEDROI_ROI_HULL : choice_of("roi", value);
-        config->region.roi = choice == MEDROI_ROI_BOX ? MEDROI_ROI_BOX : MEDROI_ROI_HULL;
+        choice = medroi_json_is(value, "hull") ? MEDROI_ROI_MASK : choice_of("roi", value);
+        config->region.roi = choice == MEDROI_ROI_BOX ? MEDROI_ROI_BOX : MEDROI_ROI_MASK;
         return choice >= 0;
     }
     if (strcmp(name, "background") == 0) {

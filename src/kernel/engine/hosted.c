@@ -75,12 +75,12 @@ static medroi_status lay_out(const medroi_header *header, const void *data, uint
                              medroi_error *error) {
     void *read = NULL;
     medroi_status status =
-        header->hull_map == NULL ? medroi_load_mask(header, &read, error) : MEDROI_OK;
+        header->mask_map == NULL ? medroi_load_mask(header, &read, error) : MEDROI_OK;
     if (status == MEDROI_OK) {
-        const void *map = header->hull_map != NULL ? header->hull_map : read;
+        const void *map = header->mask_map != NULL ? header->mask_map : read;
         medroi_gather(&header->layout, data, &header->box, header->slice_axis, region);
         if (map != NULL) {
-            medroi_apply_hull(header, map, &header->box, region);
+            medroi_apply_mask(header, map, &header->box, region);
         }
     }
     free(read);

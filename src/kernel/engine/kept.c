@@ -11,8 +11,8 @@ void medroi_clear_dropped(const medroi_layout *flags, const medroi_region *regio
     header.side = region->side;
     header.side_nbytes = region->side_nbytes;
     medroi_fill_outside(flags, kept, &region->box, 0);
-    if (region->hull_map != NULL) {
-        medroi_apply_hull_to_array(&header, region->hull_map, kept);
+    if (region->mask_map != NULL) {
+        medroi_apply_mask_to_array(&header, region->mask_map, kept);
     }
 }
 

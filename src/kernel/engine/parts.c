@@ -31,12 +31,12 @@ medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *
 }
 
 medroi_status medroi_load_mask(const medroi_header *header, void **map, medroi_error *error) {
-    size_t nbytes = medroi_hull_map_nbytes(header);
+    size_t nbytes = medroi_mask_map_nbytes(header);
     *map = nbytes > 0 ? malloc(nbytes) : NULL;
     if (nbytes > 0 && *map == NULL) {
         return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a mask of %zu bytes", nbytes);
     }
-    return medroi_read_hull_map(header, *map, error);
+    return medroi_read_mask_map(header, *map, error);
 }
 
 medroi_status medroi_decode_slab(const medroi_header *header, const medroi_inner *native,

@@ -42,7 +42,7 @@ static size_t worker_count(uint32_t n_threads, uint64_t n_parts) {
 
 /* Of the map of the mask, where the caller does not have it. */
 static size_t map_to_read_nbytes(const medroi_header *header) {
-    return header->hull_map != NULL ? 0 : medroi_hull_map_nbytes(header);
+    return header->mask_map != NULL ? 0 : medroi_mask_map_nbytes(header);
 }
 
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
@@ -113,7 +113,7 @@ static void gather_box(const encoding *e, const medroi_box *box, uint8_t *dst, u
         uint8_t *slices = dst + (size_t)start * slice_nbytes;
         medroi_gather(&header->layout, e->data, &some, axis, slices);
         if (e->mask != NULL) {
-            medroi_apply_hull(header, e->mask, &some, slices);
+            medroi_apply_mask(header, e->mask, &some, slices);
         }
         if (crc != NULL) {
             int64_t n = some.stop[axis] - some.start[axis];
@@ -231,11 +231,11 @@ medroi_status medroi_encode_stream(medroi_header *header, const void *data, cons
         return status;
     }
     size_t map_nbytes = map_to_read_nbytes(header);
-    e.mask = header->hull_map;
+    e.mask = header->mask_map;
     if (map_nbytes > 0) {
         e.mask = scratch;
         e.scratch += map_nbytes;
-        status = medroi_read_hull_map(header, scratch, error);
+        status = medroi_read_mask_map(header, scratch, error);
         if (status != MEDROI_OK) {
             return status;
         }
@@ -268,7 +268,7 @@ size_t medroi_decode_scratch_nbytes(const medroi_header *header, uint32_t n_thre
     uint64_t n_parts = medroi_part_count(header);
     size_t parts_nbytes = (size_t)n_parts * sizeof(uint64_t) +
                           worker_count(n_threads, n_parts) * decoded_part_nbytes(header);
-    size_t map_nbytes = medroi_hull_map_nbytes(header);
+    size_t map_nbytes = medroi_mask_map_nbytes(header);
     /* The map of the mask is wanted once the slabs are decoded: it may lie where they did. */
     return parts_nbytes > map_nbytes ? parts_nbytes : map_nbytes;
 }
@@ -440,10 +440,10 @@ medroi_status medroi_decode_stream(const medroi_header *header, const uint8_t *p
     }
     if (status == MEDROI_OK) {
         fill_rest(header, data);
-        status = medroi_read_hull_map(header, scratch, error);
+        status = medroi_read_mask_map(header, scratch, error);
     }
     if (status == MEDROI_OK) {
-        medroi_apply_hull_to_array(header, scratch, data);
+        medroi_apply_mask_to_array(header, scratch, data);
     }
     return status;
 }

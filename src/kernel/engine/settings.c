@@ -43,7 +43,7 @@ static int find_air_beside_padding(const medroi_layout *layout, const void *data
         return 0;
     }
     tried.threshold_rule = MEDROI_THRESHOLD_AUTO;
-    tried.roi = MEDROI_ROI_HULL;
+    tried.roi = MEDROI_ROI_MASK;
     tried.complete = 1; /* the constant that would else say that the array is being written */
     if (medroi_find_region(layout, data, &tried, scratch, &region, NULL) != MEDROI_OK ||
         region.reason != MEDROI_REASON_NOISY_AIR) {
@@ -56,7 +56,7 @@ static int find_air_beside_padding(const medroi_layout *layout, const void *data
 size_t medroi_choice_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
     medroi_region_options tried = settings->region;
     tried.threshold_rule = MEDROI_THRESHOLD_AUTO;
-    tried.roi = MEDROI_ROI_HULL;
+    tried.roi = MEDROI_ROI_MASK;
     size_t region = medroi_is_image(layout) ? medroi_region_scratch_nbytes(layout, &tried) : 0;
     size_t background = medroi_background_scratch_nbytes(layout);
     if (!settings->auto_background) {
@@ -109,7 +109,7 @@ const char *medroi_reason_text(medroi_reason reason) {
 /* A lossy inner codec would give background back changed. A mask keeps it as it is, where the
  * region itself keeps every voxel. */
 static int may_mask_differing(const medroi_settings *settings, const medroi_layout *layout) {
-    return settings->is_lossy && settings->region.roi == MEDROI_ROI_HULL &&
+    return settings->is_lossy && settings->region.roi == MEDROI_ROI_MASK &&
            medroi_is_image(layout) && medroi_kind_is_number(layout->kind) &&
            !medroi_layout_is_empty(layout);
 }
@@ -147,7 +147,7 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
         !medroi_is_empty_box(layout, &region.box)) {
         uint8_t *behind = (uint8_t *)scratch + search_nbytes(settings, layout);
         status = medroi_mask_differing(layout, data, options.background,
-                                       options.voxel_mask ? 1 : MEDROI_HULL_EDGE, behind, &region,
+                                       options.voxel_mask ? 1 : MEDROI_TILE_EDGE, behind, &region,
                                        error);
     }
     if (status != MEDROI_OK) {
@@ -161,7 +161,7 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
     header->miss_rate = region.miss_rate;
     header->side = region.side;
     header->side_nbytes = region.side_nbytes;
-    header->hull_map = region.hull_map;
+    header->mask_map = region.mask_map;
     memcpy(header->affine, settings->affine, sizeof header->affine);
     header->inner_id = settings->inner_id;
     header->slice_axis = settings->slice_axis < 0 || layout->ndim == 1

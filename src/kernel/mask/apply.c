@@ -18,10 +18,10 @@ medroi_tile_grid medroi_make_tile_grid(const medroi_grid *grid, const medroi_box
 }
 
 /* The map without its bits. Returns 0 where the stream has none. */
-static int make_map(const medroi_header *header, medroi_hull_map *map, const uint8_t **section,
+static int make_map(const medroi_header *header, medroi_mask_map *map, const uint8_t **section,
                     uint32_t *nbytes) {
-    *section = medroi_find_section(header, MEDROI_SIDE_HULL, nbytes);
-    if (!*section || *nbytes <= MEDROI_HULL_HEAD_NBYTES || medroi_has_no_region(header)) {
+    *section = medroi_find_section(header, MEDROI_SIDE_MASK, nbytes);
+    if (!*section || *nbytes <= MEDROI_MASK_HEAD_NBYTES || medroi_has_no_region(header)) {
         return 0;
     }
     map->grid = medroi_make_grid(&header->layout);
@@ -36,8 +36,8 @@ static uint64_t *aligned_words(const void *memory) {
     return (uint64_t *)((uintptr_t)memory + (beyond ? 8 - beyond : 0));
 }
 
-size_t medroi_hull_map_nbytes(const medroi_header *header) {
-    medroi_hull_map map;
+size_t medroi_mask_map_nbytes(const medroi_header *header) {
+    medroi_mask_map map;
     const uint8_t *section;
     uint32_t nbytes;
     if (!make_map(header, &map, &section, &nbytes)) {
@@ -48,8 +48,8 @@ size_t medroi_hull_map_nbytes(const medroi_header *header) {
     return (nbytes_used + 63) / 64 * 64; /* what lies behind it stays aligned */
 }
 
-medroi_status medroi_read_hull_map(const medroi_header *header, void *memory, medroi_error *error) {
-    medroi_hull_map map;
+medroi_status medroi_read_mask_map(const medroi_header *header, void *memory, medroi_error *error) {
+    medroi_mask_map map;
     const uint8_t *section;
     uint32_t nbytes;
     if (!make_map(header, &map, &section, &nbytes)) {
@@ -57,8 +57,8 @@ medroi_status medroi_read_hull_map(const medroi_header *header, void *memory, me
     }
     map.tiles.words = aligned_words(memory);
     void *scratch = (uint8_t *)map.tiles.words + medroi_bits_nbytes(&map.tiles);
-    if (!medroi_decode_tiles(&map.tiles, scratch, section + MEDROI_HULL_HEAD_NBYTES,
-                             nbytes - MEDROI_HULL_HEAD_NBYTES)) {
+    if (!medroi_decode_tiles(&map.tiles, scratch, section + MEDROI_MASK_HEAD_NBYTES,
+                             nbytes - MEDROI_MASK_HEAD_NBYTES)) {
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                            "corrupt stream: its mask is not coded in exactly its bytes");
     }
@@ -133,7 +133,7 @@ static void fill_everywhere(const target *t, int32_t level, uint8_t *dst, int64_
 }
 
 /* Clear what a row of the volume holds outside the mask; `dst` is the voxel at x = start. */
-static void clear_row(const medroi_hull_map *map, const target *t, const uint64_t *tiles,
+static void clear_row(const medroi_mask_map *map, const target *t, const uint64_t *tiles,
                       medroi_span x, uint8_t *dst) {
     const medroi_tile_grid *g = &map->tile_grid;
     int64_t tile = medroi_next_clear(&map->tiles, tiles, (x.start - g->start[2]) / g->edge);
@@ -164,7 +164,7 @@ static int64_t stride_of(const medroi_grid *grid, const int64_t *strides, int i)
     return grid->axis[i] >= 0 ? strides[grid->axis[i]] : 0;
 }
 
-void medroi_clear_outside(const medroi_header *header, const medroi_hull_map *map,
+void medroi_clear_outside(const medroi_header *header, const medroi_mask_map *map,
                           const medroi_box *box, const int64_t strides[MEDROI_MAX_AXES],
                           uint8_t *block) {
     const medroi_grid *grid = &map->grid;
@@ -191,8 +191,8 @@ void medroi_clear_outside(const medroi_header *header, const medroi_hull_map *ma
     }
 }
 
-/* The map that medroi_read_hull_map left in `memory`. Returns 0 where the stream has none. */
-static int open_map(const medroi_header *header, const void *memory, medroi_hull_map *map) {
+/* The map that medroi_read_mask_map left in `memory`. Returns 0 where the stream has none. */
+static int open_map(const medroi_header *header, const void *memory, medroi_mask_map *map) {
     const uint8_t *section;
     uint32_t nbytes;
     int found = make_map(header, map, &section, &nbytes);
@@ -202,9 +202,9 @@ static int open_map(const medroi_header *header, const void *memory, medroi_hull
     return found;
 }
 
-void medroi_apply_hull(const medroi_header *header, const void *memory, const medroi_box *box,
+void medroi_apply_mask(const medroi_header *header, const void *memory, const medroi_box *box,
                        void *block) {
-    medroi_hull_map map;
+    medroi_mask_map map;
     if (!open_map(header, memory, &map)) {
         return;
     }
@@ -219,8 +219,8 @@ void medroi_apply_hull(const medroi_header *header, const void *memory, const me
     medroi_clear_outside(header, &map, box, strides, block);
 }
 
-void medroi_apply_hull_to_array(const medroi_header *header, const void *memory, void *data) {
-    medroi_hull_map map;
+void medroi_apply_mask_to_array(const medroi_header *header, const void *memory, void *data) {
+    medroi_mask_map map;
     if (!open_map(header, memory, &map)) {
         return;
     }

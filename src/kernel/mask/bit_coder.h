@@ -1,6 +1,6 @@
 /* The adaptive bits of the map of a mask (FORMAT.md, section 4.1). */
-#ifndef MEDROI_HULL_BIT_CODER_H
-#define MEDROI_HULL_BIT_CODER_H
+#ifndef MEDROI_BIT_CODER_H
+#define MEDROI_BIT_CODER_H
 
 #include "entropy/range_coder.h"
 

@@ -7,8 +7,8 @@
 #include "grid/rows.h"
 #include "mask/bits.h"
 
-#define MEDROI_HULL_EDGE 2 /* of a tile, in voxels */
-#define MEDROI_HULL_HEAD_NBYTES 10
+#define MEDROI_TILE_EDGE 2 /* of a tile, in voxels */
+#define MEDROI_MASK_HEAD_NBYTES 10
 /* Version of a section with tiles of one voxel; all others have 1. */
 #define MEDROI_MASK_OF_VOXELS 2
 
@@ -33,12 +33,12 @@ int medroi_decode_tiles(const medroi_bits *tiles, void *scratch, const uint8_t *
 
 /* --- side.c --- */
 /* Write the sections; both return the bytes written. */
-size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info *info,
+size_t medroi_write_left_out(const medroi_layout *layout, const medroi_mask_info *info,
                              uint8_t *dst);
 #define MEDROI_LEFT_OUT_NBYTES (6 + 10 * (3 + MEDROI_MAX_LEFT_OUT * 7))
-void medroi_write_hull_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate, uint8_t *dst);
+void medroi_write_mask_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate, uint8_t *dst);
 int medroi_has_no_region(const medroi_header *header);
-medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
+medroi_status medroi_check_mask_section(const medroi_header *header, const uint8_t *section,
                                         uint32_t nbytes, medroi_error *error);
 
 /* --- sections.c --- */
@@ -56,15 +56,15 @@ size_t medroi_write_dropped(const medroi_layout *layout, const medroi_dropped *d
 
 /* --- apply.c --- */
 /* The map of a stream whose bits lie in `scratch`. */
-typedef struct medroi_hull_map {
+typedef struct medroi_mask_map {
     medroi_grid grid;
     medroi_tile_grid tile_grid;
     medroi_bits tiles;
-} medroi_hull_map;
+} medroi_mask_map;
 
-/* Set every voxel of a block of the array that lies outside the hull to the background.
+/* Set every voxel of a block of the array that lies outside the mask to the background.
  * `strides` are bytes along each array axis; `block` is the voxel at box->start. */
-void medroi_clear_outside(const medroi_header *header, const medroi_hull_map *map,
+void medroi_clear_outside(const medroi_header *header, const medroi_mask_map *map,
                           const medroi_box *box, const int64_t strides[MEDROI_MAX_AXES],
                           uint8_t *block);
 

@@ -1,6 +1,6 @@
 /* Set bits of a word, counted by an instruction where the processor has one. */
-#ifndef MEDROI_HULL_POPCOUNT_H
-#define MEDROI_HULL_POPCOUNT_H
+#ifndef MEDROI_POPCOUNT_H
+#define MEDROI_POPCOUNT_H
 
 #include <stdint.h>
 

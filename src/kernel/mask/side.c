@@ -1,4 +1,4 @@
-/* Side data of a hull (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for.
+/* Side data of a mask (FORMAT.md, sections 4.1 and 4.2), from bytes nobody vouches for.
  */
 #include "base/bytes.h"
 #include "base/layout.h"
@@ -38,15 +38,15 @@ static int has_too_many_tiles(const medroi_header *header, uint8_t edge) {
     return 0;
 }
 
-medroi_status medroi_check_hull_section(const medroi_header *header, const uint8_t *section,
+medroi_status medroi_check_mask_section(const medroi_header *header, const uint8_t *section,
                                         uint32_t nbytes, medroi_error *error) {
     int empty = medroi_has_no_region(header);
-    if (nbytes < MEDROI_HULL_HEAD_NBYTES) {
-        return corrupt(error, "its hull is cut off");
+    if (nbytes < MEDROI_MASK_HEAD_NBYTES) {
+        return corrupt(error, "its mask is cut off");
     }
     if (section[0] != 1 && section[0] != MEDROI_MASK_OF_VOXELS) {
         return medroi_fail(error, MEDROI_UNSUPPORTED_VERSION,
-                           "stream with a hull of version %d, which this build does not know: "
+                           "stream with a mask of version %d, which this build does not know: "
                            "upgrade medroi",
                            section[0]);
     }
@@ -54,22 +54,22 @@ medroi_status medroi_check_hull_section(const medroi_header *header, const uint8
     int is_sound_edge =
         section[0] == 1 ? section[1] >= 2 && section[1] <= MAX_EDGE : section[1] == 1;
     if (!medroi_kind_is_number(header->layout.kind)) {
-        return corrupt(error, "it has a hull, but its elements are not numbers");
+        return corrupt(error, "it has a mask, but its elements are not numbers");
     }
     if (!is_sound_edge || !(rate >= 0 && rate <= 1)) {
-        return corrupt(error, "its hull has tiles of a size or a miss rate out of range");
+        return corrupt(error, "its mask has tiles of a size or a miss rate out of range");
     }
     if (has_too_many_tiles(header, section[1])) {
-        return corrupt(error, "its hull has more tiles than fit in memory");
+        return corrupt(error, "its mask has more tiles than fit in memory");
     }
-    if ((nbytes == MEDROI_HULL_HEAD_NBYTES) != empty) {
-        return corrupt(error, "its hull and its bounding box disagree on whether it is empty");
+    if ((nbytes == MEDROI_MASK_HEAD_NBYTES) != empty) {
+        return corrupt(error, "its mask and its bounding box disagree on whether it is empty");
     }
     return MEDROI_OK;
 }
 
 static medroi_status read_left_out(const medroi_header *header, const uint8_t *at,
-                                   const uint8_t *end, medroi_hull_info *info,
+                                   const uint8_t *end, medroi_mask_info *info,
                                    medroi_error *error) {
     info->n_left_out = medroi_read_number(&at, end);
     info->n_left_out_voxels = at <= end ? medroi_read_number(&at, end) : 0;
@@ -98,16 +98,16 @@ static medroi_status read_left_out(const medroi_header *header, const uint8_t *a
     return MEDROI_OK;
 }
 
-medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_info *info,
+medroi_status medroi_read_mask_info(const medroi_header *header, medroi_mask_info *info,
                                     medroi_error *error) {
     uint32_t nbytes = 0;
     medroi_status status = MEDROI_OK;
     memset(info, 0, sizeof *info);
-    const uint8_t *section = medroi_find_section(header, MEDROI_SIDE_HULL, &nbytes);
+    const uint8_t *section = medroi_find_section(header, MEDROI_SIDE_MASK, &nbytes);
     if (section) {
-        status = medroi_check_hull_section(header, section, nbytes, error);
-        info->is_hull = 1;
-        info->hull_nbytes = nbytes;
+        status = medroi_check_mask_section(header, section, nbytes, error);
+        info->is_mask = 1;
+        info->mask_nbytes = nbytes;
         info->unopened_miss_rate = nbytes >= 10 ? medroi_load_f64(section + 2) : 0;
     }
     section = medroi_find_section(header, MEDROI_SIDE_LEFT_OUT, &nbytes);
@@ -120,7 +120,7 @@ medroi_status medroi_read_hull_info(const medroi_header *header, medroi_hull_inf
     return status;
 }
 
-size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info *info,
+size_t medroi_write_left_out(const medroi_layout *layout, const medroi_mask_info *info,
                              uint8_t *dst) {
     uint8_t *at = dst + 5;
     *at++ = 1;
@@ -141,9 +141,9 @@ size_t medroi_write_left_out(const medroi_layout *layout, const medroi_hull_info
     return (size_t)(at - dst);
 }
 
-void medroi_write_hull_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate,
+void medroi_write_mask_head(uint32_t nbytes, uint8_t edge, double unopened_miss_rate,
                             uint8_t *dst) {
-    dst[0] = MEDROI_SIDE_HULL;
+    dst[0] = MEDROI_SIDE_MASK;
     medroi_store32(dst + 1, nbytes);
     dst[5] = edge == 1 ? MEDROI_MASK_OF_VOXELS : 1;
     dst[6] = edge;

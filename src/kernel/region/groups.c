@@ -91,7 +91,7 @@ size_t medroi_groups_scratch_nbytes(const medroi_grid *grid, int full) {
 
 static void clear_kept(const following *f, int64_t z, int64_t y) {
     const medroi_kept *kept = f->wanted->kept;
-    const int64_t inner = f->search->grid.inner, e = MEDROI_HULL_EDGE;
+    const int64_t inner = f->search->grid.inner, e = MEDROI_TILE_EDGE;
     if (!medroi_kept_has_row(kept, z, y)) {
         return;
     }

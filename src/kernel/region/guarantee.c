@@ -19,7 +19,7 @@ static int only_counts(const medroi_search *search) {
 
 /* Tiles of the whole volume, without memory. */
 static medroi_bits make_tiles(const medroi_grid *grid) {
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     return medroi_make_bits((grid->n_z + e - 1) / e, (grid->n_y + e - 1) / e,
                             (grid->n_x + e - 1) / e);
 }
@@ -114,7 +114,7 @@ static uint64_t count_signal(medroi_search *search, const medroi_bits *candidate
 
 static void join_tile(void *context, int64_t z, int64_t y, int64_t x) {
     const medroi_bits *tiles = context;
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
 }
 

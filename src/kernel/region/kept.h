@@ -21,7 +21,7 @@ static inline int medroi_kept_has_row(const medroi_kept *kept, int64_t z, int64_
 }
 
 static inline int medroi_is_kept(const medroi_kept *kept, int64_t z, int64_t y, int64_t x) {
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     if (!medroi_kept_has_row(kept, z, y) || x < kept->box.x.start || x >= kept->box.x.stop) {
         return 0;
     }

@@ -211,7 +211,7 @@ void medroi_include_padding(medroi_search *search, medroi_grid_box *box) {
 
 static void join_run(void *context, int64_t z, int64_t y, int64_t start, int64_t stop) {
     const medroi_bits *tiles = context;
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     medroi_set_run(medroi_bit_row(tiles, z / e, y / e), start / e, (stop - 1) / e + 1);
 }
 

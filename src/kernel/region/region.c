@@ -22,9 +22,9 @@ static medroi_status check_options(const medroi_layout *layout,
                            "max_miss_rate is %g; give a share between 0 and 1",
                            options->max_miss_rate);
     }
-    if (options->roi != MEDROI_ROI_BOX && options->roi != MEDROI_ROI_HULL) {
+    if (options->roi != MEDROI_ROI_BOX && options->roi != MEDROI_ROI_MASK) {
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                           "roi %d is not known; use the box or the hull", (int)options->roi);
+                           "roi %d is not known; use the box or the mask", (int)options->roi);
     }
     switch (options->threshold_rule) {
     case MEDROI_THRESHOLD_NONE:
@@ -85,7 +85,7 @@ static void place_workers(medroi_search *search, uint8_t *scratch) {
 static medroi_threshold rule_of(const medroi_region_options *options) {
     medroi_threshold rule = options->threshold_rule;
     int varies = rule == MEDROI_THRESHOLD_MEAN || rule == MEDROI_THRESHOLD_OTSU;
-    int mask = options->roi == MEDROI_ROI_HULL;
+    int mask = options->roi == MEDROI_ROI_MASK;
     return rule == MEDROI_THRESHOLD_AUTO || (mask && varies) ? MEDROI_THRESHOLD_NOISE : rule;
 }
 
@@ -97,7 +97,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     size_t nbytes = medroi_element_nbytes(search->type);
     size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
-    int outline = search->options->roi == MEDROI_ROI_HULL || search->options->largest_only;
+    int outline = search->options->roi == MEDROI_ROI_MASK || search->options->largest_only;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     const medroi_stretch arrays[] = {
         {(void **)&search->row_peaks, n_rows * nbytes},
@@ -253,7 +253,7 @@ static int find_thresholded(medroi_search *search, const medroi_layout *layout, 
     medroi_note_floor(search);
     region->threshold = search->tau.value;
     search->signal = search->tau;
-    int outline = options->roi == MEDROI_ROI_HULL || options->largest_only;
+    int outline = options->roi == MEDROI_ROI_MASK || options->largest_only;
     if (search->tau.tissue == MEDROI_TISSUE_NONE || !outline ||
         !medroi_find_outline(search, layout, data, search->outline, region)) {
         if (search->reason > MEDROI_REASON_NOISY_AIR ||
@@ -311,9 +311,9 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
 
 size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
                                   const medroi_region_options *options) {
-    medroi_region_options as_hull = *options;
-    as_hull.roi = MEDROI_ROI_HULL;
-    size_t nbytes = medroi_region_scratch_nbytes(layout, &as_hull);
+    medroi_region_options as_mask = *options;
+    as_mask.roi = MEDROI_ROI_MASK;
+    size_t nbytes = medroi_region_scratch_nbytes(layout, &as_mask);
     if (nbytes == 0) {
         return 0;
     }
@@ -324,19 +324,19 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
 medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
                                     const medroi_region_options *options, void *scratch,
                                     uint8_t *mask, medroi_error *error) {
-    medroi_region_options as_hull = *options;
-    as_hull.roi = MEDROI_ROI_HULL;
+    medroi_region_options as_mask = *options;
+    as_mask.roi = MEDROI_ROI_MASK;
     medroi_status status = medroi_check_array(layout, data, error);
     if (status == MEDROI_OK) {
-        status = check_options(layout, &as_hull, error);
+        status = check_options(layout, &as_mask, error);
     }
     if (status != MEDROI_OK || medroi_layout_is_empty(layout)) {
         return status;
     }
-    medroi_search search = make_search(layout, data, &as_hull);
+    medroi_search search = make_search(layout, data, &as_mask);
     search.source.grid = &search.grid;
     size_t n_voxels = (size_t)(search.grid.n_z * search.grid.n_y * search.grid.n_x);
-    if (as_hull.threshold_rule == MEDROI_THRESHOLD_NONE) {
+    if (as_mask.threshold_rule == MEDROI_THRESHOLD_NONE) {
         memset(mask, 1, n_voxels);
         return MEDROI_OK;
     }

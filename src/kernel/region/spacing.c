@@ -48,8 +48,8 @@ void medroi_closing_of(const medroi_layout *layout, const medroi_grid *grid,
     double spacing_mm[3];
     spacing_of(layout, grid, options, spacing_mm);
     for (int i = 0; i < 3; i++) {
-        double n = spacing_mm[i] > 0 ? floor(CLOSING_MM / (MEDROI_HULL_EDGE * spacing_mm[i]) + 0.5)
-                                     : CLOSING_MM / MEDROI_HULL_EDGE;
+        double n = spacing_mm[i] > 0 ? floor(CLOSING_MM / (MEDROI_TILE_EDGE * spacing_mm[i]) + 0.5)
+                                     : CLOSING_MM / MEDROI_TILE_EDGE;
         steps[i] = n < MEDROI_MAX_CLOSING ? (int)n : MEDROI_MAX_CLOSING;
     }
 }

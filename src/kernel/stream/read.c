@@ -145,7 +145,7 @@ static medroi_status check_side(const medroi_header *header, medroi_error *error
             return corrupt(error, "a section of its side data occurs twice");
         }
         if (!(p[0] & MEDROI_SIDE_SKIPPABLE) && p[0] != MEDROI_SIDE_DTYPE &&
-            p[0] != MEDROI_SIDE_HULL) {
+            p[0] != MEDROI_SIDE_MASK) {
             return medroi_fail(error, MEDROI_UNSUPPORTED_VERSION,
                                "stream with side data of type %d, which this build does not know: "
                                "upgrade medroi",
@@ -156,8 +156,8 @@ static medroi_status check_side(const medroi_header *header, medroi_error *error
     if (seen[MEDROI_SIDE_DTYPE] != wants_dtype) {
         return corrupt(error, "dtype text and element kind disagree");
     }
-    medroi_hull_info info;
-    return medroi_read_hull_info(header, &info, error);
+    medroi_mask_info info;
+    return medroi_read_mask_info(header, &info, error);
 }
 
 static medroi_status read_fields(const uint8_t *src, medroi_header *header, medroi_error *error) {
@@ -183,7 +183,7 @@ static medroi_status read_fields(const uint8_t *src, medroi_header *header, medr
     header->payload_crc = medroi_load32(src + 104);
     header->inner_id = medroi_load16(src + 108);
     header->slice_axis = src[111];
-    header->hull_map = NULL;
+    header->mask_map = NULL;
     return MEDROI_OK;
 }
 

@@ -16,7 +16,7 @@ medroi_status medroi_state_scan(uint8_t *stream, size_t nbytes, double threshold
     if (status != MEDROI_OK) {
         return status;
     }
-    const uint8_t *mask = medroi_find_section(&header, MEDROI_SIDE_HULL, &section_nbytes);
+    const uint8_t *mask = medroi_find_section(&header, MEDROI_SIDE_MASK, &section_nbytes);
     if (mask != NULL) {
         medroi_store_f64(stream + (mask - stream) + 2, miss_rate);
     }

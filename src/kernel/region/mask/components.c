@@ -1,4 +1,4 @@
-/* Bodies of tissue: runs of labels joined to components (hull.h, step 2). */
+/* Bodies of tissue: runs of labels joined to components (mask.h, step 2). */
 #include "base/arena.h"
 #include "region/mask/mask.h"
 

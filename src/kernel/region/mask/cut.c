@@ -1,4 +1,4 @@
-/* The tiles of a hull: the box they fill, and the tissue outside them. */
+/* The tiles of a mask: the box they fill, and the tissue outside them. */
 #include "base/lesser.h"
 #include "grid/spans.h"
 #include "mask/popcount.h"
@@ -42,7 +42,7 @@ void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medr
 
 /* Each of 32 bits twice. */
 static inline uint64_t twice(uint64_t v) {
-    _Static_assert(MEDROI_HULL_EDGE == 2, "a tile has two voxels along x");
+    _Static_assert(MEDROI_TILE_EDGE == 2, "a tile has two voxels along x");
     v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
     v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
     v = (v | v << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
@@ -75,7 +75,7 @@ POPCNT static void count_by_instruction(const uint64_t *const *rows, int n_rows,
     static void count_wide_row(const medroi_grid *grid, const medroi_bits *tiles,
                                const uint64_t *tile_row, const uint64_t *row,
                                medroi_counts *counts) {
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     uint64_t n_all = medroi_count_run(row, 0, grid->length);
     int64_t start = medroi_next_set(tiles, tile_row, 0);
     counts->n_tissue += n_all;
@@ -90,7 +90,7 @@ POPCNT static void count_by_instruction(const uint64_t *const *rows, int n_rows,
 
 medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *tissue,
                                    const medroi_bits *tiles) {
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     medroi_counts counts = {0, 0};
     medroi_bits repeat = *tissue;
     repeat.n_z = grid->n_z;
@@ -98,7 +98,7 @@ medroi_counts medroi_count_outside(const medroi_grid *grid, const medroi_bits *t
         int64_t z = k / tiles->n_y % tiles->n_z;
         int64_t y = k % tiles->n_y;
         const uint64_t *tile_row = medroi_bit_row(tiles, z, y);
-        const uint64_t *rows[MEDROI_HULL_EDGE * MEDROI_HULL_EDGE];
+        const uint64_t *rows[MEDROI_TILE_EDGE * MEDROI_TILE_EDGE];
         repeat.words = medroi_bit_row(tissue, k / tiles->n_y / tiles->n_z * grid->n_z, 0);
         int n_rows = medroi_cube_rows(&repeat, z * e, y * e, e, rows);
         if (grid->inner == 1 && HAS_POPCNT) {

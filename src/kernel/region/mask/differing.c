@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
+#define SIDE_HEAD_NBYTES (5 + MEDROI_MASK_HEAD_NBYTES)
 
 typedef struct work {
     medroi_tile_grid tiles;
@@ -108,11 +108,11 @@ medroi_status medroi_mask_differing(const medroi_layout *layout, const void *dat
                            "the mask of what differs from the background takes more than two bits "
                            "a voxel; use roi=\"box\"");
     }
-    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), (uint8_t)edge, 0, w.side);
+    medroi_write_mask_head((uint32_t)(MEDROI_MASK_HEAD_NBYTES + coded), (uint8_t)edge, 0, w.side);
     region->box = box;
     region->side = w.side;
     region->side_nbytes = (uint32_t)(SIDE_HEAD_NBYTES + coded);
-    region->hull_map = w.bits.words;
-    region->hull_map_nbytes = medroi_bits_nbytes(&w.bits);
+    region->mask_map = w.bits.words;
+    region->mask_map_nbytes = medroi_bits_nbytes(&w.bits);
     return MEDROI_OK;
 }

@@ -1,4 +1,4 @@
-/* The outline of the tissue: a hull, or the box of its largest component. */
+/* The mask of the tissue, or the box of its largest component. */
 #include "base/arena.h"
 #include "base/lesser.h"
 #include "region/mask/mask.h"
@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#define SIDE_HEAD_NBYTES (5 + MEDROI_HULL_HEAD_NBYTES)
+#define SIDE_HEAD_NBYTES (5 + MEDROI_MASK_HEAD_NBYTES)
 
 typedef struct outline {
     medroi_search *search;
@@ -19,18 +19,18 @@ typedef struct outline {
     medroi_tissue_bits bits;
     medroi_components components;
     medroi_bits tiles; /* of the whole volume */
-    medroi_bits boxed; /* of the box of the hull */
+    medroi_bits boxed; /* of the box of the mask */
     medroi_grid_box box;
-    medroi_hull_info info;
+    medroi_mask_info info;
     uint8_t *side;
     size_t side_capacity;
     uint8_t *scratch; /* behind everything that is kept */
 } outline;
 
 static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
-    n[0] = (grid->n_z + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
-    n[1] = (grid->n_y + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
-    n[2] = (grid->n_x + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE;
+    n[0] = (grid->n_z + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
+    n[1] = (grid->n_y + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
+    n[2] = (grid->n_x + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
 }
 
 static size_t side_capacity(const medroi_grid *grid) {
@@ -47,14 +47,14 @@ size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
     medroi_bits boxed = medroi_make_bits(n[0], n[1], n[2]);
     return medroi_align(side_capacity(grid)) + medroi_align(medroi_tissue_bits_nbytes(grid)) +
            medroi_align(medroi_components_scratch_nbytes(grid)) +
-           medroi_align(medroi_hull_tiles_nbytes(grid)) + medroi_align(medroi_bits_nbytes(&boxed)) +
+           medroi_align(medroi_mask_tiles_nbytes(grid)) + medroi_align(medroi_bits_nbytes(&boxed)) +
            medroi_align(medroi_tile_encoder_nbytes(n)) + medroi_align((size_t)n[2]);
 }
 
 /* --- what is left out ----------------------------------------------------------------------- */
 
 static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
-    const int64_t s = MEDROI_LABEL_EDGE / MEDROI_HULL_EDGE;
+    const int64_t s = MEDROI_LABEL_EDGE / MEDROI_TILE_EDGE;
     int64_t stop = medroi_lesser(run->stop * s, o->tiles.n_x);
     for (int64_t t = z * s; t < z * s + s && t < o->tiles.n_z; t++) {
         for (int64_t u = y * s; u < y * s + s && u < o->tiles.n_y; u++) {
@@ -67,10 +67,10 @@ static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t 
     return 1;
 }
 
-/* Whether tissue of one row of voxels, from place `start` to `stop`, lies outside the hull. */
+/* Whether tissue of one row of voxels, from place `start` to `stop`, lies outside the mask. */
 static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t start, int64_t stop) {
     const medroi_grid *grid = &o->search->grid;
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     const uint64_t *row = medroi_bit_row(&o->bits.tissue, layer, y);
     const uint64_t *tiles = medroi_bit_row(&o->tiles, layer % grid->n_z / e, y / e);
     int64_t place = medroi_next_set(&o->bits.tissue, row, start);
@@ -85,7 +85,7 @@ static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t st
     return 0;
 }
 
-/* Whether any tissue in a run of labels lies outside the hull; an island may hold all of it. */
+/* Whether any tissue in a run of labels lies outside the mask; an island may hold all of it. */
 static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
     const medroi_grid *grid = &o->search->grid;
     const int64_t e = MEDROI_LABEL_EDGE;
@@ -108,7 +108,7 @@ static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t
 
 enum { INSIDE, OUTSIDE, KEPT };
 
-/* Mark the roots of components that lie, in part at least, outside the hull. */
+/* Mark the roots of components that lie, in part at least, outside the mask. */
 static void mark_outside(outline *o) {
     medroi_components *c = &o->components;
     for (int64_t i = 0; i < c->n_found; i++) {
@@ -132,7 +132,7 @@ static medroi_box array_box(const outline *o, const medroi_grid_box *box) {
 
 /* Note a component that was dropped. */
 static void leave_out(outline *o, const medroi_component *component) {
-    medroi_hull_info *info = &o->info;
+    medroi_mask_info *info = &o->info;
     info->n_left_out++;
     info->n_left_out_voxels += component->n_voxels;
     if (info->n_listed < MEDROI_MAX_LEFT_OUT) {
@@ -174,7 +174,7 @@ static int write_mask(outline *o, double miss_rate, size_t *nbytes) {
             return 0;
         }
     }
-    medroi_write_hull_head((uint32_t)(MEDROI_HULL_HEAD_NBYTES + coded), MEDROI_HULL_EDGE, miss_rate,
+    medroi_write_mask_head((uint32_t)(MEDROI_MASK_HEAD_NBYTES + coded), MEDROI_TILE_EDGE, miss_rate,
                            o->side);
     *nbytes = SIDE_HEAD_NBYTES + coded;
     return 1;
@@ -182,7 +182,7 @@ static int write_mask(outline *o, double miss_rate, size_t *nbytes) {
 
 /* The voxels of a box of tiles. */
 static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box *tiles) {
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     medroi_grid_box voxels = {{tiles->z.start * e, medroi_lesser(tiles->z.stop * e, grid->n_z)},
                               {tiles->y.start * e, medroi_lesser(tiles->y.stop * e, grid->n_y)},
                               {tiles->x.start * e, medroi_lesser(tiles->x.stop * e, grid->n_x)}};
@@ -191,7 +191,7 @@ static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box 
 
 static void join_missing(void *context, int64_t z, int64_t y, int64_t x) {
     const medroi_bits *tiles = context;
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
 }
 
@@ -205,8 +205,8 @@ static void find_tiles(outline *o) {
     }
     int closing[3];
     medroi_closing_of(o->layout, &search->grid, options, closing);
-    o->tiles = medroi_find_hull_tiles(&o->bits.opened, closing, o->scratch);
-    o->scratch += medroi_align(medroi_hull_tiles_nbytes(&search->grid));
+    o->tiles = medroi_find_mask_tiles(&o->bits.opened, closing, o->scratch);
+    o->scratch += medroi_align(medroi_mask_tiles_nbytes(&search->grid));
     medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
     if (counts.n_missed > 0) {
         medroi_add_islands(&search->grid, &o->bits.tissue, options->max_miss_rate, counts.n_tissue,
@@ -229,7 +229,7 @@ static int keep_signal(outline *o, uint8_t *bits) {
     return 1;
 }
 
-static int find_hull(outline *o, uint8_t *bits, medroi_region *region) {
+static int find_mask(outline *o, uint8_t *bits, medroi_region *region) {
     medroi_search *search = o->search;
     find_tiles(o);
     medroi_kept kept = {medroi_whole_volume(&search->grid), o->tiles};
@@ -261,8 +261,8 @@ static int find_hull(outline *o, uint8_t *bits, medroi_region *region) {
     if (!write_mask(o, miss_rate, &nbytes)) {
         return 0;
     }
-    region->hull_map = nbytes > 0 ? o->boxed.words : NULL;
-    region->hull_map_nbytes = nbytes > 0 ? medroi_bits_nbytes(&o->boxed) : 0;
+    region->mask_map = nbytes > 0 ? o->boxed.words : NULL;
+    region->mask_map_nbytes = nbytes > 0 ? medroi_bits_nbytes(&o->boxed) : 0;
     if (o->info.n_left_out) {
         nbytes += medroi_write_left_out(o->layout, &o->info, o->side + nbytes);
     }
@@ -323,8 +323,8 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, cons
     o.components = medroi_find_components(&o.bits.opened, scratch);
     o.scratch = scratch + medroi_align(medroi_components_scratch_nbytes(grid));
     medroi_choose_components(&o.components, search->options);
-    if (search->options->roi == MEDROI_ROI_HULL) {
-        if (find_hull(&o, bits, region)) {
+    if (search->options->roi == MEDROI_ROI_MASK) {
+        if (find_mask(&o, bits, region)) {
             return 1;
         }
         memset(&search->dropped, 0, sizeof search->dropped);
@@ -333,7 +333,7 @@ int medroi_find_outline(medroi_search *search, const medroi_layout *layout, cons
         o.components.n_found < 2) {
         return 0;
     }
-    if (search->options->roi == MEDROI_ROI_HULL) { /* the mask took tissue away */
+    if (search->options->roi == MEDROI_ROI_MASK) { /* the mask took tissue away */
         o.bits = medroi_find_tissue_bits(search, bits);
     }
     return find_largest_box(&o, bits, region);

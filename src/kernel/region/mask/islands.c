@@ -1,4 +1,4 @@
-/* Islands: tiles outside a hull that hold tissue which the opening took away (hull.h, step 6). */
+/* Islands: tiles outside a mask that hold tissue which the opening took away (mask.h, step 6). */
 #include "base/lesser.h"
 #include "region/mask/mask.h"
 
@@ -9,7 +9,7 @@
 /* Count the tissue of one row of voxels in the tiles that are not set, at most MAX_COUNT each. */
 static void count_row(const medroi_grid *grid, const medroi_bits *tissue, const uint64_t *row,
                       const medroi_bits *tiles, const uint64_t *set, uint8_t *counts) {
-    const int64_t n_places = MEDROI_HULL_EDGE * grid->inner;
+    const int64_t n_places = MEDROI_TILE_EDGE * grid->inner;
     int64_t place = medroi_next_set(tissue, row, 0);
     while (place < tissue->n_x) {
         int64_t tile = place / n_places;
@@ -26,7 +26,7 @@ static void count_row(const medroi_grid *grid, const medroi_bits *tissue, const 
 /* The counts of the tiles `first` to `first + n` of one row of tiles. */
 static void count_tiles(const medroi_grid *grid, const medroi_bits *tissue,
                         const medroi_bits *tiles, int64_t z, int64_t y, uint8_t *counts) {
-    const int64_t e = MEDROI_HULL_EDGE;
+    const int64_t e = MEDROI_TILE_EDGE;
     const uint64_t *set = medroi_bit_row(tiles, z, y);
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         for (int64_t k = z * e; k < medroi_lesser(z * e + e, grid->n_z); k++) {

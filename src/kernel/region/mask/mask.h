@@ -1,7 +1,7 @@
-/* The hull: the outline of the tissue as a map of tiles, found, coded and applied.
+/* The mask: the tissue and what it encloses, as a map of tiles, found, coded and applied.
  *
  * Of an array without axes of length 1, z, y and x are the volume axes in memory order, outermost
- * first; x alone where there is one, z and x where there are two. A hull is made so:
+ * first; x alone where there is one, z and x where there are two. A mask is made so:
  *
  *  1. Tissue is opened in every repeat of the volume, as if all around it were tissue (a chunk's
  *     border cuts through a body), by the cross along axes of 3 and more voxels that are not thick
@@ -31,7 +31,7 @@
 #include "mask/mask.h"
 #include "region/search.h"
 
-#define MEDROI_LABEL_EDGE 4    /* a multiple of the hull's */
+#define MEDROI_LABEL_EDGE 4    /* a multiple of the mask's */
 #define MEDROI_ISLAND_TISSUE 3 /* voxels of a tile */
 
 /* --- components.c --- */
@@ -81,7 +81,7 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
 
 /* --- find.c --- */
 size_t medroi_outline_scratch_nbytes(const medroi_search *search);
-/* Find a hull, or the box of the largest component. Returns 0, with the region untouched, where
+/* Find a mask, or the box of the largest component. Returns 0, with the region untouched, where
  * the box of all tissue serves as well. */
 int medroi_find_outline(medroi_search *search, const medroi_layout *layout, const void *data,
                         uint8_t *scratch, medroi_region *region);
@@ -112,9 +112,9 @@ medroi_grid_box medroi_grow_box_of_largest(medroi_search *search,
                                            const medroi_bits *tissue, const medroi_grid_box *box);
 
 /* --- tiles.c --- */
-size_t medroi_hull_tiles_nbytes(const medroi_grid *grid);
+size_t medroi_mask_tiles_nbytes(const medroi_grid *grid);
 /* The mask of the opened tissue: tiles of the whole volume. `closing` is in tiles along z, y, x. */
-medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, const int closing[3],
+medroi_bits medroi_find_mask_tiles(const medroi_bits *opened, const int closing[3],
                                    uint8_t *scratch);
 
 /* --- flood.c --- */

@@ -1,4 +1,4 @@
-/* From opened tissue to the tiles of its hull (hull.h, steps 3 to 5). */
+/* From opened tissue to the tiles of its mask (mask.h, steps 3 to 5). */
 #include "base/arena.h"
 #include "region/mask/mask.h"
 #include "region/spacing.h"
@@ -15,7 +15,7 @@ typedef struct work {
     medroi_bits tiles;
 } work;
 
-static int64_t tiles_along(int64_t n) { return (n + MEDROI_HULL_EDGE - 1) / MEDROI_HULL_EDGE; }
+static int64_t tiles_along(int64_t n) { return (n + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE; }
 
 static size_t place(int64_t n_z, int64_t n_y, int64_t n_x, work *w, uint8_t *scratch) {
     int64_t z = tiles_along(n_z);
@@ -35,7 +35,7 @@ static size_t place(int64_t n_z, int64_t n_y, int64_t n_x, work *w, uint8_t *scr
     return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
 }
 
-size_t medroi_hull_tiles_nbytes(const medroi_grid *grid) {
+size_t medroi_mask_tiles_nbytes(const medroi_grid *grid) {
     work w;
     return place(grid->n_z, grid->n_y, grid->n_x, &w, NULL);
 }
@@ -60,7 +60,7 @@ static void put_half_word(uint64_t *row, int64_t start, uint64_t bits) {
 }
 
 static void make_tiles(const medroi_bits *voxels, const work *w) {
-    _Static_assert(MEDROI_HULL_EDGE == 2, "halve() makes tiles of two voxels");
+    _Static_assert(MEDROI_TILE_EDGE == 2, "halve() makes tiles of two voxels");
     medroi_clear_bits(&w->padded);
     for (int64_t z = 0; z < w->tiles.n_z; z++) {
         for (int64_t y = 0; y < w->tiles.n_y; y++) {
@@ -113,7 +113,7 @@ static void close_cross(const medroi_bits *tiles, const medroi_bits *spare, cons
     }
 }
 
-medroi_bits medroi_find_hull_tiles(const medroi_bits *opened, const int closing[3],
+medroi_bits medroi_find_mask_tiles(const medroi_bits *opened, const int closing[3],
                                    uint8_t *scratch) {
     work w;
     place(opened->n_z, opened->n_y, opened->n_x, &w, scratch);

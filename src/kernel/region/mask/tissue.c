@@ -1,4 +1,4 @@
-/* Tissue as bits, before and after the opening (hull.h, step 1). */
+/* Tissue as bits, before and after the opening (mask.h, step 1). */
 #include "base/arena.h"
 #include "region/mask/mask.h"
 #include "region/padding.h"
