@@ -23,7 +23,7 @@ from PIL import Image
 colours = [(20 + 235 * i // 23,) * 3 for i in range(24)] + [(0, 0, 0)]
 colours += [(40 + 215 * i // 15, 25 + 133 * i // 15, 6 + 32 * i // 15) for i in range(16)]
 colours += [(53, 224, 111), (40, 130, 70), (255, 45, 85), (170, 30, 56), (28, 48, 69)]
-colours += [(79, 195, 255), (50, 120, 160)]
+colours += [(79, 195, 255), (50, 120, 160), (255, 225, 77)]
 palette = Image.new("P", (1, 1))
 palette.putpalette([value for colour in colours for value in colour])
 

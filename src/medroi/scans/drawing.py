@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from medroi.scans.marks import Mark
 from medroi.scans.painting import MISSED, NOTHING, TINT, contour, painted
 from medroi.scans.scan import require
 from medroi.scans.sheet import Panel, Sheet
@@ -12,6 +13,8 @@ from medroi.scans.sheet import Panel, Sheet
 FORMATS = ("png", "pdf", "svg")
 
 _PAPER, _INK, _FAINT, _CONTOUR, _OTHER = "#141414", "#f0f0f0", "#a8a8a8", "#35e06f", "#4fc3ff"
+_GROUP = "#ffe14d"
+_GROUP_ROOM = 1 / 60  # of the picture, between a group and its frame
 # Place of the letters left, right, top and bottom of a plane, and how they are aligned there.
 _EDGES = (
     (0.02, 0.5, "left", "center"),
@@ -115,9 +118,11 @@ def _legend(write: _Writer, y_in: float, sheet: Sheet) -> None:
     entries: list[tuple[Any, str]] = [(_CONTOUR, sheet.kept)]
     if sheet.other:
         entries.append((_OTHER, sheet.other))
-    entries.append((TINT, "dropped: comes back as background"))
+    entries.append((TINT, "dropped: becomes background"))
     if sheet.has_missed:
-        entries.append((MISSED, "reaches the threshold, yet dropped"))
+        entries.append((MISSED, "tissue, yet dropped"))
+    if any(panel.plane.marks for row in sheet.rows for panel in row.panels):
+        entries.append((_GROUP, "dropped group"))
     if sheet.has_lines_of_sight:
         entries.append((NOTHING, "nothing dropped behind"))
     x = _MARGIN_IN
@@ -143,6 +148,8 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
     axes.set_axis_off()
+    for mark in plane.marks:
+        _draw_mark(axes, mark, rows, columns)
     if plane.edges is None:
         return
     letters = zip(plane.edges, _EDGES, strict=True)
@@ -150,3 +157,34 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
         drawn = axes.text(x, y, letter, ha=across, va=down, color=_INK, size=8, weight="bold")
         drawn.set_transform(axes.transAxes)
         drawn.set_path_effects([withStroke(linewidth=2, foreground=_PAPER)])
+
+
+def _draw_mark(axes: Any, mark: Mark, rows: int, columns: int) -> None:
+    """Frame a dropped group and write its voxels beside it; dashed where the plane misses it."""
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
+
+    room = max(rows, columns) * _GROUP_ROOM
+    (top, bottom), (left, right) = mark.rows, mark.columns
+    frame = Rectangle(
+        (left - room, top - room),
+        right - left + 2 * room,
+        bottom - top + 2 * room,
+        fill=False,
+        edgecolor=_GROUP,
+        linewidth=1.1,
+        linestyle="-" if mark.is_cut else ":",
+        clip_on=False,
+    )
+    axes.add_patch(frame)
+    on_the_right = right + room > 0.8 * columns
+    drawn = axes.text(
+        left - 1.3 * room if on_the_right else right + 1.3 * room,
+        (top + bottom) / 2,
+        str(mark.n_voxels),
+        ha="right" if on_the_right else "left",
+        va="center",
+        color=_GROUP,
+        size=7,
+    )
+    drawn.set_path_effects([withStroke(linewidth=2, foreground=_PAPER)])

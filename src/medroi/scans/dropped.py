@@ -30,11 +30,12 @@ def dropped_text(
         return f"{facts['n_dropped_signal']} of {facts['n_signal']} voxels{above} are dropped"
     bounds = zip(names, group["box"], strict=False)
     where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
+    plural = "" if group["n_voxels"] == 1 else "s"
     volume = ""
     if spacing_mm is not None:
         volume = f" ({group['n_voxels'] * math.prod(spacing_mm):.3g} mm3)"
     return (
         f"{facts['n_dropped_signal']} of {facts['n_signal']} voxels{above} are dropped; the "
-        f"largest connected group has {group['n_voxels']} voxels{volume}, reaches "
+        f"largest connected group has {group['n_voxels']} voxel{plural}{volume}, reaches "
         f"{group['peak']:.6g} and lies at {where}"
     )

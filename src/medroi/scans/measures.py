@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,33 @@ def enclosed_mask(
     return np.asarray(
         roi.foreground_mask(dense, options, background) & roi.differs(dense, background)
     )
+
+
+def level_of_noise(voxels: npt.NDArray[Any], config: dict[str, Any]) -> float | None:
+    """Find the signal level of a whole array's air, whatever threshold it has.
+
+    Parameters
+    ----------
+    voxels : ndarray
+        The whole array.
+    config : dict
+        The fitted codec's.
+
+    Returns
+    -------
+    float or None
+        None where the air is not shown to be noise.
+    """
+    if voxels.ndim < 2 or not voxels.size or voxels.dtype.kind not in "iuf":
+        return None
+    options = roi.RegionOptions(
+        roi="mask",  # a box that holds the padding around a circle leaves no air to look at
+        polarity=config["polarity"],
+        background=number(config["background"]),
+        axes=None if config["axes"] is None else tuple(config["axes"]),
+    )
+    level = roi.search(arrays.as_dense(voxels), options, complete=True).dropped.level
+    return level if math.isfinite(level) else None
 
 
 def kept_by_other(scan: Scan, region: dict[str, Any]) -> Mask:

@@ -16,7 +16,9 @@ TINT: Colour = (1.0, 0.62, 0.15)
 MISSED: Colour = (1.0, 0.18, 0.33)
 NOTHING: Colour = (0.11, 0.19, 0.27)
 
-# Top of the low window, as a share of the way from the background to bright tissue.
+# Top of the low window, as a multiple of the way from the background to the top of its noise, and
+# where there is none as a share of that to bright tissue.
+_ABOVE_NOISE = 1.5
 _LOW_SHARE = 0.15
 # A missed voxel is drawn at least this share of the picture wide, or nobody would find it.
 _SPECK_SHARE = 1 / 250
@@ -29,7 +31,7 @@ def windows_of(preview: Preview) -> tuple[Window, Window]:
     """
     voxels = preview.shown.voxels
     found = voxels[preview.shown.tissue] if preview.shown.tissue.any() else voxels
-    found = found[np.isfinite(found)]
+    found = found[np.isfinite(found) & (found != preview.shown.corner_value)]
     air = float(preview.settings["background"])
     if not found.size:
         return (air, air + 1.0), (air, air + 1.0)
@@ -39,7 +41,10 @@ def windows_of(preview: Preview) -> tuple[Window, Window]:
         bright = float(np.percentile(found, 99.5))
     if bright == air:
         bright = air + 1.0
-    return (air, bright), (air, air + _LOW_SHARE * (bright - air))
+    low = air + _LOW_SHARE * (bright - air)
+    if preview.noise_level is not None and preview.noise_level != air:
+        low = air + _ABOVE_NOISE * (preview.noise_level - air)
+    return (air, bright), (air, low)
 
 
 def painted(plane: Plane, window: Window) -> npt.NDArray[np.float32]:

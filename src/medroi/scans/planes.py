@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
+from medroi.roi import DroppedGroup
+from medroi.scans.marks import Mark, marks_in
 from medroi.scans.preview import Mask, Preview, Shown
 
 # The radiological view: the patient's right on the left, as if seen from the feet, and front or
@@ -39,6 +41,8 @@ class Plane:
         Size of one pixel.
     other : ndarray of bool, optional
         What the other kind of region would keep.
+    marks : tuple of Mark
+        Dropped groups.
     edges : tuple of str, optional
         What lies at the left, right, top and bottom: L R P A I S. None where it is not known.
     """
@@ -51,6 +55,7 @@ class Plane:
     column_mm: float
     other: Mask | None = None
     edges: tuple[str, str, str, str] | None = None
+    marks: tuple[Mark, ...] = ()
 
     @property
     def size_mm(self) -> tuple[float, float]:
@@ -66,7 +71,7 @@ def middle_of_region(preview: Preview) -> tuple[int, ...]:
     return tuple((preview.box[axis][0] + preview.box[axis][1]) // 2 for axis in shown.axes)
 
 
-def planes_at(shown: Shown, at: Sequence[int]) -> list[Plane]:
+def planes_at(shown: Shown, at: Sequence[int], groups: Sequence[DroppedGroup] = ()) -> list[Plane]:
     """Cut the volume across each of its axes; an image of two axes is its own only plane.
 
     Parameters
@@ -75,6 +80,8 @@ def planes_at(shown: Shown, at: Sequence[int]) -> list[Plane]:
         The volume.
     at : sequence of int
         Voxel through which the planes go.
+    groups : sequence of DroppedGroup
+        To be marked.
 
     Raises
     ------
@@ -93,14 +100,15 @@ def planes_at(shown: Shown, at: Sequence[int]) -> list[Plane]:
         other = None if shown.other is None else shown.other[cut]
         masks: Masks = shown.kept[cut], missed[cut], other
         where = "" if axis is None else f"{_axis_name(shown, axis)} {at[axis]} of {shape[axis]}"
-        found.append(_turned(shown, axis, shown.voxels[cut], masks, where))
+        marks = marks_in(groups, axis, None if axis is None else at[axis], n_axes=len(shape))
+        found.append(_turned(shown, axis, shown.voxels[cut], masks, where, marks))
     return sorted(found, key=_title_rank)
 
 
-def dropped_along(shown: Shown, *, dark: bool) -> list[Plane]:
+def dropped_along(shown: Shown, *, dark: bool, groups: Sequence[DroppedGroup] = ()) -> list[Plane]:
     """Look through the whole volume: the brightest dropped voxel along each line of sight.
 
-    The darkest where tissue is dark. Lines along which all is kept are NaN.
+    The darkest where tissue is dark. Lines along which all is kept are NaN. `groups` are marked.
     """
     shape = shown.voxels.shape
     lowest, strongest = (np.inf, np.fmin) if dark else (-np.inf, np.fmax)
@@ -117,7 +125,8 @@ def dropped_along(shown: Shown, *, dark: bool) -> list[Plane]:
         seen[~np.isfinite(seen)] = np.nan
         all_kept, any_missed = shown.kept.all(axis=axis), missed.any(axis=axis)
         masks: Masks = np.asarray(all_kept), np.asarray(any_missed), None
-        found.append(_turned(shown, axis, seen, masks, "all slices"))
+        marks = marks_in(groups, axis, None, n_axes=len(shape))
+        found.append(_turned(shown, axis, seen, masks, "all slices", marks))
     return sorted(found, key=_title_rank)
 
 
@@ -134,7 +143,12 @@ def _axis_name(shown: Shown, axis: int) -> str:
 
 
 def _turned(
-    shown: Shown, axis: int | None, image: npt.NDArray[Any], masks: Masks, where: str
+    shown: Shown,
+    axis: int | None,
+    image: npt.NDArray[Any],
+    masks: Masks,
+    where: str,
+    marks: tuple[Mark, ...],
 ) -> Plane:
     """Turn a plane that still has the volume's axes into the one that is drawn."""
     rest = [i for i in range(shown.voxels.ndim) if i != axis]
@@ -144,7 +158,7 @@ def _turned(
         kept, missed, other = masks
         masks = kept[:, np.newaxis], missed[:, np.newaxis], _or_none(other, _as_column)
     row_mm, column_mm = shown.spacing_mm[rest[0]], shown.spacing_mm[rest[1]]
-    plane = Plane("", image, *masks[:2], row_mm, column_mm, masks[2])
+    plane = Plane("", image, *masks[:2], row_mm, column_mm, masks[2], marks=marks)
     if shown.directions is None or len(shown.directions) < 2:
         return _without_directions(plane, shown, where)
     plane, down, across = _oriented(plane, shown.directions[rest[0]], shown.directions[rest[1]])
@@ -185,6 +199,7 @@ def _transposed(plane: Plane) -> Plane:
         other=_or_none(plane.other, np.transpose),
         row_mm=plane.column_mm,
         column_mm=plane.row_mm,
+        marks=tuple(mark.transposed() for mark in plane.marks),
     )
 
 
@@ -195,6 +210,7 @@ def _flipped(plane: Plane, axis: int) -> Plane:
         kept=np.flip(plane.kept, axis),
         missed=np.flip(plane.missed, axis),
         other=_or_none(plane.other, lambda mask: np.flip(mask, axis)),
+        marks=tuple(mark.flipped(axis, plane.image.shape[axis]) for mark in plane.marks),
     )
 
 

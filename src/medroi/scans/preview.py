@@ -53,6 +53,13 @@ class Shown:
     y_up: bool
     other: Mask | None = None
 
+    @property
+    def corner_value(self) -> float:
+        """The value that all corners of the volume have, as padding has; NaN where they differ."""
+        corners = self.voxels[np.ix_(*((0, -1) for _ in self.voxels.shape))]
+        first = corners.flat[0]
+        return float(first) if (corners == first).all() else math.nan
+
 
 @dataclass
 class Preview:
@@ -81,6 +88,9 @@ class Preview:
         of them that are dropped: what fitting keeps below `max_miss_rate`. 0 of a store.
     signal_level : float, optional
         Of the whole scan, in stored units.
+    noise_level : float, optional
+        What it would be if the threshold were "auto"; None where the air is not shown to be noise,
+        and of a store where nothing of the signal is dropped.
     n_signal, n_dropped_signal : int
         Signal voxels in all and outside the region; both 0 where none is dropped.
     dropped_groups : tuple of DroppedGroup
@@ -122,6 +132,7 @@ class Preview:
     n_enclosed: int = 0
     n_enclosed_dropped: int = 0
     signal_level: float | None = None
+    noise_level: float | None = None
     n_signal: int = 0
     n_dropped_signal: int = 0
     dropped_groups: tuple[DroppedGroup, ...] = ()

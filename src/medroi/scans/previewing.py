@@ -16,7 +16,7 @@ from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.chunking import padded, selections
 from medroi.scans.fitting import crops_of, encoded_chunk, fitted_codec, rule_of
 from medroi.scans.kept import box_in_store, same_bits
-from medroi.scans.measures import enclosed_mask, kept_by_other
+from medroi.scans.measures import enclosed_mask, kept_by_other, level_of_noise
 from medroi.scans.names import printable
 from medroi.scans.orientation import directions_of
 from medroi.scans.packing import chunk_shape
@@ -85,6 +85,7 @@ def preview_scan(
         shown=_shown(scan, config, _middle(voxels, config)),
         notes=scan.notes + reasons + notes,
     )
+    found.noise_level = level_of_noise(voxels, config)
     enclosed = enclosed_mask(voxels, config, region["threshold"])
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
@@ -102,6 +103,8 @@ def preview_scan(
         add_dropped(found, original, kept, selection)
     if crops is not None:
         add_left_out(found, crops)
+    elif math.isfinite(codec.region.dropped.level):
+        found.signal_level = codec.region.dropped.level
     found.miss_rate = found.n_missed / max(1, found.n_tissue)
     add_bright_tissue(found)
     if compare and config["threshold"] is not None:
@@ -156,6 +159,7 @@ def _preview_array(path: Path, array: Any) -> Preview:
             backgrounds.add(info.background)
     found.settings = _found(found, thresholds, backgrounds)
     background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
+    found.noise_level = found.signal_level
     shown = found.shown
     if region is not None and crops is None:
         # Streams of crops have a box each; what a mask drops of it is background.

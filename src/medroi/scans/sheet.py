@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, replace
 
+from medroi.scans.marks import groups_of
 from medroi.scans.painting import Window, windows_of
 from medroi.scans.planes import Plane, dropped_along, middle_of_region, planes_at
 from medroi.scans.preview import Preview
@@ -74,7 +75,7 @@ def sheet_of(previews: list[Preview], at: tuple[int, ...] | None = None) -> Shee
 
 
 def _rows_of_one(preview: Preview, at: tuple[int, ...]) -> list[Row]:
-    planes = planes_at(preview.shown, at)
+    planes = planes_at(preview.shown, at, groups_of(preview))
     tissue, low = windows_of(preview)
     if len(planes) == 1:
         shades = [
@@ -94,7 +95,7 @@ def _row_of_dropped(preview: Preview) -> list[Row]:
     if preview.from_store or preview.settings["threshold"] is None:
         return []
     dark = preview.settings["polarity"] == "dark"
-    planes = dropped_along(preview.shown, dark=dark)
+    planes = dropped_along(preview.shown, dark=dark, groups=groups_of(preview))
     if not planes:
         return []
     low = windows_of(preview)[1]
@@ -108,7 +109,7 @@ def _rows_of_many(previews: list[Preview], at: tuple[int, ...]) -> list[Row]:
     return [
         Row(
             f"{number}. {preview.settings['roi']}, {preview.setting_text()}",
-            [Panel(plane, low) for plane in planes_at(preview.shown, at)],
+            [Panel(plane, low) for plane in planes_at(preview.shown, at, groups_of(preview))],
         )
         for number, preview in enumerate(previews, 1)
     ]

@@ -42,6 +42,8 @@ def add_stream(
     found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
     found.n_dropped_signal += info.n_dropped_signal
     found.n_signal += info.n_signal
+    if found.signal_level is None:
+        found.signal_level = info.signal_level
     found.dropped_groups += _group_of(info, selection)
     found.n_left_out += info.n_left_out
     found.n_left_out_voxels += info.n_left_out_voxels
@@ -139,7 +141,7 @@ def add_other(found: Preview, kept: Mask) -> None:
 def add_bright_tissue(found: Preview) -> None:
     """Find out how bright tissue is in the volume that is shown."""
     tissue = found.shown.voxels[found.shown.tissue]
-    tissue = tissue[np.isfinite(tissue)]
+    tissue = tissue[np.isfinite(tissue) & (tissue != found.shown.corner_value)]
     if tissue.size:
         dark = found.settings["polarity"] == "dark"
         share = 100 - _BRIGHT_PERCENTILE if dark else _BRIGHT_PERCENTILE
