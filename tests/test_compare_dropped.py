@@ -13,7 +13,7 @@ from medroi import MedROI, metrics, roi
 from medroi.cli import main
 from medroi.compare import measuring, methods, tables
 from medroi.compare.results import read_results
-from medroi.compare.signal import region_of, signal_of
+from medroi.compare.signal import largest_group, region_of, signal_of
 from medroi.compare.sources import find_sources
 from medroi.compare.subject import REGIONS, prepare
 
@@ -158,5 +158,17 @@ def test_the_summary_says_what_regions_drop_once_for_all_codecs(thin):
     ]
     text = tables.summary_markdown(rows, [])
     (line,) = (line for line in text.splitlines() if line.startswith("| mask | 1 | 1 |"))
-    assert f"({rows[2].missed_voxels} voxels) | scan | 3 |" in line
-    assert "| full | 1 | 0 | 0 | - | - |" in text
+    group = rows[2].largest_missed_voxels
+    assert 0 < group <= rows[2].missed_voxels
+    assert f"({rows[2].missed_voxels} voxels) | scan | {group} | 3 |" in line
+    assert "| full | 1 | 0 | 0 | - | 0 | - |" in text
+
+
+def test_the_largest_group_is_followed_around_corners_and_not_through_time() -> None:
+    mask = np.zeros((2, 6, 6, 6), bool)
+    for i in range(4):
+        mask[0, i, i, i] = True
+    mask[1, 4, 4, 4] = mask[1, 4, 4, 5] = True
+    assert largest_group(mask, None) == 4
+    assert largest_group(mask, (0, 1, 2)) == 1
+    assert largest_group(np.zeros((3, 3), bool), None) == 0

@@ -86,5 +86,6 @@ def with_figures(
         missed_voxels=found.n_missed,
         miss_rate=found.miss_rate,
         brightest_dropped=found.brightest_dropped,
+        largest_missed_voxels=found.n_largest_missed,
         settings=settings_text(coding.config),
     )

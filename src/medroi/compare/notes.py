@@ -12,7 +12,8 @@ which all of them came back, which no mean includes."""
 DROPPED = """\
 What each region drops, whatever the codec, counted over the same voxels for every region: all that
 differ from the background and reach the scan's threshold, before any opening. The scan is the one
-with the largest share missed; the brightest dropped voxel, signal or not, is that of all scans."""
+with the largest share missed. The largest connected group of missed voxels (26 neighbours) and the
+brightest dropped voxel, signal or not, are those of all scans."""
 
 MATCHED = """\
 Bytes of full / bytes of the region at the same PSNR over the same voxels: geometric mean (smallest

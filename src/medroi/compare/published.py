@@ -25,6 +25,7 @@ from medroi.compare.measuring import empty_row, status_of
 from medroi.compare.methods import PEER, Method, Published
 from medroi.compare.published_coders import CODERS
 from medroi.compare.results import ResultRow
+from medroi.compare.signal import largest_group
 from medroi.compare.subject import Subject
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import require
@@ -64,7 +65,8 @@ def _measure(row: ResultRow, subject: Subject, method: Method, published: Publis
     stored_nbytes = payload_nbytes + (0 if full else _record_nbytes(published, len(stack)))
     original_nbytes = _numerator(subject, published, full)
     per_slice = method.inner not in WHOLE
-    n_missed = np.count_nonzero(_outside(subject.signal, subject.order, box))
+    missed = _outside(subject.signal, subject.order, box)
+    n_missed = np.count_nonzero(missed)
     n_signal = np.count_nonzero(subject.signal)
     return dataclasses.replace(
         row,
@@ -82,6 +84,7 @@ def _measure(row: ResultRow, subject: Subject, method: Method, published: Publis
         signal_voxels=int(n_signal),
         missed_voxels=int(n_missed),
         miss_rate=float(n_missed / n_signal),
+        largest_missed_voxels=largest_group(missed, None),
     )
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import medroi
-from medroi import roi
+from medroi import arrays, roi
 from medroi.scans.kept import kept_mask
+from medroi.scans.scan import require
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -37,6 +38,9 @@ class Region:
     brightest_dropped : float or None
         The brightest voxel that is not kept and does not come back as it was, signal or not; of
         dark polarity the darkest. None where everything comes back.
+    n_largest_missed : int
+        Voxels of the largest connected group (26 neighbours along the volume's axes) of the signal
+        voxels that are not kept.
     """
 
     config: Mapping[str, Any]
@@ -44,6 +48,7 @@ class Region:
     n_signal: int
     n_missed: int
     brightest_dropped: float | None
+    n_largest_missed: int = 0
 
     @property
     def miss_rate(self) -> float:
@@ -108,7 +113,24 @@ def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
         int(np.count_nonzero(signal)),
         int(np.count_nonzero(signal & ~kept)),
         _brightest(voxels[changed], dark=config["polarity"] == "dark"),
+        largest_group(signal & ~kept, config["axes"]),
     )
+
+
+def largest_group(mask: Mask, axes: Sequence[int] | None) -> int:
+    """Count the voxels of the largest connected group of a mask.
+
+    Neighbours touch by faces, edges or corners along the volume's axes; volumes along other axes
+    are apart.
+    """
+    if not mask.any():
+        return 0
+    ndimage = require("scipy.ndimage", "the largest dropped group", "compare")
+    volume = arrays.normalize_axes(None if axes is None else tuple(axes), mask.ndim)
+    near = np.zeros((3,) * mask.ndim, bool)
+    near[tuple(slice(None) if axis in volume else slice(1, 2) for axis in range(mask.ndim))] = True
+    labels, _ = ndimage.label(mask, near)
+    return int(np.bincount(labels[mask]).max())
 
 
 def _options(config: Mapping[str, Any]) -> roi.RegionOptions:

@@ -24,7 +24,8 @@ def dropped_section(rows: Iterable[ResultRow]) -> list[str]:
             found.setdefault(row.region, {}).setdefault(row.scan, row)
     if not found:
         return []
-    header = ["region", "n", "scans that miss any", "most missed", "of", "brightest dropped"]
+    header = ["region", "n", "scans that miss any", "most missed", "of"]
+    header += ["largest group", "brightest dropped"]
     lines = [_line(name, list(found[name].values())) for name in REGIONS if name in found]
     return ["### What the regions drop", cells.table(header, lines), notes.DROPPED]
 
@@ -37,5 +38,7 @@ def _line(region: str, rows: Sequence[ResultRow]) -> list[str]:
     if worst.missed_voxels:
         scan = worst.scan
         share = f"{100 * (worst.miss_rate or 0.0):.2g} % ({worst.missed_voxels} voxels)"
+    groups = [row.largest_missed_voxels for row in rows if row.largest_missed_voxels is not None]
+    largest = cells.number(max(groups, default=None), "d")
     brightest = cells.number(max(dropped, default=None), ".6g")
-    return [region, str(len(rows)), str(len(missing)), share, scan, brightest]
+    return [region, str(len(rows)), str(len(missing)), share, scan, largest, brightest]
