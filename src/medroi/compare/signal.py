@@ -120,7 +120,7 @@ def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
 def largest_group(mask: Mask, axes: Sequence[int] | None) -> int:
     """Count the voxels of the largest connected group of a mask.
 
-    Neighbours touch by faces, edges or corners along the volume's axes; volumes along other axes
+    Neighbours share a side, an edge or a corner along the volume's axes; volumes along other axes
     are apart.
     """
     if not mask.any():
