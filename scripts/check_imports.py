@@ -28,6 +28,7 @@ LAYERS = {
     "metrics": 3,
     "scan_region": 4,
     "given_mask": 4,
+    "whole": 4,
     "verify": 4,
     "training": 4,
     "hosting": 4,

@@ -18,6 +18,7 @@ from medroi.inner.base import InnerCodec
 from medroi.inner.trust import check_limit, names_of
 from medroi.options import TABLE, checked
 from medroi.values import float_of, whole_of
+from medroi.whole import opened_whole
 
 # What only the reader may say, never a configuration.
 _OF_THE_READER = {"threads", "trust", "max_nbytes"}
@@ -174,7 +175,18 @@ def fit(
     InvalidArgument
         Where the chunk shape, or the mask, does not suit the array.
     """
-    whole = arrays.as_dense(np.asarray(array))
+    with opened_whole(array) as whole:
+        return _fit(whole, chunks, settings, mask, mask_margin_mm, spacing_mm)
+
+
+def _fit(
+    whole: arrays.Array,
+    chunks: Sequence[int] | None,
+    settings: Settings,
+    mask: Any,
+    mask_margin_mm: float,
+    spacing_mm: Sequence[float] | None,
+) -> Settings:
     if mask is not None:
         spacing = _spacing_of(settings.affine) if spacing_mm is None else spacing_mm
         margin = float_of("mask_margin_mm", mask_margin_mm)
