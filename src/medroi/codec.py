@@ -63,7 +63,8 @@ class StreamInfo:
     threshold : float
         Tissue threshold in stored units; NaN where none was used.
     miss_rate : float
-        Share of all voxels at or above the threshold (dark: at or below) outside the region.
+        Share of all voxels at or above the threshold (dark: at or below) outside the region. With
+        ``components="largest"`` those of the components that are left out do not count.
     roi : {"box", "mask"}
         Shape of the region. A mask that holds all of its box is a box.
     unopened_miss_rate : float
@@ -82,7 +83,7 @@ class StreamInfo:
     largest_dropped_group : DroppedGroup or None
         The largest connected group of these.
     largest_dropped_mm3 : float
-        Its volume by the affine; 0 where there is none.
+        Its volume by the affine; 0 where there is none, NaN where the affine holds NaN.
     inner : str
         Name of the inner codec.
     notice : str
@@ -532,7 +533,8 @@ def inspect(buf: Any) -> StreamInfo:
         header.mask_info()
     )
     dropped = roi.DroppedSignal.of_kernel(found)
-    voxel_mm3 = abs(float(np.linalg.det(np.reshape(affine, (3, 3)))))
+    with np.errstate(all="ignore"):  # an affine may hold anything
+        voxel_mm3 = abs(float(np.linalg.det(np.reshape(affine, (3, 3)))))
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,

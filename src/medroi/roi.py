@@ -161,7 +161,8 @@ def _config_from(text: str) -> _kernel.Config:
 
 def config_of(options: RegionOptions, affine: Affine | None = None) -> _kernel.Config:
     """The options as the engine holds them; the affine says how long voxels are."""
-    rows = None if affine is None else [list(affine[i : i + 3]) for i in (0, 3, 6)]
+    numbers = None if affine is None else [json_number(number) for number in affine]
+    rows = None if numbers is None else [numbers[i : i + 3] for i in (0, 3, 6)]
     return _config_from(json.dumps({**options_of(options), "affine": rows}))
 
 

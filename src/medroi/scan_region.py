@@ -266,7 +266,8 @@ def _count(
     if math.isnan(level):
         found = roi.differs(array, bits)
     else:
-        found = array <= level if asked.polarity == "dark" else array >= level
+        exact = np.float64(level)  # a Python float would be rounded to float16 or float32
+        found = array <= exact if asked.polarity == "dark" else array >= exact
     n_found = int(np.count_nonzero(found))
     return n_found, n_found - int(np.count_nonzero(found & marked))
 

@@ -60,7 +60,7 @@ static void raise_level(medroi_search *search) {
     int dark = search->options->dark;
     double level = medroi_fit_signal_level(search, (double *)(void *)search->air);
     if (dark ? level < search->tau.value : level > search->tau.value) {
-        search->signal = medroi_tau_from_number(search->type, level, dark);
+        search->signal = medroi_tau_from_rounded(search->type, level, dark);
     }
 }
 

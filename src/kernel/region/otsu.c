@@ -54,10 +54,14 @@ static void survey(medroi_search *search, const medroi_bins *bins, double *low, 
     }
 }
 
-/* One value only: there are no two classes. It is tissue unless it is the background. */
+/* One value only: there are no two classes. It is tissue unless it is the background. Integers of
+ * 64 bits that are one value as float64 may be several. */
 static medroi_tau tau_of_constant(medroi_element_type type, double value, double background,
                                   int dark) {
-    return value == background ? medroi_no_tissue() : medroi_tau_from_number(type, value, dark);
+    int is_sure =
+        medroi_element_nbytes(type) < 8 || medroi_element_is_float(type) || fabs(value) < 0x1p53;
+    return is_sure && value == background ? medroi_no_tissue()
+                                          : medroi_tau_from_rounded(type, value, dark);
 }
 
 static uint32_t split_array(medroi_search *search, const medroi_bins *bins) {
@@ -83,7 +87,7 @@ medroi_tau medroi_tau_from_otsu(medroi_search *search) {
     if (medroi_element_nbytes(type) <= 2) { /* one bin for each value */
         const medroi_bins bins = {.low = low, .scale = 1, .n_bins = (uint32_t)(high - low) + 1};
         uint32_t split = split_array(search, &bins);
-        return medroi_tau_from_number(type, low + split + (dark ? 0 : 1), dark);
+        return medroi_tau_from_rounded(type, low + split + (dark ? 0 : 1), dark);
     }
     medroi_bins bins = {.scale = isinf(high - low) ? 0.5 : 1.0, .n_bins = OTSU_NBINS};
     bins.low = low * bins.scale;
@@ -93,9 +97,9 @@ medroi_tau medroi_tau_from_otsu(medroi_search *search) {
     volatile double offset = bins.range * share;
     double centre = (bins.low + offset) / bins.scale;
     if (dark) {
-        return medroi_tau_from_number(type, centre, dark);
+        return medroi_tau_from_rounded(type, centre, dark);
     }
     double above =
         medroi_element_is_float(type) ? nextafter(centre, (double)INFINITY) : floor(centre) + 1;
-    return medroi_tau_from_number(type, above, dark);
+    return medroi_tau_from_rounded(type, above, dark);
 }

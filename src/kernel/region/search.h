@@ -97,6 +97,9 @@ typedef struct medroi_search {
 /* --- threshold.c --- */
 /* tau from a number in stored units. */
 medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, int dark);
+/* The same of a threshold that was found among elements as float64. Of 64-bit integers that float64
+ * rounds, what is rounded to the threshold or beyond is tissue. */
+medroi_tau medroi_tau_from_rounded(medroi_element_type type, double threshold, int dark);
 /* tau from the sums of one pass over the array; no tissue when nothing was summed. */
 medroi_tau medroi_tau_from_mean(medroi_search *search, const medroi_sum *sum);
 medroi_tau medroi_no_tissue(void);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SUM_SCALE 0x1p64
+#define WHOLE_LIMIT 0x1p53 /* float64 holds all integers up to it */
 #define VALUES_AT_ONCE 256
 
 static const struct {
@@ -64,6 +65,16 @@ medroi_tau medroi_tau_from_number(medroi_element_type type, double threshold, in
     return tau;
 }
 
+/* The next float64 on the side of what is no tissue, of a threshold that float64 has rounded. */
+static double step_back(double threshold, int dark) {
+    return nextafter(threshold, dark ? (double)INFINITY : -(double)INFINITY);
+}
+
+medroi_tau medroi_tau_from_rounded(medroi_element_type type, double threshold, int dark) {
+    int is_rounded = !medroi_element_is_float(type) && fabs(threshold) >= WHOLE_LIMIT;
+    return medroi_tau_from_number(type, is_rounded ? step_back(threshold, dark) : threshold, dark);
+}
+
 /* floor(sum / count) of a 128-bit sum that fits 64 bits after the division; *exact: no remainder.
  */
 static uint64_t floor_of_mean(const medroi_sum *sum, int *exact) {
@@ -100,6 +111,18 @@ static double sum_to_double(const medroi_sum *sum) {
     return (double)sum->high * 0x1p64 + (double)sum->low;
 }
 
+/* Whether an element is no tissue at a threshold. */
+static int excludes(medroi_element_type type, double threshold, medroi_scalar element, int dark) {
+    medroi_tau tau = integer_tau(type, threshold, dark);
+    if (tau.tissue != MEDROI_TISSUE_SOME) {
+        return tau.tissue == MEDROI_TISSUE_NONE;
+    }
+    if (medroi_element_is_signed(type)) {
+        return dark ? tau.element.i < element.i : tau.element.i > element.i;
+    }
+    return dark ? tau.element.u < element.u : tau.element.u > element.u;
+}
+
 static medroi_tau integer_mean(medroi_element_type type, const medroi_sum *sum, int dark) {
     medroi_tau tau = {.tissue = MEDROI_TISSUE_SOME};
     int exact = 0;
@@ -109,6 +132,9 @@ static medroi_tau integer_mean(medroi_element_type type, const medroi_sum *sum, 
     tau.value = sum_to_double(sum) / (double)sum->count;
     if ((dark ? floor(tau.value) : ceil(tau.value)) != bound) {
         tau.value = bound; /* the rounded mean would not tell the same voxels apart */
+    }
+    if (excludes(type, tau.value, tau.element, dark)) { /* a fit hands the value on */
+        tau.value = step_back(tau.value, dark);
     }
     medroi_scalar end = {.u = 0};
     if (medroi_element_is_signed(type)) {

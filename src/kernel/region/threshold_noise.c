@@ -264,5 +264,5 @@ medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch) {
     if (isnan(tau)) {
         tau = above_constant(&found, search->type, low, background);
     }
-    return medroi_tau_from_number(search->type, (dark ? -tau : tau) + 0.0, dark);
+    return medroi_tau_from_rounded(search->type, (dark ? -tau : tau) + 0.0, dark);
 }

@@ -102,6 +102,8 @@ def tissue_mask(
     if threshold is None:
         return ~same_bits(voxels, background)
     dark = config["polarity"] == "dark"
+    if voxels.dtype.kind == "f":  # a Python number would be rounded to float16 or float32
+        threshold = np.float64(threshold)
     return np.asarray(voxels <= threshold if dark else voxels >= threshold)
 
 
