@@ -211,3 +211,19 @@ def test_more_groups_than_can_be_followed_keep_everything(kind: str) -> None:
     stream = MedROI("raw", roi=kind, threshold=100, max_miss_rate=0.01).encode(voxels)
     assert same_bits(MedROI().decode(stream), voxels)
     assert medroi.inspect(stream).miss_rate == 0
+
+
+def test_gaps_between_thick_slices_are_no_part_of_the_contour() -> None:
+    """Closing by 5 mm: along slices of 8 mm none is closed, so that fitting wants no air there."""
+    voxels = np.random.default_rng(7).integers(1, 8, (64, 64, 24)).astype("<i2")
+    for z in range(0, 24, 8):
+        voxels[10:50, 10:50, z : z + 3] = 200
+    spacings = {"thin": np.eye(3), "thick": np.diag([1.0, 1.0, 8.0])}
+    shares = {}
+    for name, affine in spacings.items():
+        config = roi.config_of(roi.RegionOptions(threshold=40), tuple(affine.ravel()))
+        layout, memory = roi.arrays.layout_of(voxels), roi.arrays.memory_of(voxels)
+        mask = np.zeros(voxels.size, np.uint8)
+        config.find_mask(layout, memory, 0, mask)
+        shares[name] = mask.mean()
+    assert 0 < shares["thick"] < 0.6 * shares["thin"]

@@ -257,7 +257,9 @@ def search_marked(
     return _region_of(found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
 
 
-def foreground_mask(array: arrays.Array, options: RegionOptions, background: int) -> Mask:
+def foreground_mask(
+    array: arrays.Array, options: RegionOptions, background: int, affine: Affine | None = None
+) -> Mask:
     """Everything that the tissue of a dense array encloses, as a mask of the array's shape.
 
     Tissue is what lies above the air's noise, or at the threshold where that is a number; it is
@@ -272,11 +274,13 @@ def foreground_mask(array: arrays.Array, options: RegionOptions, background: int
         What tissue is.
     background : int
         Bits of the background element.
+    affine : tuple of float, optional
+        Its upper-left 3x3, row major: how long voxels are.
     """
     axes = arrays.normalize_axes(options.axes, array.ndim)
     memory_axes = [axis for axis in _memory_order(array) if axis in axes]
     mask = np.zeros([array.shape[axis] for axis in memory_axes], np.uint8)
-    config_of(options).find_mask(
+    config_of(options, affine).find_mask(
         arrays.layout_of(array), arrays.memory_of(array), background, mask.reshape(-1)
     )
     volume = mask.astype(bool).transpose(np.argsort(memory_axes))

@@ -347,7 +347,7 @@ medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *dat
     (void)find_tau(&search);
     medroi_note_floor(&search);
     if (search.tau.tissue == MEDROI_TISSUE_SOME) {
-        medroi_outline_mask(&search, aligned + used, mask);
+        medroi_outline_mask(&search, layout, aligned + used, mask);
     } else {
         memset(mask, search.tau.tissue == MEDROI_TISSUE_ALL, n_voxels);
     }

@@ -6,6 +6,7 @@
 
 #define THICK 1.5      /* times the shortest side of a voxel */
 #define CLOSING_MM 6.0 /* radius */
+#define CONTOUR_MM 5.0
 
 /* Lengths along z, y, x; 0 where there is no axis. 1 everywhere where any is not known. */
 static void spacing_of(const medroi_layout *layout, const medroi_grid *grid,
@@ -43,13 +44,25 @@ medroi_reach medroi_opening_of(const medroi_layout *layout, const medroi_grid *g
     return reach;
 }
 
-void medroi_closing_of(const medroi_layout *layout, const medroi_grid *grid,
-                       const medroi_region_options *options, int steps[3]) {
+/* `length_mm` as steps of so many voxels, at most `most`. */
+static void steps_of(const medroi_layout *layout, const medroi_grid *grid,
+                     const medroi_region_options *options, double length_mm, int n_voxels, int most,
+                     int steps[3]) {
     double spacing_mm[3];
     spacing_of(layout, grid, options, spacing_mm);
     for (int i = 0; i < 3; i++) {
-        double n = spacing_mm[i] > 0 ? floor(CLOSING_MM / (MEDROI_TILE_EDGE * spacing_mm[i]) + 0.5)
-                                     : CLOSING_MM / MEDROI_TILE_EDGE;
-        steps[i] = n < MEDROI_MAX_CLOSING ? (int)n : MEDROI_MAX_CLOSING;
+        double size_mm = spacing_mm[i] > 0 ? spacing_mm[i] : 1;
+        double n = floor(length_mm / (n_voxels * size_mm) + 0.5);
+        steps[i] = n < most ? (int)n : most;
     }
+}
+
+void medroi_closing_of(const medroi_layout *layout, const medroi_grid *grid,
+                       const medroi_region_options *options, int steps[3]) {
+    steps_of(layout, grid, options, CLOSING_MM, MEDROI_TILE_EDGE, MEDROI_MAX_CLOSING, steps);
+}
+
+void medroi_contour_closing_of(const medroi_layout *layout, const medroi_grid *grid,
+                               const medroi_region_options *options, int steps[3]) {
+    steps_of(layout, grid, options, CONTOUR_MM, 1, MEDROI_CONTOUR_CLOSING, steps);
 }

@@ -51,9 +51,10 @@ def enclosed_mask(
     )
     dense = arrays.as_dense(voxels)
     background = roi.background_bits(dense, options)
-    return np.asarray(
-        roi.foreground_mask(dense, options, background) & roi.differs(dense, background)
-    )
+    rows = config["affine"]
+    affine = None if rows is None else tuple(float(x) for row in rows for x in row)
+    wanted = roi.foreground_mask(dense, options, background, affine)
+    return np.asarray(wanted & roi.differs(dense, background))
 
 
 def level_of_noise(voxels: npt.NDArray[Any], config: dict[str, Any]) -> float | None:

@@ -117,6 +117,10 @@ size_t medroi_mask_tiles_nbytes(const medroi_grid *grid);
 medroi_bits medroi_find_mask_tiles(const medroi_bits *opened, const int closing[3],
                                    uint8_t *scratch);
 
+/* --- close.c --- */
+/* Close `bits`, nearer to whose border than the steps none are set; `spare` is as large. */
+void medroi_close_cross(const medroi_bits *bits, const medroi_bits *spare, const int steps[3]);
+
 /* --- flood.c --- */
 /* Set the holes of `solid`; `seen` is a volume of the same size. */
 void medroi_fill_holes(const medroi_bits *solid, const medroi_bits *seen);
@@ -140,6 +144,7 @@ medroi_status medroi_mask_differing(const medroi_layout *layout, const void *dat
 /* --- outline.c --- */
 size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid);
 /* One byte, 0 or 1, for each voxel of the grid's volume. */
-void medroi_outline_mask(medroi_search *search, uint8_t *scratch, uint8_t *mask);
+void medroi_outline_mask(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
+                         uint8_t *mask);
 
 #endif

@@ -1,12 +1,12 @@
 /* The outline of the tissue of a whole array, voxel for voxel, for fitting and for pictures: opened
- * tissue without specks, closed by the octahedron of radius 5, holes filled. */
+ * tissue without specks, closed by 5 mm, holes filled. */
 #include "base/arena.h"
 #include "region/mask/mask.h"
+#include "region/spacing.h"
 
 #include <string.h>
 
-#define CLOSING 5
-#define PAD (CLOSING + 1) /* what lies outside is connected around the volume */
+#define PAD (MEDROI_CONTOUR_CLOSING + 1) /* what lies outside is connected around the volume */
 
 /* Room around the volume; none along axes of length 1, through which holes would be open. */
 typedef struct room {
@@ -32,24 +32,8 @@ size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid) {
            2 * medroi_align(medroi_bits_nbytes(&padded));
 }
 
-static void close_octahedron(const medroi_bits *bits, const medroi_bits *spare) {
-    medroi_reach grows = {1, 1, 1};
-    medroi_reach shrinks = {bits->n_z > 1, bits->n_y > 1, bits->n_x > 1};
-    medroi_bits from = *bits;
-    medroi_bits to = *spare;
-    for (int i = 0; i < 2 * CLOSING; i++) {
-        if (i < CLOSING) {
-            medroi_dilate_cross(&to, &from, grows);
-        } else {
-            medroi_erode_cross(&to, &from, shrinks, 0);
-        }
-        medroi_bits held = from;
-        from = to;
-        to = held;
-    }
-}
-
-void medroi_outline_mask(medroi_search *search, uint8_t *scratch, uint8_t *mask) {
+void medroi_outline_mask(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
+                         uint8_t *mask) {
     const medroi_grid *grid = &search->grid;
     medroi_tissue_bits bits = medroi_find_tissue_bits(search, scratch);
     scratch += medroi_align(medroi_tissue_bits_nbytes(grid));
@@ -75,7 +59,9 @@ void medroi_outline_mask(medroi_search *search, uint8_t *scratch, uint8_t *mask)
             }
         }
     }
-    close_octahedron(&solid, &spare);
+    int closing[3];
+    medroi_contour_closing_of(layout, grid, search->options, closing);
+    medroi_close_cross(&solid, &spare, closing);
     medroi_fill_holes(&solid, &spare);
     for (int64_t z = 0; z < grid->n_z; z++) {
         for (int64_t y = 0; y < grid->n_y; y++) {

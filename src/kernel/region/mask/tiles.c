@@ -92,27 +92,6 @@ static void take_off_padding(const work *w) {
     }
 }
 
-/* Closing by a cross that reaches as many tiles as there are steps along each axis (an octahedron
- * where they are alike); tiles nearer than that to the border are clear. */
-static void close_cross(const medroi_bits *tiles, const medroi_bits *spare, const int steps[3]) {
-    int most = steps[0] > steps[1] ? steps[0] : steps[1];
-    most = most > steps[2] ? most : steps[2];
-    medroi_bits from = *tiles;
-    medroi_bits to = *spare;
-    for (int i = 0; i < 2 * most; i++) {
-        int k = i < most ? i : 2 * most - 1 - i;
-        medroi_reach reach = {k < steps[0], k < steps[1], k < steps[2]};
-        if (i < most) {
-            medroi_dilate_cross(&to, &from, reach);
-        } else {
-            medroi_erode_cross(&to, &from, reach, 0);
-        }
-        medroi_bits held = from;
-        from = to;
-        to = held;
-    }
-}
-
 medroi_bits medroi_find_mask_tiles(const medroi_bits *opened, const int closing[3],
                                    uint8_t *scratch) {
     work w;
@@ -120,7 +99,7 @@ medroi_bits medroi_find_mask_tiles(const medroi_bits *opened, const int closing[
     medroi_reach reach = {1, 1, 1};
     medroi_dilate_cross(&w.spare, opened, reach);
     make_tiles(&w.spare, &w);
-    close_cross(&w.padded, &w.along_z, closing);
+    medroi_close_cross(&w.padded, &w.along_z, closing);
     medroi_fill_majority(&w.padded, &w.along_z, &w.along_y);
     take_off_padding(&w);
     medroi_bits seen = w.tiles;
