@@ -46,7 +46,8 @@ FAST = {"id": "predict3d", "speed": "fast"}
 STEP = {"id": "wavelet3d", "step": 20}
 
 FROZEN_TIME = {
-    "detect / memcpy": 1.1,
+    "detect mean / memcpy": 1.1,
+    "detect auto / memcpy": 2.6,
     "encode raw / memcpy": 1.95,
     "decode raw / memcpy": 0.93,
     "encode zstd / zstd": 0.67,
@@ -155,7 +156,9 @@ def times_of_regions() -> Iterator[Verdict]:
     memcpy = partial(np.copyto, copy, volume)
     codec = MedROI("raw", threshold="mean")
     stream, out = codec.encode(volume), np.zeros_like(volume)
-    yield judge_time("detect / memcpy", partial(find_region, volume), memcpy)
+    for rule in ("mean", "auto"):
+        detect = partial(find_region, volume, threshold=rule)
+        yield judge_time(f"detect {rule} / memcpy", detect, memcpy)
     yield judge_time("encode raw / memcpy", partial(codec.encode, volume), memcpy)
     yield judge_time("decode raw / memcpy", partial(codec.decode, stream, out), memcpy)
 

@@ -13,7 +13,6 @@ import medroi
 from medroi.errors import InvalidArgument
 from medroi.roi import find_region
 from medroi.scan_region import ScanRegion
-from medroi.scans.chunking import count_chunks
 from medroi.scans.kept import same_bits
 from medroi.scans.readback import Measured, number
 from medroi.scans.scan import Scan, slice_axis_of
@@ -44,14 +43,14 @@ def config_to_count_with(codec: Any) -> dict[str, Any]:
     return config
 
 
-def crops_of(codec: Any, shape: tuple[int, ...], chunks: tuple[int, ...]) -> ScanRegion | None:
+def crops_of(codec: Any, *, is_alone: bool) -> ScanRegion | None:
     """The region of which every chunk gets its crop.
 
-    None where a region that was found is that of a single chunk: its stream finds the same, and
-    holds the mask.
+    None for a chunk that is alone and whose codec finds the same region, unless that was given: its
+    stream then holds the mask.
     """
     region: ScanRegion = codec.region
-    return None if count_chunks(shape, chunks) == 1 and not region.is_given else region
+    return None if is_alone and not region.is_given else region
 
 
 def encoded_chunk(

@@ -138,8 +138,9 @@ def pack(
         )
         codec, notes = fitted_codec(scan, inner, {**region, **given})
         config = config_to_count_with(codec)
-        crops = crops_of(codec, scan.voxels.shape, layout.chunks)
+        # cd_values have no affine: the filter alone would find another region.
         n_chunks = count_chunks(scan.voxels.shape, layout.chunks)
+        crops = crops_of(codec, is_alone=place is None and n_chunks == 1)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             if place is None:
                 WRITERS[str(suffix)](fresh, scan, codec, crops, layout, advance)

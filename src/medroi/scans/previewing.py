@@ -13,7 +13,7 @@ import numpy.typing as npt
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.chunking import padded, selections
+from medroi.scans.chunking import count_chunks, padded, selections
 from medroi.scans.fitting import crops_of, encoded_chunk, fitted_codec, rule_of
 from medroi.scans.kept import box_in_store, same_bits
 from medroi.scans.measures import enclosed_mask, kept_by_other, level_of_noise
@@ -70,7 +70,7 @@ def preview_scan(
     region, reasons = with_threshold(scan, region)
     cut = chunk_shape(voxels.shape, voxels.nbytes, chunks)
     codec, notes = fitted_codec(scan, inner, region)
-    crops = crops_of(codec, voxels.shape, cut)
+    crops = crops_of(codec, is_alone=count_chunks(voxels.shape, cut) == 1)
     config = codec.get_config()
     whole = _codec_of_everything(config)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
