@@ -5,17 +5,23 @@ A loss is counted here from the decoded voxels alone, with NumPy and SciPy.
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
 from typing import Any
 
+import make_scans
 import numpy as np
 import numpy.typing as npt
 import pytest
 import reference_signal
 import reference_stream
+import zarr
 from arrays import same_bits
 
 import medroi
+import medroi.zarr
 from medroi import MedROI, roi
+from medroi.cli import main
 
 SHAPE = (30, 36, 40)
 Array = npt.NDArray[Any]
@@ -147,7 +153,7 @@ def assert_loss_is_as_said(scan: Array, **options: Any) -> Array:
     return changed
 
 
-@pytest.mark.parametrize("dtype", ["<i2", "|u1", ">f4", "<f2"])
+@pytest.mark.parametrize("dtype", ["<i2", "|u1", "<f2"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", SCANS)
 def test_what_is_lost_is_what_the_stream_says(name: str, way: str, dtype: str) -> None:
@@ -194,3 +200,69 @@ def test_integers_that_float64_rounds_lose_no_tissue(
     for codec in (MedROI("raw", **asked), MedROI.fit(scan, inner="raw", **asked)):
         decoded = codec.decode(codec.encode(scan))
         assert (decoded == scan)[above >= 60].all()
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+@pytest.mark.parametrize("way", ["auto mask", "noise box", "largest"])
+@pytest.mark.parametrize("name", SCANS)
+def test_chunks_drop_what_the_region_of_the_scan_says(name: str, way: str, dtype: str) -> None:
+    scan = np.ascontiguousarray(stored(SCANS[name], dtype))
+    codec = MedROI.fit(scan, inner="raw", **WAYS[way])
+    region = codec.region
+    assert region is not None
+    made = zarr.create_array(
+        {},
+        shape=scan.shape,
+        dtype=scan.dtype,
+        chunks=tuple(min(n, 19) for n in scan.shape),
+        serializer=medroi.zarr.MedROICodec(
+            **{name: value for name, value in codec.get_config().items() if name != "id"}
+        ),
+        compressors=None,
+        fill_value=region.background,
+    )
+    medroi.zarr.write(made, scan, region=region)
+    assert same_bits(np.asarray(made[...]), region.cleared(scan))
+    level = region.dropped.level
+    lost = (scan >= np.float64(level)) & ~np.broadcast_to(region.kept(), scan.shape)
+    n_lost = 0 if np.isnan(level) else np.count_nonzero(lost)
+    assert n_lost == region.dropped.n_dropped
+    assert np.isfinite(scan[~np.broadcast_to(region.kept(), scan.shape)]).all()
+
+
+@pytest.mark.parametrize("length", [0.0, np.nan, np.inf, 1e30, 1e-30])
+@pytest.mark.parametrize("options", [[], ["--roi", "mask", "--threshold", "noise"]])
+def test_files_without_a_voxel_size_are_packed(
+    length: float, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the third axis: in pixdim and in the affine."""
+    voxels = stored(SCANS["several bodies"], "<i2")
+    source = make_scans.nifti(tmp_path / "scan.nii", voxels)
+    header = bytearray(source.read_bytes())
+    struct.pack_into("<f", header, 76 + 4 * 3, length)
+    struct.pack_into("<hh", header, 252, 0, 1)  # no quaternion, but an affine
+    struct.pack_into("<12f", header, 280, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, length, 0)
+    source.write_bytes(header)
+    store, back = str(tmp_path / "scan.zarr"), tmp_path / "back.nii"
+    assert main(["pack", str(source), store, *options]) == 0
+    for command in (["check", store], ["info", store], ["unpack", store, str(back)]):
+        assert main(command) == 0
+    assert back.read_bytes()[:348] == header[:348]
+    returned = np.frombuffer(back.read_bytes()[352:], "<i2").reshape(voxels.shape, order="F")
+    bright = voxels >= 100
+    assert (returned == voxels)[bright].all()
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("dtype", "level"), [("<f2", 60.01), ("<f4", 16777216.5)])
+def test_voxels_outside_a_given_mask_are_counted_at_the_exact_threshold(
+    dtype: str, level: float
+) -> None:
+    """The voxel just below a threshold that its type would round to it."""
+    scan = np.zeros((20, 20, 20), dtype)
+    scan[5:9, 5:9, 5:9] = 2 * level
+    scan[15, 15, 15] = level
+    assert float(scan[15, 15, 15]) < level
+    region = MedROI.fit(scan, mask=scan > 1.5 * level, threshold=level).region
+    assert region is not None
+    assert (region.n_tissue, region.n_missed) == (64, 0)
