@@ -222,19 +222,11 @@ BANNED = {
     r"\barrows?\b": None,
     r"\bfaces?\b|_faces?\b": r"of the volume|every face|its faces|numcodecs_face|test_faces_agree|"
     r"faces_agree|[Aa] face, or a|a face or a|Faces, burnt|face was|faces = \[|face\.ravel",
-    r"hull": r"[\"`]hull\b|-hull|\bhull-|\*hull|say_hull|hull_is_read|hull,|or hull$|"
-    r"medroi_\w*hull|hull_map|is_hull|hull_nbytes|SIDE_HULL",
+    r"hull": r"[\"`]hull\b|-hull|\bhull-|\*hull|say_hull|hull_is_read|hull,|or hull$",
     r"part tables?\b|parts of the payload": None,
 }
-# Vectors of other projects, and streams that were written once. Folders of the kernel in which the
-# mask is still called a hull, and the sides of a volume its faces.
-NOT_READ = (
-    *("tests/golden/", "tests/parity/", "tests/fuzz/"),
-    *(
-        f"src/kernel/{name}"
-        for name in ("region/", "engine/", "mask/", "include/", "base/kernel.h")
-    ),
-)
+# Vectors of other projects, and streams that were written once.
+NOT_READ = ("tests/golden/", "tests/parity/")
 READ = re.compile(
     r"(src|filters|scripts|tests|benchmarks|docs|examples)/.*\.(py|pyx|c|h|sh|md|css)"
 )

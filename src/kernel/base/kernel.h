@@ -33,8 +33,8 @@ typedef enum medroi_reason {
     MEDROI_REASON_CONSTANT_AIR = 2, /* from here on, everything that is not background is kept */
     MEDROI_REASON_LABELS = 3,       /* few distinct integers */
     MEDROI_REASON_NOT_SHOWN = 4,    /* what would be dropped is not shown to be air */
-    MEDROI_REASON_FILLING = 5,      /* parts of the array hold one value: not written yet? */
-    MEDROI_REASON_NO_BACKGROUND = 6 /* the value of the air cannot be told */
+    MEDROI_REASON_UNWRITTEN = 5,    /* parts of the array hold one value: not written yet? */
+    MEDROI_REASON_NO_BACKGROUND = 6 /* the value of the air cannot be found */
 } medroi_reason;
 
 typedef enum medroi_roi { MEDROI_ROI_BOX = 0, MEDROI_ROI_MASK = 1 } medroi_roi;
@@ -91,9 +91,9 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
                                  const medroi_region_options *options, void *scratch,
                                  medroi_region *region, medroi_error *error);
 
-/* The outline of the tissue of one array, closed and filled, for fitting and for pictures: a byte,
- * 0 or 1, for each voxel of the volume, its axes in memory order. The threshold is a number or
- * that of the noise; everything is outline where the rule is none. */
+/* The contour of the tissue of one array, closed and without holes, for fitting and for pictures: a
+ * byte, 0 or 1, for each voxel of the volume, its axes in memory order. The threshold is a number
+ * or that of the noise; everything is inside where the rule is none. */
 medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
                                     const medroi_region_options *options, void *scratch,
                                     uint8_t *mask, medroi_error *error);
@@ -246,7 +246,7 @@ medroi_status medroi_prepare_header(const medroi_settings *settings, const medro
                                     medroi_error *error);
 
 /* One whole stream. `header` carries layout, box, background, threshold, miss_rate, affine,
- * slice_axis, inner_id and side data; the rest is filled in. `params` are the inner codec's. */
+ * slice_axis, inner_id and side data; the rest is set. `params` are the inner codec's. */
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
                                   uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
                                   medroi_error *error);

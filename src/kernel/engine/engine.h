@@ -27,7 +27,7 @@ medroi_status medroi_load_mask(const medroi_header *header, void **map, medroi_e
 /* --- settings.c --- */
 /* Whether a threshold means anything: of all other arrays everything is kept. */
 int medroi_is_image(const medroi_layout *layout);
-/* Set the background of the options, where it has to be found. Returns 0 where it cannot be told:
+/* Set the background of the options, where it has to be found. Returns 0 where it cannot be found:
  * then nothing is dropped. `scratch` holds medroi_choice_scratch_nbytes(). */
 int medroi_choose_background(const medroi_settings *settings, const medroi_layout *layout,
                              const void *data, void *scratch, medroi_region_options *options);

@@ -1,11 +1,11 @@
 /* Numbers fixed in a whole array, so that its chunks, each coded alone, keep its tissue.
  *
  * The threshold is that of the whole array, lowered (dark tissue: raised) until no more than half
- * of max_miss_rate of the tissue's outline is lost when each chunk is coded alone. The outline is
- * all that the opened tissue above the air's noise, closed and filled, encloses, dark ventricles
- * included; where a number is asked for, that number takes the noise's place. A voxel is lost if it
- * differs from the background and comes back as background. Where no threshold keeps enough, there
- * is none: every voxel that differs from the background is kept. */
+ * of max_miss_rate of the tissue's contour is lost when each chunk is coded alone. The contour is
+ * all that the opened tissue above the air's noise, closed and without holes, encloses, dark
+ * ventricles included; where a number is asked for, that number takes the noise's place. A voxel is
+ * lost if it differs from the background and comes back as background. Where no threshold keeps
+ * enough, there is none: every voxel that differs from the background is kept. */
 #include "base/elements.h"
 #include "base/layout.h"
 #include "engine/engine.h"
@@ -26,7 +26,7 @@ typedef struct fitting {
     medroi_region_options options;
     uint8_t *wanted; /* of the whole array: 1 where a voxel must not be lost */
     uint8_t *part;   /* what a chunk has of the array, dense */
-    uint8_t *filled; /* a chunk, filled up with background */
+    uint8_t *full;   /* a chunk, and background behind its end */
     uint8_t *kept;   /* its mask */
     void *scratch;   /* for the search in a chunk */
     uint64_t n_allowed;
@@ -38,8 +38,8 @@ static size_t n_elements(const medroi_layout *layout) {
     return medroi_array_nbytes(layout) / layout->itemsize;
 }
 
-/* Spread an outline of the volume over the array's other axes, and leave out what is background. */
-static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
+/* Spread a contour of the volume over the array's other axes, and leave out what is background. */
+static uint64_t choose_wanted(fitting *f, const uint8_t *contour) {
     const medroi_layout *layout = &f->array;
     int32_t order[MEDROI_MAX_AXES], ndim = layout->ndim;
     int64_t step[MEDROI_MAX_AXES] = {0}, at[MEDROI_MAX_AXES] = {0};
@@ -57,7 +57,7 @@ static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
     medroi_store_bits(background, layout->itemsize, layout->big_endian, f->options.background);
     for (size_t k = 0; k < n; k++) {
         const uint8_t *element = f->data + k * layout->itemsize;
-        f->wanted[k] = outline[place] && memcmp(element, background, layout->itemsize) != 0;
+        f->wanted[k] = contour[place] && memcmp(element, background, layout->itemsize) != 0;
         n_wanted += f->wanted[k];
         for (int32_t i = ndim - 1; i >= 0; i--) {
             place += (size_t)step[i];
@@ -73,7 +73,7 @@ static uint64_t choose_wanted(fitting *f, const uint8_t *outline) {
 
 /* A chunk's share of an array, and background in the rest. */
 static void take_chunk(const medroi_layout *array, const void *data, const medroi_box *box,
-                       const medroi_layout *chunk, uint64_t fill, uint8_t *part, uint8_t *filled) {
+                       const medroi_layout *chunk, uint64_t fill, uint8_t *part, uint8_t *full) {
     medroi_box inside = {{0}, {0}}, none = {{0}, {0}};
     uint8_t axis = medroi_default_slice_axis(array);
     int is_whole = 1;
@@ -82,10 +82,10 @@ static void take_chunk(const medroi_layout *array, const void *data, const medro
         is_whole = is_whole && inside.stop[i] == chunk->shape[i];
     }
     if (!is_whole) {
-        medroi_fill_outside(chunk, filled, &none, fill);
+        medroi_fill_outside(chunk, full, &none, fill);
     }
     medroi_gather(array, data, box, axis, part);
-    medroi_scatter(chunk, filled, &inside, axis, part);
+    medroi_scatter(chunk, full, &inside, axis, part);
 }
 
 static uint64_t count(const uint8_t *mask, size_t n) {
@@ -105,8 +105,8 @@ static uint64_t lost_in(fitting *f, const medroi_box *box, const medroi_region_o
     if (n_wanted == 0) {
         return 0;
     }
-    take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->filled);
-    f->status = medroi_find_region(&f->chunk, f->filled, options, f->scratch, &region, f->error);
+    take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->full);
+    f->status = medroi_find_region(&f->chunk, f->full, options, f->scratch, &region, f->error);
     if (f->status == MEDROI_OK) {
         medroi_clear_dropped(&f->chunk_mask, &region, f->kept);
     }
@@ -194,21 +194,21 @@ static medroi_status find_wanted(fitting *f) {
     for (int32_t i = 0; i < f->array.ndim; i++) {
         n_voxels *= f->array.axes >> i & 1 ? (size_t)f->array.shape[i] : 1;
     }
-    uint8_t *outline = malloc(n_voxels);
+    uint8_t *contour = malloc(n_voxels);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
     medroi_status status = MEDROI_OK;
-    if (outline == NULL || scratch == NULL) {
-        status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for an outline");
+    if (contour == NULL || scratch == NULL) {
+        status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a contour");
     } else {
-        status = medroi_mask_of_tissue(&f->array, f->data, &f->options, scratch, outline, f->error);
+        status = medroi_mask_of_tissue(&f->array, f->data, &f->options, scratch, contour, f->error);
     }
     if (status == MEDROI_OK) {
-        uint64_t n_wanted = choose_wanted(f, outline);
-        /* Where exactly an outline runs is a matter of definition: half is kept for that. */
+        uint64_t n_wanted = choose_wanted(f, contour);
+        /* Where exactly a contour runs is a matter of definition: half is kept for that. */
         f->n_allowed = (uint64_t)floor(f->options.max_miss_rate / 2 * (double)n_wanted);
     }
     free(scratch);
-    free(outline);
+    free(contour);
     return status;
 }
 
@@ -223,10 +223,10 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     f->chunk_mask = medroi_flags_layout(&f->chunk);
     f->wanted = malloc(n_elements(&f->array));
     f->part = malloc(chunk_nbytes);
-    f->filled = malloc(chunk_nbytes);
+    f->full = malloc(chunk_nbytes);
     f->kept = malloc(n_elements(&f->chunk));
     f->scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    if (f->wanted == NULL || f->part == NULL || f->filled == NULL || f->kept == NULL ||
+    if (f->wanted == NULL || f->part == NULL || f->full == NULL || f->kept == NULL ||
         f->scratch == NULL) {
         f->status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a chunk of %zu bytes",
                                 chunk_nbytes);
@@ -238,7 +238,7 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     }
     free(f->scratch);
     free(f->kept);
-    free(f->filled);
+    free(f->full);
     free(f->part);
     free(f->wanted);
     return f->status;

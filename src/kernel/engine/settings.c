@@ -1,4 +1,4 @@
-/* Settings and an array to the header of its stream: the rules that every face shares. */
+/* Settings and an array to the header of its stream: the rules that every binding shares. */
 #include "base/arena.h"
 #include "base/layout.h"
 #include "engine/engine.h"
@@ -97,10 +97,10 @@ const char *medroi_reason_text(medroi_reason reason) {
         return "the array holds few distinct integers, as a label map does";
     case MEDROI_REASON_NOT_SHOWN:
         return "what would be dropped is not shown to be the noise of air";
-    case MEDROI_REASON_FILLING:
+    case MEDROI_REASON_UNWRITTEN:
         return "parts of the array hold one value, as if they were not written yet";
     case MEDROI_REASON_NO_BACKGROUND:
-        return "the value of the air cannot be told";
+        return "the value of the air cannot be found";
     default:
         return "";
     }

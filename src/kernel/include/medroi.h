@@ -191,8 +191,8 @@ MEDROI_API medroi_status medroi_fit(medroi_context *context, const medroi_config
                                     const int64_t *chunk_shape, medroi_config **fitted,
                                     const char **note, medroi_error *error);
 
-/* The outline of the tissue, closed and filled: a byte, 0 or 1, for each voxel of the volume, its
- * axes in memory order. */
+/* The contour of the tissue, closed and without holes: a byte, 0 or 1, for each voxel of the
+ * volume, its axes in memory order. */
 MEDROI_API medroi_status medroi_find_mask(medroi_context *context, const medroi_config *config,
                                           const medroi_layout *layout, const void *data,
                                           uint8_t *mask, size_t mask_nbytes, medroi_error *error);

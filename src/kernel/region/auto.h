@@ -11,11 +11,11 @@
 medroi_reason medroi_judge_air(const medroi_search *search, const medroi_air *found,
                                double *air_share);
 
-/* --- filling.c --- */
+/* --- unwritten.c --- */
 /* Whether the array looks as if parts of it were not written yet: a plane along any axis, or a
  * block with square corners, holds one value alone. `background` is what a native load of the
  * element finds in the array. */
-int medroi_is_being_filled(const medroi_layout *layout, const medroi_search *search,
-                           const void *data, uint64_t background, double air_share);
+int medroi_is_being_written(const medroi_layout *layout, const medroi_search *search,
+                            const void *data, uint64_t background, double air_share);
 
 #endif

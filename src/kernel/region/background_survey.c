@@ -65,7 +65,7 @@ static void survey_piece(medroi_survey *look, const uint8_t *row, int64_t start,
 }
 
 /* Axes shorter than 3 have no inside, and so no border of their own. */
-static int is_face(int64_t i, int64_t n) { return n >= 3 && (i == 0 || i == n - 1); }
+static int is_border(int64_t i, int64_t n) { return n >= 3 && (i == 0 || i == n - 1); }
 
 typedef void (*visitor)(medroi_survey *look, const uint8_t *row, int64_t start, int64_t stop);
 
@@ -77,8 +77,8 @@ static void visit_rows(medroi_survey *look, visitor visit) {
         medroi_source_seek(look->source, repeat);
         for (int64_t z = 0; z < grid->n_z; z++) {
             for (int64_t y = 0; y < grid->n_y; y++) {
-                int whole =
-                    !look->border_only || flat || is_face(z, grid->n_z) || is_face(y, grid->n_y);
+                int whole = !look->border_only || flat || is_border(z, grid->n_z) ||
+                            is_border(y, grid->n_y);
                 if (!whole && margin == 0) {
                     continue;
                 }

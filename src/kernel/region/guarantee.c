@@ -48,9 +48,9 @@ static medroi_reason judge(medroi_search *search, const medroi_layout *layout, c
     double air_share = 1;
     medroi_reason reason = medroi_judge_air(search, air, &air_share);
     if (reason == MEDROI_REASON_NOISY_AIR && !search->options->complete &&
-        medroi_is_being_filled(layout, search, data,
-                               stored_bits(search, search->options->background), air_share)) {
-        return MEDROI_REASON_FILLING;
+        medroi_is_being_written(layout, search, data,
+                                stored_bits(search, search->options->background), air_share)) {
+        return MEDROI_REASON_UNWRITTEN;
     }
     return reason;
 }

@@ -97,7 +97,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     size_t nbytes = medroi_element_nbytes(search->type);
     size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
-    int outline = search->options->roi == MEDROI_ROI_MASK || search->options->largest_only;
+    int body = search->options->roi == MEDROI_ROI_MASK || search->options->largest_only;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     const medroi_stretch arrays[] = {
         {(void **)&search->row_peaks, n_rows * nbytes},
@@ -114,7 +114,7 @@ static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
         {(void **)&search->workers, search->n_workers * sizeof *search->workers},
         {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
         {(void **)&search->samples, medroi_noise_scratch_nbytes()},
-        {(void **)&search->outline, outline ? medroi_outline_scratch_nbytes(search) : 0},
+        {(void **)&search->body, body ? medroi_body_scratch_nbytes(search) : 0},
         {(void **)&search->air, medroi_air_scratch_nbytes()},
         {(void **)&search->groups, medroi_guarantee_scratch_nbytes(search)},
         {(void **)&search->section, MEDROI_DROPPED_NBYTES},
@@ -253,9 +253,9 @@ static int find_thresholded(medroi_search *search, const medroi_layout *layout, 
     medroi_note_floor(search);
     region->threshold = search->tau.value;
     search->signal = search->tau;
-    int outline = options->roi == MEDROI_ROI_MASK || options->largest_only;
-    if (search->tau.tissue == MEDROI_TISSUE_NONE || !outline ||
-        !medroi_find_outline(search, layout, data, search->outline, region)) {
+    int body = options->roi == MEDROI_ROI_MASK || options->largest_only;
+    if (search->tau.tissue == MEDROI_TISSUE_NONE || !body ||
+        !medroi_find_body(search, layout, data, search->body, region)) {
         if (search->reason > MEDROI_REASON_NOISY_AIR ||
             !find_thresholded_box(search, layout, data, swept, region)) {
             return 0;
@@ -318,7 +318,7 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
         return 0;
     }
     medroi_grid grid = medroi_make_grid(layout);
-    return nbytes + medroi_outline_mask_scratch_nbytes(&grid) + MEDROI_SCRATCH_ALIGNMENT;
+    return nbytes + medroi_contour_scratch_nbytes(&grid) + MEDROI_SCRATCH_ALIGNMENT;
 }
 
 medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *data,
@@ -347,7 +347,7 @@ medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *dat
     (void)find_tau(&search);
     medroi_note_floor(&search);
     if (search.tau.tissue == MEDROI_TISSUE_SOME) {
-        medroi_outline_mask(&search, layout, aligned + used, mask);
+        medroi_contour(&search, layout, aligned + used, mask);
     } else {
         memset(mask, search.tau.tissue == MEDROI_TISSUE_ALL, n_voxels);
     }

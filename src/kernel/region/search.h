@@ -87,7 +87,7 @@ typedef struct medroi_search {
     const double
         *shell; /* of these, from the outer eighth of the volume; negated for dark tissue */
     size_t n_shell;
-    uint8_t *outline;  /* for a mask, or the largest component; NULL where neither is wanted */
+    uint8_t *body;     /* for a mask, or the largest component; NULL where neither is wanted */
     uint8_t *air;      /* samples of it, for "auto" and for the signal level */
     uint8_t *groups;   /* for the guarantee */
     uint8_t *section;  /* of the stream's side data: the dropped signal */

@@ -69,7 +69,7 @@ static void find_ties(const double *values, size_t n, size_t at, size_t *start, 
     }
 }
 
-/* Take the background out where it is a spike: zeros that a scanner filled in are no noise. */
+/* Take the background out where it is a spike: zeros that a scanner put there are no noise. */
 static size_t drop_background(double *values, size_t n, double background) {
     size_t first = 0, start = 0, stop = 0, before_start = 0, before = 0, behind = 0,
            behind_stop = 0;

@@ -1,4 +1,4 @@
-/* The threshold just above the air's own noise, told from samples.
+/* The threshold just above the air's own noise, found in samples.
  *
  * Values are negated for dark tissue. About 2^17 values are sampled from the whole array; those of
  * the outer eighth of the volume on each side (of axes of 8 and more) are its *shell*, where the

@@ -143,16 +143,16 @@ void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_r
     uint64_t before = outside ? UINT64_MAX : 0;
     uint64_t tail = outside ? UINT64_C(1) << ((src->n_x - 1) & 63) : 0;
     for (int64_t z = 0; z < src->n_z; z++) {
-        int on_z_face = reach.z && (z == 0 || z + 1 == src->n_z);
-        if (wide && is_narrow(src, reach) && (outside || !on_z_face)) {
+        int on_z_border = reach.z && (z == 0 || z + 1 == src->n_z);
+        if (wide && is_narrow(src, reach) && (outside || !on_z_border)) {
             plane_rows planes = find_planes(src, z, reach);
             erode_plane_avx2(medroi_bit_row(dst, z, 0), &planes, src, outside);
             continue;
         }
         for (int64_t y = 0; y < src->n_y; y++) {
             uint64_t *out = medroi_bit_row(dst, z, y);
-            int on_face = on_z_face || (reach.y && (y == 0 || y + 1 == src->n_y));
-            if (on_face && !outside) {
+            int on_border = on_z_border || (reach.y && (y == 0 || y + 1 == src->n_y));
+            if (on_border && !outside) {
                 memset(out, 0, (size_t)src->n_words * sizeof *out);
                 continue;
             }

@@ -12,7 +12,7 @@
 
 #define SIDE_HEAD_NBYTES (5 + MEDROI_MASK_HEAD_NBYTES)
 
-typedef struct outline {
+typedef struct mask_search {
     medroi_search *search;
     const medroi_layout *layout;
     const void *data;
@@ -25,7 +25,7 @@ typedef struct outline {
     uint8_t *side;
     size_t side_capacity;
     uint8_t *scratch; /* behind everything that is kept */
-} outline;
+} mask_search;
 
 static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
     n[0] = (grid->n_z + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
@@ -39,8 +39,8 @@ static size_t side_capacity(const medroi_grid *grid) {
     return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES + MEDROI_DROPPED_NBYTES;
 }
 
-/* A stretch of scratch for each step; see medroi_find_outline. */
-size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
+/* A stretch of scratch for each step; see medroi_find_body. */
+size_t medroi_body_scratch_nbytes(const medroi_search *search) {
     const medroi_grid *grid = &search->grid;
     int64_t n[3];
     tiles_along(grid, n);
@@ -53,7 +53,7 @@ size_t medroi_outline_scratch_nbytes(const medroi_search *search) {
 
 /* --- what is left out ----------------------------------------------------------------------- */
 
-static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
+static int run_is_inside(const mask_search *o, const medroi_label_run *run, int64_t z, int64_t y) {
     const int64_t s = MEDROI_LABEL_EDGE / MEDROI_TILE_EDGE;
     int64_t stop = medroi_lesser(run->stop * s, o->tiles.n_x);
     for (int64_t t = z * s; t < z * s + s && t < o->tiles.n_z; t++) {
@@ -68,7 +68,8 @@ static int run_is_inside(const outline *o, const medroi_label_run *run, int64_t 
 }
 
 /* Whether tissue of one row of voxels, from place `start` to `stop`, lies outside the mask. */
-static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t start, int64_t stop) {
+static int row_is_outside(const mask_search *o, int64_t layer, int64_t y, int64_t start,
+                          int64_t stop) {
     const medroi_grid *grid = &o->search->grid;
     const int64_t e = MEDROI_TILE_EDGE;
     const uint64_t *row = medroi_bit_row(&o->bits.tissue, layer, y);
@@ -86,7 +87,7 @@ static int row_is_outside(const outline *o, int64_t layer, int64_t y, int64_t st
 }
 
 /* Whether any tissue in a run of labels lies outside the mask; an island may hold all of it. */
-static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t z, int64_t y) {
+static int run_is_outside(const mask_search *o, const medroi_label_run *run, int64_t z, int64_t y) {
     const medroi_grid *grid = &o->search->grid;
     const int64_t e = MEDROI_LABEL_EDGE;
     int64_t stop = medroi_lesser(run->stop * e, grid->n_x) * grid->inner;
@@ -109,7 +110,7 @@ static int run_is_outside(const outline *o, const medroi_label_run *run, int64_t
 enum { INSIDE, OUTSIDE, KEPT };
 
 /* Mark the roots of components that lie, in part at least, outside the mask. */
-static void mark_outside(outline *o) {
+static void mark_outside(mask_search *o) {
     medroi_components *c = &o->components;
     for (int64_t i = 0; i < c->n_found; i++) {
         c->n_voxels[c->found[i].root] = c->found[i].kept ? KEPT : INSIDE;
@@ -124,14 +125,14 @@ static void mark_outside(outline *o) {
     }
 }
 
-static medroi_box array_box(const outline *o, const medroi_grid_box *box) {
+static medroi_box array_box(const mask_search *o, const medroi_grid_box *box) {
     medroi_region region = {.box = {{0}, {0}}};
     medroi_set_box(o->layout, &o->search->grid, box, &region);
     return region.box;
 }
 
 /* Note a component that was dropped. */
-static void leave_out(outline *o, const medroi_component *component) {
+static void leave_out(mask_search *o, const medroi_component *component) {
     medroi_mask_info *info = &o->info;
     info->n_left_out++;
     info->n_left_out_voxels += component->n_voxels;
@@ -142,7 +143,7 @@ static void leave_out(outline *o, const medroi_component *component) {
     }
 }
 
-static void set_side(const outline *o, size_t nbytes, medroi_region *region) {
+static void set_side(const mask_search *o, size_t nbytes, medroi_region *region) {
     region->side = nbytes > 0 ? o->side : NULL;
     region->side_nbytes = (uint32_t)nbytes;
     o->search->side_end = o->side + nbytes;
@@ -150,7 +151,7 @@ static void set_side(const outline *o, size_t nbytes, medroi_region *region) {
 
 /* --- both ----------------------------------------------------------------------------------- */
 
-static int is_its_box(const outline *o) {
+static int is_its_box(const mask_search *o) {
     uint64_t n = 0;
     for (int64_t k = 0; k < o->boxed.n_z * o->boxed.n_y; k++) {
         n += medroi_count_run(o->boxed.words + k * o->boxed.n_words, 0, o->boxed.n_x);
@@ -160,7 +161,7 @@ static int is_its_box(const outline *o) {
 
 /* The section of the mask. Sets *nbytes, to 0 for a mask that is its own box; returns 0 where the
  * map does not fit. */
-static int write_mask(outline *o, double miss_rate, size_t *nbytes) {
+static int write_mask(mask_search *o, double miss_rate, size_t *nbytes) {
     size_t capacity =
         o->side_capacity - MEDROI_LEFT_OUT_NBYTES - MEDROI_DROPPED_NBYTES - SIDE_HEAD_NBYTES;
     size_t coded = 0;
@@ -196,7 +197,7 @@ static void join_missing(void *context, int64_t z, int64_t y, int64_t x) {
 }
 
 /* The tiles of the whole volume. */
-static void find_tiles(outline *o) {
+static void find_tiles(mask_search *o) {
     medroi_search *search = o->search;
     const medroi_region_options *options = search->options;
     medroi_drop_components(&o->components, &o->bits.opened);
@@ -218,7 +219,7 @@ static void find_tiles(outline *o) {
 }
 
 /* The guarantee over all signal; that of other components is counted where it is left out. */
-static int keep_signal(outline *o, uint8_t *bits) {
+static int keep_signal(mask_search *o, uint8_t *bits) {
     medroi_search *search = o->search;
     if (!search->options->largest_only) {
         return medroi_keep_signal_in_tiles(search, &o->tiles, &o->bits.tissue);
@@ -229,7 +230,7 @@ static int keep_signal(outline *o, uint8_t *bits) {
     return 1;
 }
 
-static int find_mask(outline *o, uint8_t *bits, medroi_region *region) {
+static int find_mask(mask_search *o, uint8_t *bits, medroi_region *region) {
     medroi_search *search = o->search;
     find_tiles(o);
     medroi_kept kept = {medroi_whole_volume(&search->grid), o->tiles};
@@ -276,7 +277,7 @@ static int find_mask(outline *o, uint8_t *bits, medroi_region *region) {
 
 /* --- the box of the largest component ------------------------------------------------------- */
 
-static int find_largest_box(outline *o, uint8_t *bits, medroi_region *region) {
+static int find_largest_box(mask_search *o, uint8_t *bits, medroi_region *region) {
     memset(&o->info, 0, sizeof o->info);
     for (int64_t i = 1; i < o->components.n_found; i++) {
         leave_out(o, &o->components.found[i]);
@@ -308,10 +309,10 @@ static int find_largest_box(outline *o, uint8_t *bits, medroi_region *region) {
     return 1;
 }
 
-int medroi_find_outline(medroi_search *search, const medroi_layout *layout, const void *data,
-                        uint8_t *scratch, medroi_region *region) {
+int medroi_find_body(medroi_search *search, const medroi_layout *layout, const void *data,
+                     uint8_t *scratch, medroi_region *region) {
     const medroi_grid *grid = &search->grid;
-    outline o = {.search = search, .layout = layout, .data = data, .side = scratch};
+    mask_search o = {.search = search, .layout = layout, .data = data, .side = scratch};
     if (grid->n_z == 1 || search->tau.tissue != MEDROI_TISSUE_SOME) {
         return 0;
     }

@@ -80,11 +80,11 @@ size_t medroi_tissue_bits_nbytes(const medroi_grid *grid);
 medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scratch);
 
 /* --- find.c --- */
-size_t medroi_outline_scratch_nbytes(const medroi_search *search);
+size_t medroi_body_scratch_nbytes(const medroi_search *search);
 /* Find a mask, or the box of the largest component. Returns 0, with the region untouched, where
  * the box of all tissue serves as well. */
-int medroi_find_outline(medroi_search *search, const medroi_layout *layout, const void *data,
-                        uint8_t *scratch, medroi_region *region);
+int medroi_find_body(medroi_search *search, const medroi_layout *layout, const void *data,
+                     uint8_t *scratch, medroi_region *region);
 
 /* --- islands.c --- */
 /* Add islands (step 6) until at most `max_miss_rate` of the tissue lies outside the tiles. `counts`
@@ -141,10 +141,10 @@ medroi_status medroi_mask_differing(const medroi_layout *layout, const void *dat
                                     uint64_t background, int64_t edge, void *scratch,
                                     medroi_region *region, medroi_error *error);
 
-/* --- outline.c --- */
-size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid);
+/* --- contour.c --- */
+size_t medroi_contour_scratch_nbytes(const medroi_grid *grid);
 /* One byte, 0 or 1, for each voxel of the grid's volume. */
-void medroi_outline_mask(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
-                         uint8_t *mask);
+void medroi_contour(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
+                    uint8_t *mask);
 
 #endif

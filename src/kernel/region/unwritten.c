@@ -1,10 +1,10 @@
-/* Whether an array is still being filled: slices or blocks of it were not written yet.
+/* Whether an array is still being written: slices or blocks of it were not written yet.
  *
- * What was not written holds one value, the fill value, in planes or in blocks with flat faces. A
+ * What was not written holds one value, the fill value, in planes or in blocks with flat sides. A
  * scan that was complete and noisy has no constant plane. It may well have constant parts, where a
  * face was removed or a gradient correction left corners, but these have no square corners: so a
  * corner is looked for, a cube of one value (8 voxels along each axis, or the whole of a shorter
- * one) with other values behind its three faces. Every finite union of blocks has one, since its
+ * one) with other values behind its three sides. Every finite union of blocks has one, since its
  * outermost block has. A cube is found where a sampled row, one of 64, holds a run of one value,
  * and is then moved as far as it goes in each of the eight directions. Blocks that are thinner
  * along the outermost axis in memory, as tiles of a slice are, are looked for as plates with other
@@ -24,14 +24,14 @@
 #define PLATE_EDGE 16
 #define WIDE 192
 #define MIN_PLANE 16       /* elements; fewer may be equal by chance */
-#define FACE_SHARE 0.75    /* of what noise would show behind a face */
+#define SIDE_SHARE 0.75    /* of what noise would show behind a side */
 #define TILE_SIZE 16       /* elements */
 #define TILE_SHARE 0.3     /* of noise that has its most frequent value */
 #define MAX_TILED 524288.0 /* voxels */
 #define MAX_CHANCE 0.01
-#define FACE_STEP 16
+#define SIDE_STEP 16
 #define N_AHEAD 8   /* rows */
-#define MIN_FACES 2 /* inside the volume; with one, planes are constant */
+#define MIN_SIDES 2 /* inside the volume; with one, planes are constant */
 
 /* The bytes of an element as one number; loads of a known size, which compilers inline. */
 static inline uint64_t bits_at(const uint8_t *element, size_t nbytes) {
@@ -132,15 +132,15 @@ static uint64_t value_at(const volume *v, int64_t z, int64_t y, int64_t x) {
     return bits_at(place_at(v, z, y, x), v->nbytes);
 }
 
-/* Elements of one row in sixteen of a face of the volume that are background; whether most are. */
-static int face_is_constant(const volume *v, int axis, int64_t place) {
+/* Elements of one row in sixteen of a side of the volume that are background; whether most are. */
+static int side_is_constant(const volume *v, int axis, int64_t place) {
     int a = axis == 0 ? 1 : 0;
     int b = axis == 2 ? 1 : 2;
     int64_t n_seen = 0;
     int64_t n_same = 0;
     int64_t index[3];
     index[axis] = place;
-    for (index[a] = 0; index[a] < v->size[a]; index[a] += FACE_STEP) {
+    for (index[a] = 0; index[a] < v->size[a]; index[a] += SIDE_STEP) {
         for (index[b] = 0; index[b] < v->size[b]; index[b]++) {
             n_same += value_at(v, index[0], index[1], index[2]) == v->background;
             n_seen++;
@@ -149,12 +149,12 @@ static int face_is_constant(const volume *v, int axis, int64_t place) {
     return n_seen >= MIN_PLANE && 2 * n_same > n_seen;
 }
 
-/* A face that is mostly background: what is behind a block that was not written would not stand
+/* A side that is mostly background: what is behind a block that was not written would not stand
  * out there. */
-static int has_constant_face(const volume *v) {
+static int has_constant_side(const volume *v) {
     for (int axis = 0; axis < 3; axis++) {
         if (v->size[axis] > 1 &&
-            (face_is_constant(v, axis, 0) || face_is_constant(v, axis, v->size[axis] - 1))) {
+            (side_is_constant(v, axis, 0) || side_is_constant(v, axis, v->size[axis] - 1))) {
             return 1;
         }
     }
@@ -231,7 +231,7 @@ static int widen_to_edge(const volume *v, int64_t start[3], int64_t n[3], int ax
     return n[axis] == v->edge[axis];
 }
 
-/* The layer behind one face of the cube; 0 where the volume ends there. */
+/* The layer behind one side of the cube; 0 where the volume ends there. */
 static int layer_behind(const volume *v, const int64_t cube[3], int axis, int step,
                         int64_t layer[3], int64_t n[3]) {
     memcpy(layer, cube, 3 * sizeof *layer);
@@ -242,18 +242,18 @@ static int layer_behind(const volume *v, const int64_t cube[3], int axis, int st
 }
 
 /* Voxels behind a side of the cube: none, the same value, or others, as noise has them. */
-enum { FACE_OUTSIDE, FACE_SAME, FACE_OTHERS };
+enum { SIDE_OUTSIDE, SIDE_SAME, SIDE_OTHERS };
 
 static int look_behind(const volume *v, const int64_t cube[3], int axis, int step, uint64_t value) {
     int64_t layer[3];
     int64_t n[3];
     if (!layer_behind(v, cube, axis, step, layer, n)) {
-        return FACE_OUTSIDE;
+        return SIDE_OUTSIDE;
     }
-    double share = FACE_SHARE * (value == v->background ? v->air_share : 1);
+    double share = SIDE_SHARE * (value == v->background ? v->air_share : 1);
     int64_t n_layer = n[0] * n[1] * n[2];
     double n_others = (double)count_others(v, layer, n, value, n_layer);
-    return n_others < share * (double)n_layer ? FACE_SAME : FACE_OTHERS;
+    return n_others < share * (double)n_layer ? SIDE_SAME : SIDE_OTHERS;
 }
 
 /* Move the cube along the axes from `first` on until it is stuck; whether it is in a corner then.
@@ -263,7 +263,7 @@ static int leads_to_corner(const volume *v, const int64_t from[3], int first, co
     int64_t cube[3] = {from[0], from[1], from[2]};
     int64_t layer[3];
     int64_t n[3];
-    int n_faces = 0;
+    int n_sides = 0;
     for (int moved = 1; moved;) {
         moved = 0;
         for (int axis = first; axis < 3; axis++) {
@@ -276,16 +276,16 @@ static int leads_to_corner(const volume *v, const int64_t from[3], int first, co
     }
     for (int axis = 0; axis < 3; axis++) {
         int behind = look_behind(v, cube, axis, steps[axis], value);
-        if (axis < first && behind != FACE_SAME) {
+        if (axis < first && behind != SIDE_SAME) {
             int before = look_behind(v, cube, axis, -steps[axis], value);
-            behind = before == FACE_OUTSIDE ? behind : before;
+            behind = before == SIDE_OUTSIDE ? behind : before;
         }
-        if (behind == FACE_SAME) {
+        if (behind == SIDE_SAME) {
             return 0;
         }
-        n_faces += behind == FACE_OTHERS;
+        n_sides += behind == SIDE_OTHERS;
     }
-    return n_faces >= MIN_FACES;
+    return n_sides >= MIN_SIDES;
 }
 
 static int has_corner_from(const volume *v, const int64_t from[3], int first, uint64_t value) {
@@ -457,8 +457,8 @@ static int has_tiles(const volume *v) {
     return 0;
 }
 
-int medroi_is_being_filled(const medroi_layout *layout, const medroi_search *search,
-                           const void *data, uint64_t background, double air_share) {
+int medroi_is_being_written(const medroi_layout *layout, const medroi_search *search,
+                            const void *data, uint64_t background, double air_share) {
     const medroi_grid *grid = &search->grid;
     if (has_constant_plane(layout, data)) {
         return 1;
@@ -476,7 +476,7 @@ int medroi_is_being_filled(const medroi_layout *layout, const medroi_search *sea
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         for (int64_t i = 0; i < grid->inner; i++) {
             v.data = (const uint8_t *)data + (medroi_repeat_offset(grid, repeat) + i) * nbytes;
-            if (has_constant_face(&v) || has_blocks(&v) || has_plates(&v) || has_tiles(&v)) {
+            if (has_constant_side(&v) || has_blocks(&v) || has_plates(&v) || has_tiles(&v)) {
                 return 1;
             }
         }

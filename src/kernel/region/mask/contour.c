@@ -1,5 +1,5 @@
-/* The outline of the tissue of a whole array, voxel for voxel, for fitting and for pictures: opened
- * tissue without specks, closed by 5 mm, holes filled. */
+/* The contour of the tissue of a whole array, voxel for voxel, for fitting and for pictures: opened
+ * tissue without specks, closed by 5 mm, without holes. */
 #include "base/arena.h"
 #include "region/mask/mask.h"
 #include "region/spacing.h"
@@ -25,15 +25,15 @@ static medroi_bits padded_bits(const medroi_grid *grid) {
     return medroi_make_bits(grid->n_z + 2 * r.z, grid->n_y + 2 * r.y, grid->n_x + 2 * r.x);
 }
 
-size_t medroi_outline_mask_scratch_nbytes(const medroi_grid *grid) {
+size_t medroi_contour_scratch_nbytes(const medroi_grid *grid) {
     medroi_bits padded = padded_bits(grid);
     return medroi_align(medroi_tissue_bits_nbytes(grid)) +
            medroi_align(medroi_components_scratch_nbytes(grid)) +
            2 * medroi_align(medroi_bits_nbytes(&padded));
 }
 
-void medroi_outline_mask(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
-                         uint8_t *mask) {
+void medroi_contour(medroi_search *search, const medroi_layout *layout, uint8_t *scratch,
+                    uint8_t *mask) {
     const medroi_grid *grid = &search->grid;
     medroi_tissue_bits bits = medroi_find_tissue_bits(search, scratch);
     scratch += medroi_align(medroi_tissue_bits_nbytes(grid));
