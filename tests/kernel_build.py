@@ -83,7 +83,7 @@ class Inner(ctypes.Structure):
     _fields_ = (
         ("id", ctypes.c_uint16),
         ("name", ctypes.c_char_p),
-        *((field, ctypes.c_void_p) for field in ("check", "part_extent")),
+        *((field, ctypes.c_void_p) for field in ("check", "is_lossy", "part_extent")),
         ("plan", ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)),
         ("bound", ctypes.CFUNCTYPE(ctypes.c_size_t, *[ctypes.c_void_p] * 2)),
         (

@@ -156,7 +156,7 @@ DEFAULTS = MedROIFilter().filter_options
         ((1, 2 | 2 << 16, *DEFAULTS[2:11]), "needs 12"),
         ((*DEFAULTS[:2], 6), "threshold rule 6"),
         ((*DEFAULTS[:2], 2 | 2 << 4), "region 2"),
-        ((*DEFAULTS[:2], 2 | 1 << 24), "word 2"),
+        ((*DEFAULTS[:2], 2 | 1 << 25), "word 2"),
         ((*DEFAULTS[:2], 2 | 1 << 23 | 1 << 6), "word 2"),
         ((*DEFAULTS[:3], 2**31), "padding 2147483648"),
         ((*DEFAULTS[:6], 0, 0x40000000), "max_miss_rate 2"),
