@@ -136,12 +136,11 @@ def test_the_metadata_of_another_codec_are_refused_by_name() -> None:
 
 def test_fit_fixes_the_numbers_of_the_whole_array() -> None:
     scan = (VOLUME - 1024).astype("<i2")
-    codec = MedROICodec.fit(scan, chunks=CHUNKS, background="auto")
+    asked = {"chunks": CHUNKS, "background": "auto", "threshold": "mean"}
+    codec = MedROICodec.fit(scan, **asked)
     fitted = codec.to_dict()["configuration"]
     assert fitted == {
-        key: value
-        for key, value in MedROI.fit(scan, chunks=CHUNKS, background="auto").get_config().items()
-        if key != "id"
+        key: value for key, value in MedROI.fit(scan, **asked).get_config().items() if key != "id"
     }
     stored = create(CountingStore(), scan, codec, fill_value=fitted["background"])
     tissue = scan >= fitted["threshold"]
