@@ -75,12 +75,14 @@ def test_a_chunk_that_cannot_be_written_at_the_end_is_said(tmp_path):
 
 
 def test_a_key_of_another_process_is_refused_for_writing_but_read(tmp_path, table):
-    run_python(LEAVE, tmp_path / "a.h5", hosted_codec.NAME)
+    # Settings that no other test of this process uses: a key stands for settings, wherever made.
+    unique = LEAVE.replace('{"id": sys.argv[2]}', '{"id": sys.argv[2], "plus": 93}')
+    run_python(unique, tmp_path / "a.h5", hosted_codec.NAME)
     with h5py.File(tmp_path / "a.h5", "r+", rdcc_nbytes=0) as file:
         assert (file["scan"][...] == blob(SHAPE)).all()
         with pytest.raises((OSError, ValueError), match=r"call medroi\.hdf5\.MedROIFilter"):
             file["scan"][0, 0, 0] = 5
-    MedROIFilter({"id": hosted_codec.NAME})
+    MedROIFilter({"id": hosted_codec.NAME, "plus": 93})
     with h5py.File(tmp_path / "a.h5", "r+", rdcc_nbytes=0) as file:
         file["scan"][0, 0, 0] = 100
         assert file["scan"][0, 0, 0] == 100
