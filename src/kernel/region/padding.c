@@ -9,6 +9,7 @@
  * Nor is air what lies further beyond the background than twice the distance to the threshold, on
  * the other side of it: a chunk without a corner of the scan keeps its padding by that. */
 #include "region/padding.h"
+#include "base/elements.h"
 #include "base/layout.h"
 #include "base/lesser.h"
 #include "grid/spans.h"
@@ -23,15 +24,6 @@
 #define FLOOR_WIDTHS 2
 #define SMALL_VOLUME (1 << 18) /* voxels, of which every row is looked at */
 #define LARGE_VOLUME (1 << 22)
-
-static uint64_t native_bits(const medroi_layout *layout, const uint8_t *element) {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < layout->itemsize; i++) {
-        size_t shift = layout->big_endian ? layout->itemsize - 1u - i : i;
-        bits |= (uint64_t)element[i] << 8 * shift;
-    }
-    return bits;
-}
 
 /* Element k of a corner cube of one repeat. */
 static const uint8_t *in_corner(const medroi_layout *layout, const medroi_grid *grid,
@@ -81,7 +73,7 @@ int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint
         found = value ? value : found;
         n_corners += value != NULL;
     }
-    *bits = found ? native_bits(layout, found) : 0;
+    *bits = found ? medroi_load_bits(found, layout->itemsize, layout->big_endian) : 0;
     return n_corners;
 }
 
