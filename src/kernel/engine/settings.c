@@ -30,6 +30,13 @@ static int has_findable_background(const medroi_layout *layout) {
     return medroi_is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
 }
 
+/* Options of a search that is made for its judgement of the air alone. */
+static void look_for_air(medroi_region_options *options) {
+    options->threshold_rule = MEDROI_THRESHOLD_AUTO;
+    options->roi = MEDROI_ROI_MASK;
+    options->complete = 1; /* the constant would else say that the array is being written */
+}
+
 /* Whether noisy air is seen beside a constant that fills the corners: then that is padding, and
  * the air another value. Sets options->background to it. */
 static int find_air_beside_padding(const medroi_layout *layout, const void *data, void *scratch,
@@ -42,9 +49,7 @@ static int find_air_beside_padding(const medroi_layout *layout, const void *data
                                       &tried.background, NULL) != MEDROI_OK) {
         return 0;
     }
-    tried.threshold_rule = MEDROI_THRESHOLD_AUTO;
-    tried.roi = MEDROI_ROI_MASK;
-    tried.complete = 1; /* the constant that would else say that the array is being written */
+    look_for_air(&tried);
     if (medroi_find_region(layout, data, &tried, scratch, &region, NULL) != MEDROI_OK ||
         region.reason != MEDROI_REASON_NOISY_AIR) {
         return 0;
@@ -55,13 +60,12 @@ static int find_air_beside_padding(const medroi_layout *layout, const void *data
 
 size_t medroi_choice_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
     medroi_region_options tried = settings->region;
-    tried.threshold_rule = MEDROI_THRESHOLD_AUTO;
-    tried.roi = MEDROI_ROI_MASK;
-    size_t region = medroi_is_image(layout) ? medroi_region_scratch_nbytes(layout, &tried) : 0;
-    size_t background = medroi_background_scratch_nbytes(layout);
     if (!settings->auto_background) {
         return 0;
     }
+    look_for_air(&tried);
+    size_t region = medroi_is_image(layout) ? medroi_region_scratch_nbytes(layout, &tried) : 0;
+    size_t background = medroi_background_scratch_nbytes(layout);
     return region > background ? region : background;
 }
 

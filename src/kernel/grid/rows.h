@@ -40,6 +40,10 @@ typedef struct medroi_grid_box {
 int medroi_grid_box_is_empty(const medroi_grid_box *box);
 
 medroi_grid medroi_make_grid(const medroi_layout *layout);
+/* Elements of the array. */
+static inline int64_t medroi_grid_n_elements(const medroi_grid *grid) {
+    return grid->n_repeats * grid->n_z * grid->n_y * grid->length;
+}
 /* Elements before the first one of repeat `repeat`. */
 int64_t medroi_repeat_offset(const medroi_grid *grid, int64_t repeat);
 

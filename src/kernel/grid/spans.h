@@ -14,6 +14,13 @@ static inline void medroi_span_include(medroi_span *span, int64_t start, int64_t
     span->stop = stop > span->stop ? stop : span->stop;
 }
 
+/* Grow a box, which may be empty, to hold another that is not. */
+static inline void medroi_grid_box_include(medroi_grid_box *box, const medroi_grid_box *other) {
+    medroi_span_include(&box->z, other->z.start, other->z.stop);
+    medroi_span_include(&box->y, other->y.start, other->y.stop);
+    medroi_span_include(&box->x, other->x.start, other->x.stop);
+}
+
 /* Add a margin on both sides, inside an axis of length n. */
 static inline medroi_span medroi_span_widen(medroi_span span, int64_t n, int64_t margin) {
     span.start = span.start > margin ? span.start - margin : 0;

@@ -5,10 +5,10 @@
  *
  *   - they are not one constant value: then nothing needs to be lost;
  *   - the level is near the background: no further from it than LEVEL spreads, as of Rayleigh
- *     (1.9), central chi up to 32 coils (11) and CT noise; muscle and fat lie far above;
+ *     (2), central chi up to 32 coils (11.5) and CT noise; muscle and fat lie far above;
  *   - their lower half, which neither ghosts nor dim tissue reach, has the shape of a noise law:
- * the 2.5th percentile is at most LAW_TAIL spreads below the median (1.6 of Rayleigh noise, 2 of
- *     normal noise, 1.3 to 2 once rounded to a few integers; more of two tissues);
+ *     the 2.5th percentile is at most LAW_TAIL spreads below the median (1.6 of Rayleigh noise, 2
+ *     of normal noise, 1.3 to 2 once rounded to a few integers; more of two tissues);
  *   - few of them reach above the noise, hardly any below it;
  *   - they are not smooth: among those that are not above the noise, neighbours hardly correlate;
  *   - all this holds at each side of the volume where something is dropped.

@@ -126,6 +126,12 @@ static medroi_status decide(evidence *known, int is_float, double *background,
                             medroi_error *error) {
     medroi_survey *look = &known->look;
     const double highest = 0x1.fffffffffffffp1023;
+    if (look->excludes) { /* a border of nothing else says all, without a pass over the array */
+        medroi_survey_border(look);
+        if (look->n_seen == 0) {
+            return refuse(known, "the border of the volume is one value", error);
+        }
+    }
     medroi_survey_array(look);
     known->lowest = look->found_low;
     known->n_array = look->n_found;

@@ -139,14 +139,17 @@ static void look_at_everything(medroi_survey *look) {
     look->counts = NULL;
 }
 
-/* The range without what is excluded; values carry the sign. */
-static void survey_rest(medroi_survey *look) {
-    look_at_everything(look);
+/* Value by value: the array (0) or its border (1), from the histogram where there is one. */
+static void survey_values(medroi_survey *look, int border_only) {
     begin(look);
-    if (look->values.n_bins > 0) {
-        survey_counted(look, look->value_counts[0]);
-    } else {
+    look->border_only = border_only;
+    if (look->counts) {
+        memset(look->counts, 0, MEDROI_BACKGROUND_NBINS * sizeof *look->counts);
+    }
+    if (look->values.n_bins == 0) {
         visit_rows(look, survey_piece);
+    } else {
+        survey_counted(look, look->value_counts[border_only]);
     }
 }
 
@@ -163,8 +166,8 @@ void medroi_survey_array(medroi_survey *look) {
         fill_bins(look, &look->values, look->value_counts[1]);
     }
     if (look->excludes) {
-        look->border_only = 0;
-        survey_rest(look);
+        look_at_everything(look);
+        survey_values(look, 0);
         return;
     }
     if (look->sign < 0) {
@@ -177,41 +180,20 @@ void medroi_survey_array(medroi_survey *look) {
 }
 
 void medroi_survey_bins(medroi_survey *look, const medroi_bins *bins, uint64_t *counts) {
-    look->border_only = 0;
-    if (look->values.n_bins == 0 && look->excludes) {
-        look_at_everything(look);
-        begin(look);
-        look->bins = bins;
-        look->counts = counts;
-        memset(counts, 0, MEDROI_BACKGROUND_NBINS * sizeof *counts);
-        visit_rows(look, survey_piece);
-        return;
-    }
-    if (look->values.n_bins == 0) {
+    if (look->values.n_bins == 0 && !look->excludes) {
         medroi_bins turned = *bins;
         turned.scale *= look->sign;
+        look->border_only = 0;
         fill_bins(look, &turned, counts);
         return;
     }
-    begin(look);
+    look_at_everything(look);
     look->bins = bins;
     look->counts = counts;
-    memset(counts, 0, MEDROI_BACKGROUND_NBINS * sizeof *counts);
-    survey_counted(look, look->value_counts[0]);
+    survey_values(look, 0);
 }
 
-void medroi_survey_border(medroi_survey *look) {
-    begin(look);
-    look->border_only = 1;
-    if (look->counts) {
-        memset(look->counts, 0, MEDROI_BACKGROUND_NBINS * sizeof *look->counts);
-    }
-    if (look->values.n_bins == 0) {
-        visit_rows(look, survey_piece);
-    } else {
-        survey_counted(look, look->value_counts[1]);
-    }
-}
+void medroi_survey_border(medroi_survey *look) { survey_values(look, 1); }
 
 /* Follows the fullest bin downwards, the
  * darker of two alike. Returns how often it occurs. */

@@ -59,13 +59,15 @@ typedef struct following {
     int64_t channel; /* among the elements of one place along x */
 } following;
 
-static int64_t runs_of_plane(const medroi_grid *grid, int full) {
-    int64_t n = grid->n_y * ((grid->n_x + 1) / 2);
-    return full ? n : medroi_lesser(n, MAX_RUNS_OF_PLANE);
+/* All that a plane can have where nothing but a count is wanted, and giving up is no answer. */
+static int64_t runs_of_plane(const medroi_search *search) {
+    int64_t n = search->grid.n_y * ((search->grid.n_x + 1) / 2);
+    return medroi_only_counts(search) ? n : medroi_lesser(n, MAX_RUNS_OF_PLANE);
 }
 
-static size_t lay_out(const medroi_grid *grid, int full, following *f, uint8_t *scratch) {
-    f->capacity = runs_of_plane(grid, full);
+static size_t lay_out(const medroi_search *search, following *f, uint8_t *scratch) {
+    const medroi_grid *grid = &search->grid;
+    f->capacity = runs_of_plane(search);
     f->row_shape = medroi_make_bits(1, 1, grid->length);
     size_t runs_nbytes = (size_t)f->capacity * sizeof(run);
     size_t rows_nbytes = (size_t)(grid->n_y + 1) * sizeof(int64_t);
@@ -82,9 +84,9 @@ static size_t lay_out(const medroi_grid *grid, int full, following *f, uint8_t *
     return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
 }
 
-size_t medroi_groups_scratch_nbytes(const medroi_grid *grid, int full) {
+size_t medroi_groups_scratch_nbytes(const medroi_search *search) {
     following f;
-    return lay_out(grid, full, &f, NULL);
+    return lay_out(search, &f, NULL);
 }
 
 /* --- rows of dropped signal --- */
@@ -193,12 +195,6 @@ static void visit_listed(const following *f, const group *g) {
     }
 }
 
-static void include_box(medroi_grid_box *box, const medroi_grid_box *other) {
-    medroi_span_include(&box->z, other->z.start, other->z.stop);
-    medroi_span_include(&box->y, other->y.start, other->y.stop);
-    medroi_span_include(&box->x, other->x.start, other->x.stop);
-}
-
 /* Add group b to group a; what either lists is visited once the sum is above the limit. */
 static void add_group(const following *f, group *a, group *b) {
     int a_is_large = is_large(f, a), b_is_large = is_large(f, b);
@@ -218,7 +214,7 @@ static void add_group(const following *f, group *a, group *b) {
     a->found.peak = brighter ? b->found.peak : a->found.peak;
     a->found.n_voxels = n;
     a->found.first = b->found.first < a->found.first ? b->found.first : a->found.first;
-    include_box(&a->found.box, &b->found.box);
+    medroi_grid_box_include(&a->found.box, &b->found.box);
 }
 
 static void join(const following *f, uint32_t i, uint32_t j) {
@@ -307,7 +303,7 @@ static void complete(following *f, const group *g) {
     const medroi_group *found = &g->found;
     f->result.n_voxels += found->n_voxels;
     if (is_large(f, g)) {
-        include_box(&f->result.large, &found->box);
+        medroi_grid_box_include(&f->result.large, &found->box);
     }
     if (found->n_voxels > largest->n_voxels ||
         (found->n_voxels == largest->n_voxels && found->first < largest->first)) {
@@ -363,8 +359,7 @@ medroi_groups medroi_find_groups(medroi_search *search, const medroi_group_searc
                                  uint8_t *scratch) {
     const medroi_grid *grid = &search->grid;
     following f = {.search = search, .wanted = wanted};
-    int full = search->options->largest_only || search->options->max_miss_rate == 1;
-    (void)lay_out(grid, full, &f, scratch);
+    (void)lay_out(search, &f, scratch);
     for (f.repeat = 0; f.repeat < grid->n_repeats; f.repeat++) {
         for (f.channel = 0; f.channel < grid->inner && !f.result.overflows; f.channel++) {
             follow_volume(&f);

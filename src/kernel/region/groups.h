@@ -18,7 +18,12 @@ typedef struct medroi_group_search {
     void *context;
 } medroi_group_search;
 
-size_t medroi_groups_scratch_nbytes(const medroi_grid *grid, int full);
+/* Whether what is dropped is counted alone, on request, and nothing joins. */
+static inline int medroi_only_counts(const medroi_search *search) {
+    return search->options->largest_only || search->options->max_miss_rate == 1;
+}
+
+size_t medroi_groups_scratch_nbytes(const medroi_search *search);
 /* Follow all groups of voxels at search->signal that are not kept. */
 medroi_groups medroi_find_groups(medroi_search *search, const medroi_group_search *wanted,
                                  uint8_t *scratch);

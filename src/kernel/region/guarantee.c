@@ -7,27 +7,15 @@
 #include "region/signal.h"
 
 #include "base/arena.h"
-#include "base/lesser.h"
 #include "grid/spans.h"
 
 #include <math.h>
 #include <string.h>
 
-static int only_counts(const medroi_search *search) {
-    return search->options->largest_only || search->options->max_miss_rate == 1;
-}
-
-/* Tiles of the whole volume, without memory. */
-static medroi_bits make_tiles(const medroi_grid *grid) {
-    const int64_t e = MEDROI_TILE_EDGE;
-    return medroi_make_bits((grid->n_z + e - 1) / e, (grid->n_y + e - 1) / e,
-                            (grid->n_x + e - 1) / e);
-}
-
 size_t medroi_guarantee_scratch_nbytes(const medroi_search *search) {
     medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
-    medroi_bits tiles = make_tiles(&search->grid);
-    return medroi_align(medroi_groups_scratch_nbytes(&search->grid, only_counts(search))) +
+    medroi_bits tiles = medroi_make_tiles(&search->grid);
+    return medroi_align(medroi_groups_scratch_nbytes(search)) +
            medroi_align(medroi_bits_nbytes(&row)) + medroi_align(medroi_bits_nbytes(&tiles));
 }
 
@@ -110,36 +98,61 @@ static uint64_t count_signal(medroi_search *search, const medroi_bits *candidate
     return n;
 }
 
-/* --- tiles --- */
-
-static void join_tile(void *context, int64_t z, int64_t y, int64_t x) {
-    const medroi_bits *tiles = context;
-    const int64_t e = MEDROI_TILE_EDGE;
-    medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
-}
-
-static int is_too_much(const medroi_search *search, uint64_t n_signal, uint64_t n_dropped) {
-    return n_dropped > medroi_allowed_misses(n_signal, search->options->max_miss_rate);
-}
+/* --- what joins --- */
 
 /* One run of the groups, and memory for it. */
 typedef struct keeping {
     medroi_group_search wanted;
-    medroi_kept kept;
-    uint8_t *scratch;    /* of the groups */
-    uint8_t *row;        /* behind it */
+    medroi_kept kept;    /* tiles, or a box where they are NULL */
     medroi_bits joining; /* tiles that join once all groups are known */
+    uint8_t *scratch;    /* of the groups */
+    uint8_t *row;        /* of bits */
 } keeping;
+
+static keeping begin(const medroi_search *search, const medroi_kept *kept,
+                     const medroi_bits *candidates) {
+    keeping k = {.wanted = {.candidates = candidates, .limit = MEDROI_GROUP_LIMIT},
+                 .kept = *kept,
+                 .joining = medroi_make_tiles(&search->grid),
+                 .scratch = search->groups};
+    medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
+    k.row = k.scratch + medroi_align(medroi_groups_scratch_nbytes(search));
+    k.joining.words = (uint64_t *)(void *)(k.row + medroi_align(medroi_bits_nbytes(&row)));
+    return k;
+}
+
+static medroi_groups find_groups(medroi_search *search, keeping *k) {
+    k->wanted.kept = &k->kept;
+    k->wanted.context = &k->joining;
+    if (k->wanted.visit) {
+        medroi_clear_bits(&k->joining);
+    }
+    return medroi_find_groups(search, &k->wanted, k->scratch);
+}
+
+/* Keep the groups above the limit. */
+static void take(keeping *k, const medroi_groups *groups) {
+    if (!k->kept.tiles.words) {
+        medroi_grid_box_include(&k->kept.box, &groups->large);
+        return;
+    }
+    for (size_t i = 0; i < medroi_bits_nbytes(&k->joining) / sizeof(uint64_t); i++) {
+        k->kept.tiles.words[i] |= k->joining.words[i];
+    }
+}
+
+static void flag_rows(medroi_search *search, medroi_scalar element) {
+    size_t n_rows = (size_t)(search->grid.n_z * search->grid.n_y);
+    search->ops->flag(search->ops, search->row_peaks, n_rows, element, search->row_flags);
+}
 
 /* With a threshold that did not look at the noise: whether anything is dropped at it. Only then
  * is the noise looked at. */
-static int drops_any(medroi_search *search, const keeping *k) {
+static int drops_any(medroi_search *search, keeping *k) {
     if (search->rule == MEDROI_THRESHOLD_NOISE) {
         return 1;
     }
-    medroi_group_search wanted = k->wanted;
-    wanted.visit = NULL;
-    medroi_groups groups = medroi_find_groups(search, &wanted, k->scratch);
+    medroi_groups groups = find_groups(search, k);
     if (!groups.overflows && groups.n_voxels == 0) {
         return 0;
     }
@@ -148,122 +161,61 @@ static int drops_any(medroi_search *search, const keeping *k) {
     return search->signal.tissue == MEDROI_TISSUE_SOME;
 }
 
-static keeping begin(const medroi_search *search, const medroi_bits *candidates) {
-    keeping k = {.wanted = {.candidates = candidates, .limit = MEDROI_GROUP_LIMIT},
-                 .scratch = search->groups};
-    k.row =
-        k.scratch + medroi_align(medroi_groups_scratch_nbytes(&search->grid, only_counts(search)));
-    medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
-    k.joining = make_tiles(&search->grid);
-    k.joining.words = (uint64_t *)(void *)(k.row + medroi_align(medroi_bits_nbytes(&row)));
-    return k;
+static int is_too_much(const medroi_search *search, uint64_t n_signal, uint64_t n_dropped) {
+    return n_dropped > medroi_allowed_misses(n_signal, search->options->max_miss_rate);
 }
 
-/* Find the groups above the limit and let their tiles join. */
-static medroi_groups join_groups(medroi_search *search, keeping *k) {
-    medroi_clear_bits(&k->joining);
-    medroi_groups groups = medroi_find_groups(search, &k->wanted, k->scratch);
-    for (size_t i = 0; i < medroi_bits_nbytes(&k->joining) / sizeof(uint64_t); i++) {
-        k->kept.tiles.words[i] |= k->joining.words[i];
+/* Returns 0 where there are more groups than can be followed. */
+static int keep_signal(medroi_search *search, keeping *k) {
+    int joins = !medroi_only_counts(search);
+    if (search->signal.tissue != MEDROI_TISSUE_SOME || !drops_any(search, k)) {
+        return 1;
     }
-    return groups;
+    if (!k->wanted.candidates) {
+        flag_rows(search, search->signal.element);
+    }
+    k->wanted.visit = joins && k->kept.tiles.words ? medroi_join_tile : NULL;
+    medroi_groups groups = find_groups(search, k);
+    if (joins && !groups.overflows && !medroi_grid_box_is_empty(&groups.large)) {
+        take(k, &groups);
+        groups = find_groups(search, k);
+    }
+    if (groups.overflows) {
+        return 0;
+    }
+    search->n_signal = groups.n_voxels ? count_signal(search, k->wanted.candidates, k->row) : 0;
+    if (joins && is_too_much(search, search->n_signal, groups.n_voxels)) {
+        k->wanted.limit = 0;
+        groups = find_groups(search, k);
+        take(k, &groups);
+        memset(&groups, 0, sizeof groups);
+        search->n_signal = 0;
+    }
+    search->dropped = groups;
+    return 1;
 }
 
 int medroi_keep_signal_in_tiles(medroi_search *search, const medroi_bits *tiles,
                                 const medroi_bits *candidates) {
-    keeping k = begin(search, candidates);
-    k.kept.box = medroi_whole_volume(&search->grid);
-    k.kept.tiles = *tiles;
-    k.wanted.kept = &k.kept;
-    k.wanted.context = &k.joining;
-    if (search->signal.tissue != MEDROI_TISSUE_SOME) {
-        return 1;
-    }
-    if (!drops_any(search, &k)) {
-        return 1;
-    }
-    k.wanted.visit = only_counts(search) ? NULL : join_tile;
-    medroi_groups groups = join_groups(search, &k);
-    if (!groups.overflows && k.wanted.visit && !medroi_grid_box_is_empty(&groups.large)) {
-        groups = medroi_find_groups(search, &k.wanted, k.scratch);
-    }
-    if (groups.overflows) {
-        return 0;
-    }
-    search->n_signal = groups.n_voxels ? count_signal(search, candidates, k.row) : 0;
-    if (k.wanted.visit && is_too_much(search, search->n_signal, groups.n_voxels)) {
-        k.wanted.limit = 0;
-        (void)join_groups(search, &k);
-        memset(&groups, 0, sizeof groups);
-        search->n_signal = 0;
-    }
-    search->dropped = groups;
-    return 1;
+    const medroi_kept kept = {medroi_whole_volume(&search->grid), *tiles};
+    keeping k = begin(search, &kept, candidates);
+    return keep_signal(search, &k);
 }
 
 void medroi_count_dropped(medroi_search *search, const medroi_kept *kept,
                           const medroi_bits *candidates) {
-    keeping k = begin(search, candidates);
-    k.wanted.kept = kept;
-    if (search->signal.tissue == MEDROI_TISSUE_SOME && drops_any(search, &k)) {
-        search->dropped = medroi_find_groups(search, &k.wanted, k.scratch);
-        search->n_signal = search->dropped.n_voxels ? count_signal(search, candidates, k.row) : 0;
-    }
-}
-
-/* --- boxes --- */
-
-static void flag_rows(medroi_search *search, medroi_scalar element) {
-    size_t n_rows = (size_t)(search->grid.n_z * search->grid.n_y);
-    search->ops->flag(search->ops, search->row_peaks, n_rows, element, search->row_flags);
-}
-
-static void grow(medroi_grid_box *box, const medroi_grid_box *more) {
-    if (medroi_grid_box_is_empty(box)) {
-        *box = *more;
-        return;
-    }
-    medroi_span_include(&box->z, more->z.start, more->z.stop);
-    medroi_span_include(&box->y, more->y.start, more->y.stop);
-    medroi_span_include(&box->x, more->x.start, more->x.stop);
-}
-
-static int keep_in_box(medroi_search *search, medroi_grid_box *box) {
-    keeping k = begin(search, NULL);
-    int counts = only_counts(search);
-    k.kept.box = *box;
-    k.wanted.kept = &k.kept;
-    if (!drops_any(search, &k)) {
-        return 1;
-    }
-    flag_rows(search, search->signal.element);
-    medroi_groups groups = medroi_find_groups(search, &k.wanted, k.scratch);
-    if (!counts && !groups.overflows && !medroi_grid_box_is_empty(&groups.large)) {
-        grow(&k.kept.box, &groups.large);
-        groups = medroi_find_groups(search, &k.wanted, k.scratch);
-    }
-    if (groups.overflows) {
-        return 0;
-    }
-    search->n_signal = groups.n_voxels ? count_signal(search, NULL, k.row) : 0;
-    if (!counts && is_too_much(search, search->n_signal, groups.n_voxels)) {
-        k.wanted.limit = 0;
-        groups = medroi_find_groups(search, &k.wanted, k.scratch);
-        grow(&k.kept.box, &groups.large);
-        memset(&groups, 0, sizeof groups);
-        search->n_signal = 0;
-    }
-    search->dropped = groups;
-    *box = k.kept.box;
-    return 1;
+    keeping k = begin(search, kept, candidates);
+    (void)keep_signal(search, &k);
 }
 
 int medroi_keep_signal_in_box(medroi_search *search, medroi_grid_box *box) {
-    if (search->signal.tissue != MEDROI_TISSUE_SOME) {
-        return 1;
+    const medroi_kept kept = {.box = *box};
+    keeping k = begin(search, &kept, NULL);
+    if (search->signal.tissue == MEDROI_TISSUE_SOME) {
+        flag_rows(search, search->signal.element);
     }
-    flag_rows(search, search->signal.element);
-    int kept = keep_in_box(search, box);
+    int holds = keep_signal(search, &k);
     flag_rows(search, search->tau.element);
-    return kept;
+    *box = k.kept.box;
+    return holds;
 }

@@ -15,6 +15,20 @@ static inline medroi_grid_box medroi_whole_volume(const medroi_grid *grid) {
     return box;
 }
 
+/* Tiles of the whole volume; `words` is left to the caller. */
+static inline medroi_bits medroi_make_tiles(const medroi_grid *grid) {
+    const int64_t e = MEDROI_TILE_EDGE;
+    return medroi_make_bits((grid->n_z + e - 1) / e, (grid->n_y + e - 1) / e,
+                            (grid->n_x + e - 1) / e);
+}
+
+/* Set the tile of a voxel; a visitor whose context are the tiles. */
+static inline void medroi_join_tile(void *context, int64_t z, int64_t y, int64_t x) {
+    const medroi_bits *tiles = context;
+    const int64_t e = MEDROI_TILE_EDGE;
+    medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
+}
+
 static inline int medroi_kept_has_row(const medroi_kept *kept, int64_t z, int64_t y) {
     const medroi_grid_box *box = &kept->box;
     return z >= box->z.start && z < box->z.stop && y >= box->y.start && y < box->y.stop;

@@ -15,6 +15,7 @@
 #include "grid/spans.h"
 #include "mask/mask.h"
 
+#include <math.h>
 #include <string.h>
 
 #define CORNER 4
@@ -120,7 +121,7 @@ void medroi_note_floor(medroi_search *search) {
     const medroi_grid *grid = &search->grid;
     double background = medroi_scalar_to_double(search->type, search->background);
     double distance = search->tau.value - background;
-    int64_t n_voxels = grid->n_repeats * grid->n_z * grid->n_y * grid->length;
+    int64_t n_voxels = medroi_grid_n_elements(grid);
     if (search->tau.tissue == MEDROI_TISSUE_ALL) {
         return;
     }
@@ -128,7 +129,7 @@ void medroi_note_floor(medroi_search *search) {
         search->has_padding || (search->may_have_padding && !is_tissue(search, search->padding));
     search->floor = background - FLOOR_WIDTHS * distance;
     int is_beyond = search->options->dark ? distance < 0 : distance > 0;
-    search->has_floor = is_beyond && search->floor - search->floor == 0 &&
+    search->has_floor = is_beyond && isfinite(search->floor) &&
                         any_beyond(search, n_voxels <= SMALL_VOLUME   ? 1
                                            : n_voxels <= LARGE_VOLUME ? 4
                                                                       : 16);

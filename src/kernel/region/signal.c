@@ -126,15 +126,10 @@ static double normal_of_magnitude(double x) {
     return root * root;
 }
 
-static uint64_t n_elements(const medroi_grid *grid) {
-    return (uint64_t)grid->n_repeats * (uint64_t)grid->n_z * (uint64_t)grid->n_y *
-           (uint64_t)grid->length;
-}
-
 double medroi_fit_signal_level(const medroi_search *search, double *values) {
     size_t n = sort_samples(search, values);
     double sign = search->options->dark ? -1 : 1;
-    double z = quantile_of_one_in(n_elements(&search->grid));
+    double z = quantile_of_one_in((uint64_t)medroi_grid_n_elements(&search->grid));
     double background = sign * medroi_scalar_to_double(search->type, search->background);
     n = drop_background(values, n, background);
     if (n < MIN_SAMPLES) {

@@ -11,8 +11,7 @@
 
 uint32_t medroi_count_workers(const medroi_search *search) {
     const medroi_grid *grid = &search->grid;
-    size_t nbytes =
-        (size_t)(grid->n_repeats * grid->n_z * grid->n_y * grid->length) * search->source.nbytes;
+    size_t nbytes = (size_t)medroi_grid_n_elements(grid) * search->source.nbytes;
     size_t n = search->options->n_threads;
     n = n < MEDROI_MAX_THREADS ? n : MEDROI_MAX_THREADS;
     n = n < nbytes / MIN_NBYTES_PER_WORKER ? n : nbytes / MIN_NBYTES_PER_WORKER;

@@ -27,24 +27,17 @@ typedef struct mask_search {
     uint8_t *scratch; /* behind everything that is kept */
 } mask_search;
 
-static void tiles_along(const medroi_grid *grid, int64_t n[3]) {
-    n[0] = (grid->n_z + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
-    n[1] = (grid->n_y + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
-    n[2] = (grid->n_x + MEDROI_TILE_EDGE - 1) / MEDROI_TILE_EDGE;
-}
-
 static size_t side_capacity(const medroi_grid *grid) {
-    int64_t n[3];
-    tiles_along(grid, n);
-    return (size_t)(n[0] * n[1] * n[2]) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES + MEDROI_DROPPED_NBYTES;
+    medroi_bits tiles = medroi_make_tiles(grid);
+    return (size_t)(tiles.n_z * tiles.n_y * tiles.n_x) / 4 + 1024 + MEDROI_LEFT_OUT_NBYTES +
+           MEDROI_DROPPED_NBYTES;
 }
 
 /* A stretch of scratch for each step; see medroi_find_body. */
 size_t medroi_body_scratch_nbytes(const medroi_search *search) {
     const medroi_grid *grid = &search->grid;
-    int64_t n[3];
-    tiles_along(grid, n);
-    medroi_bits boxed = medroi_make_bits(n[0], n[1], n[2]);
+    medroi_bits boxed = medroi_make_tiles(grid);
+    const int64_t n[3] = {boxed.n_z, boxed.n_y, boxed.n_x};
     return medroi_align(side_capacity(grid)) + medroi_align(medroi_tissue_bits_nbytes(grid)) +
            medroi_align(medroi_components_scratch_nbytes(grid)) +
            medroi_align(medroi_mask_tiles_nbytes(grid)) + medroi_align(medroi_bits_nbytes(&boxed)) +
@@ -190,12 +183,6 @@ static medroi_grid_box voxels_of(const medroi_grid *grid, const medroi_grid_box 
     return voxels;
 }
 
-static void join_missing(void *context, int64_t z, int64_t y, int64_t x) {
-    const medroi_bits *tiles = context;
-    const int64_t e = MEDROI_TILE_EDGE;
-    medroi_set_bit(medroi_bit_row(tiles, z / e, y / e), x / e);
-}
-
 /* The tiles of the whole volume. */
 static void find_tiles(mask_search *o) {
     medroi_search *search = o->search;
@@ -213,8 +200,8 @@ static void find_tiles(mask_search *o) {
         medroi_add_islands(&search->grid, &o->bits.tissue, options->max_miss_rate, counts.n_tissue,
                            &o->tiles, o->scratch);
     }
-    medroi_visit_missing(o->layout, &search->grid, o->data, options->background, NULL, join_missing,
-                         &o->tiles);
+    medroi_visit_missing(o->layout, &search->grid, o->data, options->background, NULL,
+                         medroi_join_tile, &o->tiles);
     medroi_join_padding(search, &o->tiles);
 }
 
@@ -237,11 +224,14 @@ static int find_mask(mask_search *o, uint8_t *bits, medroi_region *region) {
     if (!medroi_study_air(search, o->layout, o->data, &kept)) {
         return 0;
     }
-    medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    medroi_counts counts = {0, 0};
+    if (search->options->largest_only) { /* before the tissue of the others is marked again */
+        counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
+    }
     if (!keep_signal(o, bits)) {
         return 0;
     }
-    if (!search->options->largest_only) { /* tiles have joined */
+    if (!search->options->largest_only) { /* tiles may have joined */
         counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
     }
     o->boxed = o->tiles;
