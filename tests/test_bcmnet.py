@@ -64,6 +64,11 @@ def test_configurations_name_weights_by_their_hash() -> None:
     assert Bcmnet(Path("missing.npz")).weights == Path("missing.npz")
 
 
+def test_weights_have_to_be_named() -> None:
+    with pytest.raises(InvalidArgument, match="weights=None"):
+        Bcmnet(None)
+
+
 @pytest.mark.parametrize(
     ("shape", "extent"),
     [((100, 9, 9), 32), ((20, 9, 9), 20), ((7, 30, 5, 5), 1), ((9, 4, 5, 5), 8), ((50, 9), 50)],

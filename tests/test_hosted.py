@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import hosted_codec
 import needs
 import numcodecs
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from arrays import phantom, same_bits
 from numcodecs.registry import register_codec
 
-from medroi import MedROI, errors, inspect
+from medroi import MedROI, errors, inner, inspect
 from medroi.inner.heif import Heif
 from medroi.inner.jpeg2000.codec import Jpeg2000
 from medroi.inner.numcodecs.codec import Numcodecs
@@ -289,3 +290,20 @@ def test_verification_refuses_what_does_not(codec, config, amount, monkeypatch) 
         monkeypatch.setattr(codec, "plan", lambda self, region: self.plan_without_kernel(region))
     with pytest.raises(errors.VerificationFailed, match="nothing is written"):
         made.encode(volume)
+
+
+def test_what_a_codec_raises_where_nothing_else_fails_is_raised(monkeypatch) -> None:
+    """The engine asks whether a codec is lossy; an exception there stops no step of it."""
+
+    def undecided(_codec: Any) -> bool:
+        raise ZeroDivisionError("undecided")
+
+    before = inner.TABLE
+    hosted_codec.install()
+    try:
+        codec = MedROI(hosted_codec.NAME, roi="mask")
+        monkeypatch.setattr(hosted_codec.Hosted, "lossless", property(undecided))
+        with pytest.raises(ZeroDivisionError, match="undecided"):
+            codec.encode(np.ones((8, 9, 10), "u1"))
+    finally:
+        inner.TABLE = before

@@ -125,6 +125,30 @@ def test_info_says_what_the_mask_of_crops_keeps_and_leaves_out(scan, tmp_path, c
     assert "left out: " in capsys.readouterr().out
 
 
+def test_show_of_a_store_says_what_its_crops_dropped(scan, tmp_path, capsys):
+    store = tmp_path / "s.zarr"
+    report = pack(scan, store, roi="mask", components="largest", chunks=(40, 48, 22))
+    (shown,) = show(store)
+    assert (shown.n_left_out, shown.left_out[0].box) == (1, ((0, 8),) * 3)
+    assert shown.n_dropped_signal == report.dropped["n_dropped_signal"] > 0
+    group = report.dropped["largest_dropped_group"]
+    assert [one.n_voxels for one in shown.dropped_groups] == [group["n_voxels"]]
+    assert f"{report.dropped['n_dropped_signal']} of" in str(shown)
+
+
+@pytest.mark.parametrize("what", ["store", "scan"])
+def test_show_without_dropped_signal_is_json(scan, tmp_path, capsys, what):
+    arguments = [str(scan), "--lossless"]
+    if what == "store":
+        pack(scan, tmp_path / "s.zarr", lossless=True)
+        arguments = [str(tmp_path / "s.zarr")]
+    capsys.readouterr()
+    assert main(["show", *arguments, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["signal_level"] is found["noise_level"] is None or what == "scan"
+    assert found["n_dropped_signal"] == 0
+
+
 def test_info_says_what_a_mask_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
     report = pack(scan, store, roi="mask", components="largest")

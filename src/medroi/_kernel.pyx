@@ -638,6 +638,7 @@ cdef class Config:
         cdef PyObject *holder = NULL
         settings.region.voxel_mask = voxel_mask
         memset(&stream, 0, sizeof(stream))
+        memset(&error, 0, sizeof(error))  # a callback may raise where nothing else fails
         stream.reserve = reserve_bytes
         stream.user = &holder
         if coder.native == NULL:

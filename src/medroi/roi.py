@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -90,6 +90,17 @@ class DroppedSignal:
         """Take what the engine found."""
         level, n_signal, n_dropped, largest = found
         return cls(level, n_signal, n_dropped, DroppedGroup(*largest) if largest else None)
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """Take what `facts` has returned, perhaps by way of a file."""
+        level, group = facts["signal_level"], facts["largest_dropped_group"]
+        largest = None
+        if group is not None:
+            box = tuple((start, stop) for start, stop in group["box"])
+            largest = DroppedGroup(group["n_voxels"], group["peak"], box)
+        known = math.nan if level is None else level
+        return cls(known, facts["n_signal"], facts["n_dropped_signal"], largest)
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers by the names that `inspect` has for them, fit for JSON."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import medroi
 from medroi import arrays
 from medroi import stream as streams
+from medroi.roi import Box, DroppedSignal
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scan_region import ScanRegion
 from medroi.values import plain
@@ -93,25 +94,39 @@ def kept_in_store(
     return kept & ~same_bits(decoded, np.asarray(info.background, decoded.dtype))
 
 
-def box_in_store(array: Any) -> ScanRegion | None:
-    """The region of which a store's chunks are crops, where it is a box; else None."""
+def region_in_store(array: Any) -> ScanRegion | None:
+    """The region of which a store's chunks are crops, as far as the store says: not its mask."""
     facts = array.attrs.get(REGION)
-    if facts is None or facts["roi"] != "box":
+    if facts is None:
         return None
     background = plain(facts["background"])
     return ScanRegion(
         shape=tuple(array.shape),
         axes=tuple(facts["axes"]),
-        roi="box",
-        box=tuple((start, stop) for start, stop in facts["box"]),
+        roi=facts["roi"],
+        box=_box_of(facts["box"]),
         mask=None,
         background=background,
         background_bits=arrays.bits_of(background, array.dtype),
         threshold=plain(facts["threshold"]),
         n_tissue=facts["n_tissue"],
         n_missed=facts["n_missed"],
+        dropped=DroppedSignal.of_facts(facts),
         is_given=facts["is_given"],
+        n_left_out=facts["n_left_out"],
+        n_left_out_voxels=facts["n_left_out_voxels"],
+        left_out=tuple((one["n_voxels"], _box_of(one["box"])) for one in facts["left_out"]),
     )
+
+
+def box_in_store(array: Any) -> ScanRegion | None:
+    """The region of which a store's chunks are crops, where it is a box; else None."""
+    region = region_in_store(array)
+    return region if region is not None and region.roi == "box" else None
+
+
+def _box_of(bounds: Any) -> Box:
+    return tuple((start, stop) for start, stop in bounds)
 
 
 def _inside_mask(header: Any) -> npt.NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.chunking import count_chunks, padded, selections
 from medroi.scans.fitting import crops_of, encoded_chunk, fitted_codec, rule_of
-from medroi.scans.kept import box_in_store, same_bits
+from medroi.scans.kept import box_in_store, region_in_store, same_bits
 from medroi.scans.measures import enclosed_mask, kept_by_other, level_of_noise
 from medroi.scans.names import printable
 from medroi.scans.orientation import directions_of
@@ -147,7 +147,7 @@ def _preview_array(path: Path, array: Any) -> Preview:
         shown=_shown(scan, config, _middle(array, config)),
         from_store=True,
     )
-    region = array.attrs.get(REGION)
+    region = region_in_store(array)
     crops = box_in_store(array)
     thresholds, backgrounds = set(), set()
     for position, selection in chunk_selections(array):
@@ -159,12 +159,14 @@ def _preview_array(path: Path, array: Any) -> Preview:
             backgrounds.add(info.background)
     found.settings = _found(found, thresholds, backgrounds)
     background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
+    if region is not None:
+        add_left_out(found, region)
     found.noise_level = found.signal_level
     shown = found.shown
     if region is not None and crops is None:
         # Streams of crops have a box each; what a mask drops of it is background.
         shown.kept[...] &= ~same_bits(shown.voxels, background)
-        found.n_kept = int(region["n_kept"])
+        found.n_kept = int(array.attrs[REGION]["n_kept"])
     shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
     return found
 

@@ -42,7 +42,7 @@ def add_stream(
     found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
     found.n_dropped_signal += info.n_dropped_signal
     found.n_signal += info.n_signal
-    if found.signal_level is None:
+    if found.signal_level is None and not math.isnan(info.signal_level):
         found.signal_level = info.signal_level
     found.dropped_groups += _group_of(info, selection)
     found.n_left_out += info.n_left_out

@@ -31,6 +31,8 @@ class Learned(InnerCodec):
 
     needs = "torch"
     install = "pip install medroi[neural]"
+    # Whether coding can do without weights.
+    weights_optional: ClassVar[bool] = False
 
     weights: Any
 
@@ -68,7 +70,8 @@ class Learned(InnerCodec):
         ------
         InvalidArgument
         """
-        if self.weights is not None and not isinstance(self.weights, os.PathLike):
+        may_lack = self.weights is None and self.weights_optional
+        if not may_lack and not isinstance(self.weights, os.PathLike):
             weights.parse_name(self.name, self.weights)
         for flag in flags:
             if not isinstance(getattr(self, flag), bool):

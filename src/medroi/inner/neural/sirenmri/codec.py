@@ -85,6 +85,7 @@ class SirenMRI(Learned):
     kind = "fast or faithful; lossy"
     dtypes = "real numbers without NaN"
     dims = "1-D to 8-D"
+    weights_optional = True
 
     setting: str = "fast"
     steps: int | None = None
