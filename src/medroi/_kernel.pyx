@@ -101,7 +101,6 @@ cdef extern from "base/kernel.h" nogil:
         const uint8_t *side
         uint32_t side_nbytes
         const void *mask_map
-        size_t mask_map_nbytes
     ctypedef struct medroi_mask_info:
         uint8_t is_mask
         double unopened_miss_rate
@@ -518,22 +517,20 @@ cdef class Config:
         finally:
             medroi_free(text)
 
-    cdef medroi_settings resolve(self, Layout layout, object fill) except *:
-        """Settings for arrays of this layout, whose axes it sets; `fill` is an element's bits."""
+    cdef medroi_settings resolve(self, Layout layout) except *:
+        """Settings for arrays of this layout, whose axes it sets."""
         cdef medroi_settings settings
         cdef medroi_error error
-        cdef uint64_t bits = 0 if fill is None else fill
-        check(medroi_resolve(&self.c, NULL if fill is None else &bits, &layout.c, &settings, &error),
-              &error)
+        check(medroi_resolve(&self.c, NULL, &layout.c, &settings, &error), &error)
         return settings
 
     def check(self, Layout layout not None):
         """Refuse arrays that cannot be served, whatever their voxels."""
-        self.resolve(layout, None)
+        self.resolve(layout)
 
-    def background(self, Layout layout not None, const uint8_t[::1] data, fill=None):
+    def background(self, Layout layout not None, const uint8_t[::1] data):
         """(bits of the background for one array, whether it could be found)."""
-        cdef medroi_settings settings = self.resolve(layout, fill)
+        cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_region_options chosen = settings.region
         cdef const uint8_t *start = start_of(data)
         cdef int known
@@ -549,7 +546,7 @@ cdef class Config:
     def find_region(self, Layout layout not None, const uint8_t[::1] data, background=None,
                     uint32_t threads=1, bint complete=False, uint8_t[::1] kept=None):
         """(box, threshold, miss_rate, n_tissue, n_missed, dropped signal, note, side data, components left out, their voxels, the largest of them) of one array; `background` holds bits that take the place of the configured one; `kept`, a byte for each voxel of the volume, is set to 1 where the region keeps it."""
-        cdef medroi_settings settings = self.resolve(layout, None)
+        cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_region_options chosen = settings.region
         cdef medroi_region region
         cdef medroi_header header
@@ -557,6 +554,7 @@ cdef class Config:
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
+        cdef uint8_t *marks = NULL if kept is None or kept.shape[0] == 0 else &kept[0]
         cdef void *scratch
         note = ""
         if background is not None:
@@ -571,10 +569,10 @@ cdef class Config:
         scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &chosen))
         with nogil:
             status = medroi_find_region(&layout.c, start, &chosen, scratch, &region, &error)
+            if status == MEDROI_OK and marks != NULL:
+                medroi_mark_kept(&layout.c, &region, marks)
         try:
             check(status, &error)
-            if kept is not None and kept.shape[0] > 0:
-                medroi_mark_kept(&layout.c, &region, &kept[0])
             memset(&header, 0, sizeof(header))
             header.layout, header.box = layout.c, region.box
             header.side, header.side_nbytes = region.side, region.side_nbytes
@@ -591,7 +589,7 @@ cdef class Config:
     def find_mask(self, Layout layout not None, const uint8_t[::1] data, uint64_t background,
                   uint8_t[::1] mask):
         """Fill `mask`, a byte for each voxel of the volume, with the foreground mask."""
-        cdef medroi_settings settings = self.resolve(layout, None)
+        cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
@@ -607,7 +605,7 @@ cdef class Config:
 
     def fit(self, Layout layout not None, const uint8_t[::1] data, chunks):
         """(threshold or NaN, bits of the background, note) for chunks of a whole array."""
-        cdef medroi_settings settings = self.resolve(layout, None)
+        cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
@@ -624,9 +622,9 @@ cdef class Config:
         return threshold, background, medroi_reason_text(reason).decode()
 
     def encode(self, Layout layout not None, const uint8_t[::1] data, hosting, str dtype=None,
-               uint32_t threads=1, fill=None, bint voxel_mask=False):
+               uint32_t threads=1, bint voxel_mask=False):
         """One stream. `dtype` is the text of a date's element type."""
-        cdef medroi_settings settings = self.resolve(layout, fill)
+        cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_coder coder = self.c.coder
         cdef medroi_hosted hosted
         cdef medroi_error error

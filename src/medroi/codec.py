@@ -511,6 +511,13 @@ def _parts_touched(
     return np.unique((inside[header.slice_axis] - first) // header.part_extent)
 
 
+def _volume_mm3(group: DroppedGroup | None, affine: Sequence[float]) -> float:
+    if group is None:
+        return 0.0
+    with np.errstate(all="ignore"):  # an affine may hold anything
+        return group.n_voxels * abs(float(np.linalg.det(np.reshape(affine, (3, 3)))))
+
+
 def inspect(buf: Any) -> StreamInfo:
     """Read what a stream says about itself; its payload is not decoded.
 
@@ -533,8 +540,6 @@ def inspect(buf: Any) -> StreamInfo:
         header.mask_info()
     )
     dropped = roi.DroppedSignal.of_kernel(found)
-    with np.errstate(all="ignore"):  # an affine may hold anything
-        voxel_mm3 = abs(float(np.linalg.det(np.reshape(affine, (3, 3)))))
     return StreamInfo(
         format_version=_kernel.FORMAT_VERSION,
         shape=header.shape,
@@ -557,7 +562,7 @@ def inspect(buf: Any) -> StreamInfo:
         n_signal=dropped.n_signal,
         n_dropped_signal=dropped.n_dropped,
         largest_dropped_group=dropped.largest,
-        largest_dropped_mm3=dropped.largest.n_voxels * voxel_mm3 if dropped.largest else 0.0,
+        largest_dropped_mm3=_volume_mm3(dropped.largest, affine),
         inner=inner.name_of(header.inner_id),
         notice=inner.notice_of(header.inner_id),
         n_parts=header.n_parts,

@@ -33,11 +33,10 @@ def checked(mask: Any, shape: Sequence[int]) -> Mask:
     InvalidArgument
         For a mask of another shape, one that keeps nothing, and values that are not finite.
     """
-    values, wanted = np.asarray(mask), tuple(shape)
+    wanted = tuple(shape)
+    values = _without_last_ones(np.asarray(mask), len(wanted))
     if values.dtype.kind not in "biuf":
         raise InvalidArgument(f"mask: found elements of dtype {values.dtype}, expected numbers")
-    while values.ndim > len(wanted) and values.shape[-1] == 1:
-        values = values[..., 0]
     if values.shape != wanted:
         raise InvalidArgument(
             f"mask: found shape {np.shape(mask)}, expected the scan's {wanted}: a mask has to lie "
@@ -49,6 +48,13 @@ def checked(mask: Any, shape: Sequence[int]) -> Mask:
     if not flags.any():
         raise InvalidArgument("mask: every voxel is 0, so that nothing would be kept")
     return flags
+
+
+def _without_last_ones(values: npt.NDArray[Any], n_axes: int) -> npt.NDArray[Any]:
+    """Take off axes of length 1 behind those of a volume."""
+    while values.ndim > n_axes and values.shape[-1] == 1:
+        values = values[..., 0]
+    return values
 
 
 def checked_spacing(spacing_mm: Sequence[float], n_axes: int) -> list[float]:
@@ -154,9 +160,8 @@ def on_grid(
     InvalidArgument
         For a mask on another grid, with both geometries, unless it is to be resampled.
     """
-    values, wanted = np.asarray(mask), tuple(shape)
-    while values.ndim > len(wanted) and values.shape[-1] == 1:
-        values = values[..., 0]
+    wanted = tuple(shape)
+    values = _without_last_ones(np.asarray(mask), len(wanted))
     if values.shape == wanted and _is_same_grid(mask_affine, affine, wanted):
         return values
     if not resample:

@@ -311,6 +311,15 @@ def differs(array: arrays.Array, background: int) -> Mask:
     return found
 
 
+def reaches(array: arrays.Array, level: float, polarity: str) -> Mask:
+    """Return a mask of the elements at a level or beyond, on the side of the tissue.
+
+    Floats are compared with the level as it is: a Python number would be rounded to their type.
+    """
+    exact = np.float64(level) if array.dtype.kind == "f" else level
+    return np.asarray(array <= exact if polarity == "dark" else array >= exact)
+
+
 def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Region:
     """Find the region of an array.
 

@@ -167,6 +167,25 @@ class ScanRegion:
         np.copyto(cleared, element, where=~kept)
         return cleared
 
+    def cleared_chunk(self, chunk: arrays.Array, start: Sequence[int]) -> arrays.Array:
+        """Set what lies outside the region to the background in a chunk that begins at `start`.
+
+        What reaches beyond the scan, where chunks are padded, stays. The chunk itself is returned
+        where nothing has to be set, else a copy in the same memory order.
+        """
+        inside = tuple(
+            slice(min(size, n - at))
+            for at, size, n in zip(start, chunk.shape, self.shape, strict=True)
+        )
+        bounds = [(at, at + part.stop) for at, part in zip(start, inside, strict=True)]
+        part = chunk[inside]
+        cleared = self.cleared(part, bounds)
+        if cleared is part:
+            return chunk
+        whole = np.array(chunk, order="K")
+        whole[inside] = cleared
+        return whole
+
     def check_fits(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         """Refuse to crop a region to the chunks of another scan.
 
@@ -238,8 +257,10 @@ def of_mask(
     # The volume's axes in the order of the array: those left out have length 1.
     marked = mask.reshape(shape)
     threshold, level = levels
-    n_tissue, n_missed = _count(array, marked, threshold, asked, bits)
-    dropped = DroppedSignal(level, *_count(array, marked, level, asked, bits))
+    counts = n_tissue, n_missed = _count(array, marked, threshold, asked, bits)
+    if not np.array_equal(threshold, level, equal_nan=True):
+        counts = _count(array, marked, level, asked, bits)
+    dropped = DroppedSignal(level, *counts)
     box = tuple(
         _span(marked, axis) if axis in axes else (0, n) for axis, n in enumerate(array.shape)
     )
@@ -266,8 +287,7 @@ def _count(
     if math.isnan(level):
         found = roi.differs(array, bits)
     else:
-        exact = np.float64(level)  # a Python float would be rounded to float16 or float32
-        found = array <= exact if asked.polarity == "dark" else array >= exact
+        found = roi.reaches(array, level, asked.polarity)
     n_found = int(np.count_nonzero(found))
     return n_found, n_found - int(np.count_nonzero(found & marked))
 

@@ -79,7 +79,6 @@ typedef struct medroi_region {
     const uint8_t *side;  /* sections for the stream's side data, in the caller's scratch */
     uint32_t side_nbytes; /* 0 for a plain box */
     const void *mask_map; /* of a mask what medroi_read_mask_map() finds in `side`; same memory */
-    size_t mask_map_nbytes;
 } medroi_region;
 
 /* Scratch memory that medroi_find_region needs for this layout, in bytes. */
@@ -230,9 +229,8 @@ typedef struct medroi_settings {
     medroi_region_options region;
     uint8_t auto_background; /* 1: found in each array; region.background does not count */
     int32_t slice_axis;      /* array axis; negative: the outermost in memory */
-    uint16_t inner_id;
-    uint8_t is_lossy; /* of the inner codec; set by medroi_encode_array() */
-    double params[MEDROI_MAX_PARAMS];
+    uint16_t inner_id; /* of the inner codec, and whether it is lossy: medroi_encode_array() sets */
+    uint8_t is_lossy;  /* both */
     float affine[9];
 } medroi_settings;
 

@@ -12,39 +12,33 @@ static medroi_status no_memory(size_t nbytes, medroi_error *error) {
 
 /* wavelet3d splits axes with long voxels less often: it takes the spacing of its last three axes
  * from the affine, unless it was given. */
-static void add_spacing(const medroi_header *header, double *params) {
+static void add_spacing(const medroi_header *header, const double spacing_mm[3], double *params) {
     enum { WAVELET3D = 4, FIRST = 2 };
-    double spacing_mm[MEDROI_MAX_AXES] = {0};
+    double of_axis[MEDROI_MAX_AXES] = {0}; /* 0 outside the volume */
     int32_t order[MEDROI_MAX_AXES], ndim = header->layout.ndim, column = 0;
     if (header->inner_id != WAVELET3D || ndim < 3 ||
         memcmp(header->affine, medroi_identity, sizeof medroi_identity) == 0 ||
         params[FIRST] != 0 || params[FIRST + 1] != 0 || params[FIRST + 2] != 0) {
         return;
     }
-    for (int32_t axis = 0; axis < ndim; axis++) {
-        if (header->layout.axes >> axis & 1) {
-            double x = (double)header->affine[column], y = (double)header->affine[column + 3],
-                   z = (double)header->affine[column + 6];
-            spacing_mm[axis] = sqrt(x * x + y * y + z * z);
-            column++;
+    for (int i = 0; i < 3; i++) { /* columns of no axis must be sound, too */
+        if (!isfinite(spacing_mm[i]) || spacing_mm[i] <= 0) {
+            return;
         }
     }
-    for (; column < 3; column++) { /* columns of no axis must be sound, too */
-        double x = (double)header->affine[column], y = (double)header->affine[column + 3],
-               z = (double)header->affine[column + 6], length = sqrt(x * x + y * y + z * z);
-        if (!isfinite(length) || length <= 0) {
-            return;
+    for (int32_t axis = 0; axis < ndim; axis++) {
+        if (header->layout.axes >> axis & 1) {
+            of_axis[axis] = spacing_mm[column++];
         }
     }
     medroi_coding_order(&header->layout, header->slice_axis, order);
     for (int i = 0; i < 3; i++) {
-        double found = spacing_mm[order[ndim - 3 + i]];
-        if (!isfinite(found) || found <= 0) {
+        if (of_axis[order[ndim - 3 + i]] <= 0) {
             return;
         }
     }
     for (int i = 0; i < 3; i++) {
-        params[FIRST + i] = spacing_mm[order[ndim - 3 + i]];
+        params[FIRST + i] = of_axis[order[ndim - 3 + i]];
     }
 }
 
@@ -124,7 +118,7 @@ medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_
         status = medroi_inner_is_absent(&header, error);
     } else if (status == MEDROI_OK && coder->native != NULL) {
         memcpy(params, coder->params, sizeof params);
-        add_spacing(&header, params);
+        add_spacing(&header, asked.region.spacing_mm, params);
         status = encode_native(&header, params, data, n_threads, stream, error);
     } else if (status == MEDROI_OK) {
         status = medroi_encode_hosted(&header, coder, data, n_threads, stream, error);

@@ -100,22 +100,43 @@ static void put_name(medroi_text *names, const char *name) {
     medroi_text_put(names, name);
 }
 
+/* Names of a codec's targets: of all, or of those that are given. */
+static medroi_text target_names(const medroi_parameters *codec, unsigned among) {
+    medroi_text names = {0};
+    for (size_t i = 0; i < codec->n; i++) {
+        if (codec->rows[i].kind == MEDROI_TARGET && (among >> i & 1)) {
+            put_name(&names, codec->rows[i].name);
+        }
+    }
+    return names;
+}
+
+static medroi_status refuse_targets(const medroi_parameters *codec, unsigned given, int n_found,
+                                    medroi_error *error) {
+    medroi_text possible = target_names(codec, ~0u), found = target_names(codec, given);
+    const char *names = possible.failed ? "its targets" : possible.start;
+    medroi_status status =
+        codec->needs_target
+            ? medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                          "%s: exactly one of %s is needed, found %s; for example psnr=50",
+                          codec->name, names, n_found == 0 || found.failed ? "none" : found.start)
+            : medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                          "%s: give one of %s, not both; without one it is lossless", codec->name,
+                          names);
+    free(possible.start);
+    free(found.start);
+    return status;
+}
+
 /* Refuse two targets, none where one is needed, and what belongs to one that is not given. */
 static medroi_status check_targets(const medroi_parameters *codec, unsigned given,
                                    medroi_error *error) {
-    medroi_text possible = {0}, found = {0};
     medroi_status status = MEDROI_OK;
     int n_found = 0;
     for (size_t i = 0; i < codec->n; i++) {
         const medroi_parameter *row = &codec->rows[i];
         int is_given = (int)(given >> i & 1);
-        if (row->kind == MEDROI_TARGET) {
-            put_name(&possible, row->name);
-            n_found += is_given;
-            if (is_given) {
-                put_name(&found, row->name);
-            }
-        }
+        n_found += row->kind == MEDROI_TARGET && is_given;
         if (is_given && row->belongs_to != NULL && n_found < 2) {
             const medroi_parameter *other =
                 medroi_find_parameter(codec, row->belongs_to, strlen(row->belongs_to));
@@ -127,18 +148,8 @@ static medroi_status check_targets(const medroi_parameters *codec, unsigned give
         }
     }
     if (n_found > 1 || (codec->needs_target && n_found == 0)) {
-        const char *names = possible.failed ? "its targets" : possible.start;
-        status = codec->needs_target
-                     ? medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                                   "%s: exactly one of %s is needed, found %s; for example psnr=50",
-                                   codec->name, names,
-                                   n_found == 0 || found.failed ? "none" : found.start)
-                     : medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                                   "%s: give one of %s, not both; without one it is lossless",
-                                   codec->name, names);
+        return refuse_targets(codec, given, n_found, error);
     }
-    free(possible.start);
-    free(found.start);
     return status;
 }
 

@@ -200,9 +200,12 @@ static medroi_number number_of(double value) {
 /* Whether digits, where there is nothing else, are an integer that a double does not equal. */
 static int rounds(double value, const char *digits, const char *end) {
     char whole[MAX_NUMBER_NBYTES];
+    size_t n_digits = (size_t)(end - digits);
+    if (strspn(digits, "0123456789") != n_digits) {
+        return 0;
+    }
     size_t n = (size_t)snprintf(whole, sizeof whole, "%.0f", fabs(value));
-    return strspn(digits, "0123456789") == (size_t)(end - digits) &&
-           (n != (size_t)(end - digits) || memcmp(whole, digits, n) != 0);
+    return n != n_digits || memcmp(whole, digits, n) != 0;
 }
 
 int medroi_json_number(const medroi_json *value, medroi_number *number) {

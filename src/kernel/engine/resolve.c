@@ -166,8 +166,6 @@ medroi_status medroi_resolve(const medroi_config *config, const uint64_t *fill,
     medroi_status status = resolve_axes(config, layout, error);
     memset(settings, 0, sizeof *settings);
     settings->region = config->region;
-    settings->inner_id = config->coder.id;
-    memcpy(settings->params, config->coder.params, sizeof settings->params);
     memcpy(settings->affine, config->affine, sizeof settings->affine);
     for (int column = 0; column < 3; column++) {
         double sum = 0;

@@ -22,12 +22,7 @@ static medroi_region_options options_for(const medroi_settings *settings,
 }
 
 static int has_findable_background(const medroi_layout *layout) {
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        if (layout->shape[i] == 0) {
-            return 0;
-        }
-    }
-    return medroi_is_image(layout) || (layout->kind != 0 && strchr("biuf", layout->kind) != NULL);
+    return !medroi_layout_is_empty(layout) && medroi_kind_is_number(layout->kind);
 }
 
 /* Options of a search that is made for its judgement of the air alone. */
@@ -39,12 +34,11 @@ static void look_for_air(medroi_region_options *options) {
 
 /* Whether noisy air is seen beside a constant that fills the corners: then that is padding, and
  * the air another value. Sets options->background to it. */
-static int find_air_beside_padding(const medroi_layout *layout, const void *data, void *scratch,
-                                   medroi_region_options *options) {
+static int find_air_beside_padding(const medroi_layout *layout, const void *data, uint64_t corner,
+                                   void *scratch, medroi_region_options *options) {
     medroi_region_options tried = *options;
     medroi_region region;
-    uint64_t corner = 0;
-    if (!medroi_is_image(layout) || medroi_find_corner_value(layout, data, &corner) != 8 ||
+    if (!medroi_is_image(layout) ||
         medroi_find_background_beside(layout, data, options->dark, corner, scratch,
                                       &tried.background, NULL) != MEDROI_OK) {
         return 0;
@@ -79,13 +73,13 @@ int medroi_choose_background(const medroi_settings *settings, const medroi_layou
         return 1;
     }
     uint64_t corner = 0;
+    int has_corners = medroi_find_corner_value(layout, data, &corner) == 8;
     int known = medroi_find_background(layout, data, options->dark, scratch, &options->background,
                                        NULL) == MEDROI_OK;
-    if (known &&
-        (medroi_find_corner_value(layout, data, &corner) != 8 || corner != options->background)) {
+    if (known && !(has_corners && corner == options->background)) {
         return 1;
     }
-    if (find_air_beside_padding(layout, data, scratch, options) || known) {
+    if ((has_corners && find_air_beside_padding(layout, data, corner, scratch, options)) || known) {
         return 1;
     }
     options->background = 0; /* nothing is known to be air: everything is kept */
@@ -114,8 +108,7 @@ const char *medroi_reason_text(medroi_reason reason) {
  * region itself keeps every voxel. */
 static int may_mask_differing(const medroi_settings *settings, const medroi_layout *layout) {
     return settings->is_lossy && settings->region.roi == MEDROI_ROI_MASK &&
-           medroi_is_image(layout) && medroi_kind_is_number(layout->kind) &&
-           !medroi_layout_is_empty(layout);
+           medroi_is_image(layout) && !medroi_layout_is_empty(layout);
 }
 
 static size_t search_nbytes(const medroi_settings *settings, const medroi_layout *layout) {

@@ -23,17 +23,13 @@ static medroi_status read_group(const medroi_header *header, const uint8_t *at, 
     }
     dropped->peak = medroi_load_f64(at);
     at += 8;
+    if (!medroi_read_bounds(&header->layout, &at, end, &dropped->largest)) {
+        return corrupt(error);
+    }
     for (int32_t i = 0; i < header->layout.ndim; i++) {
-        uint64_t size = (uint64_t)header->layout.shape[i], start = 0, stop = size;
-        if (header->layout.axes >> i & 1) {
-            start = at <= end ? medroi_read_number(&at, end) : 0;
-            stop = at <= end ? medroi_read_number(&at, end) : 0;
-        }
-        if (at > end || start >= stop || stop > size) {
+        if (dropped->largest.start[i] == dropped->largest.stop[i]) {
             return corrupt(error);
         }
-        dropped->largest.start[i] = (int64_t)start;
-        dropped->largest.stop[i] = (int64_t)stop;
     }
     return at == end && !isnan(dropped->peak) ? MEDROI_OK : corrupt(error);
 }
@@ -70,12 +66,7 @@ size_t medroi_write_dropped(const medroi_layout *layout, const medroi_dropped *d
     at = medroi_write_number(at, dropped->n_largest);
     medroi_store_f64(at, dropped->peak);
     at += 8;
-    for (int32_t i = 0; i < layout->ndim; i++) {
-        if (layout->axes >> i & 1) {
-            at = medroi_write_number(at, (uint64_t)dropped->largest.start[i]);
-            at = medroi_write_number(at, (uint64_t)dropped->largest.stop[i]);
-        }
-    }
+    at = medroi_write_bounds(layout, &dropped->largest, at);
     dst[0] = MEDROI_SIDE_DROPPED;
     medroi_store32(dst + 1, (uint32_t)(at - dst - 5));
     return (size_t)(at - dst);

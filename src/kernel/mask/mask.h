@@ -45,6 +45,12 @@ medroi_status medroi_check_mask_section(const medroi_header *header, const uint8
 /* A section of a stream's side data, or NULL where there is none. */
 const uint8_t *medroi_find_section(const medroi_header *header, uint8_t tag, uint32_t *nbytes);
 
+/* The bounds of a box along the volume axes, as two numbers each; the others are spanned whole.
+ * Reading returns 0 where the bytes end (then *at is behind `end`) or do not fit the array. */
+int medroi_read_bounds(const medroi_layout *layout, const uint8_t **at, const uint8_t *end,
+                       medroi_box *box);
+uint8_t *medroi_write_bounds(const medroi_layout *layout, const medroi_box *box, uint8_t *at);
+
 /* --- dropped.c --- */
 /* The signal that a stream says it drops. */
 medroi_status medroi_read_dropped(const medroi_header *header, medroi_dropped *dropped,

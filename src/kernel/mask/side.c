@@ -78,20 +78,9 @@ static medroi_status read_left_out(const medroi_header *header, const uint8_t *a
         return corrupt(error, "its list of what was left out is cut off or too long");
     }
     for (uint32_t k = 0; k < n_listed; k++) {
-        medroi_box *box = &info->left_out[k];
         info->left_out_voxels[k] = at <= end ? medroi_read_number(&at, end) : 0;
-        for (int32_t i = 0; i < header->layout.ndim; i++) {
-            uint64_t start = 0;
-            uint64_t stop = (uint64_t)header->layout.shape[i];
-            if (header->layout.axes >> i & 1) {
-                start = at <= end ? medroi_read_number(&at, end) : 0;
-                stop = at <= end ? medroi_read_number(&at, end) : 0;
-            }
-            if (at > end || start > stop || stop > (uint64_t)header->layout.shape[i]) {
-                return corrupt(error, "its list of what was left out does not fit the array");
-            }
-            box->start[i] = (int64_t)start;
-            box->stop[i] = (int64_t)stop;
+        if (!medroi_read_bounds(&header->layout, &at, end, &info->left_out[k])) {
+            return corrupt(error, "its list of what was left out does not fit the array");
         }
     }
     info->n_listed = (uint32_t)n_listed;
@@ -129,12 +118,7 @@ size_t medroi_write_left_out(const medroi_layout *layout, const medroi_mask_info
     at = medroi_write_number(at, info->n_listed);
     for (uint32_t k = 0; k < info->n_listed; k++) {
         at = medroi_write_number(at, info->left_out_voxels[k]);
-        for (int32_t i = 0; i < layout->ndim; i++) {
-            if (layout->axes >> i & 1) {
-                at = medroi_write_number(at, (uint64_t)info->left_out[k].start[i]);
-                at = medroi_write_number(at, (uint64_t)info->left_out[k].stop[i]);
-            }
-        }
+        at = medroi_write_bounds(layout, &info->left_out[k], at);
     }
     dst[0] = MEDROI_SIDE_LEFT_OUT;
     medroi_store32(dst + 1, (uint32_t)(at - dst - 5));

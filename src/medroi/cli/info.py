@@ -16,6 +16,7 @@ from medroi.scans import air
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest
 from medroi.scans.files import readable
+from medroi.scans.folders import nbytes_in
 from medroi.scans.hdf5_array import Hdf5Array
 from medroi.scans.hdf5_store import split_source
 from medroi.scans.kept import kept_mask
@@ -108,8 +109,7 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if isinstance(array, Hdf5Array):
         facts["stored_nbytes"] = array.stored_nbytes
     else:
-        files = (file for file in path.rglob("*") if file.is_file())
-        facts["stored_nbytes"] = sum(file.stat().st_size for file in files)
+        facts["stored_nbytes"] = nbytes_in(path)
     if air.has_air(array):
         facts["air_nbytes"] = air.nbytes_of(path)
     facts["ratio"] = facts["array_nbytes"] / facts["stored_nbytes"]
@@ -222,15 +222,14 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _of_region(region: dict[str, Any]) -> dict[str, Any]:
     """Say of crops what the region of the whole scan keeps, of which each stream has its share."""
-    names = ("roi", "is_given", "n_kept", "n_tissue", "n_missed")
-    dropped = DroppedSignal().facts()
+    names = (
+        *("roi", "is_given", "n_kept", "n_tissue", "n_missed"),
+        *DroppedSignal().facts(),
+        *("n_left_out", "n_left_out_voxels", "left_out"),
+    )
     return {
         **{name: region[name] for name in names},
-        **{name: region[name] for name in dropped if name in region},
         "kept_share": region["n_kept"] / region["n_voxels"] if region["n_voxels"] else 0.0,
-        "n_left_out": region["n_left_out"],
-        "n_left_out_voxels": region["n_left_out_voxels"],
-        "left_out": region["left_out"],
     }
 
 

@@ -106,14 +106,15 @@ def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
     codec = medroi.MedROI("raw", **config)
     coded = codec.encode(voxels)
     kept = kept_mask(coded, medroi.inspect(coded))
+    missed = signal & ~kept
     changed = roi.differs(voxels, roi.background_bits(voxels, _options(config))) & ~kept
     return Region(
         config,
         int(np.count_nonzero(kept)),
         int(np.count_nonzero(signal)),
-        int(np.count_nonzero(signal & ~kept)),
+        int(np.count_nonzero(missed)),
         _brightest(voxels[changed], dark=config["polarity"] == "dark"),
-        largest_group(signal & ~kept, config["axes"]),
+        largest_group(missed, config["axes"]),
     )
 
 

@@ -49,16 +49,8 @@ class Crops:
 
     def encode(self, offset: Sequence[int], chunk: arrays.Array) -> bytes:
         """Encode the chunk that begins at `offset`, padded behind the edge of the dataset."""
-        inside = tuple(
-            slice(min(size, n - at))
-            for at, size, n in zip(offset, chunk.shape, self._region.shape, strict=True)
-        )
-        bounds = [(at, at + part.stop) for at, part in zip(offset, inside, strict=True)]
-        cleared = self._region.cleared(chunk[inside], bounds)
-        if cleared is not chunk:
-            chunk = chunk.copy()
-            chunk[inside] = cleared
-        coded = self._chunked.plugin.encode(self._words, chunk.reshape(-1).view(np.uint8))
+        cleared = self._region.cleared_chunk(chunk, offset)
+        coded = self._chunked.plugin.encode(self._words, cleared.reshape(-1).view(np.uint8))
         return codec.stated(coded, self._region)
 
     def state(self) -> None:

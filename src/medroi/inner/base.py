@@ -195,7 +195,7 @@ class NativeCodec(InnerCodec):
         super().__init_subclass__(**options)
         own = inspect.get_annotations(cls)
         rows = [row for row in _kernel.settings(cls.codec_id) if row[0] in own]
-        if rows:
+        if rows and cls.__doc__:  # python -OO has none
             entries = "".join(f"\n{row[0]} : {own[row[0]]}\n    {row[5]}" for row in rows)
             cls.__doc__ = f"{cls.__doc__}\n\nAttributes\n----------{entries}\n"
 

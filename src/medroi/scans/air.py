@@ -21,11 +21,12 @@ from medroi.scan_region import ScanRegion
 from medroi.scans import hdf5_store
 from medroi.scans.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.folders import nbytes_in
 from medroi.scans.kept import same_bits
 from medroi.scans.scan import Scan
-from medroi.scans.store import chunk_selections, chunk_stream, open_array, zarr_3
+from medroi.scans.store import AIR, chunk_selections, chunk_stream, open_array, zarr_3
 
-NAME = "air"
+NAME = AIR
 # Noise is what general coders are worst at; of those that are as fast, this one is best.
 _INNER = {"id": "predict3d", "speed": "fast"}
 
@@ -193,5 +194,4 @@ def _digest_of(voxels: npt.NDArray[Any]) -> str:
 
 def nbytes_of(path: Path) -> int:
     """Bytes of all files of a store's air; 0 where there is none."""
-    files = (path / NAME).rglob("*") if (path / NAME).is_dir() else ()
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return nbytes_in(path / NAME)

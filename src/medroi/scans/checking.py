@@ -102,22 +102,29 @@ def check(
     CorruptStream, InvalidArgument
         Where anything is not as it was packed, or `pack` did not write the store.
     """
-    report = check_scan(store, against=against, progress=progress)
+    report, scan = check_scan(store, against=against, progress=progress)
     path, began = Path(store), time.monotonic()
     array = open_array(path)
     if not air.has_air(array):
         return report
     with reading(path, array):
         air.check_air(path, array)
-        if against is not None and not air.gives_back(array, read_scan(against, incomplete=True)):
+        if scan is not None and not air.gives_back(array, scan):
             raise CorruptStream(f"{path}: with its air it is not {against}")
     return replace(report, air=True, seconds=report.seconds + time.monotonic() - began)
 
 
 def check_scan(
     store: str | Path, *, against: str | Path | None = None, progress: bool = False
-) -> CheckReport:
-    """Check a store as `check` does, but for air that was kept aside."""
+) -> tuple[CheckReport, Scan | None]:
+    """Check a store as `check` does, but for air that was kept aside.
+
+    Returns
+    -------
+    CheckReport
+    Scan or None
+        The one it was compared with.
+    """
     path, began = Path(store), time.monotonic()
     array = open_array(path)
     with reading(path, array):
@@ -137,7 +144,7 @@ def check_scan(
             f"{path}: {compared.n_changed} of {compared.n_kept} kept voxels are not those of "
             f"{against}"
         )
-    return CheckReport(
+    report = CheckReport(
         path=path.name,
         shape=tuple(array.shape),
         dtype=str(array.dtype),
@@ -149,6 +156,7 @@ def check_scan(
         max_abs_error=None if scan is None else compared.max_abs_error,
         seconds=time.monotonic() - began,
     )
+    return report, scan
 
 
 @dataclass

@@ -53,26 +53,6 @@ def crops_of(codec: Any, *, is_alone: bool) -> ScanRegion | None:
     return None if is_alone and not region.is_given else region
 
 
-def encoded_chunk(
-    codec: Any,
-    crops: ScanRegion | None,
-    chunk: npt.NDArray[Any],
-    selection: tuple[slice, ...],
-) -> bytes:
-    """Encode one chunk as a store gets it, padded behind the edge of the scan.
-
-    `crops` is the region of which it gets its crop; None where its stream finds its own.
-    """
-    if crops is None:
-        coded: bytes = codec.encode(chunk)
-        return coded
-    cleared = chunk.copy(order="K")
-    inside = tuple(slice(part.stop - part.start) for part in selection)
-    cleared[inside] = crops.cleared(chunk[inside], [(part.start, part.stop) for part in selection])
-    found: bytes = codec.for_crops(crops, chunk.shape, chunk.dtype).encode(cleared)
-    return found
-
-
 def note_of_lowering(
     scan: Scan, asked: str | float | None, config: dict[str, Any]
 ) -> tuple[str, ...]:

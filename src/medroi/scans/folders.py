@@ -1,4 +1,4 @@
-"""The folder that a target lies in."""
+"""The folder that a target lies in, and the bytes of what is there."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ def made_parent(target: Path) -> Iterator[None]:
         raise
     for folder in missing:
         sync(folder.parent)
+
+
+def nbytes_in(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; 0 where there is neither."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

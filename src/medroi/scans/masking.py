@@ -46,8 +46,9 @@ def mask_options(
         values = values * found.slope + found.intercept
     volume = scan.voxels.shape[:3]
     try:
-        on_scan = given_mask.on_grid(values, found.affine, volume, scan.affine, resample=resample)
-        given_mask.checked(on_scan, volume)
+        on_scan = given_mask.checked(
+            given_mask.on_grid(values, found.affine, volume, scan.affine, resample=resample), volume
+        )
     except InvalidArgument as error:
         raise InvalidArgument(f"{path}: {error}") from error
     return {

@@ -24,7 +24,7 @@ from medroi.scans.fitting import (
     fitted_codec,
     rule_of,
 )
-from medroi.scans.folders import made_parent
+from medroi.scans.folders import made_parent, nbytes_in
 from medroi.scans.formats import read_scan, suffix_of
 from medroi.scans.masking import mask_options
 from medroi.scans.names import printable
@@ -138,8 +138,8 @@ def pack(
         )
         codec, notes = fitted_codec(scan, inner, {**region, **given})
         config = config_to_count_with(codec)
-        # cd_values have no affine: the filter alone would find another region.
         n_chunks = count_chunks(scan.voxels.shape, layout.chunks)
+        # cd_values have no affine: the filter alone would find another region.
         crops = crops_of(codec, is_alone=place is None and n_chunks == 1)
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             if place is None:
@@ -158,7 +158,7 @@ def pack(
         if air == "keep":
             digests[aside.NAME] = aside.write(stored, scan, codec, layout)
         add_digests(stored, digests)
-        stored_nbytes, air_nbytes = _nbytes_of(fresh), aside.nbytes_of(stored)
+        stored_nbytes, air_nbytes = nbytes_in(fresh), aside.nbytes_of(stored)
     return PackReport(
         source=source.name,
         target=target.name,
@@ -206,11 +206,6 @@ def _digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> dict[s
         "lossless": bool(medroi.inner.make(inner).lossless),
         **({"region": json_digest(array.attrs[REGION])} if REGION in array.attrs else {}),
     }
-
-
-def _nbytes_of(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def chunk_shape(

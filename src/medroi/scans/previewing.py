@@ -14,7 +14,7 @@ import medroi
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.chunking import count_chunks, padded, selections
-from medroi.scans.fitting import crops_of, encoded_chunk, fitted_codec, rule_of
+from medroi.scans.fitting import crops_of, fitted_codec, rule_of
 from medroi.scans.kept import box_in_store, region_in_store, same_bits
 from medroi.scans.measures import enclosed_mask, kept_by_other, level_of_noise
 from medroi.scans.names import printable
@@ -73,6 +73,7 @@ def preview_scan(
     crops = crops_of(codec, is_alone=count_chunks(voxels.shape, cut) == 1)
     config = codec.get_config()
     whole = _codec_of_everything(config)
+    writer = codec if crops is None else codec.for_crops(crops, cut, voxels.dtype)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     found = Preview(
         name=name,
@@ -90,7 +91,9 @@ def preview_scan(
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
         chunk = padded(original, cut, background)
-        stream = encoded_chunk(codec, crops, chunk, selection)
+        stream = writer.encode(
+            chunk if crops is None else crops.cleared_chunk(chunk, [one.start for one in selection])
+        )
         kept = add_stream(found, stream, selection, crops)
         tissue = tissue_mask(original, config, background)
         place(found.shown, found.shown.tissue, tissue, selection)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import medroi
+from medroi import roi
 from medroi.errors import MedROIError
 from medroi.scan_region import ScanRegion
 from medroi.scans.digests import StreamsDigest, VoxelsDigest
@@ -101,10 +102,7 @@ def tissue_mask(
     threshold = number(config["threshold"])
     if threshold is None:
         return ~same_bits(voxels, background)
-    dark = config["polarity"] == "dark"
-    if voxels.dtype.kind == "f":  # a Python number would be rounded to float16 or float32
-        threshold = np.float64(threshold)
-    return np.asarray(voxels <= threshold if dark else voxels >= threshold)
+    return roi.reaches(voxels, threshold, config["polarity"])
 
 
 def _add_inside(total: Measured, original: npt.NDArray[Any], decoded: npt.NDArray[Any]) -> None:

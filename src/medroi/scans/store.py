@@ -39,6 +39,8 @@ from medroi.scans.staging import recover
 
 ATTRIBUTE = "medroi"
 LAYOUT_VERSION = 2
+# Folder of an array in which the air that was kept aside lies.
+AIR = "air"
 
 Advance = Callable[[int], None]
 Selection = tuple[slice, ...]
@@ -200,10 +202,8 @@ def may_replace(path: Path) -> bool:
 
 def _is_of_air(place: Path) -> bool:
     """Whether a file or folder below an array is, or belongs to, the air kept beside it."""
-    own = ("air", "zarr.json", ".zarray", ".zattrs", "c")
-    return place.parts[0] == "air" and (
-        place.name in own or place.name.replace(".", "").isdecimal()
-    )
+    own = (AIR, "zarr.json", ".zarray", ".zattrs", "c")
+    return place.parts[0] == AIR and (place.name in own or place.name.replace(".", "").isdecimal())
 
 
 def _node_type(path: Path) -> object:

@@ -113,6 +113,5 @@ medroi_status medroi_mask_differing(const medroi_layout *layout, const void *dat
     region->side = w.side;
     region->side_nbytes = (uint32_t)(SIDE_HEAD_NBYTES + coded);
     region->mask_map = w.bits.words;
-    region->mask_map_nbytes = medroi_bits_nbytes(&w.bits);
     return MEDROI_OK;
 }

@@ -253,7 +253,6 @@ static int find_mask(mask_search *o, uint8_t *bits, medroi_region *region) {
         return 0;
     }
     region->mask_map = nbytes > 0 ? o->boxed.words : NULL;
-    region->mask_map_nbytes = nbytes > 0 ? medroi_bits_nbytes(&o->boxed) : 0;
     if (o->info.n_left_out) {
         nbytes += medroi_write_left_out(o->layout, &o->info, o->side + nbytes);
     }
