@@ -24,7 +24,7 @@ import zarr
 
 # Once for all forks, which would import each of these anew.
 import medroi.hdf5
-import medroi.scans.nifti
+import medroi.scans.formats.nifti
 import medroi.zarr  # noqa: F401
 from medroi.cli import main
 from medroi.errors import InvalidArgument

@@ -15,8 +15,9 @@ from make_hdf5 import FILTER_ID
 
 from medroi.cli import main
 from medroi.errors import CorruptStream, MedROIError
-from medroi.scans import check, pack, unpack, wholeness
-from medroi.scans.digests import VoxelsDigest, json_digest
+from medroi.scans import check, pack, unpack
+from medroi.scans.stores import wholeness
+from medroi.scans.stores.digests import VoxelsDigest, json_digest
 
 # The errors that the command line prints as one line.
 EXPECTED = (MedROIError, OSError, MemoryError)

@@ -19,7 +19,7 @@ import medroi.hdf5
 import medroi.zarr
 from medroi import MedROI, ScanRegion, errors, inspect
 from medroi.hdf5 import MedROIFilter
-from medroi.scans.kept import kept_mask
+from medroi.scans.stores.kept import kept_mask
 from medroi.zarr import MedROICodec
 
 SHAPE = (27, 34, 30)

@@ -17,10 +17,12 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 import medroi
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
-from medroi.scans import nifti, pack, packing, read_scan, store, unpack
-from medroi.scans.digests import facts_digest
+from medroi.scans import pack, packing, read_scan, unpack
+from medroi.scans.formats import nifti
 from medroi.scans.packing import chunk_shape
 from medroi.scans.scan import slice_axis_of
+from medroi.scans.stores import zarr_array as store
+from medroi.scans.stores.digests import facts_digest
 from medroi.zarr import MedROICodec
 
 

@@ -16,8 +16,9 @@ import pytest
 import zarr
 
 from medroi.errors import InvalidArgument, MedROIError
-from medroi.scans import check, hdf5_lock, pack, staging, unpack
-from medroi.scans.hdf5_addition import Addition
+from medroi.scans import check, pack, unpack
+from medroi.scans.stores import hdf5_lock, staging
+from medroi.scans.stores.hdf5_addition import Addition
 
 WRITER = """
 import sys, time, h5py, numpy

@@ -21,10 +21,10 @@ from medroi.cli import main
 from medroi.cli.show import beside_argument
 from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans import pack, read_scan, show
-from medroi.scans.orientation import directions_of
-from medroi.scans.painting import MISSED, contour, painted, windows_of
-from medroi.scans.planes import Plane, dropped_along, middle_of_region, planes_at
-from medroi.scans.sheet import sheet_of
+from medroi.scans.formats.orientation import directions_of
+from medroi.scans.pictures.painting import MISSED, contour, painted, windows_of
+from medroi.scans.pictures.planes import Plane, dropped_along, middle_of_region, planes_at
+from medroi.scans.pictures.sheet import sheet_of
 from medroi.zarr import MedROICodec
 
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from medroi.scans import pack, read_scan, show
-from medroi.scans.marks import groups_of
-from medroi.scans.painting import windows_of
-from medroi.scans.planes import dropped_along, planes_at
-from medroi.scans.sheet import sheet_of
+from medroi.scans.pictures.marks import groups_of
+from medroi.scans.pictures.painting import windows_of
+from medroi.scans.pictures.planes import dropped_along, planes_at
+from medroi.scans.pictures.sheet import sheet_of
 
 SHAPE = (48, 52, 40)
 YELLOW = (0xFF, 0xE1, 0x4D)

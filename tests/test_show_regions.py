@@ -13,10 +13,10 @@ from PIL import Image
 import medroi
 from medroi.cli import main
 from medroi.scans import pack, read_scan, show
-from medroi.scans.kept import kept_mask
-from medroi.scans.painting import TINT, contour, painted
-from medroi.scans.planes import planes_at
-from medroi.scans.sheet import sheet_of
+from medroi.scans.pictures.painting import TINT, contour, painted
+from medroi.scans.pictures.planes import planes_at
+from medroi.scans.pictures.sheet import sheet_of
+from medroi.scans.stores.kept import kept_mask
 
 GREEN, BLUE = (0x35, 0xE0, 0x6F), (0x4F, 0xC3, 0xFF)
 

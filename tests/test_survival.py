@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from kernel_build import compiler
 
-from medroi.scans import hdf5_journal, pack
+from medroi.scans import pack
+from medroi.scans.stores import hdf5_journal
 
 HERE = Path(__file__).parent
 OLD, NEW = [12, 11, 10], [13, 11, 10]

@@ -12,18 +12,18 @@ import medroi
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.roi import DroppedSignal
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans import air
-from medroi.scans.digests import ATTRIBUTE as DIGESTS
-from medroi.scans.digests import StreamsDigest
-from medroi.scans.files import readable
-from medroi.scans.folders import nbytes_in
-from medroi.scans.hdf5_array import Hdf5Array
-from medroi.scans.hdf5_store import split_source
-from medroi.scans.kept import kept_mask
-from medroi.scans.readback import clipped
+from medroi.scans.formats.files import readable
 from medroi.scans.report import box_text
-from medroi.scans.store import chunk_selections, chunk_stream, open_array, reading
-from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
+from medroi.scans.stores import air
+from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.stores.digests import StreamsDigest
+from medroi.scans.stores.folders import nbytes_in
+from medroi.scans.stores.hdf5_array import Hdf5Array
+from medroi.scans.stores.hdf5_store import split_source
+from medroi.scans.stores.kept import kept_mask
+from medroi.scans.stores.readback import clipped
+from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
+from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream, open_array, reading
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8

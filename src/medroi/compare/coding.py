@@ -16,7 +16,7 @@ from medroi.compare.methods import PEER, Method
 from medroi.compare.published_wavelet import SCALE_NBYTES, Scale
 from medroi.compare.signal import Region
 from medroi.compare.subject import Subject
-from medroi.scans.kept import kept_mask
+from medroi.scans.stores.kept import kept_mask
 
 Array = npt.NDArray[Any]
 

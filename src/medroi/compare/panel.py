@@ -13,7 +13,7 @@ from medroi.compare.sources import Source
 from medroi.compare.subject import Subject, prepare
 from medroi.compare.work import shown_slice
 from medroi.errors import MedROIError
-from medroi.scans.kept import kept_mask
+from medroi.scans.stores.kept import kept_mask
 
 FILE_NAME = "panel.npz"
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 import medroi
 from medroi import arrays, roi
-from medroi.scans.kept import kept_mask
 from medroi.scans.scan import require
+from medroi.scans.stores.kept import kept_mask
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medroi.compare.results import Failure
 from medroi.errors import MedROIError
-from medroi.scans.names import printable
+from medroi.scans.formats.names import printable
 from medroi.scans.scan import require
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")

@@ -17,8 +17,8 @@ from medroi.compare.reading import read
 from medroi.compare.signal import Region, region_of, signal_of
 from medroi.compare.sources import Source
 from medroi.errors import InvalidArgument
-from medroi.scans.readback import number
 from medroi.scans.scan import slice_axis_of
+from medroi.scans.stores.readback import number
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import CorruptStream, InvalidArgument
-from medroi.scans import air, hdf5_array, hdf5_store
-from medroi.scans.digests import ATTRIBUTE as DIGESTS
-from medroi.scans.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.formats import read_scan
-from medroi.scans.kept import kept_in_store, same_bits
 from medroi.scans.progress import bar
 from medroi.scans.scan import Scan
-from medroi.scans.store import (
+from medroi.scans.stores import air, hdf5_array, hdf5_store
+from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.stores.kept import kept_in_store, same_bits
+from medroi.scans.stores.wholeness import check_complete, facts_of
+from medroi.scans.stores.zarr_array import (
     Advance,
     attributes_of,
     chunk_selections,
@@ -25,7 +26,6 @@ from medroi.scans.store import (
     open_array,
     reading,
 )
-from medroi.scans.wholeness import check_complete, facts_of
 
 # Of a scan's facts, those that its file decides. The rest depends on what `pack` was asked to keep.
 _COMPARED = ("kind", "affine", "slope", "intercept", "byte_order", "header_base64", "footer_base64")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.scans.store import Selection
+from medroi.scans.stores.zarr_array import Selection
 
 
 def selections(shape: tuple[int, ...], cut: tuple[int, ...]) -> Iterator[Selection]:

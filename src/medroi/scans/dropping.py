@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument
-from medroi.scans import air, hdf5_store
 from medroi.scans.checking import check_scan
-from medroi.scans.digests import ATTRIBUTE as DIGESTS
-from medroi.scans.durable import sync
 from medroi.scans.report import megabytes
-from medroi.scans.store import open_array, zarr_3
+from medroi.scans.stores import air, hdf5_store
+from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.stores.durable import sync
+from medroi.scans.stores.zarr_array import open_array, zarr_3
 
 
 @dataclass(frozen=True)

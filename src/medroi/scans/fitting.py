@@ -13,9 +13,9 @@ import medroi
 from medroi.errors import InvalidArgument
 from medroi.roi import find_region
 from medroi.scan_region import ScanRegion
-from medroi.scans.kept import same_bits
-from medroi.scans.readback import Measured, number
 from medroi.scans.scan import Scan, slice_axis_of
+from medroi.scans.stores.kept import same_bits
+from medroi.scans.stores.readback import Measured, number
 from medroi.values import json_number
 
 

@@ -13,10 +13,7 @@ import medroi
 import medroi.inner
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans import air as aside
-from medroi.scans import hdf5_append, hdf5_store
 from medroi.scans.chunking import count_chunks
-from medroi.scans.digests import facts_digest, json_digest
 from medroi.scans.fitting import (
     check_not_empty,
     config_to_count_with,
@@ -24,18 +21,21 @@ from medroi.scans.fitting import (
     fitted_codec,
     rule_of,
 )
-from medroi.scans.folders import made_parent, nbytes_in
 from medroi.scans.formats import read_scan, suffix_of
+from medroi.scans.formats.names import printable
 from medroi.scans.masking import mask_options
-from medroi.scans.names import printable
 from medroi.scans.progress import bar
-from medroi.scans.readback import Measured, measure, number
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
-from medroi.scans.staging import staged, workspace
-from medroi.scans.store import WRITERS, Layout, attributes_of, may_replace, open_array
+from medroi.scans.stores import air as aside
+from medroi.scans.stores import hdf5_append, hdf5_store
+from medroi.scans.stores.digests import facts_digest, json_digest
+from medroi.scans.stores.folders import made_parent, nbytes_in
+from medroi.scans.stores.readback import Measured, measure, number
+from medroi.scans.stores.staging import staged, workspace
+from medroi.scans.stores.wholeness import add_digests, metadata_digest
+from medroi.scans.stores.zarr_array import WRITERS, Layout, attributes_of, may_replace, open_array
 from medroi.scans.thresholding import with_threshold
-from medroi.scans.wholeness import add_digests, metadata_digest
 
 # A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
 _LARGE_NBYTES = 1 << 30

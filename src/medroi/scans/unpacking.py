@@ -11,17 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument
-from medroi.scans import air
-from medroi.scans.digests import ATTRIBUTE as DIGESTS
-from medroi.scans.digests import StreamsDigest, VoxelsDigest
-from medroi.scans.files import readable
-from medroi.scans.folders import made_parent
 from medroi.scans.formats import check_target, write_scan
+from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
 from medroi.scans.scan import Scan
-from medroi.scans.staging import staged
-from medroi.scans.store import (
+from medroi.scans.stores import air
+from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.stores.folders import made_parent
+from medroi.scans.stores.staging import staged
+from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
+from medroi.scans.stores.zarr_array import (
     Advance,
     chunk_selections,
     chunk_stream,
@@ -30,7 +31,6 @@ from medroi.scans.store import (
     reading,
     scan_of,
 )
-from medroi.scans.wholeness import check_complete, facts_of, metadata_digest
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,193 @@
+"""Files of a folder that are DICOM images, that may be passed over, that cannot be read.
+
+A file that cannot be read may be a slice: it is never taken for one that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medroi.errors import InvalidArgument
+from medroi.scans.dicom.bytes import NotDicom, read_dataset
+
+Images = list[tuple[Path, Any]]
+
+# What lies beside series and holds no slice, by the beginning or the end of its name.
+_OTHER_NAMES = (
+    "._",
+    ".directory",
+    ".ds_store",
+    ".git",
+    "desktop.ini",
+    "dicomdir",
+    "licence",
+    "license",
+    "readme",
+    "thumbs.db",
+)
+_OTHER_FOLDERS = (".datalad", ".git", "__macosx")
+_OTHER_SUFFIXES = (
+    ".bval",
+    ".bvec",
+    ".csv",
+    ".json",
+    ".log",
+    ".md",
+    ".nii",
+    ".tsv",
+    ".txt",
+    ".xml",
+)
+# What is asked of every image, read at once so that a damaged value is found here and named.
+_NEEDED = (
+    "BitsAllocated",
+    "BitsStored",
+    "Columns",
+    "DoseGridScaling",
+    "FrameOfReferenceUID",
+    "HighBit",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "ImageType",
+    "ImagerPixelSpacing",
+    "ImagesInAcquisition",
+    "InstanceNumber",
+    "Modality",
+    "NumberOfFrames",
+    "NumberOfSeriesRelatedInstances",
+    "NumberOfSlices",
+    "NumberOfTemporalPositions",
+    "PhotometricInterpretation",
+    "PixelRepresentation",
+    "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "Rows",
+    "SOPClassUID",
+    "SamplesPerPixel",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "Units",
+)
+_N_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Found:
+    """The images of a folder, and the names of the files that hold none."""
+
+    images: Images
+    passed_over: tuple[str, ...]
+
+
+def find_images(folder: Path) -> Found:
+    """Read every file of a folder and its subfolders, without pixels.
+
+    Raises
+    ------
+    InvalidArgument
+        Where a file cannot be read, or none holds an image.
+    """
+    images: Images = []
+    passed_over: list[str] = []
+    unreadable: list[tuple[str, str]] = []
+    for path in _files_of(folder):
+        name = str(path.relative_to(folder))
+        try:
+            dataset = _image(path)
+        except (InvalidArgument, OSError) as error:
+            # What says that it is DICOM is never passed over for its name, but for a directory.
+            if _is_other(path) and (isinstance(error, NotDicom) or _is_directory(path)):
+                passed_over.append(name)
+            else:
+                unreadable.append((name, _reason(error, path)))
+            continue
+        if dataset is None:
+            passed_over.append(name)
+        else:
+            images.append((path, dataset))
+    n_files = len(images) + len(passed_over) + len(unreadable)
+    if not images:
+        named = f" ({listed([f'{n}: {why}' for n, why in unreadable])})" if unreadable else ""
+        raise InvalidArgument(f"{folder}: no DICOM images among its {n_files} files{named}")
+    if unreadable:
+        raise InvalidArgument(
+            f"{folder}: {len(unreadable)} of {n_files} files cannot be read, and may be slices: "
+            f"{listed([f'{n} ({why})' for n, why in unreadable])}; get them again, or move what "
+            "does not belong to the series out of the folder"
+        )
+    return Found(images, tuple(passed_over))
+
+
+def listed(items: list[str]) -> str:
+    """The first few of a list, and how many more there are."""
+    more = len(items) - _N_NAMED
+    return ", ".join(items[:_N_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    """Every file below a folder by name, also behind links to folders, each folder once."""
+    seen: set[tuple[int, int]] = set()
+
+    def stop(error: OSError) -> None:
+        raise InvalidArgument(f"{error.filename}: this folder cannot be read: {error.strerror}")
+
+    found = []
+    for root, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        status = os.stat(root)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if name.lower() not in _OTHER_FOLDERS]
+        found += [Path(root, name) for name in names]
+    yield from sorted(found)
+
+
+def _image(path: Path) -> Any:
+    """The data set of an image; None for a whole DICOM file that is none."""
+    if not path.is_file():
+        if path.is_symlink() and not path.exists():
+            raise InvalidArgument(f"{path}: a link to a file that is not there")
+        raise NotDicom(f"{path}: no ordinary file")
+    dataset = read_dataset(path)
+    for keyword in _NEEDED:
+        try:
+            dataset.get(keyword)
+        except Exception as error:  # pydicom raises whatever a damaged value provokes
+            raise InvalidArgument(f"{path}: {keyword} is damaged: {error}") from error
+    if "Rows" in dataset and "Columns" in dataset:
+        return dataset
+    _check_no_image(path, dataset)
+    return None
+
+
+def _check_no_image(path: Path, dataset: Any) -> None:
+    """Refuse an image that is cut off before its size; other objects have none."""
+    from pydicom.uid import UID
+
+    kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+    if not kind or UID(str(kind)).name.endswith("Image Storage"):
+        raise InvalidArgument(f"{path}: an image cut off within its header")
+
+
+def _is_other(path: Path) -> bool:
+    name = path.name.lower().removesuffix(".gz")
+    return name.startswith(_OTHER_NAMES) or name.endswith(_OTHER_SUFFIXES)
+
+
+def _is_directory(path: Path) -> bool:
+    return path.name.lower() == "dicomdir"
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    return str(error).removeprefix(f"{path}: ")

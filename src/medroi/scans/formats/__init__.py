@@ -1,0 +1,98 @@
+"""File names and the formats that they are read and written as."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from medroi.errors import InvalidArgument
+from medroi.scans import dicom
+from medroi.scans.formats import mgz, nifti
+from medroi.scans.formats.files import readable
+from medroi.scans.scan import Scan
+
+READERS = {".nii": nifti.read, ".nii.gz": nifti.read, ".mgz": mgz.read, ".mgh": mgz.read}
+# Scan.kind -> the module that writes it; "array" is a Zarr array that was never a file.
+WRITERS = {"nifti": nifti, "mgz": mgz, "dicom": nifti, "array": nifti}
+_SOURCES = {
+    "nifti": "a NIfTI file",
+    "mgz": "a FreeSurfer volume",
+    "dicom": "DICOM",
+    "array": "no scan file",
+}
+_COMPRESSED_SUFFIXES = (".nii.gz", ".mgz")
+
+
+def suffix_of(path: Path, known: Iterable[str]) -> str | None:
+    """Return the longest known suffix that the name ends with."""
+    name = path.name.lower()
+    matches = [suffix for suffix in known if name.endswith(suffix)]
+    return max(matches, key=len, default=None)
+
+
+def read_scan(
+    path: str | Path, *, keep_identifiers: bool = False, incomplete: bool = False
+) -> Scan:
+    """Read a NIfTI file, a FreeSurfer volume or a folder with one DICOM series.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+    keep_identifiers : bool
+        Of DICOM, keep UIDs, dates and what names the patient too.
+    incomplete : bool
+        Of DICOM, take a series of which slices are missing at the ends, with a note.
+
+    Raises
+    ------
+    InvalidArgument
+        For files that are damaged or of another kind; the message says what was found.
+    InnerUnavailable
+        Where nibabel, pydicom or a decoder of compressed DICOM is not installed.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return dicom.read(path, keep_identifiers=keep_identifiers, incomplete=incomplete)
+    if not path.exists():
+        raise InvalidArgument(f"{path} does not exist")
+    if not path.is_file():
+        raise InvalidArgument(f"{path}: neither a file nor a folder")
+    if path.suffix.lower() in (".hdr", ".img"):
+        raise InvalidArgument(
+            f"{path}: one half of a .hdr/.img pair; make it one file (nib-convert x.img x.nii)"
+        )
+    suffix = suffix_of(path, READERS)
+    if suffix is None:
+        raise InvalidArgument(
+            f"{path}: expected {', '.join(READERS)} or a folder with one DICOM series"
+        )
+    with readable(path, "a damaged scan"):
+        return READERS[suffix](path)
+
+
+def check_target(scan_kind: str, path: Path) -> str:
+    """Return the suffix under which this kind of scan is written, or say which are possible."""
+    possible = WRITERS[scan_kind].SUFFIXES
+    suffix = suffix_of(path, possible)
+    if suffix is None:
+        raise InvalidArgument(
+            f"{path}: what was packed from {_SOURCES[scan_kind]} unpacks to {' or '.join(possible)}"
+        )
+    return suffix
+
+
+def write_scan(scan: Scan, path: Path, suffix: str) -> None:
+    """Write a scan to `path`, as the file that `suffix` stands for.
+
+    DICOM and plain arrays become NIfTI: the stored integers with slope and intercept in the header,
+    or floats where slope and intercept vary from slice to slice (float32 if exact, else float64).
+    """
+    if scan.kind in ("dicom", "array"):
+        voxels, slope, intercept = scan.voxels, scan.slope, scan.intercept
+        if "rescale_per_slice" in scan.details:
+            voxels, slope, intercept = dicom.rescaled(scan), 1.0, 0.0
+        header = nifti.header_for(voxels, scan.affine, slope, intercept)
+        scan = dataclasses.replace(scan, voxels=voxels, header=header)
+    WRITERS[scan.kind].write(scan, path, compress=suffix in _COMPRESSED_SUFFIXES)

@@ -1,0 +1,197 @@
+"""The air kept aside: what a region drops, losslessly, as an array of its own in the store.
+
+It lies in the folder ``air`` of a Zarr array, with the same shape, dtype and chunks. Inside the
+region it holds background, as the scan does outside, so that the two together are the scan: every
+voxel of the air that is not background takes the place of the scan's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import medroi
+import medroi.inner
+from medroi import arrays
+from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scan_region import ScanRegion
+from medroi.scans.scan import Scan
+from medroi.scans.stores import hdf5_store
+from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.stores.folders import nbytes_in
+from medroi.scans.stores.kept import same_bits
+from medroi.scans.stores.zarr_array import AIR, chunk_selections, chunk_stream, open_array, zarr_3
+
+NAME = AIR
+# Noise is what general coders are worst at; of those that are as fast, this one is best.
+_INNER = {"id": "predict3d", "speed": "fast"}
+
+
+def check_possible(place: hdf5_store.Place | None, inner: Any) -> None:
+    """Refuse to keep air aside where it could not be merged again.
+
+    Raises
+    ------
+    InvalidArgument
+        For HDF5 files, and lossy inner codecs.
+    """
+    if place is not None:
+        raise InvalidArgument(
+            f"{place.file}: air is kept in Zarr stores only; name one (NAME.zarr), or leave out "
+            "--air keep (air='keep')"
+        )
+    if not medroi.inner.make(inner).lossless:
+        raise InvalidArgument(
+            f"inner codec {medroi.inner.make(inner).config()} is lossy: with the air it would not "
+            "give the scan back. Take a lossless one, or leave out --air keep (air='keep')"
+        )
+
+
+def write(store: Path, scan: Scan, codec: Any, layout: Any) -> dict[str, Any]:
+    """Write the air of a scan into its new store; read both back, and merge them.
+
+    Parameters
+    ----------
+    store : Path
+        Of the scan.
+    scan : Scan
+        What was packed.
+    codec : MedROI
+        Fitted on it.
+    layout : Layout
+        Chunks and format of the store.
+
+    Returns
+    -------
+    dict
+        Digests of the air, for those of the store.
+    """
+    config, region = codec.get_config(), codec.region
+    is_own = config["inner"]["id"] == "predict3d"
+    codec_of_air = medroi.MedROI.lossless(
+        config["inner"] if is_own else _INNER,
+        background=region.background,
+        slice_axis=config["slice_axis"],
+        axes=region.axes,
+    )
+    _create(store / NAME, scan, codec_of_air, region, layout)
+    digests = _read_digests(store)
+    if digests["voxels"] != _digest_of(scan.voxels):
+        raise CorruptStream(f"{store}: scan and air do not give back what was packed")
+    return digests
+
+
+def _create(path: Path, scan: Scan, codec: Any, region: ScanRegion, layout: Any) -> None:
+    from medroi.zarr import MedROICodec
+
+    config = {key: value for key, value in codec.get_config().items() if key != "id"}
+    options: dict[str, Any] = {"config": {"order": "F", "write_empty_chunks": True}}
+    if layout.zarr_format == 3:
+        options |= {"serializer": MedROICodec(**config), "compressors": None}
+    else:
+        options |= {"compressors": codec, "order": "F"}
+        options["config"].pop("order")
+    array = zarr_3().create_array(
+        store=str(path),
+        shape=scan.voxels.shape,
+        chunks=layout.chunks,
+        dtype=scan.voxels.dtype,
+        filters=None,
+        fill_value=region.background,
+        zarr_format=layout.zarr_format,
+        **options,
+    )
+    background = arrays.constant((), scan.voxels.dtype, region.background_bits)
+    step = layout.chunks[-1]
+    for start in range(0, scan.voxels.shape[-1], step):
+        slab = (*(slice(n) for n in scan.voxels.shape[:-1]), slice(start, start + step))
+        values = np.array(scan.voxels[slab], order="F")
+        bounds = [(0, n) for n in scan.voxels.shape[:-1]] + [(start, start + values.shape[-1])]
+        np.copyto(values, background, where=region.kept(bounds))
+        array[slab] = values
+
+
+def has_air(array: Any) -> bool:
+    """Whether a store's digests name an air."""
+    written = array.attrs.get(DIGESTS)
+    return isinstance(written, dict) and isinstance(written.get(NAME), dict)
+
+
+def open_air(path: Path, array: Any) -> Any:
+    """Open the air of a store that has one.
+
+    Raises
+    ------
+    CorruptStream
+        Where it is missing, or is not of the scan.
+    """
+    if not (path / NAME).is_dir():
+        raise CorruptStream(f"{path}: its air, the folder {NAME!r} in it, is missing")
+    air = open_array(path / NAME)
+    if (air.shape, air.dtype, air.chunks) != (array.shape, array.dtype, array.chunks):
+        raise CorruptStream(f"{path}: its air has another shape, element type or chunks")
+    return air
+
+
+def merged(scan: npt.NDArray[Any], air: npt.NDArray[Any], background: Any) -> npt.NDArray[Any]:
+    """Put a part of the scan and its air together; `background` is an element's value."""
+    is_air = ~same_bits(air, np.asarray(background, air.dtype))
+    return np.asarray(np.where(is_air, air, scan))
+
+
+def with_air(path: Path, array: Any, voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Put the air of a store back into the voxels of its scan.
+
+    Raises
+    ------
+    CorruptStream
+        Where the two are not what was packed.
+    """
+    found = open_air(path, array)
+    whole = merged(voxels, np.asarray(found[...]), found.fill_value)
+    if _digest_of(whole) != array.attrs[DIGESTS][NAME]["voxels"]:
+        raise CorruptStream(f"{path}: with its air it is not what was packed; nothing is written")
+    return np.asfortranarray(whole)
+
+
+def check_air(path: Path, array: Any) -> None:
+    """Read the air of a store, and compare it and what it makes of the scan with the digests.
+
+    Raises
+    ------
+    CorruptStream
+        Where it is not what was packed.
+    """
+    if _read_digests(path) != array.attrs[DIGESTS][NAME]:
+        raise CorruptStream(f"{path}: its air is not that which was packed")
+
+
+def gives_back(array: Any, scan: Scan) -> bool:
+    """Whether a store whose air was checked gives back this scan."""
+    return bool(array.attrs[DIGESTS][NAME]["voxels"] == _digest_of(scan.voxels))
+
+
+def _read_digests(path: Path) -> dict[str, Any]:
+    array = open_array(path)
+    air = open_air(path, array)
+    streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+    for position, selection in chunk_selections(air):
+        streams.add(position, chunk_stream(path / NAME, air, position) or b"")
+        of_scan, of_air = (np.asarray(one[selection]) for one in (array, air))
+        voxels.add(selection, merged(of_scan, of_air, air.fill_value))
+    return {"streams": streams.hexdigest(), "voxels": voxels.hexdigest()}
+
+
+def _digest_of(voxels: npt.NDArray[Any]) -> str:
+    digest = VoxelsDigest(voxels.shape, voxels.dtype)
+    digest.add_slab(voxels)
+    return digest.hexdigest()
+
+
+def nbytes_of(path: Path) -> int:
+    """Bytes of all files of a store's air; 0 where there is none."""
+    return nbytes_in(path / NAME)

@@ -1,0 +1,185 @@
+"""Putting finished files in place, in one step that holds through kills and power cuts.
+
+What is written lies in a private folder beside its target, ``.NAME.XXXXXXXX.partial``, until it is
+complete and on the disk; then it gets its name by one rename. Where a folder replaces another the
+two change names at once. A file system that cannot do that sees two renames: a kill in between
+leaves the old folder in the private one, from where the next command brings it back.
+
+The private folder is locked while its process lives, so that what a killed process left behind can
+be distinguished from what another is writing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from medroi.errors import InvalidArgument
+from medroi.scans.stores.durable import exchange, rename_new, sync, sync_tree
+
+_SUFFIX = ".partial"
+_NEW, _OLD = "new", "old"
+
+Identity = tuple[int, ...] | None
+
+
+@contextlib.contextmanager
+def staged(target: Path, *, force: bool, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give a path beside `target` to write to, and rename it to `target` at the end.
+
+    Nothing is left when the body fails, and an existing target stays as it was until then. A
+    symbolic link stays: what it points to is replaced.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the target must not be replaced, or was changed by others while the body ran.
+    """
+    if not target.parent.is_dir():
+        raise InvalidArgument(f"{target}: the folder {target.parent} does not exist")
+    place = Path(os.path.realpath(target))
+    recover(place)
+    before = _identity(place)
+    if before is not None:
+        _check_replaceable(place, force, may_replace)
+    with workspace(place) as folder:
+        fresh = folder / _NEW
+        yield fresh
+        sync_tree(fresh)
+        if _identity(place) != before:
+            raise _meanwhile(target)
+        if before is None:
+            if not rename_new(fresh, place):
+                raise _meanwhile(target)
+        else:
+            _check_replaceable(place, force, may_replace)
+            _replace(fresh, place)
+        sync(place.parent)
+
+
+def _check_replaceable(target: Path, force: bool, may_replace: Callable[[Path], bool]) -> None:
+    if not force:
+        raise InvalidArgument(f"{target} exists; --force (force=True) replaces it")
+    if not may_replace(target):
+        raise InvalidArgument(
+            f"{target} exists and is not something this command writes; remove it yourself"
+        )
+
+
+def _meanwhile(target: Path) -> InvalidArgument:
+    return InvalidArgument(
+        f"{target} was made or changed by something else meanwhile; it is kept. Try again"
+    )
+
+
+def _identity(path: Path) -> Identity:
+    """Identity and times of a file or folder, which change with its content; None for nothing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _replace(fresh: Path, target: Path) -> None:
+    shutil.copymode(target, fresh)
+    if not fresh.is_dir():
+        os.replace(fresh, target)
+    elif not exchange(fresh, target):
+        old = fresh.with_name(_OLD)
+        target.rename(old)
+        try:
+            fresh.rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
+
+
+@contextlib.contextmanager
+def workspace(target: Path) -> Iterator[Path]:
+    """Give a private folder beside `target`; it is gone at the end.
+
+    What a killed process left there for the same target goes too.
+    """
+    recover(target)
+    folder, lock = None, None
+    try:
+        folder, lock = _made(target)
+        yield folder
+    except BaseException:
+        # Threads of libraries may still be writing there, until the process ends.
+        atexit.register(recover, target)
+        raise
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        _unlock(lock)
+
+
+def _made(target: Path) -> tuple[Path, int | None]:
+    """Make a private folder and lock it, where the file system has locks."""
+    while True:
+        folder = Path(
+            tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
+        )
+        try:
+            lock = _locked(folder)
+        except OSError:
+            # Without locks nothing is ever taken for left behind either.
+            return folder, None
+        # Between its making and its lock another process may have taken it for left behind.
+        if lock is not None and folder.is_dir():
+            return folder, lock
+        _unlock(lock)
+
+
+def recover(target: Path) -> None:
+    """Clear away what killed processes left beside a target; bring back what they had moved.
+
+    Folders that another process still works in, and those that must not be touched, stay.
+    """
+    pattern = re.compile(re.escape(f".{target.name}.") + r"[a-z0-9_]{8}" + re.escape(_SUFFIX))
+    try:
+        names = [name for name in os.listdir(target.parent) if pattern.fullmatch(name)]
+    except OSError:
+        return
+    for name in names:
+        folder = target.parent / name
+        with contextlib.suppress(OSError):
+            lock = _locked(folder)
+            if lock is None:
+                continue
+            try:
+                if (folder / _OLD).exists() and rename_new(folder / _OLD, target):
+                    sync(target.parent)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                _unlock(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Lock a folder for as long as the descriptor is open; None where another process has it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return descriptor
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
