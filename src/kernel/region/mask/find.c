@@ -41,7 +41,8 @@ size_t medroi_body_scratch_nbytes(const medroi_search *search) {
     return medroi_align(side_capacity(grid)) + medroi_align(medroi_tissue_bits_nbytes(grid)) +
            medroi_align(medroi_components_scratch_nbytes(grid)) +
            medroi_align(medroi_mask_tiles_nbytes(grid)) + medroi_align(medroi_bits_nbytes(&boxed)) +
-           medroi_align(medroi_tile_encoder_nbytes(n)) + medroi_align((size_t)n[2]);
+           medroi_align(medroi_tile_encoder_nbytes(n)) +
+           medroi_align(medroi_islands_scratch_nbytes(&boxed));
 }
 
 /* --- what is left out ----------------------------------------------------------------------- */

@@ -55,13 +55,15 @@ void medroi_fill_holes(const medroi_bits *solid, const medroi_bits *seen) {
         for (int64_t y = 0; y < solid->n_y; y++) {
             const uint64_t *walls = medroi_bit_row(solid, z, y);
             uint64_t *row = medroi_bit_row(seen, z, y);
-            int at_border = (solid->n_z > 1 && (z == 0 || z + 1 == solid->n_z)) ||
-                            (solid->n_y > 1 && (y == 0 || y + 1 == solid->n_y));
-            for (int64_t x = 0; x < solid->n_x; x++) {
-                int at_end = solid->n_x > 1 && (x == 0 || x + 1 == solid->n_x);
-                if ((at_border || at_end) && !medroi_get_bit(walls, x)) {
-                    medroi_set_bit(row, x);
-                }
+            if ((solid->n_z > 1 && (z == 0 || z + 1 == solid->n_z)) ||
+                (solid->n_y > 1 && (y == 0 || y + 1 == solid->n_y))) {
+                medroi_set_run(row, 0, solid->n_x);
+            } else if (solid->n_x > 1) {
+                medroi_set_bit(row, 0);
+                medroi_set_bit(row, solid->n_x - 1);
+            }
+            for (int64_t i = 0; i < solid->n_words; i++) {
+                row[i] &= ~walls[i];
             }
         }
     }

@@ -87,10 +87,10 @@ int medroi_find_body(medroi_search *search, const medroi_layout *layout, const v
                      uint8_t *scratch, medroi_region *region);
 
 /* --- islands.c --- */
-/* Add islands (step 6) until at most `max_miss_rate` of the tissue lies outside the tiles. `counts`
- * holds a byte for each tile of a row. */
+size_t medroi_islands_scratch_nbytes(const medroi_bits *tiles);
+/* Add islands (step 6) until at most `max_miss_rate` of the tissue lies outside the tiles. */
 void medroi_add_islands(const medroi_grid *grid, const medroi_bits *tissue, double max_miss_rate,
-                        uint64_t n_tissue, const medroi_bits *tiles, uint8_t *counts);
+                        uint64_t n_tissue, const medroi_bits *tiles, uint8_t *scratch);
 
 /* --- largest.c --- */
 /* Clear all tissue but that in the labels of the largest component and in those that touch them.
