@@ -148,7 +148,8 @@ def check_module(file: Path, package: Path) -> Iterator[str]:
             yield f"{where}: a relative import; spell the module's whole name"
         elif library == "medroi":
             target = resolve(name, package)
-            if not may_import(own, target):
+            # The package names for type checkers what it hands out when it is asked for.
+            if not may_import(own, target) and (own or runs):
                 yield f"{where}: {name} is not below {'.'.join(['medroi', *own])}"
             elif is_beside(target) and not (is_beside(own) or (layer == "cli" and not runs)):
                 yield f"{where}: {name} stands beside the core, which must work without it"

@@ -12,8 +12,21 @@ if TYPE_CHECKING:
     from medroi.codec import StreamInfo, inspect
     from medroi.numcodecs_face import MedROI
     from medroi.scan_region import ScanRegion
+    from medroi.scans import Packed, check, pack, unpack
+    from medroi.scans import open_packed as open
 
-__all__ = ["MedROI", "ScanRegion", "StreamInfo", "errors", "inspect"]
+__all__ = [
+    "MedROI",
+    "Packed",
+    "ScanRegion",
+    "StreamInfo",
+    "check",
+    "errors",
+    "inspect",
+    "open",
+    "pack",
+    "unpack",
+]
 
 # HDF5 libraries that are loaded already, or come later, have our filter from here on.
 plugins.register_now_and_later()
@@ -21,17 +34,23 @@ plugins.register_now_and_later()
 
 # Imported when they are asked for: a program that has medroi for HDF5 alone needs no numcodecs.
 _HOMES = {
-    "MedROI": "medroi.numcodecs_face",
-    "ScanRegion": "medroi.scan_region",
-    "StreamInfo": "medroi.codec",
-    "inspect": "medroi.codec",
+    "MedROI": "medroi.numcodecs_face:MedROI",
+    "Packed": "medroi.scans:Packed",
+    "ScanRegion": "medroi.scan_region:ScanRegion",
+    "StreamInfo": "medroi.codec:StreamInfo",
+    "check": "medroi.scans:check",
+    "inspect": "medroi.codec:inspect",
+    "open": "medroi.scans:open_packed",
+    "pack": "medroi.scans:pack",
+    "unpack": "medroi.scans:unpack",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'medroi' has no attribute {name!r}")
-    found = getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, name_there = _HOMES[name].partition(":")
+    found = getattr(importlib.import_module(module), name_there)
     globals()[name] = found
     return found
 

@@ -6,6 +6,7 @@ for each kind of scan file, `dicom` those of a series, `stores` the layouts of Z
 `pictures` what a person looks at.
 """
 
+from medroi.scans.access.packed import Packed, open_packed
 from medroi.scans.checking import CheckReport, check
 from medroi.scans.dropping import DropReport, drop_air
 from medroi.scans.formats import read_scan, write_scan
@@ -20,11 +21,13 @@ __all__ = [
     "CheckReport",
     "DropReport",
     "PackReport",
+    "Packed",
     "Preview",
     "Scan",
     "UnpackReport",
     "check",
     "drop_air",
+    "open_packed",
     "pack",
     "read_scan",
     "show",

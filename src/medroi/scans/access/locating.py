@@ -1,0 +1,85 @@
+"""A packed scan, found by its path or its URL."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.scans.access.store import Store
+from medroi.scans.formats.files import readable
+from medroi.scans.stores.wholeness import check_complete, facts_of
+from medroi.scans.stores.zarr_array import medroi_config, open_array, reading, zarr_3
+
+# One letter is a drive.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z]+::")
+
+
+class Url(str):
+    """A URL, with the name that a path has."""
+
+    @property
+    def name(self) -> str:
+        """The part behind the last slash."""
+        return self.split("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def located(source: str | os.PathLike[str], storage_options: dict[str, Any] | None) -> Store:
+    """Open a store that `pack` wrote, or an array that others wrote with MedROI.
+
+    Raises
+    ------
+    InvalidArgument
+        Where there is none, or one without MedROI.
+    CorruptStream
+        Where chunks of a packed scan are missing.
+    InnerUnavailable
+        Where what reads such a URL is not installed.
+    """
+    if isinstance(source, str) and _URL.match(source):
+        return _remote(Url(source), storage_options)
+    if storage_options is not None:
+        raise InvalidArgument(f"{source}: storage_options are for URLs, this is a path")
+    path = Path(source)
+    array = open_array(path)
+    with reading(path, array):
+        check_complete(path, array)
+        return _checked(Store(path, array, facts_of(path, array)))
+
+
+def _remote(url: Url, storage_options: dict[str, Any] | None) -> Store:
+    zarr = zarr_3()
+    where: Any = url
+    if url.name.endswith((".h5", ".hdf5", ".zip")):
+        raise InvalidArgument(
+            f"{url}: only folders of Zarr are read behind a URL; download the file, or serve a "
+            ".zarr or .ome.zarr"
+        )
+    with readable(where, "no packed scan, or not to be read"):
+        try:
+            store = importlib.import_module("medroi.zarr.remote").open_url(url, storage_options)
+            array = zarr.open(store, mode="r")
+        except ImportError as error:
+            raise InnerUnavailable(
+                f"{url}: {error}; pip install 'medroi[remote]' reads http, https and what fsspec "
+                "reads itself; s3 needs s3fs beside it, gs gcsfs"
+            ) from error
+        except FileNotFoundError as error:
+            raise InvalidArgument(
+                f"{url}: no Zarr there (no zarr.json, .zarray or .zgroup); name the folder itself, "
+                "such as https://HOST/scan.ome.zarr"
+            ) from error
+        return _checked(Store(url, array, facts_of(where, array)))
+
+
+def _checked(store: Store) -> Store:
+    if store.array.ndim == 0:
+        raise InvalidArgument(f"{store.path}: an array without axes")
+    if store.facts is None and medroi_config(store.array) is None:
+        raise InvalidArgument(
+            f"{store.path}: an array without MedROI; open it with zarr.open or h5py"
+        )
+    return store

@@ -1,0 +1,40 @@
+"""When the volumes of a scan were taken, as far as its file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.scans.access.nibabel_image import header_of
+from medroi.scans.scan import Scan
+
+# Of NIfTI's units of its fourth axis, those of time; nothing is guessed where there is none.
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+
+
+def times_of(scan: Scan, path: Path) -> npt.NDArray[np.float64] | None:
+    """Seconds of every place along t; None where there is no such axis, or the file says nothing.
+
+    Parameters
+    ----------
+    scan : Scan
+        With voxels that need not be in memory.
+    path : Path
+        For messages.
+    """
+    if scan.voxels.ndim < 4 or scan.kind not in ("nifti", "mgz"):
+        return None
+    header = header_of(scan, path)
+    if scan.kind == "mgz":
+        # A repetition time in milliseconds.
+        first_s, step_s = 0.0, float(header.get_zooms()[3]) * 1e-3
+    else:
+        unit_s = _SECONDS.get(header.get_xyzt_units()[1])
+        if unit_s is None:
+            return None
+        first_s, step_s = float(header["toffset"]) * unit_s, float(header["pixdim"][4]) * unit_s
+    if not (np.isfinite([first_s, step_s]).all() and step_s > 0):
+        return None
+    return np.asarray(first_s + step_s * np.arange(scan.voxels.shape[3]), np.float64)

@@ -1,0 +1,66 @@
+"""A store behind a URL, of which a chunk that is not there is a loss and no background."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from zarr.abc.store import (
+    ByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import FsspecStore, WrapperStore
+
+from medroi.errors import CorruptStream
+
+# c/0/0/0 of format 3; 0.0.0 and 0/0/0 of format 2.
+_CHUNK = re.compile(r"(^|/)(c|c[./]\d+([./]\d+)*|\d+([./]\d+)*)$")
+
+
+class RemoteStore(WrapperStore[Store]):
+    """Read a packed scan through another store.
+
+    Zarr takes a chunk that is not there for one that was never written, and gives its fill value.
+    A packed scan has every chunk, and a server that fails for one must not make air of it. Servers
+    that send the whole of a file, where a part was asked for, are understood too.
+    """
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Read a value, or a part of it."""
+        found = await super().get(key, prototype, byte_range)
+        if found is None and _CHUNK.search(key):
+            raise CorruptStream(
+                f"{self._store}/{key}: not there, or not to be read; a packed scan has every "
+                "chunk. Copy the store again, or ask who serves it"
+            )
+        return None if found is None else _asked_for(found, byte_range)
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        """Read parts of values."""
+        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+
+def open_url(url: str, storage_options: dict[str, Any] | None) -> RemoteStore:
+    """Give the store behind a URL of any kind that fsspec knows, for reading."""
+    return RemoteStore(FsspecStore.from_url(url, storage_options, read_only=True))
+
+
+def _asked_for(found: Buffer, byte_range: ByteRequest | None) -> Buffer:
+    """The part that was asked for, of what may be all of a value."""
+    if isinstance(byte_range, RangeByteRequest):
+        nbytes = byte_range.end - byte_range.start
+        if len(found) > nbytes:
+            return found[byte_range.start : byte_range.end]
+    elif isinstance(byte_range, SuffixByteRequest) and len(found) > byte_range.suffix:
+        return found[len(found) - byte_range.suffix :]
+    return found
