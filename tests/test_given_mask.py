@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import zarr
 from arrays import phantom
+from scipy import ndimage
 
 import medroi.hdf5
 import medroi.zarr
@@ -114,6 +115,56 @@ def test_the_threshold_says_how_much_lies_outside() -> None:
     assert (dark.n_tissue, dark.n_missed) == ((SCAN >= 50).sum(), ((SCAN >= 50) & ~mask).sum())
     every = MedROI.fit(SCAN, mask=mask, threshold=None).region
     assert (every.n_tissue, every.n_missed) == ((SCAN != 0).sum(), ((SCAN != 0) & ~mask).sum())
+
+
+def slow_group(dropped: np.ndarray, values: np.ndarray) -> tuple[int, float, Any]:
+    """Size, brightest voxel and bounds of the largest group (26 neighbours)."""
+    labels, n = ndimage.label(dropped, np.ones((3,) * dropped.ndim))
+    sizes = np.bincount(labels.ravel())[1:]
+    place = labels == 1 + int(np.argmax(sizes))
+    box = tuple((int(at.min()), int(at.max()) + 1) for at in (i for i in np.nonzero(place)))
+    assert n and (sizes == sizes.max()).sum() == 1
+    return int(sizes.max()), float(values[place].max()), box
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u1", "f4", "f8", "i8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_largest_group_outside_a_mask_is_stated(dtype: str, order: str) -> None:
+    scan = np.asarray(SCAN % 120, dtype, order=order)
+    region = MedROI.fit(scan, mask=blob(), threshold=7).region
+    group = region.dropped.largest
+    expected = slow_group((scan >= region.dropped.level) & ~blob(), scan)
+    assert group is not None and (group.n_voxels, group.peak, group.box) == expected
+    every = MedROI.fit(scan, mask=blob(), threshold=None).region.dropped
+    group = every.largest
+    expected = slow_group((scan != 0) & ~blob(), scan)
+    assert group is not None and (group.n_voxels, group.peak, group.box) == expected
+    assert np.isnan(every.level)
+
+
+def test_missing_values_outside_a_mask_are_a_group() -> None:
+    scan = np.zeros(SHAPE, "f4")
+    scan[2:4, 2:5, 2] = np.nan
+    scan[20:23, 20, 20] = np.inf
+    region = MedROI.fit(scan, mask=blob() & (scan == 0), threshold=None).region
+    group = region.dropped.largest
+    assert group is not None and (group.n_voxels, group.box) == (6, ((2, 4), (2, 5), (2, 3)))
+    assert region.dropped.n_dropped == 9
+
+
+def test_times_have_groups_of_their_own_outside_a_mask() -> None:
+    series = np.zeros((*SHAPE, 2), "u2")
+    series[1, 1, 1, :] = 9
+    series[2, 2, 2, 1] = 8
+    region = MedROI.fit(series, mask=blob(), axes=(0, 1, 2), threshold=None).region
+    group = region.dropped.largest
+    assert group is not None and (group.n_voxels, group.peak) == (2, 9.0)
+    assert group.box == ((1, 3), (1, 3), (1, 3), (0, 2))
+
+
+def test_nothing_outside_a_mask_is_no_group() -> None:
+    region = MedROI.fit(np.where(blob(), SCAN, 0), mask=blob(), threshold=None).region
+    assert region.dropped.largest is None and region.dropped.n_dropped == 0
 
 
 def test_a_codec_with_a_mask_keeps_every_voxel_where_nobody_crops() -> None:

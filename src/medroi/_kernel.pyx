@@ -146,6 +146,9 @@ cdef extern from "base/kernel.h" nogil:
                                 medroi_error *) noexcept nogil
     size_t medroi_block_nbytes(const medroi_block *)
     size_t medroi_region_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
+    medroi_status medroi_count_groups(const medroi_layout *, const void *,
+                                      const medroi_region_options *, void *, medroi_dropped *,
+                                      medroi_error *) nogil
     medroi_status medroi_find_region(const medroi_layout *, const void *,
                                      const medroi_region_options *, void *, medroi_region *,
                                      medroi_error *)
@@ -585,6 +588,21 @@ cdef class Config:
                     info.n_left_out, info.n_left_out_voxels, listed_of(&info, layout.c.ndim))
         finally:
             free(scratch)
+
+    def count_groups(self, Layout layout not None, const uint8_t[::1] data):
+        """The voxels at the threshold, a number, as if all were dropped: see `dropped_signal`."""
+        cdef medroi_settings settings = self.resolve(layout)
+        cdef medroi_dropped found
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef void *scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &settings.region))
+        with nogil:
+            status = medroi_count_groups(&layout.c, start, &settings.region, scratch, &found,
+                                         &error)
+            free(scratch)
+        check(status, &error)
+        return dropped_signal(&found, layout.c.ndim)
 
     def find_mask(self, Layout layout not None, const uint8_t[::1] data, uint64_t background,
                   uint8_t[::1] mask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -266,6 +267,37 @@ def search_marked(
         arrays.layout_of(array), arrays.memory_of(array), background, 1, True, marked.reshape(-1)
     )
     return _region_of(found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
+
+
+def count_groups(array: arrays.Array, dropped: Mask, options: RegionOptions) -> DroppedSignal:
+    """Count dropped voxels, with their largest connected group.
+
+    Parameters
+    ----------
+    array : ndarray
+        C or F contiguous, of numbers.
+    dropped : ndarray of bool
+        Of the same shape.
+    options : RegionOptions
+        Polarity and axes.
+
+    Returns
+    -------
+    DroppedSignal
+        Without a level.
+    """
+    sign = -1 if options.polarity == "dark" else 1
+    # Floats have a value for what is not dropped; only the peak of large integers is rounded.
+    # Missing values count as the brightest.
+    dtype = np.result_type(array.dtype, np.float32)
+    values = np.full_like(array, -sign * np.inf, dtype=dtype)
+    values[dropped] = np.nan_to_num(array[dropped].astype(dtype), nan=sign * np.inf)
+    limit = -sign * np.finfo(dtype).max
+    at = dataclasses.replace(
+        options, threshold=float(limit), roi="box", max_miss_rate=1.0, background=0
+    )
+    found = config_of(at).count_groups(arrays.layout_of(values), arrays.memory_of(values))
+    return dataclasses.replace(DroppedSignal.of_kernel(found), level=math.nan)
 
 
 def foreground_mask(

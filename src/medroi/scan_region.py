@@ -257,10 +257,10 @@ def of_mask(
     # The volume's axes in the order of the array: those left out have length 1.
     marked = mask.reshape(shape)
     threshold, level = levels
-    counts = n_tissue, n_missed = _count(array, marked, threshold, asked, bits)
-    if not np.array_equal(threshold, level, equal_nan=True):
-        counts = _count(array, marked, level, asked, bits)
-    dropped = DroppedSignal(level, *counts)
+    n_tissue, n_missed, _ = _count(array, marked, threshold, asked, bits)
+    n_signal, n_dropped, outside = _count(array, marked, level, asked, bits)
+    largest = roi.count_groups(array, outside, asked).largest if n_dropped else None
+    dropped = DroppedSignal(level, n_signal, n_dropped, largest)
     box = tuple(
         _span(marked, axis) if axis in axes else (0, n) for axis, n in enumerate(array.shape)
     )
@@ -282,14 +282,14 @@ def of_mask(
 
 def _count(
     array: arrays.Array, marked: Mask, level: float, asked: roi.RegionOptions, bits: int
-) -> tuple[int, int]:
-    """Voxels at a level or beyond, and those of them outside a mask."""
+) -> tuple[int, int, Mask]:
+    """Voxels at a level or beyond, those of them outside a mask, and where the latter are."""
     if math.isnan(level):
         found = roi.differs(array, bits)
     else:
         found = roi.reaches(array, level, asked.polarity)
-    n_found = int(np.count_nonzero(found))
-    return n_found, n_found - int(np.count_nonzero(found & marked))
+    outside = found & ~marked
+    return int(np.count_nonzero(found)), int(np.count_nonzero(outside)), outside
 
 
 def _span(marked: Mask, axis: int) -> tuple[int, int]:

@@ -81,7 +81,7 @@ typedef struct medroi_region {
     const void *mask_map; /* of a mask what medroi_read_mask_map() finds in `side`; same memory */
 } medroi_region;
 
-/* Scratch memory that medroi_find_region needs for this layout, in bytes. */
+/* Scratch memory that the following two need for this layout, in bytes. */
 size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
                                     const medroi_region_options *options);
 
@@ -89,6 +89,12 @@ size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
 medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
                                  const medroi_region_options *options, void *scratch,
                                  medroi_region *region, medroi_error *error);
+
+/* Count the voxels at a threshold that is a number, as if all of them were dropped, with their
+ * largest connected group. */
+medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
+                                  const medroi_region_options *options, void *scratch,
+                                  medroi_dropped *found, medroi_error *error);
 
 /* The contour of the tissue of one array, closed and without holes, for fitting and for pictures: a
  * byte, 0 or 1, for each voxel of the volume, its axes in memory order. The threshold is a number

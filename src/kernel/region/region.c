@@ -190,21 +190,29 @@ static void set_region(medroi_search *search, const medroi_layout *layout,
     region->miss_rate = counts.n_missed ? (double)counts.n_missed / (double)counts.n_tissue : 0.0;
 }
 
+static void note_groups(const medroi_search *search, const medroi_layout *layout,
+                        medroi_dropped *dropped) {
+    const medroi_group *largest = &search->dropped.largest;
+    medroi_region bounds = {.box = {{0}, {0}}};
+    dropped->n_dropped = search->dropped.n_voxels;
+    if (dropped->n_dropped > 0) {
+        medroi_set_box(layout, &search->grid, &largest->box, &bounds);
+        dropped->n_largest = largest->n_voxels;
+        dropped->peak = largest->peak;
+        dropped->largest = bounds.box;
+    }
+}
+
 /* The section goes behind what a mask has written already. There is none where no signal is dropped
  * (FORMAT.md, section 4.3). */
 static void set_dropped(medroi_search *search, const medroi_layout *layout, medroi_region *region) {
     medroi_dropped *dropped = &region->dropped;
-    medroi_region bounds = {.box = {{0}, {0}}};
     dropped->level = search->signal.value;
     dropped->n_signal = search->n_signal;
-    dropped->n_dropped = search->dropped.n_voxels;
+    note_groups(search, layout, dropped);
     if (dropped->n_dropped == 0) {
         return;
     }
-    medroi_set_box(layout, &search->grid, &search->dropped.largest.box, &bounds);
-    dropped->n_largest = search->dropped.largest.n_voxels;
-    dropped->peak = search->dropped.largest.peak;
-    dropped->largest = bounds.box;
     size_t nbytes = medroi_write_dropped(layout, dropped, search->section);
     if (region->side_nbytes > 0) { /* room was left for it */
         memcpy(search->side_end, search->section, nbytes);
@@ -306,6 +314,40 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     } else {
         keep_all(&search, layout, data, region);
     }
+    return MEDROI_OK;
+}
+
+medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
+                                  const medroi_region_options *options, void *scratch,
+                                  medroi_dropped *found, medroi_error *error) {
+    medroi_region_options asked = *options;
+    asked.roi = MEDROI_ROI_BOX;
+    asked.threshold_rule = MEDROI_THRESHOLD_NUMBER;
+    asked.max_miss_rate = 1; /* nothing is given up for too many groups */
+    medroi_status status = medroi_check_array(layout, data, error);
+    if (status == MEDROI_OK) {
+        status = check_options(layout, &asked, error);
+    }
+    memset(found, 0, sizeof *found);
+    found->level = options->threshold;
+    if (status != MEDROI_OK || medroi_layout_is_empty(layout)) {
+        return status;
+    }
+    medroi_search search = make_search(layout, data, &asked);
+    search.source.grid = &search.grid;
+    search.n_workers = 1;
+    place_arrays(&search, medroi_align_scratch(scratch));
+    (void)find_tau(&search);
+    search.signal = search.tau;
+    if (search.tau.tissue == MEDROI_TISSUE_NONE) {
+        return MEDROI_OK;
+    }
+    memset(search.row_flags, 1, (size_t)(search.grid.n_z * search.grid.n_y));
+    const medroi_kept nothing = {.box = {{0, 0}, {0, 0}, {0, 0}}};
+    const medroi_group_search wanted = {.kept = &nothing, .limit = MEDROI_GROUP_LIMIT};
+    search.dropped = medroi_find_groups(&search, &wanted, search.groups);
+    note_groups(&search, layout, found);
+    found->n_signal = found->n_dropped;
     return MEDROI_OK;
 }
 
