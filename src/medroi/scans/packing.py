@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -21,12 +22,13 @@ from medroi.scans.fitting import (
     fitted_codec,
     rule_of,
 )
-from medroi.scans.formats import read_scan, suffix_of
+from medroi.scans.formats import contents_of, read_scan, suffix_of
 from medroi.scans.formats.names import printable
 from medroi.scans.masking import mask_options
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
+from medroi.scans.sources.finding import finding
 from medroi.scans.stores import air as aside
 from medroi.scans.stores import hdf5_append, hdf5_store
 from medroi.scans.stores.digests import facts_digest, json_digest
@@ -122,8 +124,15 @@ def pack(
         region["threshold"] = None
     began = time.monotonic()
     file = target if place is None else place.file
-    with made_parent(file), _staged(target, place, force=force) as fresh:
+    with (
+        made_parent(file),
+        _staged(target, place, force=force) as fresh,
+        contextlib.ExitStack() as beside,
+    ):
         scan = read_scan(source, keep_identifiers=keep_identifiers, incomplete=incomplete)
+        containers = beside.enter_context(
+            finding(scan.sources, lambda _: contents_of(scan, source))
+        )
         region, reasons = with_threshold(scan, region)
         # In the C order of HDF5 a chunk with the whole of time would have time innermost.
         each_volume = place is not None and chunks == "volume"
@@ -152,12 +161,13 @@ def pack(
                 )
             stored = fresh if place is None else fresh / place.name
             measured = measure(stored, scan.voxels, config, crops, advance)
+        whole = dataclasses.replace(scan, sources=containers())
         _check_promise(source, measured, config["inner"], lossless=lossless)
         check_not_empty(source, scan.voxels, measured, config)
-        digests = _digests(stored, scan, measured, config["inner"])
+        digests = _digests(stored, whole, measured, config["inner"])
         if air == "keep":
             digests[aside.NAME] = aside.write(stored, scan, codec, layout)
-        add_digests(stored, digests)
+        add_digests(stored, attributes_of(whole), digests)
         stored_nbytes, air_nbytes = nbytes_in(fresh), aside.nbytes_of(stored)
     return PackReport(
         source=source.name,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.scans.sources.source import SourceFile
 
 # The names NIfTI gives its seven dimensions.
 AXIS_NAMES = ("x", "y", "z", "t", "u", "v", "w")
@@ -46,6 +47,9 @@ class Scan:
         JSON-able facts of the source that no other field holds.
     notes : tuple of str
         What a user should know about how the scan was read.
+    sources : tuple of SourceFile
+        The files that it was read from, with their digests. How their containers were made is
+        found by `sources.finding`.
     """
 
     voxels: npt.NDArray[Any]
@@ -60,6 +64,7 @@ class Scan:
     meaning: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +13,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import medroi
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.formats import check_target, write_scan
 from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
 from medroi.scans.scan import Scan
+from medroi.scans.sources.returned import ReturnedFile, returned
+from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores import air
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.folders import made_parent
+from medroi.scans.stores.kept import kept_of
 from medroi.scans.stores.staging import staged
 from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
 from medroi.scans.stores.zarr_array import (
@@ -43,6 +51,7 @@ class UnpackReport:
     shape: tuple[int, ...]
     dtype: str
     written_nbytes: int
+    files: tuple[ReturnedFile, ...]
     seconds: float
     notes: tuple[str, ...] = ()
 
@@ -56,6 +65,7 @@ class UnpackReport:
         lines = [
             f"{self.source} -> {self.target}: {sizes} {self.dtype}, "
             f"{megabytes(self.written_nbytes)}, {self.seconds:.1f} s",
+            *(f"  {file}" for file in self.files),
             *(f"  note: {note}" for note in self.notes),
         ]
         return "\n".join(lines)
@@ -64,23 +74,38 @@ class UnpackReport:
 def unpack(
     source: str | Path, target: str | Path, *, force: bool = False, progress: bool = False
 ) -> UnpackReport:
-    """Write a packed scan as the kind of file it came from.
+    """Write a packed scan as the file it came from, or as another kind of file.
 
-    NIfTI and FreeSurfer volumes get back every byte before and behind the voxels. DICOM becomes
-    NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine.
-    Where the air was kept aside, the file has it too: every voxel as it was packed.
+    Where no voxel was dropped, a file of the kind that was packed has the very bytes of it. DICOM
+    becomes NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3
+    affine. Where the air was kept aside, the file has it too: every voxel as it was packed.
+
+    Parameters
+    ----------
+    source : path
+        A packed store.
+    target : path
+        A new file, whose suffix says what it is to be; or a folder, which exists or whose name ends
+        with ``/``: every file that was packed gets its own name there.
+    force : bool
+        Replace existing files.
+    progress : bool
+        Show a progress bar on a terminal when the work takes longer than a second.
 
     Raises
     ------
     CorruptStream
         Where header or voxels are not those that were packed.
     """
+    into_folder = os.fspath(target).endswith("/") or Path(target).is_dir()
     source, target = Path(source), Path(target)
     with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
-        return _unpack(source, target, force=force, progress=progress)
+        return _unpack(source, target, into_folder, force=force, progress=progress)
 
 
-def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> UnpackReport:
+def _unpack(
+    source: Path, target: Path, into_folder: bool, *, force: bool, progress: bool
+) -> UnpackReport:
     began = time.monotonic()
     array = open_array(source)
     if array.ndim == 0:
@@ -91,36 +116,92 @@ def _unpack(source: Path, target: Path, *, force: bool, progress: bool) -> Unpac
         if config is None and facts is None:
             raise InvalidArgument(f"{source}: an array without MedROI; nothing to unpack")
         empty = np.empty((0,), dtype=array.dtype)
-        kind = "array" if facts is None else scan_of(empty, facts, source).kind
+        described = None if facts is None else scan_of(empty, facts, source)
         check_complete(source, array)
-    suffix = check_target(kind, target)
+    kind = "array" if described is None else described.kind
+    wanted = _wanted(source, target, kind, described, into_folder)
     notes: tuple[str, ...] = ()
-    with (
-        made_parent(target),
-        staged(target, force=force, may_replace=Path.is_file) as fresh,
-    ):
+    with contextlib.ExitStack() as stack:
+        for file in wanted:
+            stack.enter_context(made_parent(file.path))
+        fresh = [
+            stack.enter_context(staged(file.path, force=force, may_replace=Path.is_file))
+            for file in wanted
+        ]
         with (
             bar(array.nchunks, f"unpack {source.name}", show=progress) as advance,
             reading(source, array),
         ):
             voxels, digest = _read(array, advance)
+            n_dropped = 0
             if facts is not None:
                 notes = _check_voxels(source, array, digest)
             if air.has_air(array):
                 voxels = air.with_air(source, array, voxels)
+            elif facts is not None:
+                n_dropped = n_outside(source, array)
         scan = foreign_scan(voxels, config) if facts is None else scan_of(voxels, facts, source)
-        write_scan(scan, fresh, suffix)
-        written_nbytes = fresh.stat().st_size
+        lossless = facts is None or bool(array.attrs[DIGESTS]["lossless"])
+        files = tuple(
+            returned(
+                file.path.name,
+                write_scan(scan, path, file.suffix, file.container),
+                file.source,
+                n_dropped,
+                lossless=lossless,
+            )
+            for file, path in zip(wanted, fresh, strict=True)
+        )
     return UnpackReport(
         source=source.name,
         target=target.name,
         kind=kind,
         shape=array.shape,
         dtype=str(array.dtype),
-        written_nbytes=written_nbytes,
+        written_nbytes=sum(file.nbytes for file in files),
+        files=files,
         seconds=time.monotonic() - began,
         notes=notes,
     )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to write: its kind by suffix, and what of the packed files it is to be."""
+
+    path: Path
+    suffix: str
+    source: SourceFile | None
+    container: dict[str, Any] | None
+
+
+def _wanted(
+    store: Path, target: Path, kind: str, described: Scan | None, into_folder: bool
+) -> list[_Wanted]:
+    sources = () if described is None else described.sources
+    images = [file for file in sources if file.role == "image"]
+    if not into_folder:
+        suffix = check_target(kind, target)
+        # One file can only be one that was alone.
+        image = images[0] if len(images) == 1 else None
+        return [_Wanted(target, suffix, image, _container(image, suffix))]
+    if not images:
+        raise InvalidArgument(
+            f"{store}: names no files that could get their own names in {target}; name a new file"
+        )
+    wanted = []
+    for file in images:
+        path = target / file.name
+        suffix = check_target(kind, path)
+        wanted.append(_Wanted(path, suffix, file, _container(file, suffix)))
+    return wanted
+
+
+def _container(file: SourceFile | None, suffix: str) -> dict[str, Any] | None:
+    """The container that makes the very bytes of a file, where its own suffix was asked for."""
+    if file is None or not file.comes_back or not file.name.lower().endswith(suffix):
+        return None
+    return file.container
 
 
 def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:
@@ -140,6 +221,20 @@ def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:
         "the stored bytes are those that were packed, but the version of the lossy inner codec "
         "here decodes them to slightly other values",
     )
+
+
+def n_outside(path: Path, array: Any) -> int:
+    """Voxels of a packed scan that no region of it keeps."""
+    region = array.attrs.get(REGION)
+    n_voxels: int = math.prod(array.shape)
+    if region is not None:
+        n_kept = n_voxels // int(region["n_voxels"]) * int(region["n_kept"])
+        return n_voxels - n_kept
+    n_kept = 0
+    for position, selection in chunk_selections(array):
+        stream = chunk_stream(path, array, position) or b""
+        n_kept += int(kept_of(stream, medroi.inspect(stream), None, selection).sum())
+    return n_voxels - n_kept
 
 
 def _read(array: Any, advance: Advance) -> tuple[npt.NDArray[Any], str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats.files import opened
 from medroi.scans.scan import require
+from medroi.scans.sources.reading import source_opened
 
 # All that stands before the pixels of one image; the rest of a gzipped file is its pixels.
 _HEADER_NBYTES = 1 << 26
@@ -98,7 +98,7 @@ def _unpacked(path: Path, pixels_nbytes: int | None) -> io.BufferedIOBase:
         return file
     file.close()
     limit = _HEADER_NBYTES + (pixels_nbytes or 0)
-    with opened(path) as stream:
+    with source_opened(path) as stream:
         data = stream.read(limit + 1)
     if pixels_nbytes is not None and len(data) > limit:
         raise InvalidArgument(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom
 from medroi.scans.formats import mgz, nifti
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan
+from medroi.scans.sources.containers import Written, container_of, write_blocks
 
-READERS = {".nii": nifti.read, ".nii.gz": nifti.read, ".mgz": mgz.read, ".mgh": mgz.read}
+READERS: dict[str, Callable[[Path], Scan]] = {
+    **dict.fromkeys(nifti.SUFFIXES, nifti.read),
+    **dict.fromkeys(mgz.SUFFIXES, mgz.read),
+}
 # Scan.kind -> the module that writes it; "array" is a Zarr array that was never a file.
 WRITERS = {"nifti": nifti, "mgz": mgz, "dicom": nifti, "array": nifti}
 _SOURCES = {
@@ -21,7 +26,6 @@ _SOURCES = {
     "dicom": "DICOM",
     "array": "no scan file",
 }
-_COMPRESSED_SUFFIXES = (".nii.gz", ".mgz")
 
 
 def suffix_of(path: Path, known: Iterable[str]) -> str | None:
@@ -83,11 +87,18 @@ def check_target(scan_kind: str, path: Path) -> str:
     return suffix
 
 
-def write_scan(scan: Scan, path: Path, suffix: str) -> None:
-    """Write a scan to `path`, as the file that `suffix` stands for.
+def contents_of(scan: Scan, path: Path) -> Iterator[Any]:
+    """Give what the file of a scan holds uncompressed, block by block.
 
     DICOM and plain arrays become NIfTI: the stored integers with slope and intercept in the header,
     or floats where slope and intercept vary from slice to slice (float32 if exact, else float64).
+
+    Parameters
+    ----------
+    scan : Scan
+        With its voxels.
+    path : Path
+        What errors name.
     """
     if scan.kind in ("dicom", "array"):
         voxels, slope, intercept = scan.voxels, scan.slope, scan.intercept
@@ -95,4 +106,26 @@ def write_scan(scan: Scan, path: Path, suffix: str) -> None:
             voxels, slope, intercept = dicom.rescaled(scan), 1.0, 0.0
         header = nifti.header_for(voxels, scan.affine, slope, intercept)
         scan = dataclasses.replace(scan, voxels=voxels, header=header)
-    WRITERS[scan.kind].write(scan, path, compress=suffix in _COMPRESSED_SUFFIXES)
+    yield from WRITERS[scan.kind].contents(scan, path)
+
+
+def write_scan(
+    scan: Scan, path: Path, suffix: str, container: dict[str, Any] | None = None
+) -> Written:
+    """Write a scan to `path`, as the file that `suffix` stands for.
+
+    Parameters
+    ----------
+    scan : Scan
+        With its voxels.
+    path : Path
+        The file; replaced if it exists.
+    suffix : str
+        As `check_target` gives it.
+    container : dict, optional
+        Of a `SourceFile`, to write its very bytes; by default what the suffix says, gzip without
+        name and time, so that equal scans give equal bytes.
+    """
+    if container is None:
+        container = container_of(suffix)
+    return write_blocks(path, contents_of(scan, path), container)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +15,13 @@ from medroi.errors import InvalidArgument, MedROIError
 _BLOCK_NBYTES = 1 << 24
 # Bytes behind the voxels that a file may have: tags, not further voxels of a header that lies.
 _MAX_FOOTER_NBYTES = 1 << 24
+
+
+class Readable(Protocol):
+    """Contents of a file, read front to back."""
+
+    def read(self, nbytes: int, /) -> bytes:
+        """Return so many bytes, or fewer at the end."""
 
 
 @contextlib.contextmanager
@@ -55,23 +60,7 @@ def readable(
         raise InvalidArgument(f"{path}: {what} ({why or type(error).__name__})") from error
 
 
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that may be gzipped, whatever its name says."""
-    with path.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        try:
-            with gzip.open(file, "rb") if is_gzip else contextlib.nullcontext(file) as stream:
-                yield stream  # type: ignore[misc]
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InvalidArgument(
-                f"{path}: damaged gzip data ({error}); get the file again, or unpack it with gzip "
-                "and see what is missing"
-            ) from error
-
-
-def read_exactly(file: IO[bytes], nbytes: int, path: Path, what: str) -> bytearray:
+def read_exactly(file: Readable, nbytes: int, path: Path, what: str) -> bytearray:
     """Read `nbytes`, growing with what is really there, never with what a header claims."""
     data = bytearray()
     try:
@@ -83,7 +72,7 @@ def read_exactly(file: IO[bytes], nbytes: int, path: Path, what: str) -> bytearr
     return data
 
 
-def _read_into(data: bytearray, file: IO[bytes], nbytes: int, path: Path, what: str) -> None:
+def _read_into(data: bytearray, file: Readable, nbytes: int, path: Path, what: str) -> None:
     while len(data) < nbytes:
         block = file.read(min(_BLOCK_NBYTES, nbytes - len(data)))
         if not block:
@@ -94,7 +83,7 @@ def _read_into(data: bytearray, file: IO[bytes], nbytes: int, path: Path, what: 
         data += block
 
 
-def read_footer(file: IO[bytes], path: Path) -> bytes:
+def read_footer(file: Readable, path: Path) -> bytes:
     """Read what stands behind the voxels, which is little unless the header lies."""
     footer = file.read(_MAX_FOOTER_NBYTES + 1)
     if len(footer) > _MAX_FOOTER_NBYTES:
@@ -106,7 +95,7 @@ def read_footer(file: IO[bytes], path: Path) -> bytes:
 
 
 def read_voxels(
-    file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
+    file: Readable, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
 ) -> npt.NDArray[Any]:
     """Read a dense Fortran-order array and return it in native byte order."""
     nbytes = dtype.itemsize
@@ -121,19 +110,11 @@ def read_voxels(
     return stored.reshape(shape, order="F")
 
 
-def write_voxels(file: IO[bytes], voxels: npt.NDArray[Any], byte_order: str) -> None:
-    """Write an array in Fortran order, slab by slab along its last axis."""
+def voxel_blocks(voxels: npt.NDArray[Any], byte_order: str) -> Iterator[Any]:
+    """Give the bytes of an array in Fortran order, slab by slab along its last axis."""
     dtype = voxels.dtype.newbyteorder("<" if byte_order == "<" else ">")
+    if dtype.isnative and voxels.flags.f_contiguous:
+        yield voxels.T.reshape(-1).view(np.uint8).data
+        return
     for index in range(voxels.shape[-1]):
-        file.write(voxels[..., index].astype(dtype).tobytes(order="F"))
-
-
-@contextlib.contextmanager
-def created(path: Path, compress: bool) -> Iterator[IO[bytes]]:
-    """Write a file, gzipped without name and time, so that equal scans give equal bytes."""
-    with path.open("wb") as file:
-        if not compress:
-            yield file
-            return
-        with gzip.GzipFile("", "wb", 6, fileobj=file, mtime=0) as stream:
-            yield stream  # type: ignore[misc]
+        yield voxels[..., index].astype(dtype).tobytes(order="F")

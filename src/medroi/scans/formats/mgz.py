@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats.files import (
-    created,
-    opened,
-    read_exactly,
-    read_footer,
-    read_voxels,
-    write_voxels,
-)
+from medroi.scans.formats.files import read_exactly, read_footer, read_voxels, voxel_blocks
 from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
+from medroi.scans.sources.reading import source_opened
 
 SUFFIXES = (".mgz", ".mgh")
 
@@ -29,11 +24,12 @@ _GOOD_RAS_OFFSET = 28
 
 def read(path: Path) -> Scan:
     """Read the stored voxels of one FreeSurfer volume and every byte around them."""
-    with opened(path) as file:
+    with source_opened(path) as file:
         prefix = bytes(read_exactly(file, _HEADER_NBYTES, path, "MGH header"))
         shape, dtype, affine = _parsed(prefix, path)
         voxels = read_voxels(file, shape, dtype, path)
         footer = read_footer(file, path)
+        source = file.finish()
     affine, notes = usable_affine(affine)
     if not int.from_bytes(prefix[_GOOD_RAS_OFFSET : _GOOD_RAS_OFFSET + 2], "big"):
         notes += (
@@ -47,17 +43,17 @@ def read(path: Path) -> Scan:
         footer=footer,
         byte_order=">",
         notes=notes,
+        sources=(source,),
     )
 
 
-def write(scan: Scan, path: Path, *, compress: bool) -> None:
-    """Write a scan that was read from .mgz or .mgh: the same bytes around the voxels."""
+def contents(scan: Scan, path: Path) -> Iterator[Any]:
+    """Give the bytes of a scan that was read from .mgz or .mgh; `path` is what errors name."""
     shape, dtype, _ = _parsed(scan.header, path)
     check_layout(scan, shape, dtype)
-    with created(path, compress) as file:
-        file.write(scan.header)
-        write_voxels(file, scan.voxels, ">")
-        file.write(scan.footer)
+    yield scan.header
+    yield from voxel_blocks(scan.voxels, ">")
+    yield scan.footer
 
 
 def _parsed(prefix: bytes, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], Any]:

@@ -1,7 +1,8 @@
-"""NIfTI-1 and NIfTI-2 single files (.nii, .nii.gz)."""
+"""NIfTI-1 and NIfTI-2 single files (.nii, also compressed: .nii.gz, .bz2, .xz, .zst)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats.files import (
-    created,
-    opened,
-    read_exactly,
-    read_footer,
-    read_voxels,
-    write_voxels,
-)
+from medroi.scans.formats.files import read_exactly, read_footer, read_voxels, voxel_blocks
 from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
+from medroi.scans.sources.reading import source_opened
 
-SUFFIXES = (".nii", ".nii.gz")
+SUFFIXES = (".nii", ".nii.gz", ".nii.bz2", ".nii.xz", ".nii.zst")
 
 _NIFTI1_MAGIC, _NIFTI1_PAIR = b"n+1\0", b"ni1\0"
 _NIFTI2_MAGIC, _NIFTI2_PAIR = b"n+2\0", b"ni2\0"
@@ -32,7 +27,7 @@ _INTENTS_OF_INTENSITIES = (0, 2001)
 def read(path: Path) -> Scan:
     """Read the stored voxels of one NIfTI file and every byte around them."""
     nibabel = require("nibabel", "reading NIfTI")
-    with opened(path) as file:
+    with source_opened(path) as file:
         prefix = read_exactly(file, 348, path, "NIfTI header")
         header_class = _header_class(nibabel, prefix, path)
         nbytes = header_class.template_dtype.itemsize
@@ -44,6 +39,7 @@ def read(path: Path) -> Scan:
         dtype = checked_dtype(header.get_data_dtype(), path, type_name)
         voxels = read_voxels(file, tuple(header.get_data_shape()), dtype, path)
         footer = read_footer(file, path)
+        source = file.finish()
     slope, intercept = header.get_slope_inter()
     affine, notes = usable_affine(header.get_best_affine())
     return Scan(
@@ -57,19 +53,19 @@ def read(path: Path) -> Scan:
         intercept=0.0 if intercept is None else float(intercept),
         meaning=_meaning(header),
         notes=notes,
+        sources=(source,),
     )
 
 
-def write(scan: Scan, path: Path, *, compress: bool) -> None:
-    """Write a scan that was read from NIfTI: the same bytes around the voxels."""
+def contents(scan: Scan, path: Path) -> Iterator[Any]:
+    """Give the bytes of a scan that was read from NIfTI; `path` is what errors name."""
     nibabel = require("nibabel", "writing NIfTI")
     header_class = _header_class(nibabel, scan.header, path)
     header = _parsed(nibabel, header_class, scan.header, path)
     check_layout(scan, tuple(header.get_data_shape()), header.get_data_dtype())
-    with created(path, compress) as file:
-        file.write(scan.header)
-        write_voxels(file, scan.voxels, scan.byte_order)
-        file.write(scan.footer)
+    yield scan.header
+    yield from voxel_blocks(scan.voxels, scan.byte_order)
+    yield scan.footer
 
 
 def header_for(
@@ -153,4 +149,4 @@ def _parsed(nibabel: Any, header_class: Any, prefix: bytes | bytearray, path: Pa
     return header
 
 
-__all__ = ["SUFFIXES", "header_for", "read", "write"]
+__all__ = ["SUFFIXES", "contents", "header_for", "read"]

@@ -202,7 +202,8 @@ def write(
         advance(dataset.id.get_num_chunks())
 
 
-def add_digests(place: Place, digests: dict[str, Any]) -> None:
-    """Write down what a dataset has to hold."""
+def add_digests(place: Place, facts: dict[str, Any], digests: dict[str, Any]) -> None:
+    """Write down what a dataset has to hold, and the facts as they are now known."""
     with _writing(place.file, "r+") as file:
+        file[place.name].attrs[ATTRIBUTE] = json.dumps(facts)
         file[place.name].attrs[DIGESTS] = json.dumps(digests)

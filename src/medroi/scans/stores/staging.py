@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ from medroi.scans.stores.durable import exchange, rename_new, sync, sync_tree
 
 _SUFFIX = ".partial"
 _NEW, _OLD = "new", "old"
+# Of the 255 bytes that file systems have for a name.
+_MAX_NAME_NBYTES = 200
 
 Identity = tuple[int, ...] | None
 
@@ -126,9 +129,7 @@ def workspace(target: Path) -> Iterator[Path]:
 def _made(target: Path) -> tuple[Path, int | None]:
     """Make a private folder and lock it, where the file system has locks."""
     while True:
-        folder = Path(
-            tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
-        )
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent))
         try:
             lock = _locked(folder)
         except OSError:
@@ -140,12 +141,20 @@ def _made(target: Path) -> tuple[Path, int | None]:
         _unlock(lock)
 
 
+def _prefix(target: Path) -> str:
+    """The start of the names of private folders; a long name would leave no room behind it."""
+    name = target.name
+    if len(os.fsencode(name)) > _MAX_NAME_NBYTES:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}."
+
+
 def recover(target: Path) -> None:
     """Clear away what killed processes left beside a target; bring back what they had moved.
 
     Folders that another process still works in, and those that must not be touched, stay.
     """
-    pattern = re.compile(re.escape(f".{target.name}.") + r"[a-z0-9_]{8}" + re.escape(_SUFFIX))
+    pattern = re.compile(re.escape(_prefix(target)) + r"[a-z0-9_]{8}" + re.escape(_SUFFIX))
     try:
         names = [name for name in os.listdir(target.parent) if pattern.fullmatch(name)]
     except OSError:

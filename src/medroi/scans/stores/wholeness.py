@@ -106,10 +106,11 @@ def metadata_digest(path: Path, array: Any) -> str:
     return digests.json_digest({key: found[key] for key in found if key != "attributes"})
 
 
-def add_digests(path: Path, found: dict[str, Any]) -> None:
-    """Write the digests of a new store into it."""
+def add_digests(path: Path, facts: dict[str, Any], found: dict[str, Any]) -> None:
+    """Write the digests of a new store into it, and its facts as they are now known."""
     place = hdf5_store.split_source(path)
     if place is not None:
-        hdf5_store.add_digests(place, found)
+        hdf5_store.add_digests(place, facts, found)
     else:
-        zarr_3().open_array(str(path), mode="r+").update_attributes({digests.ATTRIBUTE: found})
+        array = zarr_3().open_array(str(path), mode="r+")
+        array.update_attributes({ATTRIBUTE: facts, digests.ATTRIBUTE: found})

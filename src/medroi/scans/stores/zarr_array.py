@@ -32,6 +32,7 @@ from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scan_region import ScanRegion
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan, require
+from medroi.scans.sources.source import source_of_json
 from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.shards import shard_stream
@@ -264,6 +265,7 @@ def attributes_of(scan: Scan) -> dict[str, Any]:
         "header_base64": base64.b64encode(scan.header).decode("ascii"),
         "footer_base64": base64.b64encode(scan.footer).decode("ascii"),
         "details": scan.details,
+        "sources": [file.to_json() for file in scan.sources],
     }
 
 
@@ -286,6 +288,7 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
             slope=float(attributes["slope"]),
             intercept=float(attributes["intercept"]),
             details=dict(attributes["details"]),
+            sources=tuple(map(source_of_json, attributes.get("sources", ()))),
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise InvalidArgument(

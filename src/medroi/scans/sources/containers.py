@@ -1,0 +1,189 @@
+"""The bytes of a file, made of its contents and of how it was compressed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bz2
+import hashlib
+import lzma
+import struct
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medroi.errors import InvalidArgument
+from medroi.scans.scan import require
+from medroi.scans.sources import deflate
+from medroi.scans.sources.source import PLAIN
+
+Blocks = Iterable[Any]
+# Contents go to a compressor in blocks of this size wherever they come from, as the output of
+# some coders depends on it.
+_BLOCK_NBYTES = 1 << 17
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+
+
+# Level 6, without name and time.
+_GZIP: dict[str, Any] = {
+    "kind": "gzip",
+    "engine": "zlib",
+    "level": 6,
+    "mem_level": 8,
+    "members": [{"header_base64": base64.b64encode(_GZIP_HEADER).decode("ascii")}],
+}
+# Last suffix of a file -> its container, as the programs of these names make it by themselves.
+_BY_SUFFIX: dict[str, dict[str, Any]] = {
+    ".gz": _GZIP,
+    ".mgz": _GZIP,
+    ".bz2": {"kind": "bzip2", "level": 9},
+    ".xz": {"kind": "xz", "preset": 6, "check": lzma.CHECK_CRC64},
+    ".zst": {"kind": "zstd", "level": 3, "checksum": True, "contents_nbytes": None, "threads": 0},
+}
+
+
+def container_of(suffix: str) -> dict[str, Any]:
+    """Give the container that the suffix of a new file stands for."""
+    return _BY_SUFFIX.get(f".{suffix.rpartition('.')[2]}", PLAIN)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written: its size, and SHA-256 of it and of its contents."""
+
+    nbytes: int
+    sha256: str
+    contents_sha256: str
+
+
+def write_blocks(path: Path, contents: Blocks, container: dict[str, Any]) -> Written:
+    """Write contents into a file, in a container of a `SourceFile`; replaces the file."""
+    of_contents, of_file, nbytes = hashlib.sha256(), hashlib.sha256(), 0
+
+    def hashed() -> Iterator[Any]:
+        for block in contents:
+            of_contents.update(block)
+            yield block
+
+    is_plain = container["kind"] == "plain"
+    with path.open("wb") as file:
+        for block in packed(hashed(), container):
+            file.write(block)
+            nbytes += len(block)
+            if not is_plain:
+                of_file.update(block)
+    digest = of_contents.hexdigest()
+    return Written(nbytes, digest if is_plain else of_file.hexdigest(), digest)
+
+
+def packed(contents: Blocks, container: dict[str, Any]) -> Iterator[Any]:
+    """Give the bytes of a file, block by block.
+
+    Parameters
+    ----------
+    contents : iterable of bytes-like
+        What the file holds uncompressed.
+    container : dict
+        As in `SourceFile`, of any kind but ``"other"``.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the container is damaged.
+    InnerUnavailable
+        Where a library that it needs is not installed.
+    """
+    kind = container["kind"]
+    if kind == "plain":
+        yield from contents
+        return
+    if kind not in _MAKERS:
+        raise InvalidArgument(f"a container of kind {kind!r}; this release makes {list(_MAKERS)}")
+    try:
+        yield from _MAKERS[kind](_evenly(contents), container)
+    except (KeyError, TypeError, ValueError, IndexError, binascii.Error, zlib.error) as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        raise InvalidArgument(f"the settings of a {kind} container are damaged: {error}") from error
+
+
+def _evenly(contents: Blocks) -> Iterator[memoryview]:
+    """Cut contents at multiples of one size, counted from their start."""
+    held = bytearray()
+    for block in contents:
+        view = memoryview(block).cast("B")
+        if held:
+            missing = _BLOCK_NBYTES - len(held)
+            held += view[:missing]
+            view = view[missing:]
+            if len(held) < _BLOCK_NBYTES:
+                continue
+            yield memoryview(bytes(held))
+            held.clear()
+        whole = len(view) - len(view) % _BLOCK_NBYTES
+        for start in range(0, whole, _BLOCK_NBYTES):
+            yield view[start : start + _BLOCK_NBYTES]
+        held += view[whole:]
+    if held:
+        yield memoryview(bytes(held))
+
+
+def _gzip(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
+    rest = memoryview(b"")
+    for member in container["members"]:
+        yield base64.b64decode(member["header_base64"], validate=True)
+        coder = deflate.compressor(container)
+        # Without a size all that is left is this member's.
+        missing = int(member.get("contents_nbytes", sys.maxsize))
+        crc = nbytes = 0
+        while missing > 0:
+            if not rest:
+                rest = next(blocks, memoryview(b""))
+            if not rest:
+                break
+            block, rest = rest[:missing], rest[missing:]
+            crc = zlib.crc32(block, crc)
+            nbytes += len(block)
+            missing -= len(block)
+            yield coder.compress(block)
+        yield coder.flush()
+        yield struct.pack("<II", crc, nbytes & 0xFFFFFFFF)
+    missing = int(container.get("trailing_zeros", 0))
+    while missing > 0:
+        yield bytes(min(missing, _BLOCK_NBYTES))
+        missing -= _BLOCK_NBYTES
+
+
+def _bzip2(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
+    yield from _coded(bz2.BZ2Compressor(container["level"]), blocks)
+
+
+def _xz(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
+    coder = lzma.LZMACompressor(
+        lzma.FORMAT_XZ, check=container["check"], preset=container["preset"]
+    )
+    yield from _coded(coder, blocks)
+
+
+def _zstd(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
+    zstandard = require("zstandard", "a zstd file")
+    size = container["contents_nbytes"]
+    coder = zstandard.ZstdCompressor(
+        level=container["level"],
+        write_checksum=container["checksum"],
+        write_content_size=size is not None,
+        threads=container["threads"],
+    )
+    yield from _coded(coder.compressobj(**({} if size is None else {"size": size})), blocks)
+
+
+def _coded(coder: Any, blocks: Iterator[memoryview]) -> Iterator[bytes]:
+    for block in blocks:
+        yield coder.compress(block)
+    yield coder.flush()
+
+
+_MAKERS = {"gzip": _gzip, "bzip2": _bzip2, "xz": _xz, "zstd": _zstd}

@@ -1,0 +1,131 @@
+"""Facts that a store keeps of a file that a scan came from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from medroi.errors import InvalidArgument
+
+ROLES = ("image", "sidecar")
+PLAIN: dict[str, Any] = {"kind": "plain"}
+# A container whose bytes nobody here makes again; the contents come back all the same.
+OTHER: dict[str, Any] = {"kind": "other"}
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Facts of a compressed file that tell early whether settings make it again.
+
+    Attributes
+    ----------
+    container : dict
+        The container without these settings.
+    head : bytes
+        The first bytes of the file.
+    marks : tuple of int
+        CRC-32 of the file from its start up to each multiple of `reading.MARK_NBYTES`.
+    """
+
+    container: dict[str, Any]
+    head: bytes
+    marks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that a scan came from.
+
+    Attributes
+    ----------
+    name : str
+        As it was found, relative to what was packed, with ``/`` between folders.
+    nbytes : int
+        Of the file.
+    sha256 : str
+        Of the file.
+    contents_sha256 : str
+        Of what the file holds uncompressed.
+    role : str
+        ``"image"`` or ``"sidecar"``.
+    container : dict
+        JSON-able, how the file is made of its contents: ``{"kind": "plain"}``, ``"gzip"``,
+        ``"bzip2"``, ``"xz"`` or ``"zstd"`` with settings, or ``{"kind": "other"}``, where nothing
+        here makes these bytes again.
+    evidence : Evidence or None
+        Where the settings of the container are still to be found; never stored.
+    """
+
+    name: str
+    nbytes: int
+    sha256: str
+    contents_sha256: str
+    role: str = "image"
+    container: dict[str, Any] = field(default_factory=lambda: dict(PLAIN))
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether the very bytes of the file can be made of its contents."""
+        return bool(self.container["kind"] != "other")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is stored."""
+        return {
+            "name": self.name,
+            "nbytes": self.nbytes,
+            "sha256": self.sha256,
+            "contents_sha256": self.contents_sha256,
+            "role": self.role,
+            "container": self.container,
+        }
+
+
+def source_of_json(value: Any) -> SourceFile:
+    """Read what `SourceFile.to_json` made, whatever became of it.
+
+    Raises
+    ------
+    InvalidArgument
+        Where it is damaged, or its name leads out of the folder it is unpacked to.
+    """
+    try:
+        container = dict(value["container"])
+        found = SourceFile(
+            name=str(value["name"]),
+            nbytes=int(value["nbytes"]),
+            sha256=str(value["sha256"]),
+            contents_sha256=str(value["contents_sha256"]),
+            role=str(value["role"]),
+            container={**container, "kind": str(container["kind"])},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidArgument(f"the list of source files is damaged ({error})") from error
+    check_name(found.name)
+    digests = (found.sha256, found.contents_sha256)
+    if found.role not in ROLES or found.nbytes < 0 or not all(map(_SHA256.fullmatch, digests)):
+        raise InvalidArgument(f"what is said of the source file {found.name!r} is damaged")
+    return found
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that would be written elsewhere than in the folder that was asked for.
+
+    Raises
+    ------
+    InvalidArgument
+    """
+    parts = PurePosixPath(name).parts
+    if (
+        not parts
+        or parts[0] == "/"
+        or ".." in parts
+        or "/".join(parts) != name
+        or "\0" in name
+        or "\\" in name
+    ):
+        raise InvalidArgument(f"{name!r} is no name of a source file inside its folder")
