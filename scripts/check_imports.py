@@ -42,6 +42,7 @@ LAYERS = {
     "hdf5": 9,
     "": 9,  # medroi/__init__.py
     "scans": 10,
+    "readers": 11,
     "compare": 11,
     "cli": 12,
     "__main__": 13,
@@ -61,7 +62,9 @@ HEAVY = {
     "nibabel": None,
     "pydicom": None,
     "dask": None,
-    "xarray": None,
+    "xarray": "readers",
+    "monai": "readers",
+    "torchio": "readers",
     "matplotlib": None,
     "scipy": None,
     "PIL": None,
@@ -82,6 +85,7 @@ PUBLIC = {
     "medroi.zarr",
     "medroi.hdf5",
     "medroi.metrics",
+    "medroi.readers",
     "medroi.scans",
     "medroi.training",
 }

@@ -46,7 +46,10 @@ def data_array(
     if times_s is not None and "t" in names:
         coordinates["t"] = ("t", times_s, {"units": "s"})
     variable = xarray.Variable(names, _backend_array(voxels), attributes)
-    return xarray.DataArray(variable, coordinates, name="voxels")
+    found = xarray.DataArray(variable, coordinates, name="voxels")
+    # With chunks={} dask reads what is decoded at once.
+    found.encoding["preferred_chunks"] = dict(zip(names, voxels.chunks, strict=True))
+    return found
 
 
 def is_aligned(affine: npt.NDArray[np.float64]) -> bool:
