@@ -11,21 +11,25 @@ A voxel is
 - *non-background* where it differs bit by bit from the background of the stream that holds it;
 - *dropped* where it did not come back bit by bit;
 - *bright* where it is non-background and reaches the threshold of the stream, before any opening;
-  where the stream used no threshold, every non-background voxel is bright.
+  where the stream used no threshold, every non-background voxel is bright;
+- *signal* where it is non-background and reaches the signal level: that of the stream, or of the
+  scan where chunks are crops of one region.
 
 A loss is *silent* where
 
 - a voxel was dropped under a setting that promises exactness, or of a stream without a threshold;
-- more bright voxels were dropped than max_miss_rate, 0.002, of all bright ones;
-- the number of dropped bright voxels is not what the streams say (`inspect(stream).miss_rate`);
+- more signal was dropped than max_miss_rate, 0.002, of all of it;
+- a connected group (26 neighbours, in a chunk that has a region of its own, or in the scan) of more
+  than 8 voxels of signal was dropped;
+- the number of dropped bright voxels, or of dropped signal, is not what the streams or the store
+  say (`miss_rate`, `n_dropped_signal`);
 - an array written in several goes is not that written in one;
 - a value of a label map (whole numbers, one value at the faces of the volume, at most 64 values or
   mostly equal neighbours) is gone altogether;
 - a NaN came back as a number.
 
-`group_voxels` is the largest connected group (26 neighbours) of dropped bright voxels,
-`group_place` the index of its first voxel, `groups_above_8` the number of groups of more than 8
-voxels. They are no failure yet.
+`group_voxels` is the largest connected group of dropped signal, `group_place` the index of its
+first voxel, `groups_above_8` the number of groups of more than 8 voxels.
 
 Not everything is run on everything. `plan` says for each row which it belongs to:
 

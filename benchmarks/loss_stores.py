@@ -39,11 +39,14 @@ class Stored:
     by_background : bool
         Whether chunks at the end are padded with the background that was found, and not with
         the scan's fill value.
+    region : mapping, optional
+        What the store says of the region of the whole scan, where its chunks are crops of that.
     """
 
     decoded: Array
     streams: Mapping[Place, bytes]
     by_background: bool = False
+    region: Mapping[str, Any] | None = None
 
 
 def at_once(target: Any, voxels: Array) -> None:
@@ -206,7 +209,8 @@ def by_pack(scan: Scan, chunks: tuple[int, ...], options: Options, fill: Fill) -
         unpack(store, back)
         image: Any = nibabel.load(back)
         decoded = np.asarray(image.dataobj.get_unscaled()).reshape(scan.voxels.shape)
-        return Stored(decoded, dict(_streams_in(store, chunks)), by_background=True)
+        region = zarr.open_array(store, mode="r").attrs.get("medroi_region")
+        return Stored(decoded, dict(_streams_in(store, chunks)), by_background=True, region=region)
 
 
 BINDINGS: dict[str, Callable[[Scan, tuple[int, ...], Options, Fill], Stored]] = {
