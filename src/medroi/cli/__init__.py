@@ -17,6 +17,7 @@ from importlib.metadata import version
 
 from medroi.cli import (
     check,
+    clear,
     codecs,
     compare,
     drop_air,
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         pack,
         unpack,
         check,
+        clear,
         drop_air,
         show,
         compare,

@@ -8,6 +8,8 @@ for each kind of scan file, `dicom` those of a series, `stores` the layouts of Z
 
 from medroi.scans.access.packed import Packed, open_packed
 from medroi.scans.checking import CheckReport, check
+from medroi.scans.clearing.clearing import clear
+from medroi.scans.clearing.report import ClearReport
 from medroi.scans.dropping import DropReport, drop_air
 from medroi.scans.formats import read_scan, write_scan
 from medroi.scans.packing import pack
@@ -19,6 +21,7 @@ from medroi.scans.unpacking import UnpackReport, unpack
 
 __all__ = [
     "CheckReport",
+    "ClearReport",
     "DropReport",
     "PackReport",
     "Packed",
@@ -26,6 +29,7 @@ __all__ = [
     "Scan",
     "UnpackReport",
     "check",
+    "clear",
     "drop_air",
     "open_packed",
     "pack",

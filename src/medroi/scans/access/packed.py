@@ -22,6 +22,7 @@ from medroi.scans.access.store import Store
 from medroi.scans.access.times import times_of
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import AXIS_NAMES, Scan
+from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores.zarr_array import medroi_config, scan_of
 
 _NAMES_OF_KINDS = {"nifti": "NIfTI", "mgz": "FreeSurfer", "dicom": "DICOM", "array": "an array"}
@@ -144,9 +145,9 @@ class Packed:
             return region_of(self._store, self.axis_names, self.spacing_mm)
 
     @property
-    def sources(self) -> tuple[Any, ...]:
-        """The files that were packed, as far as the store knows them."""
-        return tuple((self._store.facts or {}).get("sources", ()))
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The files that were packed, each with size and SHA-256; none of an array of others."""
+        return self._scan.sources
 
     def to_nibabel(self) -> Any:
         """Give a nibabel image whose voxels are read when they are asked for.

@@ -1,0 +1,83 @@
+"""``medroi clear SRC DST``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from medroi.cli.pack import (
+    _add_mask_arguments,
+    _add_option,
+    background_argument,
+    threshold_argument,
+)
+from medroi.options import TABLE
+
+_DESCRIPTION = """\
+Set everything outside the region to the background and write a plain file that any program reads:
+.nii or .nii.gz with the same header, or a FreeSurfer volume. The region is the one that `medroi
+pack` finds with the same options. What was written is read back: every voxel inside the region has
+the bits it had."""
+
+_SETTINGS = (
+    "threshold",
+    "roi",
+    "components",
+    "polarity",
+    "background",
+    "padding",
+    "max_miss_rate",
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "clear", help="a scan without its air, in plain files", description=_DESCRIPTION
+    )
+    parser.add_argument("source", metavar="SRC", help="what `medroi pack` takes")
+    parser.add_argument("target", metavar="DST", help="a new file of the source's kind")
+    names = "|".join(TABLE["threshold"].choices)
+    _add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
+    _add_option(parser, "roi", "mask")
+    _add_option(parser, "components")
+    _add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
+    _add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
+    _add_option(parser, "padding", type=int, metavar="N")
+    _add_option(parser, "max_miss_rate", type=float, metavar="X")
+    _add_mask_arguments(parser)
+    parser.add_argument(
+        "--gzip-level",
+        type=int,
+        choices=range(1, 10),
+        default=6,
+        metavar="1..9",
+        help="of files that are gzipped (default: 6)",
+    )
+    parser.add_argument(
+        "--incomplete",
+        action="store_true",
+        help="of DICOM, take a series of which slices are missing at the ends, and say so",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Clear and print the summary."""
+    from medroi.scans import clear
+
+    report = clear(
+        args.source,
+        args.target,
+        mask=args.mask,
+        mask_margin_mm=args.mask_margin,
+        mask_resample=args.mask_resample,
+        gzip_level=args.gzip_level,
+        incomplete=args.incomplete,
+        force=args.force,
+        **{name: value for name, value in vars(args).items() if name in _SETTINGS},
+    )
+    print(json.dumps(report.to_json()) if args.json else report)

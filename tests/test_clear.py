@@ -1,0 +1,200 @@
+"""`medroi clear`: plain files in which only dropped voxels differ."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import make_scans
+import nibabel
+import numpy as np
+import pytest
+
+import medroi
+from medroi.cli import main
+from medroi.errors import InvalidArgument, MedROIError
+from medroi.scans import clear, read_scan
+
+
+def noisy(shape: tuple[int, ...] = (48, 40, 36), dtype: Any = np.int16) -> np.ndarray:
+    """A head in noisy air."""
+    rng = np.random.default_rng(3)
+    voxels = make_scans.head(shape, dtype)
+    return np.where(voxels, voxels, rng.integers(0, 6, shape)).astype(dtype)
+
+
+def dropped_of(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return before != after
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_only_voxels_differ(byte_order: str, version: int, suffix: str, tmp_path: Path) -> None:
+    voxels = noisy()
+    source = make_scans.nifti(
+        tmp_path / f"scan{suffix}",
+        voxels,
+        version=version,
+        byte_order=byte_order,
+        slope=0.5,
+        intercept=7.0,
+        extension=b"kept as it is",
+    )
+    report = clear(source, tmp_path / f"cleared{suffix}")
+    before = make_scans.plain_bytes(source)
+    after = make_scans.plain_bytes(tmp_path / f"cleared{suffix}")
+    offset = len(before) - voxels.nbytes
+    assert after[:offset] == before[:offset] and len(after) == len(before)
+    found = read_scan(tmp_path / f"cleared{suffix}").voxels
+    assert (found[dropped_of(voxels, found)] == report.region.background).all()
+    assert np.array_equal(found[voxels >= 100], voxels[voxels >= 100])
+    assert 0 < np.count_nonzero(dropped_of(voxels, found)) <= report.region.n_dropped
+    assert nibabel.load(tmp_path / f"cleared{suffix}").header == nibabel.load(source).header
+
+
+def test_the_region_is_that_of_pack(tmp_path: Path) -> None:
+    voxels = noisy()
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", voxels)
+    for options in ({"roi": "mask"}, {"roi": "box"}, {"threshold": 150}, {"padding": 3}):
+        packed = medroi.pack(
+            source, tmp_path / "scan.zarr", force=True, **{"roi": "mask"} | options
+        )
+        report = clear(source, tmp_path / "cleared.nii.gz", force=True, **options)
+        stored = np.asarray(medroi.open(tmp_path / "scan.zarr").array)
+        assert np.array_equal(read_scan(tmp_path / "cleared.nii.gz").voxels, stored)
+        assert report.region.n_kept == packed.n_kept
+        assert report.region.threshold == packed.threshold
+        assert dict(report.region.dropped) == packed.dropped
+
+
+def test_a_given_mask_decides(tmp_path: Path) -> None:
+    voxels = noisy()
+    mask = np.zeros(voxels.shape, np.uint8)
+    mask[10:30, 12:20, 5:25] = 1
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", voxels)
+    given = make_scans.nifti(tmp_path / "mask.nii.gz", mask)
+    report = clear(source, tmp_path / "cleared.nii.gz", mask=given)
+    found = read_scan(tmp_path / "cleared.nii.gz").voxels
+    assert np.array_equal(found, np.where(mask, voxels, report.region.background))
+    assert report.region.is_given and report.region.n_kept == mask.sum()
+    clear(source, tmp_path / "wider.nii.gz", mask=given, mask_margin_mm=3)
+    wider = read_scan(tmp_path / "wider.nii.gz").voxels
+    assert np.count_nonzero(wider) > np.count_nonzero(found)
+    with pytest.raises(InvalidArgument, match=r"--roi \(roi=\)"):
+        clear(source, tmp_path / "other.nii.gz", mask=given, roi="box")
+
+
+def test_a_4d_scan_has_one_region(tmp_path: Path) -> None:
+    voxels = noisy((24, 22, 20, 4))
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", voxels)
+    clear(source, tmp_path / "cleared.nii.gz", threshold=80)
+    found = read_scan(tmp_path / "cleared.nii.gz").voxels
+    gone = (found == 0).all(axis=3)
+    assert gone.any()
+    assert np.array_equal(found[~gone], voxels[~gone])
+
+
+def test_a_freesurfer_volume_keeps_its_footer(tmp_path: Path) -> None:
+    source = make_scans.mgz(tmp_path / "scan.mgz", noisy(), footer=b"tags of somebody")
+    clear(source, tmp_path / "cleared.mgz")
+    before, after = (make_scans.plain_bytes(tmp_path / f"{n}.mgz") for n in ("scan", "cleared"))
+    assert before[:284] == after[:284] and after.endswith(b"tags of somebody")
+    assert len(before) == len(after) and before != after
+
+
+def test_dicom_becomes_nifti_with_the_slope_of_each_slice(tmp_path: Path) -> None:
+    voxels = noisy((24, 22, 20), np.uint16)
+
+    def rescale(k: int, dataset: Any) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept = 1 + k, -3
+
+    make_scans.dicom_series(tmp_path / "series", voxels, edit=rescale)
+    report = clear(tmp_path / "series", tmp_path / "cleared.nii.gz", threshold=80)
+    found = nibabel.load(tmp_path / "cleared.nii.gz").get_fdata()
+    kept = voxels >= 100
+    assert np.array_equal(found[kept], (voxels * (1.0 + np.arange(20)) - 3)[kept])
+    assert report.region.n_dropped > 0
+
+
+def test_a_scan_of_which_nothing_is_dropped_keeps_its_bytes(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii", make_scans.head())
+    report = clear(source, tmp_path / "cleared.nii")
+    assert (tmp_path / "cleared.nii").read_bytes() == source.read_bytes()
+    assert report.written_nbytes == report.source_nbytes and report.saved_share == 0.0
+
+
+def test_the_level_of_gzip_is_that_which_was_asked_for(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    sizes = {}
+    for level in (1, 6, 9):
+        report = clear(source, tmp_path / f"{level}.nii.gz", gzip_level=level)
+        plain = gzip.decompress((tmp_path / f"{level}.nii.gz").read_bytes())
+        assert plain == gzip.decompress((tmp_path / "1.nii.gz").read_bytes())
+        sizes[level] = report.written_nbytes
+        assert report.written_nbytes == (tmp_path / f"{level}.nii.gz").stat().st_size
+    assert sizes[9] <= sizes[6] < sizes[1]
+    for level in (0, 10, True):
+        with pytest.raises(InvalidArgument, match="--gzip-level"):
+            clear(source, tmp_path / "other.nii.gz", gzip_level=level)
+
+
+def test_the_report_says_what_was_dropped_and_what_it_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    assert main(["clear", str(source), str(tmp_path / "cleared.nii.gz"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    sizes = [(tmp_path / f"{name}.nii.gz").stat().st_size for name in ("scan", "cleared")]
+    assert [found["source_nbytes"], found["written_nbytes"]] == sizes
+    assert found["saved_share"] == 1 - sizes[1] / sizes[0] > 0.2
+    assert main(["clear", str(source), str(tmp_path / "cleared.nii.gz"), "--force"]) == 0
+    text = capsys.readouterr().out
+    assert f"{found['n_kept']} of {found['n_voxels']} voxels" in text
+    assert "bit for bit" in text and "signal" in text and "saved" in text
+
+
+def test_an_existing_file_and_the_source_itself_stay(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    before = source.read_bytes()
+    (tmp_path / "there.nii.gz").write_bytes(b"there")
+    with pytest.raises(InvalidArgument, match="--force"):
+        clear(source, tmp_path / "there.nii.gz")
+    with pytest.raises(InvalidArgument, match="the source itself"):
+        clear(source, source, force=True)
+    assert (tmp_path / "there.nii.gz").read_bytes() == b"there"
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["cleared.mgz", "cleared.png", "cleared"])
+def test_a_name_of_another_kind_is_refused(name: str, tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    with pytest.raises(InvalidArgument, match=r"\.nii or"):
+        clear(source, tmp_path / name)
+
+
+def test_nothing_is_left_of_a_file_that_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medroi.scans.clearing import scan_files
+
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    right = scan_files.write_scan
+
+    def wrong(scan: Any, *rest: Any) -> None:
+        scan.voxels[20, 20, 20] += 1
+        right(scan, *rest)
+
+    monkeypatch.setattr(scan_files, "write_scan", wrong)
+    with pytest.raises(MedROIError, match=r"cleared\.nii\.gz: slice 20 did not come back"):
+        clear(source, tmp_path / "cleared.nii.gz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scan.nii.gz"]
+
+
+def test_a_scan_of_which_nothing_would_be_kept_is_refused(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    with pytest.raises(InvalidArgument, match="nothing would be kept"):
+        clear(source, tmp_path / "cleared.nii.gz", threshold=10_000)
+    assert not (tmp_path / "cleared.nii.gz").exists()
