@@ -71,6 +71,8 @@ def test_pack_json_agrees_with_the_store(tmp_path, scan, capsys):
         (["--chunks", "8,9,10"], "chunks", [8, 9, 10]),
         (["--padding", "0"], "n_missed", 0),
         (["--roi", "box"], "roi", "box"),
+        ([], "roi", "mask"),
+        ([], "inner", "predict3d"),
     ],
 )
 def test_options_reach_the_codec(tmp_path, scan, capsys, options, key, value):
@@ -103,7 +105,7 @@ def test_wrong_usage_exits_with_2(argv, capsys):
     ("argv", "message"),
     [
         (["pack", "{tmp}/absent.nii", "{tmp}/s.zarr"], "absent.nii does not exist"),
-        (["pack", "{scan}", "{tmp}/s.h6"], "ends with .zarr"),
+        (["pack", "{scan}", "{tmp}/s.h6"], "ends with .ome.zarr"),
         (["pack", "{scan}", "{scan}/s.zarr"], "cannot be a folder"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--threshold", "tissue"], "threshold"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--roi", "sphere"], "roi"),

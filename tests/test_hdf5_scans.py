@@ -86,7 +86,7 @@ def test_the_command_line_packs_inspects_and_unpacks(tmp_path, scan, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert facts["chunks"] == [16, 16, 16]
     assert facts["n_chunks"] == len(facts["streams"])
-    assert facts["inner"] == "zstd"
+    assert facts["inner"] == "predict3d"
     assert 0 < facts["streams_nbytes"] <= facts["stored_nbytes"]
     assert main(["unpack", str(target), str(tmp_path / "out.nii.gz")]) == 0
     assert content(tmp_path / "out.nii.gz") == content(scan)

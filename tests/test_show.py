@@ -50,9 +50,9 @@ def png_size(path):
 @pytest.mark.parametrize("chunks", ["volume", (16,), (7, 34, 5)])
 @pytest.mark.parametrize("threshold", ["mean", 150, None])
 def test_the_preview_says_what_pack_then_does(tmp_path, specked, chunks, threshold):
-    (preview,) = show(specked, chunks=chunks, threshold=threshold)
+    (preview,) = show(specked, chunks=chunks, threshold=threshold, roi="box")
     store = tmp_path / "s.zarr"
-    report = pack(specked, store, chunks=chunks, threshold=threshold)
+    report = pack(specked, store, chunks=chunks, threshold=threshold, roi="box")
     for name in ("box", "n_kept", "n_tissue", "n_missed", "miss_rate", "n_chunks", "chunks"):
         assert getattr(preview, name) == getattr(report, name), name
     assert preview.settings["threshold"] == report.threshold

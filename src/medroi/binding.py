@@ -16,6 +16,7 @@ from medroi import codec, settings
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
 from medroi.inner.base import InnerCodec
+from medroi.inner.trust import Reading
 from medroi.options import documented
 from medroi.scan_region import ScanRegion
 
@@ -172,6 +173,11 @@ class Binding:
         It is no part of the configuration, nor of what makes two codecs equal.
         """
         return self._settings.scan
+
+    @property
+    def reading(self) -> Reading:
+        """Rights of what this codec decodes: the libraries, and the size of an array."""
+        return self._settings.reading
 
     def for_crops(
         self, region: ScanRegion, chunk_shape: Sequence[int], dtype: np.dtype[Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -102,6 +103,22 @@ class ScanRegion:
             if (along[0 : 2 * n_pairs : 2] != along[1 : 2 * n_pairs : 2]).any():
                 return False
         return True
+
+    def transposed(self) -> ScanRegion:
+        """Return the region of the scan with its axes in reverse order, as `ndarray.T` has them."""
+        last = len(self.shape) - 1
+        group = self.dropped.largest
+        if group is not None:
+            group = dataclasses.replace(group, box=group.box[::-1])
+        return dataclasses.replace(
+            self,
+            shape=self.shape[::-1],
+            axes=tuple(sorted(last - axis for axis in self.axes)),
+            box=self.box[::-1],
+            mask=None if self.mask is None else self.mask.T,
+            dropped=dataclasses.replace(self.dropped, largest=group),
+            left_out=tuple((n_voxels, box[::-1]) for n_voxels, box in self.left_out),
+        )
 
     def kept(self, bounds: Bounds | None = None) -> Mask:
         """Mark the voxels of a part of the scan that are kept.

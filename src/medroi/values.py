@@ -7,6 +7,7 @@ are not finite are those numbers. A flag is no number, a number is no flag, a te
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -109,3 +110,9 @@ def json_number(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return next(text for text, number in _NOT_FINITE.items() if repr(number) == repr(value))
     return value
+
+
+def n_available_cores() -> int:
+    """Count the processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

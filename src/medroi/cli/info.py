@@ -17,10 +17,11 @@ from medroi.scans.report import box_text
 from medroi.scans.stores import air
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest
+from medroi.scans.stores.files import is_zip
 from medroi.scans.stores.folders import nbytes_in
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.hdf5_store import split_source
-from medroi.scans.stores.kept import kept_mask
+from medroi.scans.stores.kept import inspected, kept_mask
 from medroi.scans.stores.readback import clipped
 from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
 from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream, open_array, reading
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if not path.exists() and split_source(path) is None:
         raise InvalidArgument(f"{path} does not exist")
     with readable(path, "a damaged store or stream"):
-        is_array = path.is_dir() or split_source(path) is not None
+        is_array = path.is_dir() or is_zip(path) or split_source(path) is not None
         facts, streams = _array(path) if is_array else _file(path)
     if args.json:
         print(json.dumps({**facts, "streams": streams}, allow_nan=False))
@@ -124,7 +125,7 @@ def _streams(path: Path, array: Any, *, is_packed: bool) -> list[dict[str, Any]]
         if stream is None:
             continue
         digest.add(position, stream)
-        info = medroi.inspect(stream)
+        info = inspected(array, stream)
         shape = tuple(part.stop - part.start for part in selection)
         streams.append({"chunk": list(position), **_described(stream, info, shape)})
     if is_packed and digest.hexdigest() != array.attrs[DIGESTS]["streams"]:

@@ -9,10 +9,11 @@ from typing import Any
 from medroi.options import TABLE
 
 _DESCRIPTION = """\
-Pack a scan into a Zarr array or an HDF5 file. Voxels outside the region come back as background:
-only the box around the tissue is kept, unless --lossless is given. The stored values are kept as
-they are in the file, never scaled; the file's header travels beside them, so that `medroi unpack`
-gives the file back. Threshold and background are found once, on the whole scan."""
+Pack a scan into an OME-Zarr group, a Zarr array or an HDF5 file. Voxels outside the region come
+back as background: only the tissue and what it encloses is kept, unless --lossless is given. The
+stored values are kept as they are in the file, never scaled; the file's header travels beside them,
+so that `medroi unpack` gives the file back. Threshold and background are found once, on the whole
+scan."""
 
 _SETTINGS = (
     "inner",
@@ -30,15 +31,36 @@ _SETTINGS = (
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("pack", help="a scan into a Zarr array", description=_DESCRIPTION)
+    parser = commands.add_parser(
+        "pack", help="a scan into a compressed store", description=_DESCRIPTION
+    )
     parser.add_argument(
         "source", metavar="SRC", help=".nii, .nii.gz, .mgz, .mgh or a folder with one DICOM series"
     )
     parser.add_argument(
-        "target", metavar="DST", help="a new Zarr array, NAME.zarr, or FILE.h5[/NAME]"
+        "target",
+        metavar="DST",
+        help="a new OME-Zarr group, NAME.ome.zarr or NAME.nii.zarr, a Zarr array, NAME.zarr, one "
+        "of these in a zip file, NAME.ome.zarr.zip, FILE.h5[/NAME], or a folder to put "
+        "NAME.ome.zarr into",
     )
     add_region_arguments(parser)
+    parser.add_argument(
+        "--layout",
+        choices=("viewer", "archive", "training", "bare"),
+        help="viewer: an OME-Zarr group with chunks of 64 voxels in one shard; archive: a group "
+        "with one chunk a volume, coded densely; training: chunks of 32 in one shard; bare: an "
+        "array that stands alone (default: viewer for NAME.ome.zarr and NAME.nii.zarr, bare for "
+        "NAME.zarr and FILE.h5)",
+    )
     parser.add_argument("--zarr-format", type=int, choices=(3, 2), default=3)
+    parser.add_argument(
+        "--threads",
+        type=threads_argument,
+        metavar="N",
+        help="chunks coded and read back at a time, with the same bytes for any number (default: "
+        "one per core)",
+    )
     parser.add_argument(
         "--keep-identifiers",
         action="store_true",
@@ -94,7 +116,9 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     # What is not given stays out, so that the defaults stand in one place, and the functions that
     # take no settings can refuse those that are given.
     unset: dict[str, Any] = {"default": argparse.SUPPRESS}
-    _add_option(parser, "inner", type=inner_argument, metavar="NAME[:key=value,...]")
+    _add_option(
+        parser, "inner", "predict3d:speed=fast", type=inner_argument, metavar="NAME[:key=value,...]"
+    )
     rule = parser.add_mutually_exclusive_group()
     names = "|".join(TABLE["threshold"].choices)
     _add_option(rule, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
@@ -103,7 +127,7 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
     )
-    _add_option(parser, "roi")
+    _add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
     _add_option(parser, "components")
     _add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
     _add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
@@ -114,8 +138,8 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         **unset,
         type=chunks_argument,
         metavar="volume|N|N,N,N",
-        help="chunk size; volume (default) is one chunk, or one per 3-D volume where a scan with "
-        "more than three axes is above 1 GiB",
+        help="chunk size; volume is one chunk, or one per 3-D volume in a group and where a scan "
+        "with more than three axes is above 1 GiB (default: that of the layout)",
     )
 
 
@@ -151,10 +175,20 @@ def run(args: argparse.Namespace) -> None:
         mask_margin_mm=args.mask_margin,
         mask_resample=args.mask_resample,
         air=args.air,
+        layout=args.layout,
+        threads=args.threads,
         progress=True,
         **settings_of(args),
     )
     print(json.dumps(report.to_json()) if args.json else report)
+
+
+def threads_argument(text: str) -> int:
+    """Read a number of threads."""
+    value = _number(text, 0)
+    if not isinstance(value, int) or value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return value
 
 
 def millimetres_argument(text: str) -> float:

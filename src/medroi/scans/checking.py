@@ -14,18 +14,18 @@ from medroi.scans.formats import read_scan
 from medroi.scans.progress import bar
 from medroi.scans.scan import Scan
 from medroi.scans.stores import air, hdf5_array, hdf5_store
+from medroi.scans.stores.decoding import Chunk, each_chunk
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.kept import kept_in_store, same_bits
-from medroi.scans.stores.wholeness import check_complete, facts_of
+from medroi.scans.stores.wholeness import check_complete, check_others, facts_of
 from medroi.scans.stores.zarr_array import (
     Advance,
     attributes_of,
-    chunk_selections,
-    chunk_stream,
     open_array,
     reading,
 )
+from medroi.values import n_available_cores
 
 # Of a scan's facts, those that its file decides. The rest depends on what `pack` was asked to keep.
 _COMPARED = ("kind", "affine", "slope", "intercept", "byte_order", "header_base64", "footer_base64")
@@ -134,6 +134,7 @@ def check_scan(
                 f"{path}: no digests to compare with; `medroi pack` did not write this array"
             )
         check_complete(path, array)
+        check_others(path, array)
         scan = None if against is None else read_scan(against, incomplete=True)
         if scan is not None:
             _compare_facts(path, array, facts, scan, Path(str(against)))
@@ -165,18 +166,27 @@ class _Compared:
     n_changed: int = 0
     max_abs_error: float = 0.0
 
+    def add(self, more: _Compared) -> None:
+        self.n_kept += more.n_kept
+        self.n_changed += more.n_changed
+        self.max_abs_error = max(self.max_abs_error, more.max_abs_error)
+
 
 def _read_all(path: Path, array: Any, scan: Scan | None, advance: Advance) -> _Compared:
     streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
     compared, written = _Compared(), array.attrs[DIGESTS]
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(path, array, position) or b""
-        decoded = np.asarray(array[selection])
-        streams.add(position, stream)
-        voxels.add(selection, decoded)
-        if scan is not None:
-            kept = kept_in_store(array, stream, decoded, selection)
-            _compare(compared, kept, decoded, scan.voxels[selection])
+
+    def work(chunk: Chunk) -> _Compared | None:
+        if scan is None:
+            return None
+        kept = kept_in_store(array, chunk.stream, chunk.voxels, chunk.selection)
+        return _compare(kept, chunk.voxels, scan.voxels[chunk.selection])
+
+    for chunk, found in each_chunk(path, array, n_available_cores(), work):
+        streams.add(chunk.position, chunk.stream)
+        voxels.add(chunk.selection, chunk.voxels)
+        if found is not None:
+            compared.add(found)
         advance(1)
     if streams.hexdigest() != written["streams"]:
         raise CorruptStream(f"{path}: damaged: its chunks are not those that were packed")
@@ -191,14 +201,14 @@ def _read_all(path: Path, array: Any, scan: Scan | None, advance: Advance) -> _C
     return compared
 
 
-def _compare(compared: _Compared, kept: Any, decoded: Any, original: Any) -> None:
+def _compare(kept: Any, decoded: Any, original: Any) -> _Compared:
     before, after = original[kept], decoded[kept]
     changed = ~same_bits(before, after)
-    compared.n_kept += before.size
-    compared.n_changed += int(np.count_nonzero(changed))
+    compared = _Compared(before.size, int(np.count_nonzero(changed)))
     if changed.any():
         error = np.abs(before[changed].astype(np.float64) - after[changed].astype(np.float64))
-        compared.max_abs_error = max(compared.max_abs_error, float(error.max()))
+        compared.max_abs_error = float(error.max())
+    return compared
 
 
 def _compare_facts(

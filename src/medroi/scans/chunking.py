@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.scans.stores.zarr_array import Selection
+Selection = tuple[slice, ...]
 
 
 def selections(shape: tuple[int, ...], cut: tuple[int, ...]) -> Iterator[Selection]:
-    """Where each chunk lies in the array."""
-    starts = (range(0, size, step) for size, step in zip(shape, cut, strict=True))
-    for corner in product(*starts):
+    """Where each chunk lies in the array; the last axis is outermost, as in the scan's file."""
+    starts = [range(0, size, step) for size, step in zip(shape, cut, strict=True)]
+    for corner in product(*starts[::-1]):
         yield tuple(
             slice(at, min(at + step, size))
-            for at, step, size in zip(corner, cut, shape, strict=True)
+            for at, step, size in zip(corner[::-1], cut, shape, strict=True)
         )
 
 

@@ -14,7 +14,8 @@ from medroi.scans.report import megabytes
 from medroi.scans.stores import air, hdf5_store
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.durable import sync
-from medroi.scans.stores.zarr_array import open_array, zarr_3
+from medroi.scans.stores.wholeness import add_digests
+from medroi.scans.stores.zarr_array import ATTRIBUTE, open_array
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,15 @@ def drop_air(store: str | Path, *, progress: bool = False) -> DropReport:
         air.has_air(array) or (path / air.NAME).is_dir()
     ):
         raise InvalidArgument(f"{path}: no air is kept aside here")
+    if path.is_file():
+        raise InvalidArgument(
+            f"{path}: nothing is deleted from a zip file; unzip it, and zip it again afterwards"
+        )
     # Without its air: damage to what is to be deleted must not keep it.
     check_scan(path, progress=progress)
     nbytes = air.nbytes_of(path)
     written = {name: value for name, value in array.attrs[DIGESTS].items() if name != air.NAME}
-    zarr_3().open_array(str(path), mode="r+").update_attributes({DIGESTS: written})
+    add_digests(path, dict(array.attrs[ATTRIBUTE]), written)
     sync(path)
     if (path / air.NAME).is_dir():
         shutil.rmtree(path / air.NAME)

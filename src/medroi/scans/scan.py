@@ -50,6 +50,8 @@ class Scan:
     sources : tuple of SourceFile
         The files that it was read from, with their digests. How their containers were made is
         found by `sources.finding`.
+    attachments : dict of str to bytes
+        Files that travel with the scan, by names of their own; a store keeps them as they are.
     """
 
     voxels: npt.NDArray[Any]
@@ -65,6 +67,7 @@ class Scan:
     details: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     sources: tuple[SourceFile, ...] = ()
+    attachments: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:

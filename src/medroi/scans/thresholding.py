@@ -7,6 +7,9 @@ from typing import Any
 from medroi.roi import RegionOptions
 from medroi.scans.scan import Scan
 
+# The region that is kept where nobody asks for another.
+DEFAULT_ROI = "mask"
+
 
 def with_threshold(scan: Scan, region: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Choose the threshold of a scan; a rule that finds it in the voxels is left to the codec.
@@ -21,12 +24,15 @@ def with_threshold(scan: Scan, region: dict[str, Any]) -> tuple[dict[str, Any], 
     Returns
     -------
     region : dict
-        The same with a threshold: None where the values are no intensities, so that every voxel
-        that differs from the background is kept.
+        The same with a kind of region, and a threshold: None where the values are no intensities,
+        so that every voxel that differs from the background is kept.
     notes : tuple of str
         Why, where it is None for that reason.
     """
     asked = region.get("threshold", RegionOptions.threshold)
+    # A mask's threshold is that of the noise; whoever names another rule means it.
+    named = isinstance(asked, str) and asked not in ("auto", "noise")
+    region = {"roi": "box" if named else DEFAULT_ROI, **region}
     why = ""
     if isinstance(asked, str) and scan.voxels.ndim < 2:
         why = "the scan has one axis only"

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import medroi
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.formats import check_target, write_scan
@@ -24,14 +23,14 @@ from medroi.scans.scan import Scan
 from medroi.scans.sources.returned import ReturnedFile, returned
 from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores import air
+from medroi.scans.stores.decoding import read_whole
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
-from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.stores.digests import StreamsDigest
 from medroi.scans.stores.folders import made_parent
-from medroi.scans.stores.kept import kept_of
+from medroi.scans.stores.kept import inspected, kept_of
 from medroi.scans.stores.staging import staged
 from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
 from medroi.scans.stores.zarr_array import (
-    Advance,
     chunk_selections,
     chunk_stream,
     medroi_config,
@@ -39,6 +38,7 @@ from medroi.scans.stores.zarr_array import (
     reading,
     scan_of,
 )
+from medroi.values import n_available_cores
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def _unpack(
             bar(array.nchunks, f"unpack {source.name}", show=progress) as advance,
             reading(source, array),
         ):
-            voxels, digest = _read(array, advance)
             n_dropped = 0
+            voxels, digest = read_whole(source, array, n_available_cores(), advance)
             if facts is not None:
                 notes = _check_voxels(source, array, digest)
             if air.has_air(array):
@@ -233,21 +233,8 @@ def n_outside(path: Path, array: Any) -> int:
     n_kept = 0
     for position, selection in chunk_selections(array):
         stream = chunk_stream(path, array, position) or b""
-        n_kept += int(kept_of(stream, medroi.inspect(stream), None, selection).sum())
+        n_kept += int(kept_of(stream, inspected(array, stream), None, selection).sum())
     return n_voxels - n_kept
-
-
-def _read(array: Any, advance: Advance) -> tuple[npt.NDArray[Any], str]:
-    """Read the whole array slab by slab, in the order of the file; and its digest."""
-    voxels = np.empty(array.shape, dtype=array.dtype.newbyteorder("="), order="F")
-    digest = VoxelsDigest(array.shape, array.dtype)
-    step = array.chunks[-1]
-    for start in range(0, array.shape[-1], step):
-        slab = (..., slice(start, start + step))
-        voxels[slab] = array[slab]
-        digest.add_slab(voxels[slab])
-        advance(array.nchunks // max(1, array.cdata_shape[-1]))
-    return voxels, digest.hexdigest()
 
 
 def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -14,6 +13,7 @@ import numpy as np
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
 from medroi.selection import narrow
+from medroi.values import n_available_cores
 from medroi.zarr.crops import CroppedTarget, state
 
 Block = tuple[slice, ...]
@@ -93,14 +93,9 @@ def write(
             has_failed.set()
             raise
 
-    with ThreadPoolExecutor(threads or _n_cores(), thread_name_prefix="medroi") as pool:
+    with ThreadPoolExecutor(threads or n_available_cores(), thread_name_prefix="medroi") as pool:
         for _ in pool.map(write_block, _blocks(bounds, block_shape)):
             pass
-
-
-def _n_cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _aligned_bounds(

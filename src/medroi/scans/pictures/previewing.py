@@ -17,7 +17,7 @@ from medroi.scans.chunking import count_chunks, padded, selections
 from medroi.scans.fitting import crops_of, fitted_codec, rule_of
 from medroi.scans.formats.names import printable
 from medroi.scans.formats.orientation import directions_of
-from medroi.scans.packing import chunk_shape
+from medroi.scans.packing import cut_of
 from medroi.scans.pictures.measures import enclosed_mask, kept_by_other, level_of_noise
 from medroi.scans.pictures.preview import Preview, Shown
 from medroi.scans.pictures.tally import (
@@ -29,7 +29,8 @@ from medroi.scans.pictures.tally import (
     place,
 )
 from medroi.scans.scan import Scan
-from medroi.scans.stores.kept import box_in_store, region_in_store, same_bits
+from medroi.scans.stores.kept import box_in_store, inspected, region_in_store, same_bits
+from medroi.scans.stores.layouts import DEFAULT, LAYOUTS
 from medroi.scans.stores.readback import number, tissue_mask
 from medroi.scans.stores.wholeness import check_complete, facts_of
 from medroi.scans.stores.zarr_array import (
@@ -43,13 +44,16 @@ from medroi.scans.stores.zarr_array import (
 from medroi.scans.thresholding import with_threshold
 from medroi.scans.unpacking import foreign_scan
 
+# What `pack` codes with where nobody asks for anything else.
+DEFAULT_INNER = dict(LAYOUTS[DEFAULT].inner)
+
 
 def preview_scan(
     scan: Scan,
     name: str,
     *,
-    chunks: Sequence[int] | str = "volume",
-    inner: Any = "zstd",
+    chunks: Sequence[int] | str | None = None,
+    inner: Any = DEFAULT_INNER,
     compare: bool = False,
     **region: Any,
 ) -> Preview:
@@ -68,7 +72,7 @@ def preview_scan(
     """
     voxels = scan.voxels
     region, reasons = with_threshold(scan, region)
-    cut = chunk_shape(voxels.shape, voxels.nbytes, chunks)
+    cut = cut_of(LAYOUTS[DEFAULT], voxels, chunks)
     codec, notes = fitted_codec(scan, inner, region)
     crops = crops_of(codec, is_alone=count_chunks(voxels.shape, cut) == 1)
     config = codec.get_config()
@@ -94,7 +98,7 @@ def preview_scan(
         stream = writer.encode(
             chunk if crops is None else crops.cleared_chunk(chunk, [one.start for one in selection])
         )
-        kept = add_stream(found, stream, selection, crops)
+        kept = add_stream(found, stream, medroi.inspect(stream), selection, crops)
         tissue = tissue_mask(original, config, background)
         place(found.shown, found.shown.tissue, tissue, selection)
         found.n_tissue += int(np.count_nonzero(tissue))
@@ -156,8 +160,8 @@ def _preview_array(path: Path, array: Any) -> Preview:
     for position, selection in chunk_selections(array):
         stream = chunk_stream(path, array, position)
         if stream is not None:
-            add_stream(found, stream, selection, crops)
-            info = medroi.inspect(stream)
+            info = inspected(array, stream)
+            add_stream(found, stream, info, selection, crops)
             thresholds.add(info.threshold)
             backgrounds.add(info.background)
     found.settings = _found(found, thresholds, backgrounds)

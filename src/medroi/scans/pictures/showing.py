@@ -13,11 +13,11 @@ from medroi.scans.formats.files import readable
 from medroi.scans.formats.names import printable
 from medroi.scans.pictures.drawing import FORMATS, check_matplotlib, draw
 from medroi.scans.pictures.preview import Preview
-from medroi.scans.pictures.previewing import preview_scan, preview_store
+from medroi.scans.pictures.previewing import DEFAULT_INNER, preview_scan, preview_store
 from medroi.scans.pictures.sheet import sheet_of
 from medroi.scans.stores.folders import made_parent
+from medroi.scans.stores.replacing import is_store
 from medroi.scans.stores.staging import staged
-from medroi.scans.stores.zarr_array import is_store
 
 
 def show(
@@ -34,7 +34,7 @@ def show(
     Parameters
     ----------
     source : path
-        What `pack` reads, or a Zarr array that it wrote.
+        What `pack` reads, or a Zarr store that it wrote.
     target : path, optional
         A picture: .png, .pdf or .svg. It replaces an existing file.
     lossless : bool
@@ -87,7 +87,7 @@ def _checked(settings: dict[str, Any], lossless: bool) -> dict[str, Any]:
         return settings
     region = {key: value for key, value in settings.items() if key not in ("inner", "chunks")}
     # Refuses a lossy inner codec, and a threshold beside it.
-    medroi.MedROI.lossless(settings.get("inner", "zstd"), **region)
+    medroi.MedROI.lossless(settings.get("inner", DEFAULT_INNER), **region)
     return {**settings, "threshold": None}
 
 

@@ -14,24 +14,28 @@ import medroi
 from medroi.codec import LeftOut
 from medroi.roi import DroppedGroup
 from medroi.scan_region import ScanRegion
+from medroi.scans.chunking import Selection
 from medroi.scans.pictures.measures import OTHER_REGION
 from medroi.scans.pictures.preview import Mask, Preview, Shown
 from medroi.scans.stores.kept import kept_of
 from medroi.scans.stores.readback import clipped
-from medroi.scans.stores.zarr_array import Selection
 
 _BRIGHT_PERCENTILE = 99.0
 _N_LEFT_OUT = 3
 
 
 def add_stream(
-    found: Preview, stream: bytes, selection: Selection, crops: ScanRegion | None = None
+    found: Preview,
+    stream: bytes,
+    info: medroi.StreamInfo,
+    selection: Selection,
+    crops: ScanRegion | None = None,
 ) -> Mask:
     """Count one chunk's region and return its mask over the part that lies in the array.
 
-    `crops` is the region of which the chunk is a crop; None where its stream has its own.
+    `info` is what `inspected` says about the stream; `crops` is the region of which the chunk is a
+    crop, None where its stream has its own.
     """
-    info = medroi.inspect(stream)
     shape = tuple(part.stop - part.start for part in selection)
     inside = clipped(info.box, shape)
     kept = kept_of(stream, info, crops, selection)

@@ -17,14 +17,21 @@ import medroi
 import medroi.inner
 from medroi import arrays
 from medroi.errors import CorruptStream, InvalidArgument
-from medroi.scan_region import ScanRegion
 from medroi.scans.scan import Scan
 from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
+from medroi.scans.stores.files import files_of, is_zip
 from medroi.scans.stores.folders import nbytes_in
 from medroi.scans.stores.kept import same_bits
-from medroi.scans.stores.zarr_array import AIR, chunk_selections, chunk_stream, open_array, zarr_3
+from medroi.scans.stores.writing import Cleared, Layout, write_array
+from medroi.scans.stores.zarr_array import (
+    AIR,
+    chunk_selections,
+    chunk_stream,
+    open_array,
+    open_beside,
+)
 
 NAME = AIR
 # Noise is what general coders are worst at; of those that are as fast, this one is best.
@@ -51,7 +58,7 @@ def check_possible(place: hdf5_store.Place | None, inner: Any) -> None:
         )
 
 
-def write(store: Path, scan: Scan, codec: Any, layout: Any) -> dict[str, Any]:
+def write(store: Path, scan: Scan, codec: Any, layout: Layout, threads: int = 1) -> dict[str, Any]:
     """Write the air of a scan into its new store; read both back, and merge them.
 
     Parameters
@@ -63,7 +70,9 @@ def write(store: Path, scan: Scan, codec: Any, layout: Any) -> dict[str, Any]:
     codec : MedROI
         Fitted on it.
     layout : Layout
-        Chunks and format of the store.
+        Of the scan in its store.
+    threads : int
+        Chunks coded at a time.
 
     Returns
     -------
@@ -78,41 +87,14 @@ def write(store: Path, scan: Scan, codec: Any, layout: Any) -> dict[str, Any]:
         slice_axis=config["slice_axis"],
         axes=region.axes,
     )
-    _create(store / NAME, scan, codec_of_air, region, layout)
+    background = arrays.constant((), scan.voxels.dtype, region.background_bits)
+    air = Cleared(scan.voxels, region, background, inside=True)
+    for _ in write_array(store / NAME, air, codec_of_air, layout, threads=threads):
+        pass
     digests = _read_digests(store)
     if digests["voxels"] != _digest_of(scan.voxels):
         raise CorruptStream(f"{store}: scan and air do not give back what was packed")
     return digests
-
-
-def _create(path: Path, scan: Scan, codec: Any, region: ScanRegion, layout: Any) -> None:
-    from medroi.zarr import MedROICodec
-
-    config = {key: value for key, value in codec.get_config().items() if key != "id"}
-    options: dict[str, Any] = {"config": {"order": "F", "write_empty_chunks": True}}
-    if layout.zarr_format == 3:
-        options |= {"serializer": MedROICodec(**config), "compressors": None}
-    else:
-        options |= {"compressors": codec, "order": "F"}
-        options["config"].pop("order")
-    array = zarr_3().create_array(
-        store=str(path),
-        shape=scan.voxels.shape,
-        chunks=layout.chunks,
-        dtype=scan.voxels.dtype,
-        filters=None,
-        fill_value=region.background,
-        zarr_format=layout.zarr_format,
-        **options,
-    )
-    background = arrays.constant((), scan.voxels.dtype, region.background_bits)
-    step = layout.chunks[-1]
-    for start in range(0, scan.voxels.shape[-1], step):
-        slab = (*(slice(n) for n in scan.voxels.shape[:-1]), slice(start, start + step))
-        values = np.array(scan.voxels[slab], order="F")
-        bounds = [(0, n) for n in scan.voxels.shape[:-1]] + [(start, start + values.shape[-1])]
-        np.copyto(values, background, where=region.kept(bounds))
-        array[slab] = values
 
 
 def has_air(array: Any) -> bool:
@@ -129,9 +111,9 @@ def open_air(path: Path, array: Any) -> Any:
     CorruptStream
         Where it is missing, or is not of the scan.
     """
-    if not (path / NAME).is_dir():
+    air = open_beside(path, array, NAME)
+    if air is None:
         raise CorruptStream(f"{path}: its air, the folder {NAME!r} in it, is missing")
-    air = open_array(path / NAME)
     if (air.shape, air.dtype, air.chunks) != (array.shape, array.dtype, array.chunks):
         raise CorruptStream(f"{path}: its air has another shape, element type or chunks")
     return air
@@ -180,7 +162,7 @@ def _read_digests(path: Path) -> dict[str, Any]:
     air = open_air(path, array)
     streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
     for position, selection in chunk_selections(air):
-        streams.add(position, chunk_stream(path / NAME, air, position) or b"")
+        streams.add(position, chunk_stream(path, air, position) or b"")
         of_scan, of_air = (np.asarray(one[selection]) for one in (array, air))
         voxels.add(selection, merged(of_scan, of_air, air.fill_value))
     return {"streams": streams.hexdigest(), "voxels": voxels.hexdigest()}
@@ -194,4 +176,6 @@ def _digest_of(voxels: npt.NDArray[Any]) -> str:
 
 def nbytes_of(path: Path) -> int:
     """Bytes of all files of a store's air; 0 where there is none."""
+    if is_zip(path):
+        return files_of(path).nbytes_below(f"{NAME}/")
     return nbytes_in(path / NAME)

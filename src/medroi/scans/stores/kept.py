@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,27 @@ def same_bits(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]
     return np.asarray(a.view(bits) == b.view(bits))
 
 
+def inspected(array: Any, stream: bytes) -> medroi.StreamInfo:
+    """Inspect a stream of a store as `medroi.inspect` does, for the axes of the scan."""
+    info = medroi.inspect(stream)
+    return _turned(info) if getattr(array, "axes_reversed", False) else info
+
+
+def _turned(info: medroi.StreamInfo) -> medroi.StreamInfo:
+    last, group = len(info.shape) - 1, info.largest_dropped_group
+    return dataclasses.replace(
+        info,
+        shape=info.shape[::-1],
+        order="C" if info.order == "F" else "F",
+        axes=tuple(sorted(last - axis for axis in info.axes)),
+        box=info.box[::-1],
+        left_out=tuple(dataclasses.replace(one, box=one.box[::-1]) for one in info.left_out),
+        largest_dropped_group=None
+        if group is None
+        else dataclasses.replace(group, box=group.box[::-1]),
+    )
+
+
 def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
     """Mark the voxels that a stream keeps, in an array of the chunk's shape and Fortran order.
 
@@ -32,14 +54,17 @@ def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
     stream : bytes
         One whole stream.
     info : StreamInfo
-        What `medroi.inspect` says about it.
+        What `medroi.inspect` or `inspected` says about it, whose axes the mask has.
     """
     kept = np.zeros(info.shape, dtype=bool, order="F")
     inside = tuple(slice(start, stop) for start, stop in info.box)
     if info.roi == "box":
         kept[inside] = True
     elif kept[inside].size:
-        kept[inside] = _inside_mask(streams.read_header(np.frombuffer(stream, np.uint8)))
+        header = streams.read_header(np.frombuffer(stream, np.uint8))
+        marked = _inside_mask(header)
+        is_turned = ("F" if header.f_order else "C") != info.order
+        kept[inside] = marked.T if is_turned else marked
     return kept
 
 
@@ -86,7 +111,7 @@ def kept_in_store(
     selection : tuple of slice
         Where in the array that lies.
     """
-    info = medroi.inspect(stream)
+    info = inspected(array, stream)
     kept = kept_of(stream, info, box_in_store(array), selection)
     facts = array.attrs.get(REGION)
     if facts is None or facts["roi"] == "box":

@@ -10,20 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import medroi
 from medroi import roi
 from medroi.errors import MedROIError
 from medroi.scan_region import ScanRegion
+from medroi.scans.stores.decoding import Chunk, each_chunk
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
-from medroi.scans.stores.kept import kept_of, same_bits
+from medroi.scans.stores.kept import inspected, kept_of, same_bits
 from medroi.scans.stores.wholeness import check_complete
-from medroi.scans.stores.zarr_array import (
-    Advance,
-    chunk_selections,
-    chunk_stream,
-    open_array,
-    reading,
-)
+from medroi.scans.stores.zarr_array import Advance, open_array, reading
 
 
 @dataclass
@@ -45,6 +39,21 @@ class Measured:
         """Share of the tissue voxels that lie outside the region."""
         return self.n_missed / self.n_tissue if self.n_tissue else 0.0
 
+    def add(self, of_chunk: Measured) -> None:
+        """Take the sums of one chunk in, its box in coordinates of the whole array."""
+        self.n_kept += of_chunk.n_kept
+        self.n_changed += of_chunk.n_changed
+        self.n_tissue += of_chunk.n_tissue
+        self.n_missed += of_chunk.n_missed
+        self.max_abs_error = max(self.max_abs_error, of_chunk.max_abs_error)
+        self.inner = of_chunk.inner
+        if self.box is None or of_chunk.box is None:
+            self.box = self.box or of_chunk.box
+            return
+        self.box = tuple(
+            (min(a, c), max(b, d)) for (a, b), (c, d) in zip(self.box, of_chunk.box, strict=True)
+        )
+
 
 def measure(
     path: Path,
@@ -52,6 +61,7 @@ def measure(
     config: dict[str, Any],
     crops: ScanRegion | None,
     advance: Advance,
+    threads: int = 1,
 ) -> Measured:
     """Compare what `path` gives back with the voxels that went in.
 
@@ -62,26 +72,15 @@ def measure(
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     total = Measured()
     all_streams, all_voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+
+    def compared(chunk: Chunk) -> Measured:
+        return _compared(path, array, chunk, voxels[chunk.selection], config, crops, background)
+
     with reading(path, array):
-        for position, selection in chunk_selections(array):
-            stream = chunk_stream(path, array, position) or b""
-            info = medroi.inspect(stream)
-            original = voxels[selection]
-            decoded = np.asarray(array[selection])
-            all_streams.add(position, stream)
-            all_voxels.add(selection, decoded)
-            kept = kept_of(stream, info, crops, selection)
-            inside = clipped(info.box, original.shape)
-            if not same_bits(decoded[~kept], background).all():
-                raise MedROIError(
-                    f"{path}: voxels outside the region did not come back as background"
-                )
-            _add_inside(total, original[kept], decoded[kept])
-            tissue = tissue_mask(original, config, background)
-            total.n_tissue += int(np.count_nonzero(tissue))
-            total.n_missed += int(np.count_nonzero(tissue & ~kept))
-            total.inner = info.inner
-            _grow(total, inside, selection)
+        for chunk, found in each_chunk(path, array, threads, compared):
+            all_streams.add(chunk.position, chunk.stream)
+            all_voxels.add(chunk.selection, chunk.voxels)
+            total.add(found)
             advance(1)
     total.streams_digest = all_streams.hexdigest()
     total.voxels_digest = all_voxels.hexdigest()
@@ -111,24 +110,33 @@ def tissue_mask(
     return roi.reaches(voxels, threshold, config["polarity"])
 
 
-def _add_inside(total: Measured, original: npt.NDArray[Any], decoded: npt.NDArray[Any]) -> None:
-    total.n_kept += original.size
-    changed = ~same_bits(original, decoded)
-    n_changed = int(np.count_nonzero(changed))
-    total.n_changed += n_changed
-    if n_changed:
+def _compared(
+    path: Path,
+    array: Any,
+    chunk: Chunk,
+    original: npt.NDArray[Any],
+    config: dict[str, Any],
+    crops: ScanRegion | None,
+    background: npt.NDArray[Any],
+) -> Measured:
+    """Compare one chunk with the voxels that went in."""
+    info, decoded = inspected(array, chunk.stream), chunk.voxels
+    kept = kept_of(chunk.stream, info, crops, chunk.selection)
+    if (~same_bits(decoded, background) & ~kept).any():
+        raise MedROIError(f"{path}: voxels outside the region did not come back as background")
+    found = Measured(n_kept=int(np.count_nonzero(kept)), inner=info.inner)
+    changed = ~same_bits(original, decoded) & kept
+    found.n_changed = int(np.count_nonzero(changed))
+    if found.n_changed:
         error = np.abs(original[changed].astype(np.float64) - decoded[changed].astype(np.float64))
-        total.max_abs_error = max(total.max_abs_error, float(error.max()))
-
-
-def _grow(total: Measured, inside: tuple[slice, ...], selection: tuple[slice, ...]) -> None:
-    """Extend the box, in coordinates of the whole array, by one chunk's region."""
-    if any(part.start == part.stop for part in inside):
-        return
-    here = tuple(
-        (chunk.start + part.start, chunk.start + part.stop)
-        for chunk, part in zip(selection, inside, strict=True)
-    )
-    if total.box is not None:
-        here = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(total.box, here, strict=True))
-    total.box = here
+        found.max_abs_error = float(error.max())
+    tissue = tissue_mask(original, config, background)
+    found.n_tissue = int(np.count_nonzero(tissue))
+    found.n_missed = int(np.count_nonzero(tissue & ~kept))
+    inside = clipped(info.box, original.shape)
+    if all(part.start < part.stop for part in inside):
+        found.box = tuple(
+            (whole.start + part.start, whole.start + part.stop)
+            for whole, part in zip(chunk.selection, inside, strict=True)
+        )
+    return found

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.stores import digests, hdf5_store
+from medroi.scans.stores import attachments, digests, hdf5_store
+from medroi.scans.stores.files import Files
+from medroi.scans.stores.group.array import ScanArray
+from medroi.scans.stores.group.ome import HEADER, LEVEL, MAX_LEVELS
 from medroi.scans.stores.hdf5_array import Hdf5Array
-from medroi.scans.stores.zarr_array import ATTRIBUTE, LAYOUT_VERSION, chunk_selections, zarr_3
+from medroi.scans.stores.zarr_array import (
+    ATTRIBUTE,
+    LAYOUT_VERSION,
+    chunk_selections,
+    compact_json,
+    open_root,
+    stored_in,
+    zarr_3,
+)
+
+# Of the digests of a store, that of a group's other arrays.
+OTHERS = "others"
 
 # Nobody leaves so many chunks out: a shape that says so is damaged.
 _MAX_UNWRITTEN = 1 << 20
@@ -40,16 +54,13 @@ def _n_stored(path: Path, array: Any) -> int:
         return int(array.nchunks_initialized)
     if getattr(array, "shards", None) is not None:
         return _n_stored_in_shards(array)
-    files = {
-        Path(folder, name).relative_to(path).as_posix()
-        for folder, _, names in os.walk(path)
-        for name in names
-    }
-    if array.nchunks > len(files) + (0 if is_packed(array) else 2 * _MAX_UNWRITTEN):
+    stored, files, prefix = stored_in(path, array)
+    keys = files.names()
+    if array.nchunks > len(keys) + (0 if is_packed(array) else 2 * _MAX_UNWRITTEN):
         # More than these can not be there, which is answer enough.
-        return len(files)
-    key = array.metadata.encode_chunk_key
-    return sum(key(position) in files for position, _ in chunk_selections(array))
+        return len(keys)
+    key = stored.metadata.encode_chunk_key
+    return sum(prefix + key(position) in keys for position, _ in chunk_selections(stored))
 
 
 def _n_stored_in_shards(array: Any) -> int:
@@ -98,19 +109,81 @@ def facts_of(path: Path, array: Any) -> dict[str, Any] | None:
 
 
 def metadata_digest(path: Path, array: Any) -> str:
-    """Digest of how an array is coded."""
+    """Digest of how an array is coded, and of what a group says of its arrays."""
     if isinstance(array, Hdf5Array):
         return digests.json_digest([list(array.chunks), array.creation])
-    name = "zarr.json" if array.metadata.zarr_format == 3 else ".zarray"
-    found = json.loads((path / name).read_bytes())
-    return digests.json_digest({key: found[key] for key in found if key != "attributes"})
+    stored, files, key = stored_in(path, array)
+    name = "zarr.json" if stored.metadata.zarr_format == 3 else ".zarray"
+    described = _without_attributes(files, key + name)
+    if not key:
+        return digests.json_digest(described)
+    # Of the group, too, everything but the attributes that have digests of their own.
+    group = _json_of(files, "zarr.json")
+    return digests.json_digest([described, group.get("attributes", {}).get("ome")])
+
+
+def _without_attributes(files: Files, key: str) -> dict[str, Any]:
+    found = _json_of(files, key)
+    return {name: found[name] for name in found if name != "attributes"}
+
+
+def _json_of(files: Files, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files.read(key) or b"{}")
+    return found
+
+
+def others_digest(path: Path, array: Any) -> str | None:
+    """Digest of the arrays in a group beside the voxels: its header and its smaller levels.
+
+    None where there are none.
+    """
+    if isinstance(array, Hdf5Array):
+        return None
+    _, files, key = stored_in(path, array)
+    own = (HEADER, *(LEVEL.format(number) for number in range(1, MAX_LEVELS)))
+    found = {
+        name: hashlib.sha256(files.read(name) or b"").hexdigest()
+        for name in files.names()
+        if key and name.split("/")[0] in own
+    }
+    return digests.json_digest(found) if found else None
+
+
+def check_others(path: Path, array: Any) -> None:
+    """Refuse a packed scan whose attachments, header array or smaller levels are damaged.
+
+    Raises
+    ------
+    CorruptStream
+    """
+    written = array.attrs[digests.ATTRIBUTE]
+    if written.get(OTHERS) != others_digest(path, array):
+        raise CorruptStream(
+            f"{path}: damaged: the arrays beside its voxels (the header, smaller levels) are not "
+            "those that were packed"
+        )
+    found = {name: read() for name, read in attachments_in(path, array).items()}
+    if written.get(attachments.DIGEST) != (attachments.digest_of(found) if found else None):
+        raise CorruptStream(
+            f"{path}: damaged: the files that travel with the scan are not those that were packed"
+        )
+
+
+def attachments_in(path: Path, array: Any) -> attachments.Readers:
+    """The files that travel with the scan of a store: for each name what reads its bytes."""
+    if isinstance(array, Hdf5Array):
+        return attachments.in_dataset(path, array.opened)
+    if isinstance(array, ScanArray) and array.key:
+        return attachments.in_group(path, open_root(path))
+    return attachments.in_attribute(path, array.attrs.get(attachments.NAME))
 
 
 def add_digests(path: Path, facts: dict[str, Any], found: dict[str, Any]) -> None:
-    """Write the digests of a new store into it, and its facts as they are now known."""
+    """Write into a store what it has to hold, and its facts as they are now known."""
     place = hdf5_store.split_source(path)
     if place is not None:
         hdf5_store.add_digests(place, facts, found)
     else:
-        array = zarr_3().open_array(str(path), mode="r+")
-        array.update_attributes({ATTRIBUTE: facts, digests.ATTRIBUTE: found})
+        with compact_json():
+            written = zarr_3().open(str(path), mode="r+")
+            written.update_attributes({ATTRIBUTE: facts, digests.ATTRIBUTE: found})

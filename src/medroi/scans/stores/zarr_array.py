@@ -16,11 +16,9 @@ import base64
 import binascii
 import contextlib
 import importlib
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,82 +27,25 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
-from medroi.scan_region import ScanRegion
+from medroi.scans.chunking import Selection
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan, require
 from medroi.scans.sources.source import source_of_json
 from medroi.scans.stores import hdf5_store
+from medroi.scans.stores.files import Files, Folder, files_of, is_zip
+from medroi.scans.stores.group.array import ScanArray, turned_config
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.shards import shard_stream
 from medroi.scans.stores.staging import recover
 
 ATTRIBUTE = "medroi"
 LAYOUT_VERSION = 2
-# Folder of an array in which the air that was kept aside lies.
+# Folder of a store in which the air that was kept aside lies.
 AIR = "air"
+# The axes of OME-Zarr, in their order: those of a scan, the last one first.
+_OME_ORDER = ("t", "z", "y", "x")
 
 Advance = Callable[[int], None]
-Selection = tuple[slice, ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Chunk and shard of the array, and the Zarr format that holds it."""
-
-    chunks: tuple[int, ...]
-    zarr_format: int = 3
-
-
-def write_zarr(
-    path: Path,
-    scan: Scan,
-    codec: Any,
-    crops: ScanRegion | None,
-    layout: Layout,
-    advance: Advance,
-) -> None:
-    """Write a scan as one Zarr array; `advance` hears of every batch of chunks.
-
-    `crops` is the region of which each chunk gets its crop; None where the codec finds its own.
-    """
-    zarr = zarr_3()
-    config = {key: value for key, value in codec.get_config().items() if key != "id"}
-    # Numbers that are not finite are text in a configuration, as JSON has no others.
-    background = config["background"]
-    options: dict[str, Any] = {"zarr_format": layout.zarr_format}
-    if layout.zarr_format == 3:
-        options["serializer"] = importlib.import_module("medroi.zarr").MedROICodec(**config)
-        options["compressors"] = None
-        options["dimension_names"] = scan.axis_names
-        options["config"] = {"order": "F", "write_empty_chunks": True}
-    else:
-        options["compressors"] = codec
-        options["order"] = "F"
-        options["config"] = {"write_empty_chunks": True}
-    array = zarr.create_array(
-        store=str(path),
-        shape=scan.voxels.shape,
-        chunks=layout.chunks,
-        dtype=scan.voxels.dtype,
-        filters=None,
-        fill_value=float(background) if isinstance(background, str) else background,
-        attributes={ATTRIBUTE: attributes_of(scan)},
-        **options,
-    )
-    target: Any = array
-    if crops is not None:
-        cropping = importlib.import_module("medroi.zarr.crops")
-        target = cropping.CroppedTarget(array, crops)
-        cropping.state(array, crops)
-    step = layout.chunks[-1]
-    for start in range(0, scan.voxels.shape[-1], step):
-        slab = (*(slice(n) for n in scan.voxels.shape[:-1]), slice(start, start + step))
-        target[slab] = scan.voxels[slab]
-        advance(array.nchunks // array.cdata_shape[-1])
-
-
-# Suffix of the target -> what writes it.
-WRITERS = {".zarr": write_zarr}
 
 
 def zarr_3() -> Any:
@@ -132,20 +73,37 @@ def reading(path: Path, array: Any = None) -> Iterator[None]:
 
 
 def open_array(path: Path) -> Any:
-    """Open a Zarr array of any of the formats, or a dataset of an HDF5 file, for reading."""
-    place = hdf5_store.split_source(path)
+    """Open the voxels of a store for reading, with the axes of the scan.
+
+    Parameters
+    ----------
+    path : Path
+        A Zarr array of any of the formats, an OME-Zarr group, of which it is the array at full
+        size, one of these in a zip file, or a dataset of an HDF5 file.
+
+    Returns
+    -------
+    zarr.Array, ScanArray or Hdf5Array
+    """
+    place = None if is_zip(path) else hdf5_store.split_source(path)
     if place is not None:
         return Hdf5Array(place)
     zarr = zarr_3()
     if not path.exists():
         # A kill may have left it where only its successor was to be.
         recover(Path(os.path.realpath(path)))
-    if not path.is_dir():
+    if not path.is_dir() and not is_zip(path):
         what = "is not a folder" if path.exists() else "does not exist"
-        raise InvalidArgument(f"{path} {what}; expected a Zarr array or an HDF5 file")
+        raise InvalidArgument(
+            f"{path} {what}; expected a Zarr array or group, one in a zip file, or an HDF5 file"
+        )
     try:
-        opened = zarr.open(str(path), mode="r")
-        if isinstance(opened, zarr.Array):
+        opened = open_root(path)
+        if isinstance(opened, zarr.Group):
+            opened = _of_group(path, opened)
+        elif path.is_file():
+            opened = ScanArray(opened, files_of(path), "", dict(opened.attrs), axes_reversed=False)
+        if opened is not None:
             # A damaged chunk grid, and damaged attributes, are found out only here.
             _ = (opened.chunks, opened.cdata_shape, opened.nchunks, opened.dtype)
             _ = dict(opened.attrs)
@@ -153,7 +111,7 @@ def open_array(path: Path) -> Any:
         with warnings.catch_warnings():
             # Zarr lists what it does not know; that there is no array says the error.
             warnings.simplefilter("ignore")
-            names = ", ".join(opened.array_keys())
+            names = ", ".join(open_root(path).array_keys())
     except (PermissionError, MemoryError):
         raise
     except MedROIError as error:
@@ -164,55 +122,63 @@ def open_array(path: Path) -> Any:
     raise InvalidArgument(f"{path}: a Zarr group; name one of its arrays: {names}")
 
 
-def is_store(path: Path) -> bool:
-    """Tell a Zarr array or group in a folder from other folders."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+def open_root(path: Path) -> Any:
+    """Open what stands at a path in a folder or a zip file, an array or a group, for reading."""
+    return zarr_3().open(_zarr_store(path), mode="r")
 
 
-def may_replace(path: Path) -> bool:
-    """Whether a folder is one Zarr array with nothing else in it.
+def open_beside(path: Path, array: Any, name: str) -> ScanArray | None:
+    """Open another array in the store of an array; None where there is none.
 
-    Raises
-    ------
-    InvalidArgument
-        Where it is a group, or holds files that belong to no array.
+    Parameters
+    ----------
+    path : Path
+        Of the store.
+    array : Zarr array or ScanArray
+        From `open_array`: its axes are those of the other one.
+    name : str
+        Of the other one.
     """
-    if (path / "zarr.json").is_file():
-        own, is_array = {"zarr.json"}, _node_type(path / "zarr.json") == "array"
-    else:
-        own, is_array = {".zarray", ".zattrs"}, (path / ".zarray").is_file()
-    if not is_array:
-        return False
-    for folder, names, files in os.walk(path):
-        inside = Path(folder).relative_to(path)
-        # Chunks are numbers: 0.0.0, 0/0/0 or c/0/0/0.
-        others = [
-            str(inside / name)
-            for name in (*names, *files)
-            if not (name.replace(".", "").isdecimal() or name == "c")
-            and not _is_of_air(inside / name)
-            and not (folder == str(path) and name in own)
-        ]
-        if others:
-            raise InvalidArgument(
-                f"{path} holds {others[0]}, which is no part of its array; nothing is replaced. "
-                "Remove it yourself"
-            )
-    return True
-
-
-def _is_of_air(place: Path) -> bool:
-    """Whether a file or folder below an array is, or belongs to, the air kept beside it."""
-    own = (AIR, "zarr.json", ".zarray", ".zattrs", "c")
-    return place.parts[0] == AIR and (place.name in own or place.name.replace(".", "").isdecimal())
-
-
-def _node_type(path: Path) -> object:
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+    _, files, _ = stored_in(path, array)
+    if files.read(f"{name}/zarr.json") is None and files.read(f"{name}/.zarray") is None:
         return None
-    return found.get("node_type") if isinstance(found, dict) else None
+    found = zarr_3().open_array(_zarr_store(path), path=name, mode="r")
+    return ScanArray(
+        found,
+        files,
+        f"{name}/",
+        {},
+        axes_reversed=isinstance(array, ScanArray) and array.axes_reversed,
+    )
+
+
+@contextlib.contextmanager
+def compact_json() -> Iterator[None]:
+    """Let zarr write metadata without spaces at the beginning of lines: small scans are smaller."""
+    with zarr_3().config.set({"json_indent": None}):
+        yield
+
+
+def _zarr_store(path: Path) -> Any:
+    if path.is_dir():
+        return str(path)
+    return importlib.import_module("zarr.storage").ZipStore(path, mode="r")
+
+
+def _of_group(path: Path, group: Any) -> ScanArray | None:
+    """The array at full size of an OME-Zarr group; None in any other group."""
+    attributes = dict(group.attrs)
+    try:
+        # Before 0.5 it stood among the attributes themselves.
+        image = attributes.get("ome", attributes)["multiscales"][0]
+        name, axes = image["datasets"][0]["path"], [axis["name"] for axis in image["axes"]]
+        stored = group[name]
+    except (KeyError, TypeError, IndexError):
+        return None
+    in_reverse = axes == [name for name in _OME_ORDER if name in axes]
+    return ScanArray(
+        stored, files_of(path), f"{name}/", attributes, axes_reversed=in_reverse and len(axes) > 1
+    )
 
 
 def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
@@ -242,13 +208,19 @@ def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | N
     """
     if isinstance(array, Hdf5Array):
         return array.stream(position)
-    if getattr(array, "shards", None) is not None:
-        return shard_stream(path, array, position)
-    key: str = array.metadata.encode_chunk_key(position)
-    try:
-        return Path(path, key).read_bytes()
-    except FileNotFoundError:
-        return None
+    stored, files, key = stored_in(path, array)
+    if isinstance(array, ScanArray):
+        position = array.turned(position)
+    if getattr(stored, "shards", None) is not None:
+        return shard_stream(path, files, key, stored, position)
+    return files.read(key + stored.metadata.encode_chunk_key(position))
+
+
+def stored_in(path: Path, array: Any) -> tuple[Any, Files, str]:
+    """The Zarr array behind one of `open_array`, the files of its store, and its key there."""
+    if isinstance(array, ScanArray):
+        return array.stored, array.files, array.key
+    return array, Folder(path), ""
 
 
 def attributes_of(scan: Scan) -> dict[str, Any]:
@@ -298,18 +270,30 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
 
 
 def medroi_config(array: Any) -> dict[str, Any] | None:
-    """Configuration of the MedROI codec of an array, wherever it stands; None without one."""
+    """Configuration of the MedROI codec of an array, for the scan's axes; None without one."""
     if isinstance(array, Hdf5Array):
         return {"affine": None} if array.is_medroi else None
+    codec = medroi_codec(array)
+    if codec is None:
+        return None
+    if hasattr(codec, "get_config"):
+        config = dict(codec.get_config())
+    else:
+        config = dict(codec.to_dict()["configuration"])
+    is_turned = isinstance(array, ScanArray) and array.axes_reversed
+    return turned_config(config, array.ndim) if is_turned else config
+
+
+def medroi_codec(array: Any) -> Any:
+    """The MedROI codec of a Zarr array, wherever it stands; None without one."""
     from medroi import MedROI
     from medroi.zarr import MedROICodec
 
-    codecs = [*array.compressors]
-    if array.metadata.zarr_format == 3:
-        codecs += [array.serializer, *getattr(array.serializer, "codecs", ())]
+    stored = array.stored if isinstance(array, ScanArray) else array
+    codecs = [*stored.compressors]
+    if stored.metadata.zarr_format == 3:
+        codecs += [stored.serializer, *getattr(stored.serializer, "codecs", ())]
     for codec in codecs:
-        if isinstance(codec, MedROI):
-            return dict(codec.get_config())
-        if isinstance(codec, MedROICodec):
-            return dict(codec.to_dict()["configuration"])
+        if isinstance(codec, MedROI | MedROICodec):
+            return codec
     return None

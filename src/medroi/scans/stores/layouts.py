@@ -1,0 +1,128 @@
+"""The layouts of a store, and what the name of a target says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from medroi.errors import InvalidArgument
+from medroi.scans.stores import hdf5_store
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A layout by its name.
+
+    Attributes
+    ----------
+    in_group : bool
+        An OME-Zarr group, its chunks in one shard; else an array that stands alone.
+    chunks : "volume" or int
+        Edge of a chunk; one chunk for each volume.
+    inner : dict
+        Configuration of the inner codec.
+    """
+
+    in_group: bool
+    chunks: str | int
+    inner: Mapping[str, Any]
+
+
+_FAST = MappingProxyType({"id": "predict3d", "speed": "fast"})
+_DENSE = MappingProxyType({"id": "predict3d"})
+
+LAYOUTS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "viewer": Kind(True, 64, _FAST),
+        "archive": Kind(True, "volume", _DENSE),
+        "training": Kind(True, 32, _FAST),
+        "bare": Kind(False, "volume", _FAST),
+    }
+)
+DEFAULT = "viewer"
+# A group is OME-Zarr and nifti-zarr at once. The last is a Zarr array, unless a layout is given.
+_OF_GROUPS = (".ome.zarr", ".nii.zarr")
+_OF_ANY = ".zarr"
+_ZIP = ".zip"
+GROUP_SUFFIX = _OF_GROUPS[0]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A store that is to be written.
+
+    Attributes
+    ----------
+    path : Path
+        Of the Zarr store, or the HDF5 file with the dataset's name behind it.
+    place : Place or None
+        File and dataset; None of a Zarr store.
+    layout : str
+        Its name.
+    is_zip : bool
+        Whether the store becomes one zip file.
+    must_be_nifti_zarr : bool
+        Whether the name promises what a scan may not have: a NIfTI header.
+    must_be_group : bool
+        Whether the name promises a group.
+    """
+
+    path: Path
+    place: hdf5_store.Place | None
+    layout: str
+    is_zip: bool = False
+    must_be_nifti_zarr: bool = False
+    must_be_group: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """The layout."""
+        return LAYOUTS[self.layout]
+
+
+def target_of(path: Path, layout: str | None) -> Target:
+    """Find out what a name and a layout ask for.
+
+    Parameters
+    ----------
+    path : Path
+        The target of a pack.
+    layout : str or None
+        One of `LAYOUTS`; None is what the name says.
+
+    Raises
+    ------
+    InvalidArgument
+        For names that say nothing, and those that promise what the layout is not.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        raise InvalidArgument(f"layout={layout!r}: expected one of {', '.join(LAYOUTS)}")
+    place = hdf5_store.split_target(path)
+    if place is not None:
+        return Target(path, place, layout or "bare")
+    name = path.name.lower()
+    is_zip = name.endswith(_ZIP)
+    stem = name.removesuffix(_ZIP)
+    suffix = next((one for one in (*_OF_GROUPS, _OF_ANY) if stem.endswith(one)), None)
+    if suffix is None:
+        raise InvalidArgument(
+            f"{path}: expected a name that ends with .ome.zarr, .nii.zarr, .zarr, one of these and "
+            f".zip, {' or '.join(hdf5_store.SUFFIXES)}, or an existing folder"
+        )
+    is_promised = suffix != _OF_ANY
+    if is_promised and layout is not None and not LAYOUTS[layout].in_group:
+        raise InvalidArgument(
+            f"{path}: {suffix} names a group, and --layout {layout} (layout={layout!r}) an array "
+            "that stands alone; name it .zarr, or leave out the layout"
+        )
+    return Target(
+        path,
+        None,
+        layout or (DEFAULT if is_promised else "bare"),
+        is_zip=is_zip,
+        must_be_nifti_zarr=suffix == ".nii.zarr",
+        must_be_group=is_promised,
+    )
