@@ -58,7 +58,7 @@ class Cleared:
     region : ScanRegion or None
         None clears nothing.
     background : ndarray
-        One element: what cleared voxels become, and what chunks at the edge are filled up with.
+        One element: the value of cleared voxels, and of those behind the edge of the scan.
     inside : bool
         Whether it is the inside of the region that is cleared.
     """
