@@ -73,6 +73,7 @@ environments() {
         stage "environment $name"
         run_environment "$name"
     done
+    bash scripts/check_js.sh
 }
 
 main_environment() {

@@ -227,6 +227,13 @@ typedef struct medroi_inner {
                             medroi_error *error);
 } medroi_inner;
 
+/* Called by encoders alone: a build that only decodes (js) goes without it. */
+#ifdef MEDROI_DECODE_ONLY
+#define MEDROI_ENCODER(function) NULL
+#else
+#define MEDROI_ENCODER(function) (function)
+#endif
+
 /* The codec with this id, or NULL where this build has none. */
 const medroi_inner *medroi_find_inner(uint16_t id);
 

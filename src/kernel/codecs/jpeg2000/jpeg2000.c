@@ -238,9 +238,9 @@ const medroi_inner medroi_jpeg2000 = {.id = 3,
                                       .check = check,
                                       .is_lossy = is_lossy,
                                       .part_extent = part_extent,
-                                      .plan = plan,
+                                      .plan = MEDROI_ENCODER(plan),
                                       .bound = bound,
-                                      .encode = encode,
+                                      .encode = MEDROI_ENCODER(encode),
                                       .decode = decode};
 #else
 typedef int medroi_no_jpeg2000; /* a file without declarations is no C */

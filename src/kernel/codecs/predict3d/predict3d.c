@@ -193,5 +193,5 @@ const medroi_inner medroi_predict3d = {.id = 5,
                                        .check = check,
                                        .part_extent = part_extent,
                                        .bound = bound,
-                                       .encode = encode,
+                                       .encode = MEDROI_ENCODER(encode),
                                        .decode = decode};

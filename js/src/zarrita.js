@@ -1,0 +1,61 @@
+import { CORRUPT_STREAM, INVALID_ARGUMENT, MedROIError } from "./errors.js";
+import { decode } from "./index.js";
+import MedROI from "./numcodecs.js";
+
+const NAMES = {
+  i: { 1: "int8", 2: "int16", 4: "int32", 8: "int64" },
+  u: { 1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64" },
+  f: { 2: "float16", 4: "float32", 8: "float64" },
+  b: { 1: "bool" },
+};
+
+/**
+ * Make zarrita read arrays of this codec, of Zarr format 3 (`medroi`) and 2 (`numcodecs.medroi`).
+ *
+ * @param zarr the module zarrita: `import * as zarr from "zarrita"`
+ */
+export function register(zarr) {
+  const fromConfig = (_configuration, meta) => new MedROICodec(meta, zarr.BoolArray);
+  zarr.registry.set("medroi", () => ({ fromConfig }));
+  zarr.registry.set("numcodecs.medroi", () => MedROI);
+}
+
+/** The codec `medroi` of Zarr format 3. It only decodes. */
+export class MedROICodec {
+  kind = "array_to_bytes";
+  #meta;
+  #BoolArray;
+
+  constructor(meta, BoolArray) {
+    this.#meta = meta;
+    this.#BoolArray = BoolArray;
+  }
+
+  encode() {
+    throw new Error("medroi: this package only decodes; write with Python or C");
+  }
+
+  async decode(bytes) {
+    const { dataType, shape } = this.#meta;
+    const found = await decode(bytes);
+    const name = NAMES[found.dtype[1]]?.[Number(found.dtype.slice(2))];
+    if (name !== dataType || String(found.shape) !== String(shape)) {
+      throw new MedROIError(
+        CORRUPT_STREAM,
+        `a chunk holds ${name ?? found.dtype} of shape [${found.shape}], ` +
+          `the array's chunks are ${dataType} of shape [${shape}]`,
+      );
+    }
+    return { data: this.#asChunk(found), shape: found.shape, stride: found.stride };
+  }
+  #asChunk(found) {
+    if (found.dtype === "|b1") {
+      const { buffer, byteOffset, length } = found.bytes;
+      return new this.#BoolArray(buffer, byteOffset, length);
+    }
+    if (found.dtype.endsWith("f2") && !globalThis.Float16Array) {
+      throw new MedROIError(INVALID_ARGUMENT, "zarrita reads float16 where there is a Float16Array");
+    }
+    return found.data;
+  }
+}

@@ -1,0 +1,69 @@
+// What npm pack makes installs and runs alone, and is small.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const STREAM = fileURLToPath(new URL("../../tests/golden/v1-zstd-many-parts.medroi", import.meta.url));
+const MAX_GZIPPED_NBYTES = 120_000;
+
+test("the packed package runs with its dependencies and nothing else", () => {
+  const folder = mkdtempSync(join(tmpdir(), "medroi-"));
+  try {
+    const listed = JSON.parse(
+      execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+        cwd: ROOT,
+        encoding: "utf8",
+      }),
+    );
+    const { filename } = Array.isArray(listed) ? listed[0] : Object.values(listed)[0];
+    const installed = join(folder, "node_modules", "medroi");
+    mkdirSync(installed, { recursive: true });
+    execFileSync("tar", ["-xzf", join(folder, filename), "--strip-components=1", "-C", installed]);
+    const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+    for (const name of Object.keys(dependencies)) {
+      cpSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), {
+        recursive: true,
+      });
+    }
+    writeFileSync(
+      join(folder, "run.mjs"),
+      `import { readFileSync } from "node:fs";
+       import { decode } from "medroi";
+       import "medroi/numcodecs";
+       import "medroi/zarrita";
+       const { shape, dtype } = await decode(new Uint8Array(readFileSync(${JSON.stringify(STREAM)})));
+       console.log(JSON.stringify({ shape, dtype }));`,
+    );
+    const said = JSON.parse(execFileSync(process.execPath, [join(folder, "run.mjs")], { encoding: "utf8" }));
+    assert.equal(said.shape.length, 3);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a bundle, dependencies included, is at most 120 kB gzipped", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: 'export * from "medroi"; export * from "medroi/zarrita";', resolveDir: ROOT },
+    bundle: true,
+    minify: true,
+    splitting: true,
+    format: "esm",
+    outdir: "out",
+    write: false,
+    logLevel: "error",
+  });
+  // A reader loads one of the two builds of the kernel.
+  const sizes = outputFiles
+    .filter(({ path }) => !path.includes("wasm_plain"))
+    .map(({ contents }) => gzipSync(contents).length);
+  assert.ok(sizes.length >= 4, "the kernel and each compressor are chunks of their own");
+  const nbytes = sizes.reduce((sum, size) => sum + size, 0);
+  assert.ok(nbytes <= MAX_GZIPPED_NBYTES, `${nbytes} bytes`);
+});
