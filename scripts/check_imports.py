@@ -18,6 +18,9 @@ LAYERS = {
     "errors": 0,
     "_kernel": 1,
     "values": 1,
+    "processes": 1,
+    "peak_memory": 1,
+    "pages": 1,
     "arrays": 2,
     "selection": 2,
     "options": 2,
@@ -43,13 +46,14 @@ LAYERS = {
     "": 9,  # medroi/__init__.py
     "scans": 10,
     "readers": 11,
+    "archives": 11,
     "compare": 11,
     "cli": 12,
     "__main__": 13,
 }
 # What stands beside the core, which imports none of it; the command line does so only inside the
 # functions of the commands that need it.
-BESIDE_THE_CORE = (["inner", "neural"], ["training"], ["compare"])
+BESIDE_THE_CORE = (["inner", "neural"], ["training"], ["archives"], ["compare"])
 # Files of medroi.inner that its codecs may import.
 INNER_SHARED = {"base", "forking", "packed", "registry", "slices", "search", "spelling", "trust"}
 
@@ -65,6 +69,9 @@ HEAVY = {
     "xarray": "readers",
     "monai": "readers",
     "torchio": "readers",
+    "pyarrow": None,
+    "fsspec": None,
+    "distributed": None,
     "matplotlib": None,
     "scipy": None,
     "PIL": None,
@@ -86,6 +93,7 @@ PUBLIC = {
     "medroi.hdf5",
     "medroi.metrics",
     "medroi.readers",
+    "medroi.archives",
     "medroi.scans",
     "medroi.training",
 }

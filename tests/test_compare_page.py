@@ -28,7 +28,7 @@ from compare_report import (
 
 from medroi.compare import drawing, plots
 from medroi.compare.page import write_page
-from medroi.compare.page_cells import NOTHING
+from medroi.pages.cells import NOTHING
 from medroi.compare.page_data import read_report
 from medroi.compare.page_savings import headline, savings
 from medroi.compare.panel_figure import error_limit, read_slice

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 from medroi.cli import (
+    archive,
     check,
     clear,
     codecs,
@@ -66,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         unpack,
         check,
         clear,
+        archive,
         drop_air,
         show,
         compare,

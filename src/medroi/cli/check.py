@@ -13,7 +13,8 @@ from medroi.errors import MedROIError
 _DESCRIPTION = """\
 Read packed scans, decode every chunk and compare header, voxels and stored bytes with the digests
 that pack wrote into the store. Ends with status 1 where anything differs; the other stores are
-checked all the same."""
+checked all the same. Where STORE is an archive (of `medroi archive`), every store and file of it is
+read and compared with its journal."""
 
 
 def add_parser(commands: Any) -> None:
@@ -25,12 +26,19 @@ def add_parser(commands: Any) -> None:
         "stores",
         metavar="STORE",
         nargs="+",
-        help="a Zarr array or FILE.h5[/NAME]; without a name all scans of the file",
+        help="a Zarr array, FILE.h5[/NAME] (without a name all scans of the file), or an archive",
     )
     parser.add_argument(
         "--against",
         metavar="SRC",
         help="the scan that was packed: compare header and kept voxels with it too",
+    )
+    parser.add_argument(
+        "--sample",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="of an archive: read this share of what is in it, from 0 to 1 (default: 1)",
     )
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
     parser.set_defaults(run=run)
@@ -43,7 +51,17 @@ def run(args: argparse.Namespace) -> None:
 
     reports: list[dict[str, Any]] = []
     errors: list[BaseException] = []
-    for given in map(Path, args.stores):
+    for name in args.stores:
+        archive = _checked_archive(name, args)
+        if archive is not None:
+            reports.append(archive.to_json())
+            if not args.json:
+                print(archive)
+            if archive.problems:
+                errors.append(MedROIError(f"{name}: {len(archive.problems)} are not whole"))
+                reports.pop()
+            continue
+        given = Path(name)
         try:
             stores = stores_in(given)
         except (MedROIError, OSError) as error:
@@ -66,3 +84,12 @@ def run(args: argparse.Namespace) -> None:
         print(f"medroi: error: {' '.join(str(failed).split())}", file=sys.stderr)
     if errors:
         raise MedROIError(f"{len(errors)} of {len(errors) + len(reports)} are not whole")
+
+
+def _checked_archive(name: str, args: argparse.Namespace) -> Any:
+    """The report of an archive; None where the name is that of a store."""
+    if not ("://" in name or Path(name, ".medroi-archive").is_dir()):
+        return None
+    from medroi.archives import check_archive
+
+    return check_archive(name, against=args.against, sample=args.sample, progress=True)

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from medroi import _kernel
+from medroi.compare import work
 from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import settings_text
-from medroi.compare.pool import run_all
 from medroi.compare.results import Failure, MatchedRow, ResultRow, row_from_json, row_to_json
 from medroi.compare.sources import Source, fingerprint_of
 from medroi.compare.state import State
 from medroi.compare.work import Done, Piece
+from medroi.processes import run_all
 from medroi.scans import progress
 
 Times = dict[tuple[str, ...], tuple[float, float]]
@@ -79,7 +80,7 @@ class Book:
         left = [piece for piece in left if _scan_of(piece) not in self._refused]
         show = self._show_progress
         with progress.bar(len(left), stage.title, show=show, unit="method") as advance:
-            for piece, done in run_all(left, stage.processes):
+            for piece, done in run_all(left, work.run, min(stage.processes, len(left)), work.ended):
                 advance(1)
                 if not done.refused and not done.ended:
                     self._keep(piece, done)

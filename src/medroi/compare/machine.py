@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from medroi.compare.pool import available_cores
+from medroi.processes import available_cores
 
 PACKAGES = (
     "numpy",

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from medroi import metrics
 from medroi.compare.coding import Coding, coding_of
-from medroi.compare.memory import peak_of
 from medroi.compare.methods import Method, settings_text
 from medroi.compare.results import ResultRow
 from medroi.compare.subject import Subject
 from medroi.errors import InnerUnavailable, MedROIError
+from medroi.peak_memory import peak_of
 
 Array = npt.NDArray[Any]
 

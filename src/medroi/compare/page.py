@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medroi.compare import page_html as html
 from medroi.compare import page_savings as savings
 from medroi.compare import page_tables as tables
 from medroi.compare import page_text as words
 from medroi.compare.drawing import check_matplotlib
-from medroi.compare.page_cells import Cell, Column, Table, number, text
 from medroi.compare.page_data import ReportData, read_report
 from medroi.compare.plots import plot_panel, plot_rate_distortion
 from medroi.compare.results import ResultRow
 from medroi.errors import InvalidArgument
+from medroi.pages import html
+from medroi.pages.cells import Cell, Column, Table, number, text
 
 PAGE, CURVES, PANEL = "report.html", "rd.png", "panel.png"
 TITLE = "Full volume, box and mask compared"

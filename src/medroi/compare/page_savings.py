@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from medroi.compare.drawing import REGIONS
-from medroi.compare.page_cells import (
+from medroi.compare.page_data import ReportData
+from medroi.compare.page_tables import FULL, OURS, breaks
+from medroi.compare.results import ResultRow
+from medroi.pages.cells import (
     NOTHING,
     Cell,
     Column,
@@ -19,9 +22,6 @@ from medroi.compare.page_cells import (
     percent,
     text,
 )
-from medroi.compare.page_data import ReportData
-from medroi.compare.page_tables import FULL, OURS, breaks
-from medroi.compare.results import ResultRow
 
 _SAVING_COLUMNS = (
     Column("data set", numeric=False),

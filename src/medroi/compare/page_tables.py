@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from medroi.compare.page_cells import (
+from medroi.compare.results import MatchedRow, PairedTest, ResultRow
+from medroi.pages.cells import (
     Column,
     Table,
     geometric_cell,
@@ -16,7 +17,6 @@ from medroi.compare.page_cells import (
     probability,
     text,
 )
-from medroi.compare.results import MatchedRow, PairedTest, ResultRow
 
 OURS, PUBLISHED, FULL = "medroi", "published", "full"
 SIGNIFICANT = 0.05

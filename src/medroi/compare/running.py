@@ -12,13 +12,13 @@ from medroi.compare.folder import Comparison, read_comparison, write_comparison
 from medroi.compare.machine import describe
 from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import Method, missing, settings_text
-from medroi.compare.pool import available_cores
 from medroi.compare.results import MatchedRow, ResultRow
 from medroi.compare.sources import Source, find_sources
 from medroi.compare.state import State
 from medroi.compare.statistics import paired_tests
 from medroi.compare.work import Options, Piece
 from medroi.errors import InvalidArgument
+from medroi.processes import available_cores
 
 EVERY_SCAN = "all scans"
 

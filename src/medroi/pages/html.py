@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from medroi.compare.page_cells import Cell, Column, Table
+from medroi.pages.cells import Cell, Column, Table
 
 # The page may load nothing at all: a browser refuses even what a text would smuggle in.
 _POLICY = (
@@ -101,4 +101,4 @@ def _sort_key(value: float | str) -> str:
 
 
 def _resource(name: str) -> str:
-    return resources.files("medroi.compare").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("medroi.pages").joinpath(name).read_text(encoding="utf-8")

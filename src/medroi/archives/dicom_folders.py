@@ -1,0 +1,85 @@
+"""The DICOM series whose files lie in one folder."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medroi.scans.scan import require
+
+_TAGS = ["Rows", "SOPClassUID", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber"]
+_LONGEST_NAME = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """Files of one series in one folder.
+
+    Attributes
+    ----------
+    name : str
+        Made from its number and description; of its own in the folder.
+    files : tuple of str
+        Relative to the root of the tree.
+    """
+
+    name: str
+    files: tuple[str, ...]
+
+
+def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
+    """Sort DICOM files of one folder by series, by their headers.
+
+    A file that cannot be read may be a slice of any of them: all are then given as one, which
+    `pack` refuses and names the file, so that no series is taken for complete without it. Files
+    that hold no image are in no series.
+    """
+    if not paths:
+        return []
+    pydicom = require("pydicom", "reading DICOM")
+    found: dict[str, list[str]] = collections.defaultdict(list)
+    names: dict[str, str] = {}
+    unreadable: list[str] = []
+    for path in paths:
+        try:
+            header = pydicom.dcmread(
+                os.path.join(root, path), stop_before_pixels=True, specific_tags=_TAGS
+            )
+            uid = str(header.get("SeriesInstanceUID", ""))
+            if header.get("Rows") is None and not _says_image(header):
+                continue
+            names.setdefault(uid, _name_of(header))
+        except Exception:  # pydicom raises whatever a damaged file provokes
+            unreadable.append(path)
+            continue
+        found[uid].append(path)
+    if unreadable:
+        members = [path for paths_of_one in found.values() for path in paths_of_one]
+        return [Series("unreadable", tuple(sorted([*members, *unreadable])))]
+    counted = collections.Counter(name.casefold() for name in names.values())
+    series = []
+    for uid, members in found.items():
+        name = names[uid]
+        if counted[name.casefold()] > 1:
+            name += "-" + hashlib.sha256(uid.encode()).hexdigest()[:8]
+        series.append(Series(name, tuple(sorted(members))))
+    return sorted(series, key=lambda one: one.name)
+
+
+def _says_image(header: Any) -> bool:
+    from pydicom.uid import UID
+
+    return UID(str(header.get("SOPClassUID", ""))).name.endswith("Image Storage")
+
+
+def _name_of(header: Any) -> str:
+    number = header.get("SeriesNumber")
+    text = str(header.get("SeriesDescription", "") or "series")
+    shown = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:_LONGEST_NAME] or "series"
+    return f"{int(number):03d}-{shown}" if number not in (None, "") else shown

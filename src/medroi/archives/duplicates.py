@@ -1,0 +1,66 @@
+"""Equal scans are stored once: the first path keeps the store, the others name it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from medroi.archives.journals import Journal
+from medroi.archives.places import Place
+from medroi.archives.records import DUPLICATE, STORED
+
+
+def merge_duplicates(journal: Journal, place: Place) -> int:
+    """Let scans of equal content and settings share the store of the first of them, by path.
+
+    Scans that were packed at the same time each have a store of their own until then. Journal
+    first, then the store goes: what a kill leaves between the two is removed by the next run.
+
+    Returns
+    -------
+    int
+        Stores that were removed.
+    """
+    owners: dict[tuple[str, str], str] = {}
+    others: list[str] = []
+    for path in sorted(journal.index):
+        known = journal.index.get(path)
+        if known is None or known.state != STORED or known.kind not in ("scan", "dicom"):
+            continue
+        if owners.setdefault((known.sha256, known.settings), path) != path:
+            others.append(path)
+    removed = []
+    for path in others:
+        before = journal.record(path)
+        owner = journal.record(owners[before.sha256, before.settings])
+        sharing = journal.index.users_of(before.target) - {path}
+        journal.add(
+            dataclasses.replace(
+                before,
+                state=DUPLICATE,
+                target=owner.target,
+                stored_nbytes=0,
+                stored_sha256="",
+                stored_files=(),
+            )
+        )
+        if before.target != owner.target and not sharing:
+            removed.append(before.target)
+    journal.flush()
+    for target in removed:
+        place.remove(target)
+    _follow_owners(journal, owners)
+    return len(removed)
+
+
+def _follow_owners(journal: Journal, owners: dict[tuple[str, str], str]) -> None:
+    """Let duplicates name the store that is there."""
+    for path in sorted(journal.index):
+        known = journal.index.get(path)
+        if known is None or known.state != DUPLICATE:
+            continue
+        owner = owners.get((known.sha256, known.settings))
+        if owner is None:
+            continue
+        found = journal.index.get(owner)
+        if found is not None and found.target != known.target:
+            journal.add(dataclasses.replace(journal.record(path), target=found.target))

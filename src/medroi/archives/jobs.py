@@ -1,0 +1,261 @@
+"""One unit of work: a scan, or another file, from a tree into an archive.
+
+`pack_job` is a function of its argument alone: any process of any machine that sees the tree and
+the archive may run it, and it may run twice. What it writes is the same each time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from medroi.archives.hashing import SourceChanged, facts_in, sha256_of, stamp_of
+from medroi.archives.places import Place, open_place
+from medroi.archives.records import (
+    COPIED,
+    DUPLICATE,
+    FAILED,
+    STORED,
+    FileFacts,
+    Record,
+    digest_of,
+)
+from medroi.archives.settings import Settings
+from medroi.errors import VerificationFailed
+from medroi.peak_memory import peak_of
+from medroi.scans.formats.names import printable
+
+# Class of the error of a disk or a quota that is full: the run stops, since all else would fail.
+DISK_FULL = "DiskFull"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """What `pack_job` needs to know.
+
+    Attributes
+    ----------
+    root : str
+        The tree.
+    path : str
+        As in `Record`.
+    kind : {"scan", "dicom", "file"}
+        A scan file, a series of DICOM files, or a file that is copied as it is.
+    files : tuple of str
+        Names of the source's files, relative to the root. The first is what is packed.
+    place : str
+        The archive, a path or URL.
+    target : str
+        Name in it.
+    settings : Settings
+    place_options : mapping
+        As in `open_place`.
+    stored : mapping
+        SHA-256 of scans of the same size that are stored with these settings, and their targets:
+        where one is equal nothing is packed, and the record says "duplicate".
+    listing : str
+        As in `Record`.
+    """
+
+    root: str
+    path: str
+    kind: str
+    files: tuple[str, ...]
+    place: str
+    target: str
+    settings: Settings
+    place_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    stored: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    listing: str = ""
+
+
+def pack_job(job: Job) -> Record:
+    """Pack or copy one source, bring it to its place, and read it back there.
+
+    Whatever goes wrong is in the record; nothing is raised but what stops a program.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    Record
+        Its state is "stored", "copied" or "duplicate" only after the bytes in the archive were
+        read back, and the source had not changed meanwhile.
+    """
+    began = time.monotonic()
+    try:
+        record, peak_nbytes = peak_of(lambda: _done(job))
+    except Exception as error:  # of any library that reads scans or reaches the place
+        record, peak_nbytes = failed(job, error), None
+    return dataclasses.replace(record, seconds=time.monotonic() - began, peak_nbytes=peak_nbytes)
+
+
+def failed(job: Job, error: BaseException) -> Record:
+    """The record of a job that an error ended."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    is_full = isinstance(error, OSError) and error.errno in _FULL
+    return _of_sources(
+        job,
+        state=FAILED,
+        error_class=DISK_FULL if is_full else type(error).__name__,
+        error=printable(text.replace(f"{job.root}{os.sep}", "")),
+    )
+
+
+def ended(job: Job) -> Record:
+    """The record of a job that took its process down, twice."""
+    return _of_sources(
+        job,
+        state=FAILED,
+        error_class="ProcessEnded",
+        error="the process ended while it worked on this: a crash, or out of memory",
+    )
+
+
+def _of_sources(job: Job, **more: Any) -> Record:
+    """A record with what the file system says of the source."""
+    nbytes, mtime_ns = 0, 0
+    for name in job.files:
+        try:
+            found = os.stat(os.path.join(job.root, name))
+        except OSError:
+            continue
+        nbytes, mtime_ns = nbytes + found.st_size, max(mtime_ns, found.st_mtime_ns)
+    return Record(
+        path=job.path,
+        kind=job.kind,
+        n_files=len(job.files),
+        nbytes=nbytes,
+        mtime_ns=mtime_ns,
+        settings="" if job.kind == "file" else job.settings.token,
+        listing=job.listing,
+        **more,
+    )
+
+
+def _done(job: Job) -> Record:
+    sources = [Path(job.root, name) for name in job.files]
+    stamps = [stamp_of(source) for source in sources]
+    place = open_place(job.place, job.place_options)
+    is_copied = job.kind == "file"
+    record = _copied(job, sources[0], place) if is_copied else _packed(job, sources, place)
+    if [stamp_of(source) for source in sources] != stamps:
+        raise _changed(job)
+    return record
+
+
+def _changed(job: Job) -> SourceChanged:
+    return SourceChanged(f"{job.path}: changed while it was read; the next run takes it up again")
+
+
+def _copied(job: Job, source: Path, place: Place) -> Record:
+    with place.scratch() as folder:
+        copied = folder / "copy"
+        shutil.copyfile(source, copied)
+        stored = facts_in(copied)
+        if sha256_of(source) != stored[0].sha256:
+            raise _changed(job)
+        place.put(copied, job.target, stored)
+    return _of_sources(
+        job,
+        state=COPIED,
+        sha256=stored[0].sha256,
+        target=job.target,
+        stored_nbytes=stored[0].nbytes,
+        stored_sha256=stored[0].sha256,
+        versions=_versions(),
+    )
+
+
+def _packed(job: Job, sources: list[Path], place: Place) -> Record:
+    from medroi.scans import pack
+
+    facts = _facts(job, sources)
+    sha256 = facts[0].sha256 if job.kind == "scan" else _series_digest(facts)
+    known = {"sha256": sha256, "files": () if facts[0].name == job.path else facts}
+    if sha256 in job.stored:
+        return _of_sources(job, state=DUPLICATE, target=job.stored[sha256], **known)
+    with place.scratch() as folder:
+        source = sources[0] if job.kind == "scan" else _gathered(job, sources, folder)
+        store = folder / os.path.basename(job.target)
+        try:
+            report = pack(source, store, **job.settings.pack).to_json()
+        except Exception as error:
+            raise _named_for_the_source(error, source, sources[0], folder) from error
+        if [one.sha256 for one in _facts(job, sources)] != [one.sha256 for one in facts]:
+            raise _changed(job)
+        stored = facts_in(store)
+        place.put(store, job.target, stored)
+    group = report["largest_dropped_group"]
+    return _of_sources(
+        job,
+        state=STORED,
+        target=job.target,
+        stored_nbytes=sum(one.nbytes for one in stored),
+        stored_sha256=digest_of(stored),
+        stored_files=stored,
+        versions=_versions(),
+        region=None if report["box"] is None else tuple(map(tuple, report["box"])),
+        kept_share=report["kept_share"],
+        n_dropped_signal=report["n_dropped_signal"],
+        largest_dropped_group=0 if group is None else group["n_voxels"],
+        notes=tuple(report["notes"]),
+        **known,
+    )
+
+
+def _facts(job: Job, sources: list[Path]) -> tuple[FileFacts, ...]:
+    named = zip(job.files, sources, strict=True)
+    return tuple(FileFacts(name, one.stat().st_size, sha256_of(one)) for name, one in named)
+
+
+def _series_digest(facts: tuple[FileFacts, ...]) -> str:
+    """Digest of a series, the same wherever its folder lies."""
+    return digest_of(dataclasses.replace(one, name=one.name.rpartition("/")[2]) for one in facts)
+
+
+def _gathered(job: Job, sources: list[Path], folder: Path) -> Path:
+    """A folder with links to the files of a series, and nothing else."""
+    series = folder / os.path.basename(os.path.dirname(job.files[0]) or "series")
+    series.mkdir()
+    for source in sources:
+        (series / source.name).symlink_to(source)
+    return series
+
+
+def _named_for_the_source(
+    error: Exception, packed: Path, source: Path, scratch: Path
+) -> BaseException:
+    """An error that names the source, and no folder that is gone when it is read."""
+    text = str(error)
+    if packed != source:
+        text = text.replace(f"{packed}", f"{source.parent}")
+    text = text.replace(f"{scratch}{os.sep}", "")
+    if text == str(error):
+        return error
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, text)
+    try:
+        return type(error)(text)
+    except TypeError:
+        return VerificationFailed(text)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("medroi", "numpy", "zarr"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,150 @@
+"""The journal of an archive, wherever the archive lies.
+
+In a folder the segments are appended to where they lie. An object store has no appending: there
+lines are collected for a few seconds and put as a small segment of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from medroi.archives import journal
+from medroi.archives.keeping import Index
+from medroi.archives.place_local import LocalPlace
+from medroi.archives.places import OWN, Place
+from medroi.archives.records import Record
+
+FOLDER = f"{OWN}/journal"
+# Names of the segments, for places that cannot list a folder.
+LIST = f"{OWN}/segments.txt"
+# An object of so many records or seconds is put.
+_BATCH_RECORDS, _BATCH_S = 256, 5.0
+_OPEN_FILES = 32
+
+
+class Journal:
+    """Segments of the journal on a disk, the index of what they say, and the one that grows.
+
+    Used as a context; the segments of an object store are copied to a folder for temporary files.
+    """
+
+    def __init__(self, place: Place, part: str = "", *, writes: bool = True) -> None:
+        self._place, self._part, self._writes = place, part, writes
+        self._is_temporary = not isinstance(place, LocalPlace)
+        self._own: journal.SegmentFile | None = None
+        self._own_name, self._n_batches, self._begun = "", 0, 0.0
+        self._files: dict[str, IO[bytes]] = {}
+        self.index = Index()
+
+    def __enter__(self) -> Journal:
+        try:
+            self._open()
+        except BaseException:
+            self._clear()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.flush()
+        finally:
+            if self._own is not None:
+                self._own.close()
+            self._clear()
+
+    def add(self, record: Record) -> None:
+        """Append a record."""
+        if self._own is None:
+            self._begin()
+        assert self._own is not None
+        start = self._own.add(record)
+        self.index.add(record, (self._own_name, start))
+        if self._is_temporary and (
+            self._own.n_records >= _BATCH_RECORDS or time.monotonic() - self._begun > _BATCH_S
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until all records are where they outlive this process."""
+        if self._own is None:
+            return
+        if not self._is_temporary:
+            self._own.flush()
+            return
+        self._own.close()
+        self._own = None
+        data = (self.folder / self._own_name).read_bytes()
+        self._place.write(f"{FOLDER}/{self._own_name}", data)
+
+    def record(self, path: str) -> Record:
+        """The latest record of a path, from the journal."""
+        known = self.index.get(path)
+        assert known is not None
+        name, start = known.at
+        if name not in self._files:
+            if len(self._files) >= _OPEN_FILES:
+                self._files.pop(next(iter(self._files))).close()
+            self._files[name] = open(self.folder / name, "rb")  # noqa: SIM115
+        return journal.read_line(self._files[name], start)
+
+    def records(self) -> Iterator[Record]:
+        """The latest record of every path, by path."""
+        for path in sorted(self.index):
+            yield self.record(path)
+
+    def _open(self) -> None:
+        self._names = [name for name in self._listed() if journal.is_segment(name)]
+        if isinstance(self._place, LocalPlace):
+            self.folder = self._place.folder / FOLDER
+            if self._writes:
+                self.folder.mkdir(parents=True, exist_ok=True)
+        else:
+            self.folder = Path(tempfile.mkdtemp(prefix="medroi-journal-"))
+            for name in self._names:
+                (self.folder / name).write_bytes(self._place.read(f"{FOLDER}/{name}") or b"")
+        for name in self._names:
+            with open(self.folder / name, "rb") as file:
+                shown = f"{self._place.url}/{FOLDER}/{name}"
+                for start, record in journal.read_segment(shown, file):
+                    self.index.add(record, (name, start))
+        self._number = journal.next_number(self._names)
+
+    def _listed(self) -> list[str]:
+        try:
+            names = self._place.names(FOLDER)
+        except (NotImplementedError, OSError):
+            names = []
+        if not names:
+            names = (self._place.read(LIST) or b"").decode().split()
+        return sorted(names)
+
+    def _begin(self) -> None:
+        batch = f".{self._n_batches + 1:06d}" if self._is_temporary else ""
+        name = journal.segment_name(self._number, f"{self._part}{batch}")
+        self._n_batches += 1
+        self._own_name, self._begun = name, time.monotonic()
+        self._own = journal.SegmentFile(os.fspath(self.folder / name), self._number)
+        self._names.append(name)
+
+    def write_list(self) -> None:
+        """Write the names of the segments, for places that cannot list them."""
+        if self._is_temporary:
+            self._place.write(LIST, "".join(f"{name}\n" for name in sorted(self._names)).encode())
+
+    def _clear(self) -> None:
+        for file in self._files.values():
+            file.close()
+        if self._is_temporary and hasattr(self, "folder"):
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,157 @@
+"""One run on one archive at a time; the parts of a run side by side.
+
+A folder is locked by the operating system, which lets go when a process dies. An object store, and
+a file system without locks, has a lease: an object with the name of its holder, who writes it anew
+every few seconds. A lease of a process of this machine that is no more, and one that nobody renewed
+while the newcomer watched it, is free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+from medroi.archives.place_local import LocalPlace
+from medroi.archives.places import OWN, Place
+from medroi.errors import MedROIError
+
+_RENEW_S = 10.0
+_WATCH_S = 25.0
+_WHOLE = "run"
+
+
+class InUse(MedROIError):
+    """Another run works on the same archive."""
+
+
+@contextlib.contextmanager
+def locked(place: Place, part: str = "") -> Iterator[None]:
+    """Hold an archive, or one part of a run on it, while the block runs.
+
+    Parameters
+    ----------
+    place : Place
+    part : str
+        ``"-part-1-of-4"``; empty for a run without parts.
+
+    Raises
+    ------
+    InUse
+        Where another run holds it: a whole one, or the same part; for a whole run any.
+    """
+    if isinstance(place, LocalPlace):
+        folder = place.folder / OWN
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            try:
+                shared = bool(part)
+                _lock(held, os.fspath(folder / "lock"), place.url, shared=shared)
+                if part:
+                    _lock(held, os.fspath(folder / f"lock{part}"), place.url, shared=False)
+            except OSError as error:
+                if isinstance(error, BlockingIOError):
+                    raise _in_use(place.url, "another process") from error
+                held.enter_context(_lease(place, part))
+            yield
+        return
+    with _lease(place, part):
+        yield
+
+
+def _lock(held: contextlib.ExitStack, name: str, url: str, *, shared: bool) -> None:
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+    held.callback(os.close, descriptor)
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def _in_use(url: str, who: str) -> InUse:
+    return InUse(
+        f"{url}: {who} works on this archive; wait until it has ended, or share the work by "
+        "--part I/N (part=)"
+    )
+
+
+@contextlib.contextmanager
+def _lease(place: Place, part: str) -> Iterator[None]:
+    folder = f"{OWN}/leases"
+    own = f"{folder}/{part.lstrip('-') or _WHOLE}.json"
+    for name in place.names(folder):
+        other = f"{folder}/{name}"
+        if not part or other == own or name == f"{_WHOLE}.json":
+            _wait_until_free(place, other)
+    holder = {"host": socket.gethostname(), "pid": os.getpid(), "id": uuid.uuid4().hex}
+    if not place.create(own, _text(holder, 0)):
+        raise _in_use(place.url, "another process")
+    stop = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(place, own, holder, stop), daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        renewing.join()
+        with contextlib.suppress(Exception):  # whoever comes next finds that its holder is gone
+            place.remove(own)
+
+
+def _wait_until_free(place: Place, name: str) -> None:
+    """Remove a lease that nobody holds any more; refuse where somebody does."""
+    found = place.read(name)
+    if found is None:
+        return
+    holder = _holder(found)
+    if holder.get("host") == socket.gethostname():
+        is_held = _is_running(holder.get("pid"))
+    else:
+        deadline, is_held = time.monotonic() + _WATCH_S, False
+        while time.monotonic() < deadline and not is_held:
+            time.sleep(min(1.0, _WATCH_S / 10))
+            is_held = place.read(name) != found
+    if is_held:
+        who = f"process {holder.get('pid')} of {holder.get('host')}"
+        raise _in_use(place.url, who)
+    place.remove(name)
+
+
+def _holder(found: bytes) -> dict[str, object]:
+    try:
+        holder = json.loads(found)
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _is_running(pid: object) -> bool:
+    if not isinstance(pid, int) or pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # One that was killed and that its parent has not asked after yet runs no more.
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
+    except OSError:
+        return True
+
+
+def _renew(place: Place, name: str, holder: dict[str, object], stop: threading.Event) -> None:
+    count = 0
+    while not stop.wait(_RENEW_S):
+        count += 1
+        with contextlib.suppress(Exception):  # a network that fails once must not end the run
+            place.write(name, _text(holder, count))
+
+
+def _text(holder: dict[str, object], count: int) -> bytes:
+    return json.dumps({**holder, "renewed": count}).encode()

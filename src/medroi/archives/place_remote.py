@@ -1,0 +1,178 @@
+"""An archive in an object store, or wherever else fsspec reads and writes."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from medroi.archives.places import metadata_last
+from medroi.archives.records import FileFacts
+from medroi.errors import CorruptStream, InvalidArgument, VerificationFailed
+from medroi.scans.scan import require
+from medroi.scans.stores.staging import recover, workspace
+
+_BLOCK_NBYTES = 1 << 22
+
+
+class RemotePlace:
+    """A prefix of an object store; see `Place`.
+
+    An object appears completely or not at all. A store is many objects: its metadata is written
+    last and removed first, so that without all of it there is no store. Stores are made on the
+    machine's own disk, in the folder for temporary files.
+    """
+
+    is_local = False
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        fsspec = require("fsspec", f"{url}", "archive")
+        self.url = url.rstrip("/")
+        self._options = options
+        try:
+            self._files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False, **options)
+        except (ImportError, ValueError) as error:
+            raise InvalidArgument(
+                f"{url}: {error}; install the package of this kind of URL, such as s3fs for s3://"
+            ) from error
+        self._root = root.rstrip("/")
+
+    def __reduce__(self) -> Any:
+        return (RemotePlace, (self.url, self._options))
+
+    def _at(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    def names(self, folder: str) -> list[str]:
+        """See `Place`."""
+        try:
+            found = self._files.ls(self._at(folder), detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(posixpath.basename(name.rstrip("/")) for name in found)
+
+    def exists(self, name: str) -> bool:
+        """See `Place`."""
+        return bool(self._files.exists(self._at(name)))
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place`."""
+        try:
+            return bytes(self._files.cat_file(self._at(name)))
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place`."""
+        self._files.pipe_file(self._at(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See `Place`."""
+        if self.exists(name):
+            return False
+        try:
+            self._files.pipe_file(self._at(name), data, mode="create")
+        except FileExistsError:
+            return False
+        except (TypeError, NotImplementedError):
+            # A store without conditional writes: two that begin in the same moment both go on.
+            self._files.pipe_file(self._at(name), data)
+        return True
+
+    def put(self, local: Path, name: str, files: Iterable[FileFacts]) -> None:
+        """See `Place`."""
+        ordered = metadata_last(files)
+        if local.is_dir():
+            self._remove_others(name, ordered)
+        try:
+            for one in ordered:
+                source = local / one.name if one.name else local
+                self._files.put_file(str(source), self._of(name, one))
+            for one in ordered:
+                if self._digest(self._of(name, one)) != (one.nbytes, one.sha256):
+                    raise VerificationFailed(
+                        f"{self.url}/{name}: {one.name or 'the file'} was not read back as written"
+                    )
+        except BaseException:
+            self._unmake(name, ordered)
+            raise
+
+    def _of(self, name: str, one: FileFacts) -> str:
+        return self._at(f"{name}/{one.name}" if one.name else name)
+
+    def _unmake(self, name: str, files: list[FileFacts]) -> None:
+        for one in reversed(files):
+            try:
+                self._files.rm_file(self._of(name, one))
+            except Exception:  # whatever failed before may fail again; the journal has no record
+                return
+
+    def _remove_others(self, name: str, files: list[FileFacts]) -> None:
+        """Remove a store that is there, unless it is these files already as far as names go."""
+        found = self._found(name)
+        if found:
+            self._remove_objects(found)
+
+    def _found(self, name: str) -> list[str]:
+        try:
+            return [str(one) for one in self._files.find(self._at(name))]
+        except FileNotFoundError:
+            return []
+
+    def _remove_objects(self, found: list[str]) -> None:
+        ordered = metadata_last(FileFacts(one, 0, "") for one in found)
+        for one in reversed(ordered):
+            self._files.rm_file(one.name)
+
+    def _digest(self, at: str) -> tuple[int, str]:
+        total, nbytes = hashlib.sha256(), 0
+        try:
+            with self._files.open(at, "rb", block_size=_BLOCK_NBYTES) as file:
+                while block := file.read(_BLOCK_NBYTES):
+                    total.update(block)
+                    nbytes += len(block)
+        except FileNotFoundError:
+            return (-1, "")
+        return nbytes, total.hexdigest()
+
+    def fetch(self, name: str, files: Iterable[FileFacts], local: Path) -> None:
+        """See `Place`."""
+        for one in files:
+            copied = local / one.name if one.name else local
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            total, nbytes, at = hashlib.sha256(), 0, self._of(name, one)
+            try:
+                with (
+                    self._files.open(at, "rb", block_size=_BLOCK_NBYTES) as file,
+                    open(copied, "wb") as target,
+                ):
+                    while block := file.read(_BLOCK_NBYTES):
+                        total.update(block)
+                        nbytes += len(block)
+                        target.write(block)
+            except FileNotFoundError as error:
+                raise CorruptStream(f"{at}: is not there any more") from error
+            if (nbytes, total.hexdigest()) != (one.nbytes, one.sha256):
+                raise CorruptStream(f"{at}: not the bytes that were stored")
+
+    def remove(self, name: str) -> None:
+        """See `Place`."""
+        self._remove_objects(self._found(name))
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """See `Place`."""
+        with workspace(self._scratch_name()) as folder:
+            yield folder
+
+    def clear_scratch(self) -> None:
+        """See `Place`."""
+        recover(self._scratch_name())
+
+    def _scratch_name(self) -> Path:
+        digest = hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"medroi-archive-{digest}"

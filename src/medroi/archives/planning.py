@@ -1,0 +1,197 @@
+"""What has to be done for a tree: what is missing, changed or failed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from medroi.archives.dicom_folders import Series
+from medroi.archives.jobs import Job
+from medroi.archives.keeping import Index, Known
+from medroi.archives.records import COPIED, DUPLICATE, FAILED, LINK, LISTED, STORED, Record
+from medroi.archives.settings import Settings
+from medroi.archives.tree import Item
+
+
+@dataclasses.dataclass
+class Plan:
+    """Items of a tree by what has to be done with them.
+
+    Attributes
+    ----------
+    todo : list of Item
+        To be packed or copied.
+    records : list of Record
+        Of what needs no work: links, listed files, what cannot be read.
+    n_done, done_nbytes : int
+        Items that an earlier run has done, and their bytes.
+    """
+
+    todo: list[Item] = dataclasses.field(default_factory=list)
+    records: list[Record] = dataclasses.field(default_factory=list)
+    n_done: int = 0
+    done_nbytes: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what has to be done."""
+        return sum(item.nbytes for item in self.todo)
+
+    def kinds(self) -> Counter[str]:
+        """How many of each kind have to be done."""
+        return Counter(item.kind for item in self.todo)
+
+
+class Planner:
+    """Compares a tree with what the journal knows of it."""
+
+    def __init__(
+        self, index: Index, settings: Settings, is_there: Callable[[str], bool], *, rehash: bool
+    ) -> None:
+        self._index, self._settings, self._is_there = index, settings, is_there
+        self._rehash = rehash
+        self._by_size: dict[int, list[tuple[str, str, str]]] = {}
+        self._folders: dict[str, list[tuple[str, Known]]] = {}
+        for path in index:
+            known = index.get(path)
+            if known is not None:
+                self.learn(path, known)
+                if known.kind == "dicom" and known.listing:
+                    self._folders.setdefault(path.rpartition("/")[0], []).append((path, known))
+
+    def learn(self, path: str, known: Known) -> None:
+        """Take in what is stored, so that an equal scan further on is not packed again."""
+        if known.state == STORED and known.settings == self._settings.token:
+            entry = (path, known.sha256, known.target)
+            self._by_size.setdefault(known.nbytes, []).append(entry)
+
+    def plan(self, items: Iterator[Item]) -> Plan:
+        """Sort the items of a tree."""
+        plan = Plan()
+        for item in items:
+            record = self._without_work(item)
+            if record is not None:
+                if not self._is_same(self._index.get(item.path), record):
+                    plan.records.append(record)
+                else:
+                    plan.n_done += 1
+            elif not self._rehash and self._is_done(item):
+                plan.n_done += 1
+                plan.done_nbytes += item.nbytes
+            else:
+                plan.todo.append(item)
+        # By path, so that the first of equal scans is stored before the others are looked at.
+        plan.todo.sort(key=lambda item: item.path)
+        return plan
+
+    def _without_work(self, item: Item) -> Record | None:
+        facts: dict[str, Any] = {
+            "path": item.path,
+            "kind": item.kind,
+            "n_files": len(item.files),
+            "nbytes": item.nbytes,
+            "mtime_ns": item.mtime_ns,
+        }
+        if item.error_class:
+            return Record(**facts, state=FAILED, error_class=item.error_class, error=item.text)
+        if item.kind == "link":
+            return Record(**facts, state=LINK, text=item.text)
+        if item.kind in ("listed", "special"):
+            return Record(**facts, state=LISTED, text=item.text)
+        if item.kind == "file" and self._settings.others == "list":
+            return Record(**facts, state=LISTED, text="no scan")
+        return None
+
+    def _is_same(self, known: Known | None, record: Record) -> bool:
+        return known is not None and (known.state, known.nbytes, known.mtime_ns) == (
+            record.state,
+            record.nbytes,
+            record.mtime_ns,
+        )
+
+    def _is_done(self, item: Item) -> bool:
+        known = self._index.get(item.path)
+        if known is None or known.kind != item.kind:
+            return False
+        if (known.nbytes, known.mtime_ns) != (item.nbytes, item.mtime_ns):
+            return False
+        if item.kind == "file":
+            return known.state == COPIED and self._is_there(known.target)
+        return (
+            known.settings == self._settings.token
+            and known.n_files == len(item.files)
+            and (known.state == STORED or (known.state == DUPLICATE and self._has_owner(known)))
+            and self._is_there(known.target)
+        )
+
+    def _has_owner(self, known: Known) -> bool:
+        """Whether a scan with the content of a duplicate is still stored where that says."""
+        owners = (self._index.get(path) for path in self._index.users_of(known.target))
+        return any(
+            one is not None
+            and (one.state, one.sha256, one.settings) == (STORED, known.sha256, known.settings)
+            for one in owners
+        )
+
+    def known_series(self, folder: str, listing: str) -> list[Series] | None:
+        """The series of a folder, where every file in it is as it was when all were done."""
+        known = self._folders.get(folder, [])
+        if not known or any(one.listing != listing for _, one in known):
+            return None
+        if any(one.state not in (STORED, DUPLICATE) for _, one in known):
+            return None
+        found = []
+        for path, _ in known:
+            record = self.record_of(path)
+            found.append(Series(path.rpartition("/")[2], tuple(f.name for f in record.files)))
+        return sorted(found, key=lambda one: one.name)
+
+    # Set by whoever has the journal; the index knows no names of files.
+    record_of: Callable[[str], Record]
+
+    def job(self, item: Item, root: str, place: str, options: Mapping[str, Any]) -> Job:
+        """The job of an item, at the time when it is begun."""
+        known = self._index.get(item.path)
+        stored: dict[str, str] = {}
+        if item.kind != "file":
+            stored = {
+                sha256: target
+                for path, sha256, target in self._by_size.get(item.nbytes, ())
+                if path < item.path
+            }
+            if known is not None and self._is_renewed(known):
+                stored[known.sha256] = known.target
+        return Job(
+            root=root,
+            path=item.path,
+            kind=item.kind,
+            files=item.files,
+            place=place,
+            target=self._target(item, known),
+            settings=self._settings,
+            place_options=options,
+            stored=stored,
+            listing=item.listing,
+        )
+
+    def _is_renewed(self, known: Known) -> bool:
+        """Whether the same content needs no packing, though its times changed."""
+        return (
+            known.settings == self._settings.token
+            and (known.state == STORED or (known.state == DUPLICATE and self._has_owner(known)))
+            and self._is_there(known.target)
+        )
+
+    def _target(self, item: Item, known: Known | None) -> str:
+        """A name in the archive that holds the content of no other path."""
+        own = known.target if known is not None and known.target else item.target
+        for target in (own, item.target):
+            if not self._index.users_of(target) - {item.path}:
+                return target
+        folder, slash, name = item.target.rpartition("/")
+        stem, dot, rest = name.partition(".")
+        digest = hashlib.sha256(f"{item.path!r} {item.mtime_ns}".encode()).hexdigest()[:8]
+        return f"{folder}{slash}{stem}~{digest}{dot}{rest}"

@@ -1,0 +1,154 @@
+"""Originals that an archive holds, deleted after a fresh check."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medroi.archives import manifest, marker
+from medroi.archives.checking import check_record
+from medroi.archives.hashing import stamp_of
+from medroi.archives.journals import Journal
+from medroi.archives.locks import locked
+from medroi.archives.places import OWN, open_place
+from medroi.archives.records import IN_DST
+from medroi.archives.restore import EXACT, holder_of, restore_record
+from medroi.errors import CorruptStream, InvalidArgument, MedROIError
+from medroi.scans.formats.names import printable
+
+
+@dataclasses.dataclass(frozen=True)
+class PruneReport:
+    """What was deleted, or would be.
+
+    Attributes
+    ----------
+    is_dry : bool
+        Whether nothing was deleted.
+    n_files, nbytes : int
+        Originals that were deleted, or would be, and their bytes.
+    n_inexact : int
+        Of these, files of which the archive does not give back the very bytes.
+    kept : tuple of (path, text)
+        What stays, and why.
+    written : str
+        The list of what was deleted, in the archive.
+    seconds : float
+    """
+
+    is_dry: bool
+    n_files: int
+    nbytes: int
+    n_inexact: int
+    kept: tuple[tuple[str, str], ...]
+    written: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        """Return the report as a few lines of text."""
+        verb = "would delete" if self.is_dry else "deleted"
+        lines = [f"{verb} {self.n_files} files, {self.nbytes / 1e6:.1f} MB"]
+        if self.n_inexact:
+            lines.append(
+                f"of {self.n_inexact} of them the archive gives back the kept voxels, not the very "
+                "bytes"
+            )
+        lines += [f"  kept: {printable(path)}: {text}" for path, text in self.kept]
+        if self.is_dry:
+            lines.append("nothing was deleted: --yes (yes=True) does it")
+        else:
+            lines.append(f"the list: {self.written}")
+        return "\n".join([*lines, f"{self.seconds:.1f} s"])
+
+
+def prune(
+    place: str | Path,
+    source: str | Path,
+    *,
+    yes: bool = False,
+    only_exact: bool = True,
+    place_options: Mapping[str, Any] | None = None,
+) -> PruneReport:
+    """Delete originals that an archive holds, each after its store was read, decoded and compared.
+
+    Parameters
+    ----------
+    place : path or URL
+        The archive.
+    source : path
+        The tree.
+    yes : bool
+        Delete; else only say what would be deleted.
+    only_exact : bool
+        Keep originals of which the archive does not give back the very bytes.
+    place_options : mapping, optional
+        As in `archive`.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the place is no archive, or that of another tree.
+    InUse
+        Where a run works on it.
+    """
+    began = time.monotonic()
+    opened = open_place(os.fspath(place), place_options)
+    marker.check(opened)
+    root = Path(os.path.abspath(source))
+    if not root.is_dir():
+        raise InvalidArgument(f"{source}: expected the folder that was archived")
+    marker.claim(opened, os.fspath(root), moved=False)
+    kept: list[tuple[str, str]] = []
+    deleted: list[str] = []
+    nbytes = n_inexact = n_files = 0
+    written = f"{OWN}/pruned-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tsv"
+    with locked(opened), Journal(opened) as journal:
+        for path in sorted(journal.index):
+            record = journal.record(path)
+            if record.state not in IN_DST or record.pruned:
+                continue
+            files = [root / one.name for one in record.sources]
+            try:
+                stamps = [stamp_of(file) for file in files]
+                holder = holder_of(journal, record)
+                check_record(record, holder, opened, root)
+                with tempfile.TemporaryDirectory(prefix="medroi-prune-") as folder:
+                    back = list(restore_record(record, holder, opened, Path(folder)))
+                inexact = [one for one in back if one.how != EXACT]
+                if inexact and only_exact:
+                    kept.append((path, "the archive does not give back its very bytes"))
+                    continue
+                if [stamp_of(file) for file in files] != stamps:
+                    raise CorruptStream(f"{path}: changed while it was checked")
+            except (MedROIError, OSError) as error:
+                kept.append((path, " ".join(str(error).split())))
+                continue
+            n_files, n_inexact = n_files + len(files), n_inexact + len(inexact)
+            nbytes += record.nbytes
+            if yes:
+                # The journal first: a file is never gone without a line that says so.
+                journal.add(dataclasses.replace(record, pruned=True))
+                journal.flush()
+                for one, file in zip(record.sources, files, strict=True):
+                    file.unlink()
+                    deleted.append(f"{one.name}\t{one.nbytes}\t{one.sha256}")
+        if yes:
+            opened.write(written, _list(deleted))
+            manifest.write(journal, opened)
+    return PruneReport(
+        not yes, n_files, nbytes, n_inexact, tuple(kept), written, time.monotonic() - began
+    )
+
+
+def _list(deleted: list[str]) -> bytes:
+    text = "".join(f"{line}\n" for line in ["path\tnbytes\tsha256", *deleted])
+    return text.encode("utf-8", "backslashreplace")

@@ -1,0 +1,243 @@
+"""The tree, or a part of it, back from an archive."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medroi.archives import marker
+from medroi.archives.hashing import sha256_of
+from medroi.archives.journals import Journal
+from medroi.archives.places import Place, open_place
+from medroi.archives.records import COPIED, DUPLICATE, IN_DST, LINK, FileFacts, Record
+from medroi.errors import CorruptStream, InvalidArgument, MedROIError
+from medroi.scans.formats.names import printable
+from medroi.scans.stores.durable import rename_new
+
+EXACT, CONTENTS = "the very bytes", "the kept voxels"
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """A file that was written.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the tree.
+    how : str
+        "the very bytes" of the original (its SHA-256 is the same), "the kept voxels" of a scan of
+        which voxels outside the region were dropped or whose container could not be made again,
+        or "link".
+    """
+
+    path: str
+    how: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreReport:
+    """What was restored, and what could not be.
+
+    Attributes
+    ----------
+    n_exact, n_contents, n_links : int
+        Files with the very bytes of the original, files of which only the kept voxels came back,
+        and links.
+    not_exact : tuple of str
+        Paths of the second kind.
+    failures : tuple of (path, text)
+    n_absent : int
+        Records of what the archive does not hold: listed files and what failed.
+    seconds : float
+    """
+
+    n_exact: int
+    n_contents: int
+    n_links: int
+    not_exact: tuple[str, ...]
+    failures: tuple[tuple[str, str], ...]
+    n_absent: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        """Return the report as a few lines of text."""
+        lines = [f"{self.n_exact} files with the very bytes of the original"]
+        if self.n_contents:
+            lines.append(f"{self.n_contents} files with the kept voxels, not the very bytes:")
+            lines += [f"  {printable(path)}" for path in self.not_exact[:10]]
+        if self.n_links:
+            lines.append(f"{self.n_links} links")
+        if self.n_absent:
+            lines.append(f"{self.n_absent} are not in the archive (listed or failed)")
+        lines += [f"  failed: {printable(path)}: {text}" for path, text in self.failures]
+        return "\n".join([*lines, f"{self.seconds:.1f} s"])
+
+
+def restore(
+    place: str | Path,
+    folder: str | Path,
+    paths: Sequence[str] = (),
+    *,
+    place_options: Mapping[str, Any] | None = None,
+) -> RestoreReport:
+    """Write the files of an archive back, under their names and with their times.
+
+    Parameters
+    ----------
+    place : path or URL
+        The archive.
+    folder : path
+        Where the tree is written; made if it is not there. A file that is there is kept, and is a
+        failure unless it has the very bytes.
+    paths : sequence of str
+        Files, folders and patterns (``sub-01/*``) of the tree; none is all of it.
+    place_options : mapping, optional
+        As in `archive`.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the place is no archive, or a path names nothing in it.
+    """
+    began = time.monotonic()
+    opened = open_place(os.fspath(place), place_options)
+    marker.check(opened)
+    target = Path(folder)
+    done: list[Restored] = []
+    failures: list[tuple[str, str]] = []
+    n_absent = 0
+    with Journal(opened, writes=False) as journal:
+        chosen = _chosen(journal, paths)
+        target.mkdir(parents=True, exist_ok=True)
+        for path in chosen:
+            record = journal.record(path)
+            if record.state not in (*IN_DST, LINK) and not record.target:
+                n_absent += 1
+                continue
+            try:
+                done += restore_record(record, holder_of(journal, record), opened, target)
+            except (MedROIError, OSError) as error:
+                failures.append((path, " ".join(str(error).split())))
+    return RestoreReport(
+        n_exact=sum(one.how == EXACT for one in done),
+        n_contents=sum(one.how == CONTENTS for one in done),
+        n_links=sum(one.how == "link" for one in done),
+        not_exact=tuple(one.path for one in done if one.how == CONTENTS),
+        failures=tuple(failures),
+        n_absent=n_absent,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _chosen(journal: Journal, paths: Sequence[str]) -> list[str]:
+    known = sorted(journal.index)
+    if not paths:
+        return known
+    found: set[str] = set()
+    for wanted in paths:
+        stem = wanted.rstrip("/")
+        matches = [
+            path
+            for path in known
+            if path == stem or path.startswith(f"{stem}/") or fnmatch.fnmatchcase(path, wanted)
+        ]
+        if not matches:
+            raise InvalidArgument(
+                f"{wanted}: nothing of this name in the archive; see manifest.tsv"
+            )
+        found.update(matches)
+    return sorted(found)
+
+
+def holder_of(journal: Journal, record: Record) -> Record:
+    """The record with the store: that of an equal scan where the record is a duplicate."""
+    if record.state != DUPLICATE:
+        return record
+    for path in sorted(journal.index.users_of(record.target)):
+        other = journal.record(path)
+        if other.stored_files and other.sha256 == record.sha256:
+            return other
+    raise CorruptStream(f"{record.path}: the journal knows no store with its content")
+
+
+def restore_record(
+    record: Record, holder: Record, place: Place, folder: Path
+) -> Iterator[Restored]:
+    """Write the files of one record into a folder.
+
+    Parameters
+    ----------
+    record : Record
+    holder : Record
+        The one with the store; see `holder_of`.
+    place : Place
+    folder : Path
+
+    Raises
+    ------
+    CorruptStream
+        Where the archive does not give back what it holds.
+    InvalidArgument
+        Where another file has the name.
+    """
+    if record.state == LINK:
+        target = _inside(folder, record.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not (target.is_symlink() and os.readlink(target) == record.text):
+            target.symlink_to(record.text)
+        yield Restored(record.path, "link")
+        return
+    with open_place(os.fspath(folder)).scratch() as work:
+        for made, facts in _made(record, holder, place, work):
+            is_exact = bool(facts.sha256) and sha256_of(made) == facts.sha256
+            if record.state == COPIED and not is_exact:
+                raise CorruptStream(f"{record.target}: not the bytes that were copied")
+            os.utime(made, ns=(record.mtime_ns, record.mtime_ns))
+            target = _inside(folder, facts.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not rename_new(made, target) and sha256_of(target) != sha256_of(made):
+                raise InvalidArgument(f"{target}: there is another file of this name; it is kept")
+            yield Restored(facts.name, EXACT if is_exact else CONTENTS)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A path below a folder; names of a journal that lead out of it are refused."""
+    if name.startswith("/") or ".." in name.split("/"):
+        raise CorruptStream(f"{name}: a name that leads out of the folder; the journal was edited")
+    return folder / name
+
+
+def _made(
+    record: Record, holder: Record, place: Place, work: Path
+) -> Iterator[tuple[Path, FileFacts]]:
+    """The files of a record on this disk, each with the facts of its original."""
+    from medroi.scans import unpack
+
+    if record.kind == "file":
+        copied = work / "copy"
+        facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
+        place.fetch(record.target, [facts], copied)
+        yield copied, record.sources[0]
+        return
+    store = work / holder.target.rpartition("/")[2]
+    place.fetch(holder.target, holder.stored_files, store)
+    if record.kind == "scan":
+        name = record.path.rpartition("/")[2]
+        (work / "files").mkdir()
+        unpack(store, work / "files" / name)
+        yield work / "files" / name, record.sources[0]
+        return
+    unpack(store, work / "files.nii.gz")
+    yield work / "files.nii.gz", FileFacts(f"{record.path}.nii.gz", 0, "")
+    shutil.rmtree(store)

@@ -1,0 +1,270 @@
+"""A whole run: a tree in, an archive out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from medroi.archives import engines, manifest
+from medroi.archives.duplicates import merge_duplicates
+from medroi.archives.jobs import DISK_FULL, Job
+from medroi.archives.journals import Journal
+from medroi.archives.keeping import Known
+from medroi.archives.locks import locked
+from medroi.archives.marker import claim
+from medroi.archives.place_local import LocalPlace
+from medroi.archives.places import Place, open_place
+from medroi.archives.planning import Plan, Planner
+from medroi.archives.progress import Progress
+from medroi.archives.records import DUPLICATE, FAILED, Record
+from medroi.archives.report import write_report
+from medroi.archives.settings import Settings
+from medroi.archives.summary import ArchiveReport, summary_of
+from medroi.archives.tree import walk
+from medroi.errors import InvalidArgument, MedROIError
+
+_PART = re.compile(r"([1-9]\d*)/([1-9]\d*)")
+
+
+def archive(
+    source: str | Path,
+    place: str | Path,
+    *,
+    jobs: int = 1,
+    scheduler: Any = None,
+    part: str | None = None,
+    others: str = "copy",
+    dry_run: bool = False,
+    report: str | Path | None = None,
+    moved: bool = False,
+    rehash: bool = False,
+    progress: bool = False,
+    place_options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> ArchiveReport:
+    """Pack every scan of a tree into an archive, copy what else is there, and account for all.
+
+    A second run does what is missing, changed or failed, and nothing else. It may be stopped at
+    any moment.
+
+    Parameters
+    ----------
+    source : path
+        A folder with scans: BIDS, folders of NIfTI and other scan files, DICOM studies.
+    place : path or URL
+        The archive: a folder, made if it is not there, or a URL of fsspec, such as
+        ``s3://bucket/prefix``.
+    jobs : int
+        Processes of this machine; 1 is this process alone, 0 one for each core.
+    scheduler : str or distributed.Client, optional
+        Address or file of a scheduler of dask.distributed, or a client: its workers do the work.
+        They have to see `source` and `place` under the same names.
+    part : str, optional
+        ``"I/N"``: the I-th of N parts of the tree, which may run side by side, on any machines. A
+        run without it, when all are done, does what they left and writes the manifest.
+    others : {"copy", "list"}
+        What becomes of files that are no scans.
+    dry_run : bool
+        Look at the tree, say what would be done, and write nothing.
+    report : path, optional
+        A page in HTML about the archive.
+    moved : bool
+        Take `source` for the tree that was archived here before, though it has another path.
+    rehash : bool
+        Read every file to see whether it changed, also where size and time are the same.
+    progress : bool
+        Show progress on a terminal.
+    place_options : mapping, optional
+        Options of fsspec's file system.
+    **settings
+        As in `medroi.scans.pack`: lossless, roi, inner, air, ...
+
+    Returns
+    -------
+    ArchiveReport
+
+    Raises
+    ------
+    InvalidArgument
+        For a tree or a place that cannot be used.
+    InUse
+        Where another run works on the same archive.
+    MedROIError
+        Where the disk is full, or the scheduler went away. What was done is recorded.
+    """
+    began = time.monotonic()
+    root, opened = _checked(source, place, place_options)
+    chosen = Settings(settings, others)
+    share = None if part is None else _part_of(part)
+    label = "" if share is None else f"-part-{share[0]}-of-{share[1]}"
+    if dry_run:
+        with Journal(opened, writes=False) as journal:
+            plan = _plan(root, opened, journal, chosen, share, rehash=rehash)[1]
+            return summary_of(plan, Counter(), began, is_dry=True)
+    claim(opened, root, moved=moved)
+    with locked(opened, label), Journal(opened, label) as journal:
+        opened.clear_scratch()
+        planner, plan = _plan(root, opened, journal, chosen, share, rehash=rehash)
+        counted: Counter[str] = Counter()
+        for record in plan.records:
+            _keep(journal, counted, record)
+        todo = _jobs(plan, planner, root, opened, place_options)
+        with (
+            contextlib.closing(_engine(todo, jobs, scheduler)) as done,
+            Progress(plan, show=progress) as bar,
+        ):
+            for job, result in done:
+                record = _renewed(journal, job, result)
+                _keep(journal, counted, record)
+                _learn(planner, journal, record)
+                bar.add(record)
+                if record.error_class == DISK_FULL:
+                    raise MedROIError(
+                        f"{opened.url}: the disk is full ({record.path}: {record.error}); what was "
+                        "done is recorded: make room and run the same command again"
+                    )
+        if share is None:
+            _finish(journal, opened, root)
+        if report is not None:
+            write_report(journal, opened, root, Path(report))
+        return summary_of(plan, counted, began, journal=journal)
+
+
+def _finish(journal: Journal, place: Place, root: str) -> None:
+    merge_duplicates(journal, place)
+    journal.flush()
+    manifest.write(journal, place)
+    _describe_bids(root, place)
+    journal.write_list()
+
+
+def _checked(
+    source: str | Path, place: str | Path, options: Mapping[str, Any] | None
+) -> tuple[str, Place]:
+    root = os.path.abspath(source)
+    if not os.path.isdir(root):
+        raise InvalidArgument(f"{source}: expected a folder of scans; it is not there or a file")
+    opened = open_place(os.fspath(place), options)
+    if isinstance(opened, LocalPlace):
+        inner, outer = os.path.realpath(opened.folder), os.path.realpath(root)
+        for one, other, text in ((inner, outer, "inside"), (outer, inner, "around")):
+            if one == other or one.startswith(other + os.sep):
+                raise InvalidArgument(
+                    f"{place}: the archive lies {text} the tree {source}; choose a folder beside it"
+                )
+        if os.path.lexists(opened.folder) and not opened.folder.is_dir():
+            raise InvalidArgument(f"{place}: expected a folder; it is a file")
+    return root, opened
+
+
+def _part_of(text: str) -> tuple[int, int]:
+    found = _PART.fullmatch(text)
+    if not found or int(found[1]) > int(found[2]):
+        raise InvalidArgument(
+            f"--part {text} (part=): expected I/N with I from 1 to N, such as 3/16"
+        )
+    return int(found[1]), int(found[2])
+
+
+def _plan(
+    root: str,
+    place: Place,
+    journal: Journal,
+    settings: Settings,
+    share: tuple[int, int] | None,
+    *,
+    rehash: bool,
+) -> tuple[Planner, Plan]:
+    # An object store is asked by `check`: a question for each scan would take longer than the rest.
+    is_there: Callable[[str], bool] = place.exists if place.is_local else lambda name: True
+    planner = Planner(journal.index, settings, is_there, rehash=rehash)
+    planner.record_of = journal.record
+    items = walk(root, settings.suffix, planner.known_series)
+    if share is not None:
+        number, count = share
+        items = (item for item in items if manifest.part_of(item.path, count) == number)
+    return planner, planner.plan(items)
+
+
+def _jobs(
+    plan: Plan,
+    planner: Planner,
+    root: str,
+    place: Place,
+    options: Mapping[str, Any] | None,
+) -> Iterator[Job]:
+    for item in plan.todo:
+        yield planner.job(item, root, place.url, dict(options or {}))
+
+
+def _engine(jobs: Iterator[Job], processes: int, scheduler: Any) -> Any:
+    if scheduler is not None:
+        return engines.run_dask(jobs, scheduler)
+    if processes < 0:
+        raise InvalidArgument(f"--jobs {processes} (jobs=): expected a number from 0")
+    count = processes or engines.available_cores()
+    return engines.run_here(jobs) if count == 1 else engines.run_processes(jobs, count)
+
+
+def _renewed(journal: Journal, job: Job, record: Record) -> Record:
+    """The earlier record with new times, where the same content is in the same place."""
+    known = journal.index.get(record.path)
+    if record.state != DUPLICATE or known is None:
+        return record
+    if (known.target, known.sha256) != (record.target, record.sha256):
+        return record
+    before = journal.record(record.path)
+    return dataclasses.replace(
+        before, mtime_ns=record.mtime_ns, listing=record.listing, pruned=False
+    )
+
+
+def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
+    known = journal.index.get(record.path)
+    if record.state == FAILED and known is not None and known.target:
+        # What is in the archive stays there, and stays known: the failure is of the newer source.
+        before = journal.record(record.path)
+        record = dataclasses.replace(
+            record,
+            target=before.target,
+            sha256=before.sha256,
+            files=before.files,
+            stored_nbytes=before.stored_nbytes,
+            stored_sha256=before.stored_sha256,
+            stored_files=before.stored_files,
+        )
+    journal.add(record)
+    counted[record.state] += 1
+
+
+def _learn(planner: Planner, journal: Journal, record: Record) -> None:
+    known: Known | None = journal.index.get(record.path)
+    if known is not None:
+        planner.learn(record.path, known)
+
+
+def _describe_bids(root: str, place: Place) -> None:
+    """Write the description of a BIDS derivative, where the tree is a BIDS data set."""
+    try:
+        found = json.loads(Path(root, "dataset_description.json").read_bytes())
+        name, version = str(found["Name"]), str(found["BIDSVersion"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    description = {
+        "Name": f"{name} (packed by medroi)",
+        "BIDSVersion": version,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "medroi", "Version": metadata.version("medroi")}],
+        **({"License": found["License"]} if isinstance(found.get("License"), str) else {}),
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    place.write("dataset_description.json", text.encode())

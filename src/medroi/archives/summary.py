@@ -1,0 +1,114 @@
+"""The report of a run, for a person and for a script."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from typing import Any
+
+from medroi.archives.journals import Journal
+from medroi.archives.planning import Plan
+
+_SHOWN_FAILURES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class ArchiveReport:
+    """Figures of a run, and of the archive after it.
+
+    Attributes
+    ----------
+    is_dry : bool
+        Whether nothing was done; `planned` then has what would be.
+    planned : dict
+        By kind, how many scans and files had to be done.
+    planned_nbytes : int
+    n_done_before : int
+        Scans and files that an earlier run had done.
+    run : dict
+        By state, the records that this run wrote.
+    states : dict
+        By state, the records of the archive.
+    n_files, nbytes, stored_nbytes : int
+        Files of the tree that are accounted for, their bytes, and the bytes in the archive.
+    failures : tuple of (path, class, text)
+        Of the archive, by path.
+    n_failed : int
+    seconds : float
+    """
+
+    is_dry: bool
+    planned: dict[str, int]
+    planned_nbytes: int
+    n_done_before: int
+    run: dict[str, int]
+    states: dict[str, int]
+    n_files: int
+    nbytes: int
+    stored_nbytes: int
+    failures: tuple[tuple[str, str, str], ...]
+    n_failed: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        """Return the report as a few lines of text."""
+        planned = ", ".join(f"{n} {kind}" for kind, n in sorted(self.planned.items())) or "nothing"
+        head = f"to do: {planned}, {self.planned_nbytes / 1e6:.1f} MB"
+        before = f"done before: {self.n_done_before}"
+        if self.is_dry:
+            return f"{head}\n{before}\nnothing was written (--dry-run)"
+        states = ", ".join(f"{n} {state}" for state, n in sorted(self.states.items()))
+        lines = [head, before, f"the archive: {states}", self._sizes()]
+        lines += [f"  failed: {path}: {text}" for path, _, text in self.failures]
+        if self.n_failed > len(self.failures):
+            lines.append(f"  and {self.n_failed - len(self.failures)} more; see manifest.tsv")
+        return "\n".join([*lines, f"{self.seconds:.1f} s"])
+
+    def _sizes(self) -> str:
+        text = f"{self.n_files} files, {self.nbytes / 1e6:.1f} MB"
+        share = f" ({100 * self.stored_nbytes / self.nbytes:.1f} %)" if self.nbytes else ""
+        return f"{text} in the tree, {self.stored_nbytes / 1e6:.1f} MB in the archive{share}"
+
+
+def summary_of(
+    plan: Plan,
+    counted: Counter[str],
+    began: float,
+    *,
+    is_dry: bool = False,
+    journal: Journal | None = None,
+) -> ArchiveReport:
+    """Sum a run up."""
+    states: Counter[str] = Counter()
+    n_files = nbytes = stored_nbytes = 0
+    failures: list[tuple[str, str, str]] = []
+    for path in sorted(journal.index) if journal is not None else ():
+        known = journal.index.get(path) if journal is not None else None
+        if known is None or journal is None:
+            continue
+        states[known.state] += 1
+        n_files += known.n_files
+        nbytes += known.nbytes
+        stored_nbytes += known.stored_nbytes
+        if known.state == "failed" and len(failures) < _SHOWN_FAILURES:
+            record = journal.record(path)
+            failures.append((path, record.error_class, record.error))
+    return ArchiveReport(
+        is_dry=is_dry,
+        planned=dict(plan.kinds()),
+        planned_nbytes=plan.nbytes,
+        n_done_before=plan.n_done,
+        run=dict(counted),
+        states=dict(states),
+        n_files=n_files,
+        nbytes=nbytes,
+        stored_nbytes=stored_nbytes,
+        failures=tuple(failures),
+        n_failed=states["failed"],
+        seconds=time.monotonic() - began,
+    )

@@ -1,0 +1,296 @@
+"""A tree of scans, DICOM series and other files, every file of it once.
+
+A link to a file is that file. A link to a folder is followed where that folder lies outside of the
+tree and has not been walked yet; else it is a link. So no loop of links is walked twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import stat
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from medroi.archives.dicom_folders import Series, series_of
+from medroi.archives.places import OWN
+from medroi.errors import InvalidArgument
+from medroi.scans.formats import READERS, suffix_of
+from medroi.scans.formats.names import printable
+
+# What version control keeps for itself: it makes it again, and it is as large as the tree.
+_VERSION_CONTROL = (".git", ".datalad", ".hg", ".svn")
+# Names that this package writes at the top of an archive.
+_OURS = ("manifest.tsv", "manifest.parquet", "dataset_description.json", OWN)
+_DICOM_MAGIC_OFFSET = 128
+# Path of a folder and listing of its DICOM files: its series, where they are known.
+SkipSeries = Callable[[str, str], "list[Series] | None"]
+_DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
+_NO_DICOM = (".json", ".tsv", ".txt", ".bval", ".bvec", ".csv", ".md", ".py", ".m", ".gz", ".html")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """What stands in a tree.
+
+    Attributes
+    ----------
+    path, kind : str
+        As in `Record`.
+    files : tuple of str
+        Names relative to the root; of kind "scan" and "file" the path alone.
+    nbytes, mtime_ns : int
+        Sum and latest of the files.
+    target : str
+        Name in the archive.
+    text : str
+        Of a link where it points to; of what cannot be read, why.
+    listing : str
+        As in `Record`.
+    error_class : str
+        Of what cannot be read.
+    """
+
+    path: str
+    kind: str
+    files: tuple[str, ...] = ()
+    nbytes: int = 0
+    mtime_ns: int = 0
+    target: str = ""
+    text: str = ""
+    listing: str = ""
+    error_class: str = ""
+
+
+@dataclasses.dataclass
+class _Folder:
+    """A folder that is to be walked: its own names, and its name in the archive."""
+
+    path: str
+    target: str
+    is_listed: bool
+
+
+def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -> Iterator[Item]:
+    """Give everything in a tree, folders by name, files of a folder by name.
+
+    Parameters
+    ----------
+    root : path
+    suffix : str
+        Of stores: ``.ome.zarr``.
+    skip_series : callable, optional
+        For the path of a folder and the listing of its DICOM files the items that are known of it,
+        so that its files need not be opened; None where they must be.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the root is no folder, or cannot be read.
+    """
+    top = Path(root)
+    if not top.is_dir():
+        raise InvalidArgument(f"{top}: expected a folder; it does not exist or is a file")
+    real_root = os.path.realpath(top)
+    seen: set[tuple[int, int]] = set()
+    stack = [_Folder("", "", False)]
+    while stack:
+        folder = stack.pop()
+        entries = _entries(top, folder.path, is_root=not folder.path)
+        if isinstance(entries, OSError):
+            yield _unreadable(folder.path, entries)
+            continue
+        inside = _Names(() if folder.path else _OURS)
+        folders, files = [], []
+        status = os.stat(top / folder.path)
+        seen.add((status.st_dev, status.st_ino))
+        for name in entries:
+            path = f"{folder.path}/{name}" if folder.path else name
+            found = _look(top, path, real_root, seen)
+            if isinstance(found, Item):
+                yield found
+            elif stat.S_ISDIR(found.st_mode):
+                folders.append((path, name))
+            else:
+                files.append((path, name, found))
+        for path, name in folders:
+            listed = folder.is_listed or name in _VERSION_CONTROL
+            stack.append(_Folder(path, _joined(folder.target, inside.own(name)), listed))
+        # The stack gives the last first.
+        stack[len(stack) - len(folders) :] = stack[len(stack) - len(folders) :][::-1]
+        if folder.is_listed:
+            for path, _, found in files:
+                size, time_ns = found.st_size, found.st_mtime_ns
+                yield Item(path, "listed", (path,), size, time_ns, text="version control")
+        else:
+            yield from _files(top, folder, files, inside, suffix, skip_series)
+
+
+def _entries(top: Path, path: str, *, is_root: bool) -> list[str] | OSError:
+    try:
+        return sorted(os.listdir(top / path), key=_order)
+    except OSError as error:
+        if is_root:
+            raise InvalidArgument(f"{top}: cannot be read: {error.strerror}") from error
+        return error
+
+
+def _order(name: str) -> bytes:
+    return os.fsencode(name)
+
+
+def _unreadable(path: str, error: OSError) -> Item:
+    text = f"{printable(path)}: cannot be read: {error.strerror or error}"
+    return Item(path, "folder", text=text, error_class=type(error).__name__)
+
+
+def _look(
+    top: Path, path: str, real_root: str, seen: set[tuple[int, int]]
+) -> Item | os.stat_result:
+    """The status of a folder or file; an item for what is neither, or is not to be followed."""
+    full = top / path
+    try:
+        found = os.lstat(full)
+    except OSError as error:
+        return _unreadable(path, error)
+    if not stat.S_ISLNK(found.st_mode):
+        if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode):
+            return found
+        return Item(path, "special", (path,), 0, found.st_mtime_ns, text="no ordinary file")
+    points_to = os.readlink(full)
+    try:
+        status = os.stat(full)
+    except OSError as error:
+        text = (
+            f"{printable(path)}: a link to {printable(points_to)}, which is not there or cannot be "
+            f"read ({error.strerror}); where git-annex has the content elsewhere: datalad get"
+        )
+        return Item(path, "link", (path,), text=text, error_class="BrokenLink")
+    if stat.S_ISREG(status.st_mode):
+        return status
+    real = os.path.realpath(full)
+    within = real == real_root or real.startswith(real_root + os.sep)
+    if not stat.S_ISDIR(status.st_mode):
+        return Item(path, "special", (path,), 0, found.st_mtime_ns, text="no ordinary file")
+    if within or (status.st_dev, status.st_ino) in seen or real_root.startswith(real + os.sep):
+        return Item(path, "link", (path,), 0, found.st_mtime_ns, text=points_to)
+    return status
+
+
+class _Names:
+    """Names of one folder of the archive, none of which differs from another by case or form only.
+
+    Many file systems and programs take such names for one.
+    """
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+
+    def own(self, name: str, else_name: str = "") -> str:
+        """The name, the other one, or the name with a digest where that is taken too."""
+        digest = hashlib.sha256(os.fsencode(else_name or name)).hexdigest()[:8]
+        for wanted in (name, else_name, f"{name}~{digest}"):
+            shown = printable(wanted)
+            key = unicodedata.normalize("NFC", shown).casefold()
+            if wanted and key not in self._taken:
+                break
+        self._taken.add(key)
+        return shown
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _files(
+    top: Path,
+    folder: _Folder,
+    files: list[tuple[str, str, os.stat_result]],
+    names: _Names,
+    suffix: str,
+    skip_series: SkipSeries | None,
+) -> Iterator[Item]:
+    dicom: list[tuple[str, os.stat_result]] = []
+    scans: list[tuple[str, str, os.stat_result]] = []
+    others: list[tuple[str, str, os.stat_result]] = []
+    for path, name, found in files:
+        if suffix_of(Path(name), READERS) is not None:
+            scans.append((path, name, found))
+        elif _may_be_dicom(top / path, name):
+            dicom.append((path, found))
+        else:
+            others.append((path, name, found))
+    if dicom:
+        series, no_images = _series(top, folder, dicom, names, suffix, skip_series)
+        others += [(path, os.path.basename(path), found) for path, found in no_images]
+        yield from series
+    # Copies keep their names, so that they come before the names that stores are given.
+    copies = []
+    for path, name, found in sorted(others, key=lambda one: _order(one[1])):
+        ours = not folder.path and name in _OURS
+        target = names.own(f"{OWN}/kept/{name}" if ours else name)
+        copies.append(_item(path, "file", found, _joined(folder.target, target)))
+    for path, name, found in scans:
+        known = suffix_of(Path(name), READERS) or ""
+        target = names.own(name[: len(name) - len(known)] + suffix, name + suffix)
+        yield _item(path, "scan", found, _joined(folder.target, target))
+    yield from copies
+
+
+def _item(path: str, kind: str, found: os.stat_result, target: str) -> Item:
+    return Item(path, kind, (path,), found.st_size, found.st_mtime_ns, target)
+
+
+def _may_be_dicom(path: Path, name: str) -> bool:
+    """Whether a file says that it is DICOM, by its name or its first bytes."""
+    lower = name.lower()
+    if lower.endswith(_DICOM_SUFFIXES):
+        return True
+    if lower.endswith(_NO_DICOM):
+        return False
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(_DICOM_MAGIC_OFFSET + 4)[_DICOM_MAGIC_OFFSET:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _series(
+    top: Path,
+    folder: _Folder,
+    dicom: list[tuple[str, os.stat_result]],
+    names: _Names,
+    suffix: str,
+    skip_series: SkipSeries | None,
+) -> tuple[list[Item], list[tuple[str, os.stat_result]]]:
+    """Items of the series of a folder, and the DICOM files of it that hold no image."""
+    listing = _listing(dicom)
+    found = None if skip_series is None else skip_series(folder.path, listing)
+    if found is None:
+        found = series_of(top, [path for path, _ in dicom])
+    by_path = dict(dicom)
+    items = []
+    for one in found:
+        facts = [by_path[path] for path in one.files]
+        items.append(
+            Item(
+                _joined(folder.path, one.name),
+                "dicom",
+                one.files,
+                sum(status.st_size for status in facts),
+                max(status.st_mtime_ns for status in facts),
+                _joined(folder.target, names.own(one.name + suffix)),
+                listing=listing,
+            )
+        )
+    used = {path for one in found for path in one.files}
+    return items, [(path, status) for path, status in dicom if path not in used]
+
+
+def _listing(files: list[tuple[str, os.stat_result]]) -> str:
+    total = hashlib.sha256()
+    for path, found in files:
+        total.update(f"{path!r} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return total.hexdigest()[:24]
