@@ -28,13 +28,13 @@ from compare_report import (
 
 from medroi.compare import drawing, plots
 from medroi.compare.page import write_page
-from medroi.pages.cells import NOTHING
 from medroi.compare.page_data import read_report
 from medroi.compare.page_savings import headline, savings
 from medroi.compare.panel_figure import error_limit, read_slice
 from medroi.compare.rate_distortion import points_of
 from medroi.compare.results import ResultRow, read_results, write_results
 from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.pages.cells import NOTHING
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 TEXTS = {field.name for field in dataclasses.fields(ResultRow) if field.type == "str"}

@@ -155,25 +155,14 @@ def check_record(record: Record, holder: Record, place: Place, root: Path | None
 
     if root is not None:
         _check_source(record, root)
-    scratch = open_place(os.fspath(Path(_temporary())))
-    with scratch.scratch() as work:
-        if record.state == COPIED:
-            facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
-            place.fetch(record.target, [facts], work / "copy")
+    if record.state == COPIED:
+        facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
+        with place.at_hand(record.target, [facts]):
             return record.stored_nbytes
-        store = work / holder.target.rpartition("/")[2]
-        place.fetch(holder.target, holder.stored_files, store)
-        against = None
-        if root is not None and record.kind == "scan":
-            against = root / record.path
+    against = root / record.path if root is not None and record.kind == "scan" else None
+    with place.at_hand(holder.target, holder.stored_files) as store:
         check(store, against=against)
-        return 0 if record.state == DUPLICATE else holder.stored_nbytes
-
-
-def _temporary() -> str:
-    import tempfile
-
-    return os.path.join(tempfile.gettempdir(), f"medroi-check-{os.getuid()}")
+    return 0 if record.state == DUPLICATE else holder.stored_nbytes
 
 
 def _check_source(record: Record, root: Path) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place
-from medroi.archives.records import DUPLICATE, STORED
+from medroi.archives.records import DUPLICATE, STORED, Record
 
 
 def merge_duplicates(journal: Journal, place: Place) -> int:
@@ -33,16 +33,9 @@ def merge_duplicates(journal: Journal, place: Place) -> int:
         before = journal.record(path)
         owner = journal.record(owners[before.sha256, before.settings])
         sharing = journal.index.users_of(before.target) - {path}
-        journal.add(
-            dataclasses.replace(
-                before,
-                state=DUPLICATE,
-                target=owner.target,
-                stored_nbytes=0,
-                stored_sha256="",
-                stored_files=(),
-            )
-        )
+        emptied = dataclasses.replace(before, stored_nbytes=0, stored_sha256="", stored_files=())
+        record = dataclasses.replace(emptied, state=DUPLICATE, target=owner.target)
+        journal.add(described(record, owner))
         if before.target != owner.target and not sharing:
             removed.append(before.target)
     journal.flush()
@@ -50,6 +43,35 @@ def merge_duplicates(journal: Journal, place: Place) -> int:
         place.remove(target)
     _follow_owners(journal, owners)
     return len(removed)
+
+
+def hand_over(journal: Journal, path: str) -> None:
+    """Give the store of a path to another path with its content, where there is one."""
+    before = journal.record(path)
+    others = sorted(journal.index.users_of(before.target) - {path})
+    if others:
+        journal.add(
+            dataclasses.replace(
+                journal.record(others[0]),
+                state=STORED,
+                stored_nbytes=before.stored_nbytes,
+                stored_sha256=before.stored_sha256,
+                stored_files=before.stored_files,
+            )
+        )
+
+
+def described(record: Record, owner: Record) -> Record:
+    """The record of a duplicate, with what is known of the scan that is stored."""
+    return dataclasses.replace(
+        record,
+        versions=owner.versions,
+        region=owner.region,
+        kept_share=owner.kept_share,
+        n_dropped_signal=owner.n_dropped_signal,
+        largest_dropped_group=owner.largest_dropped_group,
+        notes=owner.notes,
+    )
 
 
 def _follow_owners(journal: Journal, owners: dict[tuple[str, str], str]) -> None:

@@ -65,7 +65,8 @@ def run_dask(jobs: Iterable[Job], scheduler: Any, work: Work = pack_job) -> Done
         return fresh
 
     try:
-        collected = distributed.as_completed(submit(_room(client, running)))
+        with client.as_current():
+            collected = distributed.as_completed(submit(_room(client, running)))
         for future in collected:
             job = running.pop(future)
             yield job, _result(distributed, future, job)

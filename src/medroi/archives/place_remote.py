@@ -139,8 +139,15 @@ class RemotePlace:
             return (-1, "")
         return nbytes, total.hexdigest()
 
-    def fetch(self, name: str, files: Iterable[FileFacts], local: Path) -> None:
+    @contextmanager
+    def at_hand(self, name: str, files: Iterable[FileFacts]) -> Iterator[Path]:
         """See `Place`."""
+        with self.scratch() as folder:
+            local = folder / posixpath.basename(name)
+            self._fetch(name, files, local)
+            yield local
+
+    def _fetch(self, name: str, files: Iterable[FileFacts], local: Path) -> None:
         for one in files:
             copied = local / one.name if one.name else local
             copied.parent.mkdir(parents=True, exist_ok=True)

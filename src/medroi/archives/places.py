@@ -44,8 +44,8 @@ class Place(Protocol):
         for a store.
         """
 
-    def fetch(self, name: str, files: Iterable[FileFacts], local: Path) -> None:
-        """Copy a store or file to a disk, checking every byte. Raises `CorruptStream`."""
+    def at_hand(self, name: str, files: Iterable[FileFacts]) -> AbstractContextManager[Path]:
+        """A store or file on this disk, every byte of it checked. Raises `CorruptStream`."""
 
     def remove(self, name: str) -> None:
         """Remove a store or file, its metadata first; nothing happens where there is none."""

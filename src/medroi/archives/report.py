@@ -116,9 +116,9 @@ def _sections(figures: _Figures, journal: Journal, place: Place, root: str | Non
         "Regions that deserve a look",
         html.paragraph(
             f"{figures.n_looked_at} scans have signal outside their region, that is voxels above "
-            "the noise of the air. The largest connected groups of them come first; a group of more "
-            "than 8 voxels is dropped only where a mask was given or one was asked for the largest "
-            "piece alone."
+            "the noise of the air. The largest connected groups of them come first; a group of "
+            "more than 8 voxels is dropped only where a mask was given or components=largest was "
+            "asked for."
         ),
         *_pictures(figures, journal, place, root),
         html.table(_looked_at(figures, journal), tall=True),
@@ -227,6 +227,5 @@ def _draw(record: Record, journal: Journal, place: Place, root: str | None, pict
     from medroi.scans import show
 
     holder = holder_of(journal, record)
-    store = picture.parent / holder.target.rpartition("/")[2]
-    place.fetch(holder.target, holder.stored_files, store)
-    show(store, picture)
+    with place.at_hand(holder.target, holder.stored_files) as store:
+        show(store, picture)

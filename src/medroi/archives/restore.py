@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import os
@@ -19,6 +20,7 @@ from medroi.archives.records import COPIED, DUPLICATE, IN_DST, LINK, FileFacts, 
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.stores.durable import rename_new
+from medroi.scans.stores.staging import workspace
 
 EXACT, CONTENTS = "the very bytes", "the kept voxels"
 
@@ -198,7 +200,7 @@ def restore_record(
             target.symlink_to(record.text)
         yield Restored(record.path, "link")
         return
-    with open_place(os.fspath(folder)).scratch() as work:
+    with workspace(folder / "restore") as work:
         for made, facts in _made(record, holder, place, work):
             is_exact = bool(facts.sha256) and sha256_of(made) == facts.sha256
             if record.state == COPIED and not is_exact:
@@ -227,17 +229,24 @@ def _made(
     if record.kind == "file":
         copied = work / "copy"
         facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
-        place.fetch(record.target, [facts], copied)
+        with place.at_hand(record.target, [facts]) as found:
+            shutil.copyfile(found, copied)
         yield copied, record.sources[0]
         return
-    store = work / holder.target.rpartition("/")[2]
-    place.fetch(holder.target, holder.stored_files, store)
-    if record.kind == "scan":
-        name = record.path.rpartition("/")[2]
-        (work / "files").mkdir()
-        unpack(store, work / "files" / name)
-        yield work / "files" / name, record.sources[0]
-        return
-    unpack(store, work / "files.nii.gz")
-    yield work / "files.nii.gz", FileFacts(f"{record.path}.nii.gz", 0, "")
-    shutil.rmtree(store)
+    files = work / "files"
+    files.mkdir()
+    with place.at_hand(holder.target, holder.stored_files) as store:
+        if record.kind == "scan":
+            made = files / record.path.rpartition("/")[2]
+            unpack(store, made)
+            yield made, record.sources[0]
+            return
+        originals = {one.name.rpartition("/")[2]: one for one in record.files}
+        # Refused where it was packed without what gives its files back.
+        with contextlib.suppress(InvalidArgument):
+            unpack(store, files)
+        if {one.name for one in files.iterdir()} == set(originals):
+            yield from ((files / name, one) for name, one in sorted(originals.items()))
+            return
+        unpack(store, work / "series.nii.gz")
+        yield work / "series.nii.gz", FileFacts(f"{record.path}.nii.gz", 0, "")

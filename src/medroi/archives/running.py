@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from medroi.archives import engines, manifest
-from medroi.archives.duplicates import merge_duplicates
+from medroi.archives.duplicates import described, hand_over, merge_duplicates
 from medroi.archives.jobs import DISK_FULL, Job
 from medroi.archives.journals import Journal
 from medroi.archives.keeping import Known
@@ -25,8 +25,9 @@ from medroi.archives.place_local import LocalPlace
 from medroi.archives.places import Place, open_place
 from medroi.archives.planning import Plan, Planner
 from medroi.archives.progress import Progress
-from medroi.archives.records import DUPLICATE, FAILED, Record
+from medroi.archives.records import DUPLICATE, FAILED, STORED, Record
 from medroi.archives.report import write_report
+from medroi.archives.restore import holder_of
 from medroi.archives.settings import Settings
 from medroi.archives.summary import ArchiveReport, summary_of
 from medroi.archives.tree import walk
@@ -216,12 +217,12 @@ def _engine(jobs: Iterator[Job], processes: int, scheduler: Any) -> Any:
 
 
 def _renewed(journal: Journal, job: Job, record: Record) -> Record:
-    """The earlier record with new times, where the same content is in the same place."""
+    """A record of equal content: the earlier one with new times, or what is known of the other."""
     known = journal.index.get(record.path)
-    if record.state != DUPLICATE or known is None:
+    if record.state != DUPLICATE:
         return record
-    if (known.target, known.sha256) != (record.target, record.sha256):
-        return record
+    if known is None or (known.target, known.sha256) != (record.target, record.sha256):
+        return described(record, holder_of(journal, record))
     before = journal.record(record.path)
     return dataclasses.replace(
         before, mtime_ns=record.mtime_ns, listing=record.listing, pruned=False
@@ -242,6 +243,8 @@ def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
             stored_sha256=before.stored_sha256,
             stored_files=before.stored_files,
         )
+    if known is not None and known.state == STORED and known.target != record.target:
+        hand_over(journal, record.path)
     journal.add(record)
     counted[record.state] += 1
 
