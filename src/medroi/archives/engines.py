@@ -6,6 +6,7 @@ done. What is stored does not depend on the engine.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +59,9 @@ def run_dask(jobs: Iterable[Job], scheduler: Any, work: Work = pack_job) -> Done
 
     def submit(count: int) -> list[Any]:
         fresh = []
-        for job in itertools.islice(waiting, count):
+        for given in itertools.islice(waiting, count):
+            # A worker runs as many jobs at a time as it has threads.
+            job = dataclasses.replace(given, threads=1)
             future = client.submit(work, job, pure=False, retries=_RETRIES)
             running[future] = job
             fresh.append(future)

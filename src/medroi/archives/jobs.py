@@ -63,6 +63,8 @@ class Job:
         where one is equal nothing is packed, and the record says "duplicate".
     listing : str
         As in `Record`.
+    threads : int or None
+        Of one scan; None is one for each core that this process may use.
     """
 
     root: str
@@ -75,6 +77,7 @@ class Job:
     place_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     stored: Mapping[str, str] = dataclasses.field(default_factory=dict)
     listing: str = ""
+    threads: int | None = None
 
 
 def pack_job(job: Job) -> Record:
@@ -189,7 +192,7 @@ def _packed(job: Job, sources: list[Path], place: Place) -> Record:
         source = sources[0] if job.kind == "scan" else _gathered(job, sources, folder)
         store = folder / os.path.basename(job.target)
         try:
-            report = pack(source, store, **job.settings.pack).to_json()
+            report = pack(source, store, threads=job.threads, **job.settings.pack).to_json()
         except Exception as error:
             raise _named_for_the_source(error, source, sources[0], folder) from error
         if [one.sha256 for one in _facts(job, sources)] != [one.sha256 for one in facts]:

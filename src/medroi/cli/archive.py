@@ -47,6 +47,11 @@ def add_parser(commands: Any) -> None:
     )
     add_region_arguments(parser)
     parser.add_argument(
+        "--layout",
+        choices=("viewer", "archive", "training", "bare"),
+        help="of the stores, as for pack (default: viewer)",
+    )
+    parser.add_argument(
         "--air",
         choices=("drop", "keep"),
         default="drop",
@@ -117,6 +122,8 @@ def _archive(args: argparse.Namespace, words: list[str]) -> Any:
     settings = settings_of(args)
     if args.lossless:
         settings["lossless"] = True
+    if args.layout is not None:
+        settings["layout"] = args.layout
     if args.air != "drop":
         settings["air"] = args.air
     return archive(
