@@ -25,7 +25,7 @@ _SHOWN = 20
 
 @dataclasses.dataclass(frozen=True)
 class ArchiveCheck:
-    """What was checked, and what is wrong.
+    """Records that were checked, and what is wrong.
 
     Attributes
     ----------

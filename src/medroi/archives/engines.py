@@ -1,4 +1,4 @@
-"""Where jobs run: in this process, in processes of this machine, or on workers of dask.
+"""Places where jobs run: in this process, in processes of this machine, or on workers of dask.
 
 An engine takes jobs one by one, as workers become free, and gives each with its record as it is
 done. What is stored does not depend on the engine.
@@ -94,7 +94,7 @@ def _client(distributed: Any, scheduler: str) -> Any:
 
 
 def _room(client: Any, running: dict[Any, Job]) -> int:
-    """How many jobs more may wait, so that a tree of any size takes little memory there."""
+    """Number of jobs more that may wait, so that a tree of any size takes little memory there."""
     try:
         threads: int = sum(client.nthreads().values())
     except (OSError, RuntimeError, AttributeError) as error:

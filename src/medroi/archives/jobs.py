@@ -39,7 +39,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """What `pack_job` needs to know.
+    """All that `pack_job` needs to know.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is known of each path of a tree, in few bytes, from a journal of any length."""
+"""A summary of the latest record of each path, in few bytes, from a journal of any length."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Index:
         return iter(self._known)
 
     def get(self, path: str) -> Known | None:
-        """What is known of a path."""
+        """Summary of a path; None of one without a record."""
         return self._known.get(path)
 
     def add(self, record: Record, at: tuple[str, int] = ("", 0)) -> None:

@@ -44,7 +44,7 @@ def claim(place: Place, root: str, *, moved: bool) -> None:
 
 
 def read(place: Place) -> dict[str, Any] | None:
-    """What the file says; None where there is none."""
+    """Content of the file; None where there is none."""
     data = place.read(NAME)
     if data is None:
         return None

@@ -1,4 +1,4 @@
-"""Where an archive lies: a folder, or whatever fsspec reaches by a URL."""
+"""Places of an archive: a folder, or whatever fsspec reaches by a URL."""
 
 from __future__ import annotations
 

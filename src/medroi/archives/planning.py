@@ -1,4 +1,4 @@
-"""What has to be done for a tree: what is missing, changed or failed."""
+"""Plan of a run: what of a tree is missing, changed or failed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Plan:
         return sum(item.nbytes for item in self.todo)
 
     def kinds(self) -> Counter[str]:
-        """How many of each kind have to be done."""
+        """Number of each kind that has to be done."""
         return Counter(item.kind for item in self.todo)
 
 

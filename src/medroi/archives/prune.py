@@ -24,7 +24,7 @@ from medroi.scans.formats.names import printable
 
 @dataclasses.dataclass(frozen=True)
 class PruneReport:
-    """What was deleted, or would be.
+    """Originals that were deleted, or would be.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ class FileFacts:
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What became of one scan, or of one other file.
+    """The fate of one scan, or of one other file.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ class _Sums:
 
 @dataclasses.dataclass
 class _Figures:
-    """What the page needs of all records: sums, failures, and the scans to look at."""
+    """Figures of all records: sums, failures, and the scans to look at."""
 
     kinds: dict[tuple[str, str], _Sums]
     failures: Counter[str]

@@ -45,7 +45,7 @@ class Restored:
 
 @dataclasses.dataclass(frozen=True)
 class RestoreReport:
-    """What was restored, and what could not be.
+    """Files that were restored, and those that could not be.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ _NO_DICOM = (".json", ".tsv", ".txt", ".bval", ".bvec", ".csv", ".md", ".py", ".
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Item:
-    """What stands in a tree.
+    """One thing that stands in a tree.
 
     Attributes
     ----------
