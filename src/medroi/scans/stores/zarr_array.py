@@ -100,7 +100,7 @@ def open_array(path: Path) -> Any:
     try:
         opened = open_root(path)
         if isinstance(opened, zarr.Group):
-            opened = _of_group(path, opened)
+            opened = of_group(opened, files_of(path))
         elif path.is_file():
             opened = ScanArray(opened, files_of(path), "", dict(opened.attrs), axes_reversed=False)
         if opened is not None:
@@ -165,8 +165,15 @@ def _zarr_store(path: Path) -> Any:
     return importlib.import_module("zarr.storage").ZipStore(path, mode="r")
 
 
-def _of_group(path: Path, group: Any) -> ScanArray | None:
-    """The array at full size of an OME-Zarr group; None in any other group."""
+def of_group(group: Any, files: Files) -> ScanArray | None:
+    """The array at full size of an OME-Zarr group; None in any other group.
+
+    Parameters
+    ----------
+    group : zarr.Group
+    files : Files
+        Of its store.
+    """
     attributes = dict(group.attrs)
     try:
         # Before 0.5 it stood among the attributes themselves.
@@ -177,7 +184,7 @@ def _of_group(path: Path, group: Any) -> ScanArray | None:
         return None
     in_reverse = axes == [name for name in _OME_ORDER if name in axes]
     return ScanArray(
-        stored, files_of(path), f"{name}/", attributes, axes_reversed=in_reverse and len(axes) > 1
+        stored, files, f"{name}/", attributes, axes_reversed=in_reverse and len(axes) > 1
     )
 
 
