@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.formats import check_target, write_scan
+from medroi.scans.formats import check_target, own_suffix, write_scan
 from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
@@ -119,7 +119,7 @@ def _unpack(
         described = None if facts is None else scan_of(empty, facts, source)
         check_complete(source, array)
     kind = "array" if described is None else described.kind
-    wanted = _wanted(source, target, kind, described, into_folder)
+    wanted = _wanted(source, target, described, into_folder)
     notes: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
         for file in wanted:
@@ -145,7 +145,7 @@ def _unpack(
         files = tuple(
             returned(
                 file.path.name,
-                write_scan(scan, path, file.suffix, file.container),
+                write_scan(scan, path, file.suffix, file.source if file.is_own else None),
                 file.source,
                 n_dropped,
                 lossless=lossless,
@@ -167,41 +167,28 @@ def _unpack(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A file to write: its kind by suffix, and what of the packed files it is to be."""
+    """A file to write: its kind by suffix, and which of the packed files it is to be."""
 
     path: Path
     suffix: str
     source: SourceFile | None
-    container: dict[str, Any] | None
+    is_own: bool
 
 
-def _wanted(
-    store: Path, target: Path, kind: str, described: Scan | None, into_folder: bool
-) -> list[_Wanted]:
+def _wanted(store: Path, target: Path, described: Scan | None, into_folder: bool) -> list[_Wanted]:
     sources = () if described is None else described.sources
     images = [file for file in sources if file.role == "image"]
     if not into_folder:
-        suffix = check_target(kind, target)
+        suffix = check_target(described, target)
         # One file can only be one that was alone.
         image = images[0] if len(images) == 1 else None
-        return [_Wanted(target, suffix, image, _container(image, suffix))]
+        is_own = image is not None and image.name.lower().endswith(suffix)
+        return [_Wanted(target, suffix, image, is_own)]
     if not images:
         raise InvalidArgument(
             f"{store}: names no files that could get their own names in {target}; name a new file"
         )
-    wanted = []
-    for file in images:
-        path = target / file.name
-        suffix = check_target(kind, path)
-        wanted.append(_Wanted(path, suffix, file, _container(file, suffix)))
-    return wanted
-
-
-def _container(file: SourceFile | None, suffix: str) -> dict[str, Any] | None:
-    """The container that makes the very bytes of a file, where its own suffix was asked for."""
-    if file is None or not file.comes_back or not file.name.lower().endswith(suffix):
-        return None
-    return file.container
+    return [_Wanted(target / file.name, own_suffix(described, file), file, True) for file in images]
 
 
 def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans.chunking import Selection
 from medroi.scans.formats.files import readable
-from medroi.scans.scan import Scan, require
+from medroi.scans.scan import KINDS, Scan, require
 from medroi.scans.sources.source import source_of_json
 from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.files import Files, Folder, files_of, is_zip
@@ -43,7 +43,7 @@ LAYOUT_VERSION = 2
 # Folder of a store in which the air that was kept aside lies.
 AIR = "air"
 # The axes of OME-Zarr, in their order: those of a scan, the last one first.
-_OME_ORDER = ("t", "z", "y", "x")
+_OME_ORDER = ("t", "c", "z", "y", "x")
 
 Advance = Callable[[int], None]
 
@@ -255,7 +255,7 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
         if affine.shape != (4, 4):
             raise ValueError(f"an affine of shape {affine.shape}")
         kind, byte_order = attributes["kind"], attributes["byte_order"]
-        if kind not in ("nifti", "mgz", "dicom") or byte_order not in ("<", ">"):
+        if kind not in KINDS or byte_order not in ("<", ">"):
             raise ValueError(f"kind {kind!r} and byte order {byte_order!r}")
         return Scan(
             voxels=voxels,
