@@ -184,7 +184,7 @@ def test_check_against_another_scan_is_refused(tmp_path, scan):
 @pytest.mark.parametrize("keep", [False, True])
 def test_check_against_a_dicom_series(tmp_path, keep):
     folder = make_scans.dicom_series(tmp_path / "series", make_scans.head((20, 24, 5)))
-    pack(folder, tmp_path / "s.zarr", lossless=True, keep_identifiers=keep)
+    pack(folder, tmp_path / "s.zarr", lossless=True, identifiers=keep)
     assert check(tmp_path / "s.zarr", against=folder).n_changed == 0
 
 

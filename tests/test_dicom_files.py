@@ -100,7 +100,7 @@ def test_pixels_that_are_cut_off_are_named(series, n_cut):
     files = by_number(series)
     for path in files[-2:]:
         path.write_bytes(path.read_bytes()[:-n_cut])
-    with pytest.raises(InvalidArgument, match="the pixels of 2 of 20 slices") as refused:
+    with pytest.raises(InvalidArgument, match="the pixels of 2 of 20 files") as refused:
         read_scan(series)
     assert all(path.name in str(refused.value) for path in files[-2:])
     files[-1].unlink()
@@ -295,7 +295,7 @@ def test_numbers_that_show_no_gap_at_an_end_are_no_reason_to_refuse(tmp_path, vo
         dataset.InstanceNumber = number(k)
 
     folder = make_scans.dicom_series(tmp_path / "series", voxels, edit=renumber)
-    scan = read_scan(folder)
+    scan = read_scan(folder, identifiers=False)
     np.testing.assert_array_equal(scan.voxels, voxels)
     assert scan.notes == ()
 
@@ -306,7 +306,7 @@ def test_a_single_image_may_have_any_number(tmp_path, voxels):
         voxels[:, :, :1],
         edit=lambda k, dataset: setattr(dataset, "InstanceNumber", 9),
     )
-    assert read_scan(folder).notes == ()
+    assert read_scan(folder, identifiers=False).notes == ()
 
 
 def _mosaic_type(dataset):
@@ -334,11 +334,13 @@ def _mosaic_csa(dataset):
 
 
 @pytest.mark.parametrize("mark", [_mosaic_type, _mosaic_count, _mosaic_csa])
-def test_a_mosaic_is_refused_by_name(tmp_path, voxels, mark):
+def test_a_mosaic_that_cannot_be_unfolded_is_refused_by_name(tmp_path, voxels, mark):
     folder = make_scans.dicom_series(
         tmp_path / "series", voxels[:, :, :1], edit=lambda k, dataset: mark(dataset)
     )
-    with pytest.raises(InvalidArgument, match=r"IM0000: a Siemens mosaic .*dcm2niix"):
+    with pytest.raises(
+        InvalidArgument, match=r"IM0000: a Siemens mosaic .*(dcm2niix|do not divide its 24 rows)"
+    ):
         pack(folder, tmp_path / "s.zarr")
 
 
@@ -361,8 +363,6 @@ def test_a_slice_without_rescale_among_slices_with_one_is_refused(
     [
         ("PixelRepresentation", 0),
         ("PhotometricInterpretation", "MONOCHROME1"),
-        ("Rows", 12),
-        ("Columns", 48),
         ("BitsStored", 12),
         ("Modality", "CT"),
         ("RescaleType", "HU"),
@@ -384,7 +384,9 @@ def test_slices_that_do_not_agree_are_refused(tmp_path, voxels, keyword, value):
 def test_a_slice_that_is_there_twice_is_refused(series):
     last = by_number(series)[-1]
     (series / "copy").write_bytes(last.read_bytes())
-    with pytest.raises(InvalidArgument, match=r"same position .* a folder of its own"):
+    with pytest.raises(
+        InvalidArgument, match=r"copy: the same image as IM.* twice at the same position; move one"
+    ):
         read_scan(series)
 
 
@@ -407,7 +409,7 @@ def test_a_few_zeros_behind_the_pixels_are_padding(tmp_path, voxels):
     np.testing.assert_array_equal(read_scan(folder).voxels, voxels)
 
 
-def test_what_the_unused_bits_hold_is_said_to_be_left_out(tmp_path):
+def test_what_the_unused_bits_hold_is_said_to_be_no_part_of_the_voxels(tmp_path):
     voxels = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4) - 60
     for name, bits in (("sign", 0), ("overlay", 0x5000)):
 
@@ -418,9 +420,9 @@ def test_what_the_unused_bits_hold_is_said_to_be_left_out(tmp_path):
 
         scan = read_scan(make_scans.dicom_series(tmp_path / name, voxels, edit=twelve_bits))
         np.testing.assert_array_equal(scan.voxels, voxels)
-        assert any("4 slices hold something in the bits above" in n for n in scan.notes) == (
-            name == "overlay"
-        )
+        assert any(
+            "4 images hold something in the bits around the 12 stored" in n for n in scan.notes
+        ) == (name == "overlay")
 
 
 def test_damaged_compressed_pixels_are_not_blamed_on_a_missing_decoder(tmp_path, voxels):

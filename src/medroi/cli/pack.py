@@ -62,14 +62,27 @@ def add_parser(commands: Any) -> None:
         "one per core)",
     )
     parser.add_argument(
-        "--keep-identifiers",
+        "--series",
+        metavar="N|UID",
+        help="of DICOM, which series of a folder, by its number or SeriesInstanceUID",
+    )
+    parser.add_argument(
+        "--without-identifiers",
         action="store_true",
-        help="of DICOM, also keep UIDs, dates, descriptions and what names the patient",
+        help="of DICOM, leave out UIDs, dates, descriptions and what names the patient; the files "
+        "do not come back then",
+    )
+    parser.add_argument(
+        "--encapsulated",
+        choices=("keep", "decode"),
+        default="keep",
+        help="of DICOM, keep compressed pixels beside the voxels, which gives the files back, or "
+        "store the voxels alone (default: keep)",
     )
     parser.add_argument(
         "--incomplete",
         action="store_true",
-        help="of DICOM, pack a series of which slices are missing at the ends, and say so",
+        help="of DICOM, pack a series of which slices are missing, and say so",
     )
     _add_option(parser, "verify", action="store_true")
     _add_mask_arguments(parser)
@@ -169,7 +182,9 @@ def run(args: argparse.Namespace) -> None:
         lossless=args.lossless,
         zarr_format=args.zarr_format,
         force=args.force,
-        keep_identifiers=args.keep_identifiers,
+        series=args.series,
+        identifiers=not args.without_identifiers,
+        encapsulated=args.encapsulated,
         incomplete=args.incomplete,
         mask=args.mask,
         mask_margin_mm=args.mask_margin,

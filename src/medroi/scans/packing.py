@@ -18,6 +18,7 @@ from medroi.errors import InvalidArgument, MedROIError
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scan_region import ScanRegion
 from medroi.scans.chunking import count_chunks
+from medroi.scans.dicom import returning
 from medroi.scans.fitting import (
     check_not_empty,
     config_to_count_with,
@@ -25,14 +26,13 @@ from medroi.scans.fitting import (
     fitted_codec,
     rule_of,
 )
-from medroi.scans.formats import read_scan
+from medroi.scans.formats import contents_of, read_scan
 from medroi.scans.formats.names import printable
 from medroi.scans.masking import mask_options
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
 from medroi.scans.sources.finding import finding
-from medroi.scans.sources.pieces import contents
 from medroi.scans.stores import air as aside
 from medroi.scans.stores import attachments, hdf5_append, hdf5_store
 from medroi.scans.stores.digests import facts_digest, json_digest
@@ -75,7 +75,9 @@ def pack(
     chunks: Sequence[int] | str | None = None,
     zarr_format: int = 3,
     force: bool = False,
-    keep_identifiers: bool = False,
+    series: str | None = None,
+    identifiers: bool = True,
+    encapsulated: str = "keep",
     incomplete: bool = False,
     progress: bool = False,
     mask: str | Path | None = None,
@@ -113,10 +115,15 @@ def pack(
         3 or 2, which an array that stands alone can have.
     force : bool
         Replace an existing store, with nothing else in its folder, or a dataset.
-    keep_identifiers : bool
-        Of DICOM, keep UIDs, dates and what names the patient too.
+    series : str, optional
+        Of DICOM, number or SeriesInstanceUID of the series, where there are several.
+    identifiers : bool
+        Of DICOM, keep all that the files hold, which gives them back. False keeps technical
+        elements only.
     incomplete : bool
-        Of DICOM, pack a series of which slices are missing at the ends, with a note.
+        Of DICOM, pack a series of which slices are missing, with a note.
+    encapsulated : {"keep", "decode"}
+        Of DICOM, keep compressed pixels beside the voxels, which gives the files back, or not.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
     mask : path, optional
@@ -157,8 +164,16 @@ def pack(
         _staged(wanted, force=force) as fresh,
         contextlib.ExitStack() as beside,
     ):
-        scan = read_scan(source, keep_identifiers=keep_identifiers, incomplete=incomplete)
-        containers = beside.enter_context(finding(scan.sources, lambda file: contents(scan, file)))
+        scan = read_scan(
+            source,
+            series=series,
+            identifiers=identifiers,
+            incomplete=incomplete,
+            encapsulated=encapsulated,
+        )
+        containers = beside.enter_context(
+            finding(scan.sources, lambda _: contents_of(scan, source))
+        )
         region, reasons = with_threshold(scan, region)
         kind, notes_of_kind = kind_for(scan, wanted)
         cut = cut_of(kind, scan.voxels, chunks, in_c_order=place is not None)
@@ -180,7 +195,9 @@ def pack(
                 stored = fresh / place.name
                 _write_hdf5(hdf5_store.Place(fresh, place.name), scan, codec, crops, made, advance)
             measured = measure(stored, scan.voxels, config, crops, advance, threads)
-        whole = dataclasses.replace(scan, sources=containers())
+        whole = dataclasses.replace(
+            scan, sources=containers(), details={**scan.details, **_dropped_of_files(scan, codec)}
+        )
         _check_promise(source, measured, config["inner"], lossless=lossless)
         check_not_empty(source, scan.voxels, measured, config)
         digests = _digests(stored, whole, measured, config["inner"])
@@ -205,6 +222,15 @@ def pack(
         seconds=time.monotonic() - began,
         notes=scan.notes + notes_of_kind + reasons + notes,
     )
+
+
+def _dropped_of_files(scan: Scan, codec: Any) -> dict[str, Any]:
+    """Count the voxels that each file lacks, of a scan that has many files."""
+    if not returning.has_files(scan):
+        return {}
+    kept = codec.region.kept()
+    counts = returning.outside_by_slice(scan.voxels, kept, codec.region.background)
+    return {returning.OUTSIDE: counts} if any(counts) else {}
 
 
 def placed(source: Path, target: str | Path) -> Path:
@@ -288,7 +314,7 @@ def _write_zarr(
         if layout.in_group:
             group_writing.write_group(path, scan, facts)
             path = path / ome.LEVEL.format(0)
-            names = ome.axis_names(scan)
+            names = ome.axis_names(scan.voxels.ndim)
         else:
             names = scan.axis_names
             beside |= facts

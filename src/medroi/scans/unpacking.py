@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.formats import check_target, own_suffix, write_scan
+from medroi.scans import dicom
+from medroi.scans.dicom import returning
+from medroi.scans.formats import check_target, write_scan
 from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
@@ -29,7 +31,13 @@ from medroi.scans.stores.digests import StreamsDigest
 from medroi.scans.stores.folders import made_parent
 from medroi.scans.stores.kept import inspected, kept_of
 from medroi.scans.stores.staging import staged
-from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
+from medroi.scans.stores.wholeness import (
+    attachments_in,
+    check_complete,
+    check_others,
+    facts_of,
+    metadata_digest,
+)
 from medroi.scans.stores.zarr_array import (
     chunk_selections,
     chunk_stream,
@@ -76,9 +84,10 @@ def unpack(
 ) -> UnpackReport:
     """Write a packed scan as the file it came from, or as another kind of file.
 
-    Where no voxel was dropped, a file of the kind that was packed has the very bytes of it. DICOM
-    becomes NIfTI. A Zarr array that others wrote with MedROI becomes NIfTI with its codec's 3x3
-    affine. Where the air was kept aside, the file has it too: every voxel as it was packed.
+    Where no voxel was dropped, a file of the kind that was packed has the very bytes of it. The
+    files of a DICOM series come back into a folder; named as a file it becomes NIfTI. A Zarr array
+    that others wrote with MedROI becomes NIfTI with its codec's 3x3 affine. Where the air was kept
+    aside, the file has it too: every voxel as it was packed.
 
     Parameters
     ----------
@@ -119,7 +128,16 @@ def _unpack(
         described = None if facts is None else scan_of(empty, facts, source)
         check_complete(source, array)
     kind = "array" if described is None else described.kind
-    wanted = _wanted(source, target, described, into_folder)
+    if described is not None and kind == "dicom":
+        readers = attachments_in(source, array)
+        described = replace(described, attachments=dict.fromkeys(readers, b""))
+        is_own = into_folder or dicom.is_name(target)
+    else:
+        readers, is_own = {}, False
+    if described is not None and is_own:
+        wanted = _dicom_wanted(target, described, into_folder)
+    else:
+        wanted = _wanted(source, target, kind, described, into_folder)
     notes: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
         for file in wanted:
@@ -142,16 +160,29 @@ def _unpack(
                 n_dropped = n_outside(source, array)
         scan = foreign_scan(voxels, config) if facts is None else scan_of(voxels, facts, source)
         lossless = facts is None or bool(array.attrs[DIGESTS]["lossless"])
-        files = tuple(
-            returned(
-                file.path.name,
-                write_scan(scan, path, file.suffix, file.source if file.is_own else None),
-                file.source,
-                n_dropped,
-                lossless=lossless,
+        if is_own:
+            check_others(source, array)
+            scan = replace(scan, attachments={name: read() for name, read in readers.items()})
+            paths = {
+                file.source.name: path
+                for file, path in zip(wanted, fresh, strict=True)
+                if file.source is not None
+            }
+            names = None if into_folder else target.name
+            files = returning.write_files(
+                scan, paths, names, dropped=n_dropped > 0, lossless=lossless
             )
-            for file, path in zip(wanted, fresh, strict=True)
-        )
+        else:
+            files = tuple(
+                returned(
+                    file.path.name,
+                    write_scan(scan, path, file.suffix, file.container),
+                    file.source,
+                    n_dropped,
+                    lossless=lossless,
+                )
+                for file, path in zip(wanted, fresh, strict=True)
+            )
     return UnpackReport(
         source=source.name,
         target=target.name,
@@ -165,30 +196,57 @@ def _unpack(
     )
 
 
+def _dicom_wanted(target: Path, described: Scan, into_folder: bool) -> list[_Wanted]:
+    """All files of a series, or the one that there is."""
+    sources = returning.files_of(described)
+    if into_folder:
+        return [_Wanted(target / file.name, "", file, file.container) for file in sources]
+    images = [file for file in sources if file.role == "image"]
+    if len(images) > 1:
+        raise InvalidArgument(
+            f"{target}: packed from {len(images)} DICOM files; name a folder to unpack them to "
+            f"({target.parent}/), or a file .nii or .nii.gz"
+        )
+    return [_Wanted(target, "", images[0], images[0].container)]
+
+
 @dataclass(frozen=True)
 class _Wanted:
-    """A file to write: its kind by suffix, and which of the packed files it is to be."""
+    """A file to write: its kind by suffix, and what of the packed files it is to be."""
 
     path: Path
     suffix: str
     source: SourceFile | None
-    is_own: bool
+    container: dict[str, Any] | None
 
 
-def _wanted(store: Path, target: Path, described: Scan | None, into_folder: bool) -> list[_Wanted]:
+def _wanted(
+    store: Path, target: Path, kind: str, described: Scan | None, into_folder: bool
+) -> list[_Wanted]:
     sources = () if described is None else described.sources
     images = [file for file in sources if file.role == "image"]
     if not into_folder:
-        suffix = check_target(described, target)
+        suffix = check_target(kind, target)
         # One file can only be one that was alone.
         image = images[0] if len(images) == 1 else None
-        is_own = image is not None and image.name.lower().endswith(suffix)
-        return [_Wanted(target, suffix, image, is_own)]
+        return [_Wanted(target, suffix, image, _container(image, suffix))]
     if not images:
         raise InvalidArgument(
             f"{store}: names no files that could get their own names in {target}; name a new file"
         )
-    return [_Wanted(target / file.name, own_suffix(described, file), file, True) for file in images]
+    wanted = []
+    for file in images:
+        path = target / file.name
+        suffix = check_target(kind, path)
+        wanted.append(_Wanted(path, suffix, file, _container(file, suffix)))
+    return wanted
+
+
+def _container(file: SourceFile | None, suffix: str) -> dict[str, Any] | None:
+    """The container that makes the very bytes of a file, where its own suffix was asked for."""
+    if file is None or not file.comes_back or not file.name.lower().endswith(suffix):
+        return None
+    return file.container
 
 
 def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:

@@ -9,17 +9,23 @@ import io
 import os
 import re
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import require
+from medroi.scans.sources.finding import found
 from medroi.scans.sources.reading import source_opened
+from medroi.scans.sources.source import SourceFile
 
 # All that stands before the pixels of one image; the rest of a gzipped file is its pixels.
 _HEADER_NBYTES = 1 << 26
 _PREAMBLE_NBYTES = 128
 _MAGIC = b"DICM"
+_GZIP_MAGIC = b"\x1f\x8b"
+# The elements that may hold the pixels of an image.
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # The group length, which a meta header begins with, gives the size of what follows it.
@@ -31,6 +37,37 @@ _VR = re.compile(rb"[A-Z]{2}")
 
 class NotDicom(InvalidArgument):
     """A file whose bytes do not begin as those of a DICOM file do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the pixels stand in the bytes of a file, gunzipped: `nbytes` from `start` on."""
+
+    start: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class WholeFile:
+    """One file with its pixels.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        All of its elements.
+    source : SourceFile
+        Its digests.
+    contents : bytes
+        All of its bytes, gunzipped.
+    pixels : Place or None
+        Where the value of its pixel element stands in `contents`. None where it cannot be said, as
+        of deflated data sets.
+    """
+
+    dataset: Any
+    source: SourceFile
+    contents: bytes
+    pixels: Place | None
 
 
 class _Bounded(io.BufferedReader):
@@ -46,16 +83,13 @@ class _Bounded(io.BufferedReader):
         return super().read(left if size is None or size < 0 else min(size, left))
 
 
-def read_dataset(path: Path, pixels_nbytes: int | None = None) -> Any:
-    """Read one DICOM file.
+def read_dataset(path: Path) -> Any:
+    """Read one DICOM file without its pixels.
 
     Parameters
     ----------
     path : Path
         The file.
-    pixels_nbytes : int, optional
-        Bytes of the decoded pixels, which bound what a gzipped file may unpack to. None leaves the
-        pixels out.
 
     Raises
     ------
@@ -64,48 +98,94 @@ def read_dataset(path: Path, pixels_nbytes: int | None = None) -> Any:
     InvalidArgument
         For a damaged one.
     """
-    pydicom = require("pydicom", "reading DICOM")
-    with _unpacked(path, pixels_nbytes) as file:
-        begin = file.read(_PREAMBLE_NBYTES + len(_MAGIC))
-        start, has_preamble = _start_of(begin, path)
-        _check_deflated(file, begin, pixels_nbytes, path)
-        file.seek(start)
-        # Where there is no preamble pydicom goes back to the beginning, which must be the data's.
-        content = io.BytesIO(file.read()) if start else file
-        try:
-            dataset = pydicom.dcmread(
-                content, stop_before_pixels=pixels_nbytes is None, force=not has_preamble
+    with _unpacked(path) as file:
+        return _parsed(file, path, 0, stop_before_pixels=True)[0]
+
+
+def read_whole(path: Path, name: str, pixels_nbytes: int) -> WholeFile:
+    """Read one DICOM file with its pixels, and find where these stand in it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        Under which it is kept.
+    pixels_nbytes : int
+        Bytes of the decoded pixels, which bound what a gzipped file may unpack to.
+
+    Raises
+    ------
+    InvalidArgument
+        For a damaged file.
+    """
+    with source_opened(path) as reader:
+        limit = _HEADER_NBYTES + pixels_nbytes if reader.is_compressed else path.stat().st_size
+        contents = reader.read(limit + 1)
+        if len(contents) > limit:
+            raise InvalidArgument(
+                f"{path}: unpacks to more than {limit} bytes, its header declares {pixels_nbytes} "
+                "bytes of pixels"
             )
-        except RecursionError as error:
-            raise InvalidArgument(f"{path}: sequences nested too deeply to be read") from error
-        except MemoryError as error:
-            raise InvalidArgument(f"{path}: needs more memory than there is") from error
-        except Exception as error:  # pydicom raises whatever a damaged file provokes
-            raise InvalidArgument(f"{path}: damaged DICOM file: {error}") from error
-        if "Rows" not in dataset:
-            _check_whole(dataset, content, path)
+        source = found(reader.finish(name), lambda: [contents])
+    dataset, start = _parsed(io.BytesIO(contents), path, pixels_nbytes, stop_before_pixels=False)
+    return WholeFile(dataset, source, contents, _place_of_pixels(dataset, contents, start))
+
+
+def _parsed(
+    file: io.BufferedIOBase, path: Path, pixels_nbytes: int, *, stop_before_pixels: bool
+) -> tuple[Any, int]:
+    """Let pydicom read a file; also how many bytes stand before what it was given."""
+    pydicom = require("pydicom", "reading DICOM")
+    begin = file.read(_PREAMBLE_NBYTES + len(_MAGIC))
+    start, has_preamble = _start_of(begin, path)
+    _check_deflated(file, begin, pixels_nbytes, path)
+    file.seek(start)
+    # Where there is no preamble pydicom goes back to the beginning, which must be the data's.
+    content = io.BytesIO(file.read()) if start else file
+    try:
+        dataset = pydicom.dcmread(
+            content, stop_before_pixels=stop_before_pixels, force=not has_preamble
+        )
+    except RecursionError as error:
+        raise InvalidArgument(f"{path}: sequences nested too deeply to be read") from error
+    except MemoryError as error:
+        raise InvalidArgument(f"{path}: needs more memory than there is") from error
+    except Exception as error:  # pydicom raises whatever a damaged file provokes
+        raise InvalidArgument(f"{path}: damaged DICOM file: {error}") from error
+    if "Rows" not in dataset:
+        _check_whole(dataset, content, path)
     dataset.buffer = None
     _complete_meta(dataset)
-    return dataset
+    return dataset, start
 
 
-def _unpacked(path: Path, pixels_nbytes: int | None) -> io.BufferedIOBase:
-    """Open a file; one that is gzipped is unpacked into memory."""
+def _place_of_pixels(dataset: Any, contents: bytes, start: int) -> Place | None:
+    for keyword in PIXEL_KEYWORDS:
+        if keyword not in dataset:
+            continue
+        # pydicom notes where a value stands until somebody asks for the value itself.
+        raw = dataset.get_item(keyword)
+        offset, value = getattr(raw, "value_tell", None), getattr(raw, "value", None)
+        if offset is None or not isinstance(value, bytes):
+            return None
+        place = Place(start + offset, len(value))
+        is_there = contents[place.start : place.start + place.nbytes] == value
+        # Of a deflated data set it is a place in other bytes.
+        return place if is_there else None
+    return None
+
+
+def _unpacked(path: Path) -> io.BufferedIOBase:
+    """Open a file; the header of one that is gzipped is unpacked into memory."""
     file = _Bounded(io.FileIO(path))
-    is_gzip = file.read(2) == b"\x1f\x8b"
+    is_gzip = file.read(2) == _GZIP_MAGIC
     file.seek(0)
     if not is_gzip:
         return file
     file.close()
-    limit = _HEADER_NBYTES + (pixels_nbytes or 0)
     with source_opened(path) as stream:
-        data = stream.read(limit + 1)
-    if pixels_nbytes is not None and len(data) > limit:
-        raise InvalidArgument(
-            f"{path}: unpacks to more than {limit} bytes, its header declares {pixels_nbytes} "
-            "bytes of pixels"
-        )
-    return io.BytesIO(data)
+        return io.BytesIO(stream.read(_HEADER_NBYTES + 1))
 
 
 def _start_of(begin: bytes, path: Path) -> tuple[int, bool]:
@@ -130,9 +210,7 @@ def _what(begin: bytes) -> str:
     return "no DICOM file"
 
 
-def _check_deflated(
-    file: io.BufferedIOBase, begin: bytes, pixels_nbytes: int | None, path: Path
-) -> None:
+def _check_deflated(file: io.BufferedIOBase, begin: bytes, pixels_nbytes: int, path: Path) -> None:
     """Refuse a deflated data set that unpacks to more than it may before pydicom unpacks it."""
     file.seek(0)
     if _DEFLATED not in file.read(1024):
@@ -141,7 +219,7 @@ def _check_deflated(
     file.seek(place)
     prefix = file.read(_META_PREFIX_NBYTES)
     file.seek(place + _META_PREFIX_NBYTES + int.from_bytes(prefix[8:], "little"))
-    limit = _HEADER_NBYTES + (pixels_nbytes or 0)
+    limit = _HEADER_NBYTES + pixels_nbytes
     unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         unpacking.decompress(file.read(), limit)

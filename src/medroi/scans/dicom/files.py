@@ -6,7 +6,7 @@ A file that cannot be read may be a slice: it is never taken for one that is not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ _NEEDED = (
     "BitsAllocated",
     "BitsStored",
     "Columns",
+    "DetectorInformationSequence",
     "DoseGridScaling",
     "FrameOfReferenceUID",
     "HighBit",
@@ -61,6 +62,7 @@ _NEEDED = (
     "NumberOfSeriesRelatedInstances",
     "NumberOfSlices",
     "NumberOfTemporalPositions",
+    "PerFrameFunctionalGroupsSequence",
     "PhotometricInterpretation",
     "PixelRepresentation",
     "PixelSpacing",
@@ -69,9 +71,11 @@ _NEEDED = (
     "RescaleType",
     "Rows",
     "SOPClassUID",
+    "SOPInstanceUID",
     "SamplesPerPixel",
     "SeriesInstanceUID",
     "SeriesNumber",
+    "SharedFunctionalGroupsSequence",
     "SliceThickness",
     "SpacingBetweenSlices",
     "Units",
@@ -81,36 +85,56 @@ _N_NAMED = 4
 
 @dataclass(frozen=True)
 class Found:
-    """The images of a folder, and the names of the files that hold none."""
+    """The images of a folder, and the files that hold none.
 
+    Attributes
+    ----------
+    folder : Path
+        To which names are relative.
+    images : list of (Path, Dataset)
+    passed_over : tuple of Path
+    """
+
+    folder: Path
     images: Images
-    passed_over: tuple[str, ...]
+    passed_over: tuple[Path, ...]
 
 
-def find_images(folder: Path) -> Found:
-    """Read every file of a folder and its subfolders, without pixels.
+def find_images(source: Path) -> Found:
+    """Read every file of a folder and its subfolders, without pixels; one file; or a DICOMDIR's.
 
     Raises
     ------
     InvalidArgument
         Where a file cannot be read, or none holds an image.
     """
+    if source.is_dir():
+        return _sorted_out(source, _files_of(source))
+    if is_directory_file(source):
+        return _sorted_out(source.parent, files_of_directory(source))
+    dataset = _image(source)
+    if dataset is None:
+        raise InvalidArgument(f"{source}: a DICOM object that is no image; nothing to pack")
+    return Found(source.parent, [(source, dataset)], ())
+
+
+def _sorted_out(folder: Path, paths: Iterable[Path]) -> Found:
     images: Images = []
-    passed_over: list[str] = []
+    passed_over: list[Path] = []
     unreadable: list[tuple[str, str]] = []
-    for path in _files_of(folder):
+    for path in paths:
         name = str(path.relative_to(folder))
         try:
             dataset = _image(path)
         except (InvalidArgument, OSError) as error:
             # What says that it is DICOM is never passed over for its name, but for a directory.
-            if _is_other(path) and (isinstance(error, NotDicom) or _is_directory(path)):
-                passed_over.append(name)
+            if _is_other(path) and (isinstance(error, NotDicom) or is_directory_file(path)):
+                passed_over.append(path)
             else:
                 unreadable.append((name, _reason(error, path)))
             continue
         if dataset is None:
-            passed_over.append(name)
+            passed_over.append(path)
         else:
             images.append((path, dataset))
     n_files = len(images) + len(passed_over) + len(unreadable)
@@ -123,7 +147,7 @@ def find_images(folder: Path) -> Found:
             f"{listed([f'{n} ({why})' for n, why in unreadable])}; get them again, or move what "
             "does not belong to the series out of the folder"
         )
-    return Found(images, tuple(passed_over))
+    return Found(folder, images, tuple(passed_over))
 
 
 def listed(items: list[str]) -> str:
@@ -162,7 +186,7 @@ def _image(path: Path) -> Any:
         try:
             dataset.get(keyword)
         except Exception as error:  # pydicom raises whatever a damaged value provokes
-            raise InvalidArgument(f"{path}: {keyword} is damaged: {error}") from error
+            raise InvalidArgument(f"{path}: {keyword} is damaged: {str(error)[:80]}") from error
     if "Rows" in dataset and "Columns" in dataset:
         return dataset
     _check_no_image(path, dataset)
@@ -183,8 +207,47 @@ def _is_other(path: Path) -> bool:
     return name.startswith(_OTHER_NAMES) or name.endswith(_OTHER_SUFFIXES)
 
 
-def _is_directory(path: Path) -> bool:
-    return path.name.lower() == "dicomdir"
+def is_directory_file(path: Path) -> bool:
+    """Whether a file is a DICOMDIR, by its name, which the standard gives it."""
+    return path.name.lower().startswith("dicomdir")
+
+
+def files_of_directory(path: Path) -> Iterator[Path]:
+    """The files that a DICOMDIR lists, and itself.
+
+    Raises
+    ------
+    InvalidArgument
+        Where one of them is not there, or lies elsewhere than below the DICOMDIR's folder.
+    """
+    dataset = read_dataset(path)
+    yield path
+    names = []
+    for record in dataset.get("DirectoryRecordSequence") or ():
+        parts = record.get("ReferencedFileID")
+        if parts:
+            names.append([parts] if isinstance(parts, str) else [str(part) for part in parts])
+    if not names:
+        raise InvalidArgument(f"{path}: a DICOMDIR that lists no files")
+    for parts in sorted(names):
+        found = _listed_file(path, parts)
+        if found is None:
+            raise InvalidArgument(
+                f"{path}: lists {'/'.join(parts)}, which is not there; get it, or pack the folder "
+                "instead of its DICOMDIR"
+            )
+        yield found
+
+
+def _listed_file(directory: Path, parts: list[str]) -> Path | None:
+    if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
+        raise InvalidArgument(f"{directory}: lists {parts}, which is no name of a file below it")
+    # Some systems show the names of a disc in small letters.
+    for change in (str, str.lower, str.upper):
+        found = directory.parent.joinpath(*map(change, parts))
+        if found.is_file():
+            return found
+    return None
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from medroi.scans.dicom.elements import whole
 
 # Elements that say how many images there are: of the volume, or of all volumes of an acquisition.
 _COUNTS_OF_VOLUME = ("NumberOfSlices", "NumberOfSeriesRelatedInstances")
 _COUNT_OF_ALL_VOLUMES = "ImagesInAcquisition"
 
 
-def missing_at_ends(datasets: tuple[Any, ...]) -> tuple[str, str]:
+def missing_at_ends(
+    images: Sequence[Any], *, n_volumes: int = 1, n_in_series: int = 0
+) -> tuple[str, str]:
     """Find what speaks against a series being whole.
 
     Parameters
     ----------
-    datasets : tuple of Dataset
-        The images, sorted by position, evenly spaced.
+    images : sequence of Dataset or Frame
+        Those of the first of the volumes, sorted by position.
+    n_volumes : int
+        How many volumes of as many images there are.
+    n_in_series : int
+        Images of the series that are here, in this volume or another; those of the volumes if 0.
 
     Returns
     -------
@@ -25,23 +34,28 @@ def missing_at_ends(datasets: tuple[Any, ...]) -> tuple[str, str]:
         Why slices must be missing, and what else a user should know; empty where there is nothing.
         A single image is a series of its own.
     """
-    n_images = len(datasets)
-    if n_images < 2:
+    n_here = max(n_in_series, len(images) * n_volumes)
+    if n_here < 2:
         return "", ""
     for keyword in (*_COUNTS_OF_VOLUME, _COUNT_OF_ALL_VOLUMES):
-        declared = max(_whole(dataset.get(keyword)) or 0 for dataset in datasets)
-        is_one_of_several = keyword == _COUNT_OF_ALL_VOLUMES and declared % n_images == 0
+        declared = max(whole(image.get(keyword)) or 0 for image in images)
+        is_one_of_several = keyword == _COUNT_OF_ALL_VOLUMES and declared % n_here == 0
+        n_images = len(images) if keyword == _COUNTS_OF_VOLUME[0] else n_here
         if declared > n_images and not is_one_of_several:
             return f"{keyword} is {declared}, here are {n_images} images", ""
-    missing, note = _gaps_in_numbers(datasets)
-    n_times = max(_whole(dataset.get("NumberOfTemporalPositions")) or 0 for dataset in datasets)
+    n_times = max(whole(image.get("NumberOfTemporalPositions")) or 0 for image in images)
+    if n_volumes > 1 or n_here > len(images):
+        if n_times > n_volumes:
+            return "", f"{n_volumes} of {n_times} time points are here"
+        return "", ""
+    missing, note = _gaps_in_numbers(images)
     if n_times > 1 and not missing:
         note = f"the images are one volume of {n_times} time points; the others are not here"
     return missing, note
 
 
-def _gaps_in_numbers(datasets: tuple[Any, ...]) -> tuple[str, str]:
-    found = [_whole(dataset.get("InstanceNumber")) for dataset in datasets]
+def _gaps_in_numbers(images: Sequence[Any]) -> tuple[str, str]:
+    found = [whole(image.get("InstanceNumber")) for image in images]
     numbers = [number for number in found if number is not None]
     # Numbers that are left out or given twice say nothing.
     if len(numbers) < len(found) or len(set(numbers)) < len(numbers):
@@ -57,14 +71,6 @@ def _gaps_in_numbers(datasets: tuple[Any, ...]) -> tuple[str, str]:
         return f"{which}, and {in_order[jumps[0]] + step} is not among them", ""
     if first <= step:
         return "", ""
-    if (first - 1) % len(datasets) == 0:
+    if (first - 1) % len(images) == 0:
         return "", f"{which}: one of the volumes of a series; those before it are not here"
     return f"{which}: {first - 1} images before it are not here", ""
-
-
-def _whole(value: Any) -> int | None:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if abs(number) < 1 << 31 else None

@@ -1,134 +1,108 @@
-"""The pixels of a series: the stored integers of every slice."""
+"""The pixels of one file: its planes as values, and what only its own bytes hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InnerUnavailable, InvalidArgument
-from medroi.scans.dicom.bytes import read_dataset
-from medroi.scans.dicom.files import listed
-from medroi.scans.dicom.geometry import number
+from medroi.scans.dicom.bytes import PIXEL_KEYWORDS, WholeFile, read_whole
+from medroi.scans.dicom.frames import ImageFile, is_encapsulated
+from medroi.scans.dicom.layout import MAX_FILL_NBYTES
 
 
-def read_stack(paths: Sequence[Path], first: Any) -> tuple[npt.NDArray[Any], list[str]]:
-    """Read the slices of a series into an array (slice, row, column).
+@dataclass(frozen=True)
+class Pixels:
+    """The pixels of one file.
 
-    Parameters
+    Attributes
     ----------
-    paths : sequence of Path
-        The files, in order.
-    first : Dataset
-        The header of the first; the others agree with it.
+    planes : ndarray
+        (plane, row, column), the values as stored.
+    whole : WholeFile
+        The file.
+    is_encapsulated : bool
+        Whether its pixels are compressed.
+    has_more_bits : bool
+        Whether bits outside the stored ones hold something: an overlay, or values that are larger
+        than the header says.
+    """
 
-    Returns
-    -------
-    stack : ndarray
-    notes : list of str
-        What a user should know of it.
+    planes: npt.NDArray[Any]
+    whole: WholeFile
+    is_encapsulated: bool
+    has_more_bits: bool
+
+
+def read_pixels(file: ImageFile) -> Pixels:
+    """Read the pixels of one file.
 
     Raises
     ------
     InvalidArgument
-        Naming the first few slices whose pixels cannot be read, and how many there are.
+        Where they cannot be read, or are not those that the header declares.
     InnerUnavailable
         Where the decoder of compressed pixels is not installed.
     """
-    dtype = _stored_dtype(paths[0], first)
-    stack: npt.NDArray[Any] | None = None
-    failures: list[InvalidArgument] = []
-    n_overlaid = 0
-    for index, path in enumerate(paths):
-        try:
-            pixels, has_overlay = _stored_slice(path, dtype, first)
-        except InvalidArgument as error:
-            failures.append(error)
-            continue
-        n_overlaid += has_overlay
-        if stack is None:
-            # Only a slice that was really read proves that the header's size may be allocated.
-            stack = np.empty((len(paths), *pixels.shape), dtype=dtype)
-        stack[index] = pixels
-    if len(failures) == 1 or stack is None:
-        raise failures[0]
-    if failures:
+    path, layout = file.path, file.layout
+    whole = read_whole(path, file.name, layout.nbytes)
+    keyword = next((name for name in PIXEL_KEYWORDS if name in whole.dataset), None)
+    if keyword is None:
         raise InvalidArgument(
-            f"{paths[0].parent}: the pixels of {len(failures)} of {len(paths)} slices cannot be "
-            f"read: {listed([str(error) for error in failures])}"
+            f"{path}: an image with no pixel data; it is cut off, or of another kind"
         )
-    note = (
-        f"{n_overlaid} slices hold something in the bits above the {first.BitsStored} stored ones "
-        "(an overlay?), which is left out"
-    )
-    return stack, [note] if n_overlaid else []
+    if (keyword != "PixelData") != (layout.kind == "f"):
+        what = "float pixels" if keyword != "PixelData" else "integer pixels"
+        raise InvalidArgument(f"{path}: an image with {what}, which its header does not announce")
+    if is_encapsulated(whole.dataset):
+        planes = layout.planes(layout.values(_decoded(file, whole.dataset)))
+        return Pixels(planes, whole, is_encapsulated=True, has_more_bits=False)
+    data = whole.dataset[keyword].value
+    _check_length(file, data)
+    planes = layout.from_bytes(data)
+    return Pixels(planes, whole, is_encapsulated=False, has_more_bits=_has_more(file, data))
 
 
-def _stored_dtype(path: Path, dataset: Any) -> np.dtype[Any]:
-    allocated, stored = (
-        number(path, dataset, f"Bits{what}", 0) for what in ("Allocated", "Stored")
-    )
-    if allocated not in (8, 16, 32) or stored % 1 or not 1 <= stored <= allocated:
+def _check_length(file: ImageFile, data: bytes) -> None:
+    """Refuse pixels that are missing or left over; zeros of less than an image fill files up."""
+    layout, nbytes = file.layout, file.layout.nbytes
+    fill_nbytes = min(nbytes // layout.n_frames, MAX_FILL_NBYTES)
+    rest = data[nbytes:]
+    if len(data) < nbytes:
         raise InvalidArgument(
-            f"{path}: {stored:g} bits stored in {allocated:g}; expected 8, 16 or 32 bits allocated"
+            f"{file.path}: unreadable pixel data: {len(data)} bytes, its header declares {nbytes}; "
+            "it is cut off, or its header is that of another image"
         )
-    high_bit = number(path, dataset, "HighBit", stored - 1)
-    if high_bit != stored - 1:
+    if len(rest) >= max(fill_nbytes, 2) or any(rest[1:]):
         raise InvalidArgument(
-            f"{path}: the high bit is {high_bit:g}; expected {stored - 1:g} for {stored:g} bits"
+            f"{file.path}: unreadable pixel data: {len(data)} bytes, its header declares {nbytes}; "
+            "more than one image, or a header of another one"
         )
-    kind = "i" if dataset.get("PixelRepresentation", 0) else "u"
-    return np.dtype(f"{kind}{int(allocated) // 8}")
 
 
-def _stored_slice(path: Path, dtype: np.dtype[Any], header: Any) -> tuple[npt.NDArray[Any], bool]:
-    """The stored integers of one slice, and whether the bits above them hold something else."""
-    shape = (int(header.Rows), int(header.Columns))
-    nbytes = shape[0] * shape[1] * dtype.itemsize
-    dataset = read_dataset(path, pixels_nbytes=nbytes)
-    if "PixelData" not in dataset:
-        what = "float pixels" if "FloatPixelData" in dataset else "no pixel data"
-        raise InvalidArgument(f"{path}: an image with {what}; it is cut off, or of another kind")
-    _check_length(path, dataset, nbytes, shape[1] * dtype.itemsize)
-    pixels = _decoded(path, dataset)
-    if pixels.shape != shape:
-        raise InvalidArgument(
-            f"{path}: unreadable pixel data: {pixels.shape} pixels, its header says {shape}"
-        )
-    unused = dtype.itemsize * 8 - int(dataset.BitsStored)
-    values = np.array(pixels, dtype=dtype.newbyteorder("="), copy=True)
-    # Bits above the stored ones may carry an overlay: they are no part of the value.
-    values = np.asarray(np.right_shift(np.left_shift(values, unused), unused))
-    return values, _has_overlay(dataset, dtype, nbytes, unused)
-
-
-def _has_overlay(dataset: Any, dtype: np.dtype[Any], nbytes: int, unused: int) -> bool:
-    """Whether the bits above the stored ones hold something else than copies of the sign."""
-    if not unused or _is_encapsulated(dataset):
+def _has_more(file: ImageFile, data: bytes) -> bool:
+    """Whether the bits around the stored ones hold something else than copies of the sign."""
+    layout = file.layout
+    unused = layout.allocated - layout.stored
+    if not unused or layout.kind == "f":
         return False
-    order = "<" if dataset.original_encoding[1] else ">"
-    raw = np.frombuffer(dataset.PixelData[:nbytes], f"{order}u{dtype.itemsize}")
-    above = {int(value) for value in np.unique(raw >> (dtype.itemsize * 8 - unused))}
-    return not above <= ({0, (1 << unused) - 1} if dtype.kind == "i" else {0})
+    order = ">" if layout.big_endian else "<"
+    size = layout.n_frames * layout.rows * layout.columns
+    raw = np.frombuffer(data, f"{order}u{layout.allocated // 8}", size)
+    if layout.low and (raw & ((1 << layout.low) - 1)).any():
+        return True
+    above = unused - layout.low
+    if not above:
+        return False
+    found = {int(value) for value in np.unique(raw >> (layout.allocated - above))}
+    return not found <= ({0, (1 << above) - 1} if layout.kind == "i" else {0})
 
 
-def _check_length(path: Path, dataset: Any, nbytes: int, row_nbytes: int) -> None:
-    """Refuse pixels of which some would be left over; what fills up the file is less than a row."""
-    element = dataset["PixelData"]
-    if element.is_undefined_length or _is_encapsulated(dataset):
-        return
-    rest = element.value[nbytes:]
-    if len(rest) >= row_nbytes or any(rest[1:]):
-        raise InvalidArgument(
-            f"{path}: unreadable pixel data: {len(element.value)} bytes, its header declares "
-            f"{nbytes}; more than one image, or a header of another one"
-        )
-
-
-def _decoded(path: Path, dataset: Any) -> npt.NDArray[Any]:
+def _decoded(file: ImageFile, dataset: Any) -> npt.NDArray[Any]:
+    path, layout = file.path, file.layout
     try:
         pixels: npt.NDArray[Any] = dataset.pixel_array
     except Exception as error:  # pydicom and its decoders raise whatever a damaged file provokes
@@ -137,10 +111,16 @@ def _decoded(path: Path, dataset: Any) -> npt.NDArray[Any]:
         if not is_available:
             raise InnerUnavailable(
                 f"{path}: pixels compressed as {name}, which needs a decoder: pip install "
-                f"pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg ({why})"
+                f"'medroi[dicom]', or pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg "
+                f"({why})"
             ) from error
         raise InvalidArgument(f"{path}: unreadable pixel data: {why}") from error
-    return pixels
+    shape = (layout.n_frames, layout.rows, layout.columns)
+    if pixels.size != layout.n_frames * layout.rows * layout.columns:
+        raise InvalidArgument(
+            f"{path}: unreadable pixel data: {pixels.shape} pixels, its header says {shape}"
+        )
+    return pixels.reshape(shape)
 
 
 def _decoder(dataset: Any) -> tuple[str, bool]:
@@ -148,16 +128,7 @@ def _decoder(dataset: Any) -> tuple[str, bool]:
     from pydicom.pixels.decoders.base import get_decoder
 
     syntax = dataset.file_meta.TransferSyntaxUID
-    if not _is_encapsulated(dataset):
-        return str(syntax.name), True
     try:
         return str(syntax.name), bool(get_decoder(syntax).is_available)
     except NotImplementedError:
         return str(syntax.name), False
-
-
-def _is_encapsulated(dataset: Any) -> bool:
-    try:
-        return bool(dataset.file_meta.TransferSyntaxUID.is_encapsulated)
-    except ValueError:  # no transfer syntax at all
-        return False

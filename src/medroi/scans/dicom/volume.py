@@ -1,0 +1,304 @@
+"""One volume as a scan: its voxels, where they lie, what they mean, and its files."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.errors import InvalidArgument
+from medroi.scans.dicom import skeletons, sources
+from medroi.scans.dicom.diffusion import b_value
+from medroi.scans.dicom.files import Found, listed
+from medroi.scans.dicom.frames import Frame, ImageFile
+from medroi.scans.dicom.geometry import flat_affine, places_of
+from medroi.scans.dicom.numbering import missing_at_ends
+from medroi.scans.dicom.pixels import Pixels, read_pixels
+from medroi.scans.dicom.rescaling import rescale_of, table_of
+from medroi.scans.dicom.skeletons import Skeleton
+from medroi.scans.dicom.splitting import Volume
+from medroi.scans.dicom.tags import tags_of
+from medroi.scans.dicom.timing import volumes_of
+from medroi.scans.formats.files import readable
+from medroi.scans.scan import Scan
+from medroi.scans.sources.source import SourceFile
+
+_SAME_IN_ALL = (
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+    "Modality",
+    "FrameOfReferenceUID",
+    "RescaleType",
+    "Units",
+)
+# These may differ, but a slice without them among slices with them has lost its own.
+_IN_ALL_OR_NONE = ("RescaleSlope", "RescaleIntercept", "DoseGridScaling")
+_SEGMENTS = ("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType")
+# What a user should know of identifiers, where they are kept.
+IDENTIFIERS_NOTE = (
+    "all that the files hold of the patient is in the store, which gives the files back; "
+    "--without-identifiers (identifiers=False) leaves it out"
+)
+
+
+def assembled(
+    volume: Volume,
+    volumes: Sequence[Volume],
+    found: Found,
+    *,
+    identifiers: bool,
+    incomplete: bool,
+    encapsulated: str,
+) -> Scan:
+    """Read the pixels of a volume and put all together; the parameters are those of `dicom.read`.
+
+    `volumes` are all of the folder: each file beside the images goes with the first one that has
+    images where it lies.
+    """
+    if encapsulated not in ("keep", "decode"):
+        raise InvalidArgument(
+            f"encapsulated={encapsulated!r} (--encapsulated): expected 'keep' or 'decode'"
+        )
+    frames = volume.frames
+    _check_same(frames)
+    sparse = frames[0].get("Modality") == "SEG"
+    affine, order, details, notes = _placed(frames, incomplete=incomplete, sparse=sparse)
+    volumes_found = volumes_of(frames, order, sparse=sparse)
+    grid = volumes_found.grid
+    n_in_series = sum(len(other.frames) for other in volumes if other.uid == volume.uid)
+    notes += _missing(found.folder, frames, grid, n_in_series, incomplete=incomplete)
+    in_order = [frames[index] for time in grid for index in time if index >= 0]
+    details = {"tags": tags_of(in_order[0], identifiers=identifiers), **details}
+    details.update(_details(in_order[: len(grid[0])], volumes_found.points))
+    slope, intercept, more = _rescale(frames, grid, details)
+    notes += more
+    keeping = identifiers and encapsulated == "keep"
+    beside = _beside(volume, volumes, found) if keeping else []
+    if found.passed_over:
+        names = listed([path.relative_to(found.folder).as_posix() for path in found.passed_over])
+        kept = f", {len(beside)} kept with this series" if beside else ""
+        notes.append(
+            f"files passed over that hold no DICOM image: {len(found.passed_over)} ({names}){kept}"
+        )
+    stack, files, more = _read(volume, grid, keeping=keeping)
+    notes += more
+    voxels = stack.transpose(3, 2, 1, 0)
+    voxels = voxels if len(grid) > 1 else voxels[..., 0]
+    attachments = {}
+    if keeping:
+        side, left_out = sources.sidecars_of(beside, found.folder)
+        if left_out:
+            notes.append(f"files beside the images that are too large to keep: {listed(left_out)}")
+        files += side
+        attachments[skeletons.NAME] = sources.attachment_of(files, voxels)
+        notes.append(IDENTIFIERS_NOTE)
+    return Scan(
+        voxels=voxels,
+        kind="dicom",
+        affine=affine,
+        slope=slope,
+        intercept=intercept,
+        polarity="dark"
+        if in_order[0].get("PhotometricInterpretation") == "MONOCHROME1"
+        else "bright",
+        meaning="label" if sparse else "",
+        details=details,
+        notes=tuple(notes),
+        sources=tuple(source for source, _ in files),
+        attachments=attachments,
+    )
+
+
+def _placed(
+    frames: Sequence[Frame], *, incomplete: bool, sparse: bool
+) -> tuple[npt.NDArray[np.float64], list[list[int]], dict[str, Any], list[str]]:
+    if not any(frame.has_position for frame in frames):
+        # Without a position they can only follow one another.
+        affine, note = flat_affine(frames[0])
+        return affine, [list(range(len(frames)))], {}, [note]
+    places = places_of(frames, incomplete=incomplete, sparse=sparse)
+    details = {} if places.heights_mm is None else {"slice_heights_mm": places.heights_mm}
+    return places.affine, places.order, details, list(places.notes)
+
+
+def _missing(
+    folder: Path,
+    frames: Sequence[Frame],
+    grid: list[list[int]],
+    n_in_series: int,
+    *,
+    incomplete: bool,
+) -> list[str]:
+    """Refuse a volume of which slices are missing at the ends, as far as that can be seen."""
+    if any(frame.file.layout.n_planes > 1 for frame in frames):
+        return []
+    in_order = [frames[index] for index in grid[0]]
+    missing, note = missing_at_ends(in_order, n_volumes=len(grid), n_in_series=n_in_series)
+    if missing and not incomplete:
+        raise InvalidArgument(
+            f"{folder}: slices are missing at the ends of the series: {missing}; get them, or pack "
+            "what is there with --incomplete (incomplete=True)"
+        )
+    missing = f"slices are missing at the ends of the series: {missing}" if missing else ""
+    return [text for text in (missing, note) if text]
+
+
+def _details(in_order: Sequence[Frame], points: dict[str, list[Any]]) -> dict[str, Any]:
+    """Facts of a volume's frames; `in_order` are those of its first time."""
+    details: dict[str, Any] = {}
+    first = in_order[0]
+    if points:
+        details["volumes"] = points
+    elif b_value(first) is not None:
+        details["b_value"] = b_value(first)
+    times = [frame.own.get("SliceTime_ms") for frame in in_order]
+    if None not in times:
+        details["slice_times_ms"] = times
+    # A damaged description is no reason to refuse the voxels.
+    with contextlib.suppress(Exception):
+        segments = first.get("SegmentSequence") or ()
+        listed_segments = [
+            {name: str(item.get(name)) for name in _SEGMENTS if item.get(name) is not None}
+            for item in segments
+        ]
+        if listed_segments:
+            details["segments"] = listed_segments
+    return details
+
+
+def _rescale(
+    frames: Sequence[Frame], grid: list[list[int]], details: dict[str, Any]
+) -> tuple[float, float, list[str]]:
+    """Slope and intercept of all; a table in the details where they vary."""
+    pairs = [
+        rescale_of(frames[index]) if index >= 0 else (1.0, 0.0) for time in grid for index in time
+    ]
+    if len(set(pairs)) == 1:
+        return *pairs[0], []
+    shape = (len(grid[0]), len(grid)) if len(grid) > 1 else (len(grid[0]),)
+    details["rescale_per_slice"] = table_of(pairs, shape)
+    note = "slope and intercept vary from slice to slice; thresholds apply to the stored integers"
+    return 1.0, 0.0, [note]
+
+
+def _read(
+    volume: Volume, grid: list[list[int]], *, keeping: bool
+) -> tuple[npt.NDArray[Any], list[tuple[SourceFile, Skeleton]], list[str]]:
+    """The stack (time, slice, row, column) of a volume, and what its files hold beside it."""
+    frames, n_places = volume.frames, len(grid[0])
+    plane_of = {
+        index: t * n_places + z for t, time in enumerate(grid) for z, index in enumerate(time)
+    }
+    of_file: dict[str, tuple[ImageFile, list[int]]] = {}
+    for index, frame in enumerate(frames):
+        file = frame.file
+        planes = of_file.setdefault(file.name, (file, [-1] * file.layout.n_planes))[1]
+        planes[frame.index] = plane_of[index]
+    stack: npt.NDArray[Any] | None = None
+    files, failures = [], []
+    n_overlaid = n_encapsulated = encapsulated_nbytes = 0
+    for file, planes in of_file.values():
+        try:
+            with readable(file.path, "a damaged DICOM file"):
+                pixels = read_pixels(file)
+        except InvalidArgument as error:
+            failures.append(error)
+            continue
+        if stack is None:
+            # Only pixels that were really read prove that the header's size may be allocated.
+            shape = (len(grid) * n_places, *file.layout.plane_shape)
+            stack = np.zeros(shape, file.layout.dtype)
+        where = [index for index, plane in enumerate(planes) if plane >= 0]
+        stack[[planes[index] for index in where]] = pixels.planes[where]
+        n_overlaid += pixels.has_more_bits
+        if pixels.is_encapsulated:
+            n_encapsulated += 1
+            encapsulated_nbytes += _nbytes_of(pixels)
+        if keeping:
+            files.append(sources.image_of(file, pixels, planes))
+    if failures and (len(failures) == 1 or stack is None):
+        raise failures[0]
+    if failures or stack is None:
+        raise InvalidArgument(
+            f"{frames[0].path.parent}: the pixels of {len(failures)} of {len(of_file)} files "
+            f"cannot be read: {listed([str(error) for error in failures])}"
+        )
+    notes = _notes(frames[0], n_overlaid, n_encapsulated, encapsulated_nbytes, keeping=keeping)
+    return stack.reshape((len(grid), n_places, *stack.shape[1:])), files, notes
+
+
+def _nbytes_of(pixels: Pixels) -> int:
+    place = pixels.whole.pixels
+    return len(pixels.whole.contents) if place is None else place.nbytes
+
+
+def _notes(
+    first: Frame, n_overlaid: int, n_encapsulated: int, encapsulated_nbytes: int, *, keeping: bool
+) -> list[str]:
+    notes = []
+    if n_overlaid:
+        kept = "kept with the files" if keeping else "left out"
+        notes.append(
+            f"{n_overlaid} images hold something in the bits around the "
+            f"{first.file.layout.stored} stored ones (an overlay?), which is no part of the voxels "
+            f"and {kept}"
+        )
+    if n_encapsulated and keeping:
+        notes.append(
+            f"the pixels of {n_encapsulated} files are compressed and cannot be made again from "
+            f"voxels: {encapsulated_nbytes} bytes of them are kept beside the voxels; "
+            "--encapsulated decode (encapsulated='decode') does without, and without the files"
+        )
+    if first.get("PhotometricInterpretation") == "MONOCHROME1":
+        notes.append("MONOCHROME1: low values are bright, and air is taken to have high ones")
+    return notes
+
+
+def _beside(volume: Volume, volumes: Sequence[Volume], found: Found) -> list[Path]:
+    """Files beside images that go with this volume: the first with images where they lie."""
+    owned = []
+    for path in found.passed_over:
+        with_images = next(
+            (
+                other
+                for other in volumes
+                if any(frame.path.is_relative_to(path.parent) for frame in other.frames)
+            ),
+            volumes[0],
+        )
+        if with_images is volume:
+            owned.append(path)
+    return owned
+
+
+def _said(value: Any) -> str:
+    text = str(value)
+    return text if len(text) < 80 else text[:80] + "..."
+
+
+def _check_same(frames: Sequence[Frame]) -> None:
+    first = frames[0]
+    for keyword in _SAME_IN_ALL:
+        wanted = first.get(keyword)
+        for frame in frames:
+            if frame.get(keyword) != wanted:
+                raise InvalidArgument(
+                    f"{frame.path}: {keyword} is {_said(frame.get(keyword))}, in "
+                    f"{first.path.name} it is {_said(wanted)}; the images of a volume must agree: "
+                    "move those of others out of the folder"
+                )
+    for keyword in _IN_ALL_OR_NONE:
+        having = [frame for frame in frames if frame.get(keyword) not in (None, "")]
+        lacking = [frame for frame in frames if frame.get(keyword) in (None, "")]
+        if having and lacking:
+            raise InvalidArgument(
+                f"{lacking[0].path}: no {keyword}, which {len(having)} of the {len(frames)} images "
+                f"have ({having[0].path.name}); its values would mean something else than theirs"
+            )
