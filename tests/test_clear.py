@@ -183,9 +183,9 @@ def test_nothing_is_left_of_a_file_that_does_not_come_back(
     source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
     right = scan_files.write_scan
 
-    def wrong(scan: Any, *rest: Any) -> None:
+    def wrong(scan: Any, *rest: Any, **options: Any) -> None:
         scan.voxels[20, 20, 20] += 1
-        right(scan, *rest)
+        right(scan, *rest, **options)
 
     monkeypatch.setattr(scan_files, "write_scan", wrong)
     with pytest.raises(MedROIError, match=r"cleared\.nii\.gz: slice 20 did not come back"):

@@ -47,10 +47,14 @@ KEYS = [
 ]
 
 
+NAMES = ["scan.zarr", "scan.ome.zarr", "scan.ome.zarr.zip", "scan.h5/a"]
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_an_index_gives_what_numpy_gives(key: Any, tmp_path: Path) -> None:
+def test_an_index_gives_what_numpy_gives(key: Any, name: str, tmp_path: Path) -> None:
     voxels = make_scans.head()
-    with medroi.open(packed(tmp_path, voxels)) as scan:
+    with medroi.open(packed(tmp_path, voxels, name)) as scan:
         found, expected = scan.array[key], voxels[key]
     assert type(found) is type(expected)
     assert found.dtype == expected.dtype and found.shape == expected.shape
@@ -120,13 +124,14 @@ def test_only_the_chunks_that_are_needed_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(30, 34, 26), (9, 8, 7, 5)])
 @pytest.mark.parametrize("scale", [(None, None), (0.25, -7.0)])
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("name", "version"), list(zip(NAMES, [1, 2, 1, 1])))
 def test_nibabel_gets_the_image_of_the_file(
-    version: int, scale: tuple[Any, Any], shape: tuple[int, ...], tmp_path: Path
+    name: str, version: int, scale: tuple[Any, Any], shape: tuple[int, ...], tmp_path: Path
 ) -> None:
     path = packed(
         tmp_path,
         make_scans.head(shape),
+        name,
         version=version,
         slope=scale[0],
         intercept=scale[1],
@@ -221,29 +226,29 @@ def test_an_oblique_scan_has_no_coordinates_in_millimetres(tmp_path: Path) -> No
     assert np.array_equal(found.attrs["affine"], np.float32(make_scans.oblique_affine()))
 
 
-def test_the_region_is_what_the_report_of_pack_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("options", [{}, {"chunks": "volume"}, {"chunks": (16,)}, {"roi": "box"}])
+def test_the_region_is_what_the_report_of_pack_says(
+    options: dict[str, Any], name: str, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(3)
     voxels = make_scans.head((48, 40, 36))
     voxels = np.where(voxels, voxels, rng.integers(0, 6, voxels.shape)).astype(np.int16)
     source = make_scans.nifti(tmp_path / "scan.nii", voxels)
-    for name, options in {
-        "chunks": {"chunks": (16,)},
-        "mask": {"roi": "mask"},
-        "box": {"roi": "box"},
-    }.items():
-        report = medroi.pack(source, tmp_path / f"{name}.zarr", **options)
-        scan = medroi.open(tmp_path / f"{name}.zarr")
-        region = scan.region
-        assert (region.n_voxels, region.n_kept) == (voxels.size, report.n_kept)
-        assert 0 < region.n_dropped == voxels.size - report.n_kept
-        assert region.threshold == report.threshold
-        assert region.dropped["n_dropped_signal"] == report.dropped["n_dropped_signal"]
-        inside = tuple(slice(*bounds) for bounds in region.box)
-        rest = np.array(scan.array)
-        rest[inside] = region.background
-        assert (rest == region.background).all()
-        assert f"{report.n_kept} of {voxels.size} voxels" in str(region)
-        assert region.to_json()["kept_share"] == report.kept_share
+    report = medroi.pack(source, tmp_path / name, **options)
+    scan = medroi.open(tmp_path / name)
+    region = scan.region
+    assert (region.n_voxels, region.n_kept) == (voxels.size, report.n_kept)
+    assert 0 < region.n_dropped == voxels.size - report.n_kept
+    assert region.threshold == report.threshold
+    for fact in ("n_dropped_signal", "n_signal", "largest_dropped_group"):
+        assert region.dropped[fact] == report.dropped[fact]
+    inside = tuple(slice(*bounds) for bounds in region.box)
+    rest = np.array(scan.array)
+    rest[inside] = region.background
+    assert (rest == region.background).all()
+    assert f"{report.n_kept} of {voxels.size} voxels" in str(region)
+    assert region.to_json()["kept_share"] == report.kept_share
 
 
 def test_a_scan_of_which_all_is_kept_says_so(tmp_path: Path) -> None:
@@ -252,16 +257,6 @@ def test_a_scan_of_which_all_is_kept_says_so(tmp_path: Path) -> None:
     assert str(scan.region) == "all 120 voxels are kept"
     scan = medroi.open(packed(tmp_path, np.full((6, 5, 4), 9, np.int16), "even.zarr"))
     assert str(scan.region) == "no voxel differs from the background, 9"
-
-
-def test_a_dataset_of_hdf5_is_opened(tmp_path: Path) -> None:
-    voxels = make_scans.head()
-    source = make_scans.nifti(tmp_path / "scan.nii.gz", voxels)
-    medroi.pack(source, tmp_path / "scans.h5/head", lossless=True)
-    with medroi.open(tmp_path / "scans.h5/head") as scan:
-        assert np.array_equal(scan.array[3:9, :, ::2], voxels[3:9, :, ::2])
-        assert np.array_equal(scan.to_nibabel().get_fdata(), nibabel.load(source).get_fdata())
-        assert scan.region.n_voxels == voxels.size
 
 
 def test_a_closed_scan_is_not_read(tmp_path: Path) -> None:
@@ -311,6 +306,32 @@ def test_a_missing_chunk_is_no_background(tmp_path: Path) -> None:
     (path / "c/0/0/0").unlink()
     with pytest.raises(CorruptStream, match="1 of 12 chunks are missing"):
         medroi.open(path)
+
+
+def test_a_group_behind_a_url_is_read_by_ranges(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(1).integers(1, 3000, (48, 48, 48)).astype(np.int16)
+    path = packed(tmp_path, voxels, "scan.ome.zarr")
+    (shard,) = path.glob("s0/c/*/*/*")
+    with serving(tmp_path) as server, medroi.open(f"{server.url}/scan.ome.zarr/") as scan:
+        assert scan.name == "scan.ome.zarr"
+        before = server.nbytes
+        assert np.array_equal(scan.array[20:30, 18, 17:21], voxels[20:30, 18, 17:21])
+        # One of 27 chunks, and the index of the shard.
+        assert server.nbytes - before < shard.stat().st_size / 9
+        assert scan.region.n_kept == voxels.size
+        again = pickle.loads(pickle.dumps(scan))
+        assert np.array_equal(np.asarray(again.array), voxels)
+        found = pickle.loads(pickle.dumps(scan.to_xarray()))
+        assert np.array_equal(found[3:5], voxels[3:5])
+
+
+def test_a_server_without_ranges_is_read_too(tmp_path: Path) -> None:
+    voxels = make_scans.head((48, 48, 48))
+    path = packed(tmp_path, voxels, "scan.ome.zarr")
+    with serving(tmp_path, ranges=False) as server:
+        scan = medroi.open(f"{server.url}/scan.ome.zarr")
+        assert np.array_equal(scan.array[20:30, 18, 17:21], voxels[20:30, 18, 17:21])
+        assert scan.region.n_kept == medroi.open(path).region.n_kept
 
 
 def test_a_scan_behind_a_url_is_read_chunk_by_chunk(tmp_path: Path) -> None:

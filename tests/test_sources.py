@@ -21,8 +21,8 @@ import zstandard
 
 from medroi.errors import InvalidArgument
 from medroi.scans import check, pack, read_scan, unpack
-from medroi.scans.formats import contents_of
 from medroi.scans.sources.finding import found
+from medroi.scans.sources.pieces import contents
 from medroi.scans.sources.source import source_of_json
 
 CONTENTS_NAME = "in.nii"
@@ -114,6 +114,8 @@ def test_members_of_different_levels_come_back_as_contents(tmp_path, plain) -> N
     assert [file.outcome for file in report.files] == ["same contents"]
     assert gzip.decompress(back.read_bytes()) == plain
     assert "the same contents of in.nii.gz (SHA-256 checked)" in str(report)
+    unpack(tmp_path / "store.zarr", f"{tmp_path / 'folder'}/")
+    assert (tmp_path / "folder" / "in.nii.gz").read_bytes() == back.read_bytes()
 
 
 def test_of_deflate_data_that_zlib_does_not_make_the_contents_come_back(tmp_path, plain) -> None:
@@ -253,7 +255,7 @@ def test_a_file_is_read_once(tmp_path, plain, monkeypatch) -> None:
 
     monkeypatch.setattr(Path, "open", counted)
     scan = read_scan(source)
-    file = found(scan.sources[0], lambda: contents_of(scan, source))
+    file = found(scan.sources[0], lambda: contents(scan, scan.sources[0]))
     assert opened == [source]
     assert file.container["level"] == 6
 
@@ -359,5 +361,5 @@ def test_sources_are_json(tmp_path, plain) -> None:
     (file,) = read_scan(source).sources
     assert source_of_json(json.loads(json.dumps(file.to_json()))) == file
     assert io.BytesIO(plain).read() == b"".join(
-        bytes(block) for block in contents_of(read_scan(source), source)
+        bytes(block) for block in contents(read_scan(source), file)
     )

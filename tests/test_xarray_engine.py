@@ -26,8 +26,8 @@ def store(tmp_path: Path) -> Path:
     source = make_scans.nifti(
         tmp_path / "head.nii.gz", make_scans.head(), affine=AFFINE, slope=0.5, intercept=-3.0
     )
-    medroi.pack(source, tmp_path / "head.zarr", lossless=True, chunks=(16,))
-    return tmp_path / "head.zarr"
+    medroi.pack(source, tmp_path / "head.ome.zarr", lossless=True, chunks=(16,))
+    return tmp_path / "head.ome.zarr"
 
 
 def test_a_data_set_has_the_values_of_the_file_and_its_millimetres(store: Path) -> None:
@@ -62,7 +62,7 @@ def test_dask_reads_it_chunk_by_chunk(store: Path) -> None:
 def test_a_url_is_opened(store: Path) -> None:
     with (
         serving(store.parent) as server,
-        xarray.open_dataset(f"{server.url}/head.zarr", engine="medroi") as found,
+        xarray.open_dataset(f"{server.url}/head.ome.zarr", engine="medroi") as found,
     ):
         assert (
             found.voxels[3, 4, 5]
@@ -79,7 +79,7 @@ def test_only_stores_of_ours_are_taken_for_ours(store: Path, tmp_path: Path) -> 
     shutil.copytree(store, tmp_path / "head.folder")
     backend = MedROIBackend()
     for name, ours in {
-        "head.zarr": True,
+        "head.ome.zarr": True,
         "other.zarr": False,
         "broken.zarr": False,
         "head.folder": False,
@@ -87,11 +87,10 @@ def test_only_stores_of_ours_are_taken_for_ours(store: Path, tmp_path: Path) -> 
     }.items():
         assert backend.guess_can_open(str(tmp_path / name)) is ours
         assert backend.guess_can_open(tmp_path / name) is ours
-    assert not backend.guess_can_open(b"head.zarr")
+    assert not backend.guess_can_open(b"head.ome.zarr")
 
 
 def test_the_page_does_what_it_says(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.rename(store.with_name("head.ome.zarr"))
     monkeypatch.chdir(store.parent)
     page = (ROOT / "docs/readers.md").read_text()
     section = re.search(r"^## xarray\n(.*?)(?=^## )", page, re.M | re.S)

@@ -29,8 +29,8 @@ def made(folder: Path, shape: tuple[int, ...], name: str = "scan") -> tuple[Path
     image = nibabel.Nifti1Image(voxels, affine)
     image.header.set_slope_inter(0.5, -3)
     nibabel.save(image, folder / f"{name}.nii.gz")
-    medroi.pack(folder / f"{name}.nii.gz", folder / f"{name}.zarr", lossless=True, chunks=(16,))
-    return folder / f"{name}.nii.gz", folder / f"{name}.zarr"
+    medroi.pack(folder / f"{name}.nii.gz", folder / f"{name}.ome.zarr", lossless=True, chunks=(16,))
+    return folder / f"{name}.nii.gz", folder / f"{name}.ome.zarr"
 
 
 @pytest.mark.parametrize("shape", [(24, 20, 18), (24, 20, 18, 3)])
@@ -62,7 +62,7 @@ def test_monai_stacks_several_scans_of_one_grid(tmp_path: Path) -> None:
     assert torch.equal(found, expected)
     _, other = made(tmp_path, (24, 20, 17), "other")
     reader = MedROIReader()
-    with pytest.raises(InvalidArgument, match=r"other\.zarr: shape"):
+    with pytest.raises(InvalidArgument, match=r"other\.ome\.zarr: shape"):
         reader.get_data(reader.read([b, other]))
 
 
@@ -82,7 +82,6 @@ def test_the_page_does_what_it_says(
 ) -> None:
     for name in ("head", "labels"):
         made(tmp_path, (80, 72, 70), name)
-        (tmp_path / f"{name}.zarr").rename(tmp_path / f"{name}.ome.zarr")
     monkeypatch.chdir(tmp_path)
     section = re.search(rf"^## {library}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.M | re.S)
     assert section is not None

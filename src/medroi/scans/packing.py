@@ -26,13 +26,14 @@ from medroi.scans.fitting import (
     fitted_codec,
     rule_of,
 )
-from medroi.scans.formats import contents_of, read_scan
+from medroi.scans.formats import read_scan
 from medroi.scans.formats.names import printable
 from medroi.scans.masking import mask_options
 from medroi.scans.progress import bar
 from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
 from medroi.scans.sources.finding import finding
+from medroi.scans.sources.pieces import contents
 from medroi.scans.stores import air as aside
 from medroi.scans.stores import attachments, hdf5_append, hdf5_store
 from medroi.scans.stores.digests import facts_digest, json_digest
@@ -171,9 +172,7 @@ def pack(
             incomplete=incomplete,
             encapsulated=encapsulated,
         )
-        containers = beside.enter_context(
-            finding(scan.sources, lambda _: contents_of(scan, source))
-        )
+        containers = beside.enter_context(finding(scan.sources, lambda file: contents(scan, file)))
         region, reasons = with_threshold(scan, region)
         kind, notes_of_kind = kind_for(scan, wanted)
         cut = cut_of(kind, scan.voxels, chunks, in_c_order=place is not None)
@@ -314,7 +313,7 @@ def _write_zarr(
         if layout.in_group:
             group_writing.write_group(path, scan, facts)
             path = path / ome.LEVEL.format(0)
-            names = ome.axis_names(scan.voxels.ndim)
+            names = ome.axis_names(scan)
         else:
             names = scan.axis_names
             beside |= facts

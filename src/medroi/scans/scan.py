@@ -13,6 +13,8 @@ import numpy.typing as npt
 from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans.sources.source import SourceFile
 
+# What a scan can come from; "array" is a store that was never a file.
+KINDS = ("nifti", "pair", "analyze", "mgz", "nrrd", "meta", "minc", "pictures", "dicom", "array")
 # The names NIfTI gives its seven dimensions.
 AXIS_NAMES = ("x", "y", "z", "t", "u", "v", "w")
 # No scan is a thousand kilometres long; larger numbers are damage, and overflow in float32.
@@ -29,7 +31,7 @@ class Scan:
         The values as stored (never scaled by slope and intercept), in native byte order and
         Fortran order, so that the last axis is outermost in memory, as in the file.
     kind : str
-        ``"nifti"``, ``"mgz"`` or ``"dicom"``: which writer gives the scan back.
+        One of `KINDS`: the kind of file it came from, which says how it is written.
     affine : ndarray
         4x4, voxel index to mm, RAS+.
     header, footer : bytes
@@ -77,7 +79,8 @@ class Scan:
     @property
     def axis_names(self) -> tuple[str, ...]:
         """One name per axis of `voxels`."""
-        return AXIS_NAMES[: self.voxels.ndim]
+        names = self.details.get("axis_names", AXIS_NAMES[: self.voxels.ndim])
+        return tuple(names)
 
 
 def require(package: str, purpose: str, extra: str = "scans") -> Any:
@@ -93,14 +96,9 @@ def require(package: str, purpose: str, extra: str = "scans") -> Any:
 
 def checked_dtype(dtype: np.dtype[Any], path: Path, name: str = "") -> np.dtype[Any]:
     """Refuse the voxel types that MedROI has no region for; `name` is the file's own for it."""
-    if dtype.kind == "c":
-        raise InvalidArgument(
-            f"{path}: complex voxels ({dtype}) have no threshold; store magnitude and phase as two "
-            "real scans"
-        )
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         # A type that numpy has not on this machine is a block of bytes without fields.
-        what = "colour (RGB) voxels" if dtype.names else f"{name or dtype} voxels"
+        what = "voxels of several numbers" if dtype.names else f"{name or dtype} voxels"
         raise InvalidArgument(
             f"{path}: {what} are not supported; expected integers of 8 to 64 bits or floats of 32 "
             "or 64 bits, one number per voxel"

@@ -17,7 +17,7 @@ from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans import dicom
 from medroi.scans.dicom import returning
-from medroi.scans.formats import check_target, write_scan
+from medroi.scans.formats import check_target, own_suffix, write_scan
 from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
@@ -137,7 +137,7 @@ def _unpack(
     if described is not None and is_own:
         wanted = _dicom_wanted(target, described, into_folder)
     else:
-        wanted = _wanted(source, target, kind, described, into_folder)
+        wanted = _wanted(source, target, described, into_folder)
     notes: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
         for file in wanted:
@@ -176,7 +176,7 @@ def _unpack(
             files = tuple(
                 returned(
                     file.path.name,
-                    write_scan(scan, path, file.suffix, file.container),
+                    write_scan(scan, path, file.suffix, file.source if file.is_own else None),
                     file.source,
                     n_dropped,
                     lossless=lossless,
@@ -200,53 +200,40 @@ def _dicom_wanted(target: Path, described: Scan, into_folder: bool) -> list[_Wan
     """All files of a series, or the one that there is."""
     sources = returning.files_of(described)
     if into_folder:
-        return [_Wanted(target / file.name, "", file, file.container) for file in sources]
+        return [_Wanted(target / file.name, "", file, is_own=True) for file in sources]
     images = [file for file in sources if file.role == "image"]
     if len(images) > 1:
         raise InvalidArgument(
             f"{target}: packed from {len(images)} DICOM files; name a folder to unpack them to "
             f"({target.parent}/), or a file .nii or .nii.gz"
         )
-    return [_Wanted(target, "", images[0], images[0].container)]
+    return [_Wanted(target, "", images[0], is_own=True)]
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A file to write: its kind by suffix, and what of the packed files it is to be."""
+    """A file to write: its kind by suffix, and which of the packed files it is to be."""
 
     path: Path
     suffix: str
     source: SourceFile | None
-    container: dict[str, Any] | None
+    is_own: bool
 
 
-def _wanted(
-    store: Path, target: Path, kind: str, described: Scan | None, into_folder: bool
-) -> list[_Wanted]:
+def _wanted(store: Path, target: Path, described: Scan | None, into_folder: bool) -> list[_Wanted]:
     sources = () if described is None else described.sources
     images = [file for file in sources if file.role == "image"]
     if not into_folder:
-        suffix = check_target(kind, target)
+        suffix = check_target(described, target)
         # One file can only be one that was alone.
         image = images[0] if len(images) == 1 else None
-        return [_Wanted(target, suffix, image, _container(image, suffix))]
+        is_own = image is not None and image.name.lower().endswith(suffix)
+        return [_Wanted(target, suffix, image, is_own)]
     if not images:
         raise InvalidArgument(
             f"{store}: names no files that could get their own names in {target}; name a new file"
         )
-    wanted = []
-    for file in images:
-        path = target / file.name
-        suffix = check_target(kind, path)
-        wanted.append(_Wanted(path, suffix, file, _container(file, suffix)))
-    return wanted
-
-
-def _container(file: SourceFile | None, suffix: str) -> dict[str, Any] | None:
-    """The container that makes the very bytes of a file, where its own suffix was asked for."""
-    if file is None or not file.comes_back or not file.name.lower().endswith(suffix):
-        return None
-    return file.container
+    return [_Wanted(target / file.name, own_suffix(described, file), file, True) for file in images]
 
 
 def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from zarr.abc.store import (
     Store,
     SuffixByteRequest,
 )
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.sync import sync
 from zarr.storage import FsspecStore, WrapperStore
 
 from medroi.errors import CorruptStream
@@ -48,6 +49,48 @@ class RemoteStore(WrapperStore[Store]):
     ) -> list[Buffer | None]:
         """Read parts of values."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+
+class RemoteFiles:
+    """The files of a remote store by their keys, read one after another.
+
+    Parameters
+    ----------
+    store : RemoteStore
+    """
+
+    def __init__(self, store: RemoteStore) -> None:
+        self._store = store
+
+    def read(self, key: str, start: int = 0, nbytes: int | None = None) -> bytes:
+        """Read a chunk, or some bytes of it.
+
+        Parameters
+        ----------
+        key : str
+            Of the file, with slashes.
+        start : int
+            Of the first byte; below 0 counted from the end.
+        nbytes : int, optional
+            At most so many; None is all that follows.
+
+        Raises
+        ------
+        CorruptStream
+            Where it is not there.
+        """
+        asked: ByteRequest | None = None
+        if start < 0:
+            asked = SuffixByteRequest(-start)
+        elif nbytes is not None:
+            asked = RangeByteRequest(start, start + nbytes)
+        found = sync(self._store.get(key, default_buffer_prototype(), asked))
+        if found is None:
+            raise CorruptStream(f"{self._store}/{key}: not there")
+        data: bytes = found.to_bytes()
+        # All from the start on was read where nothing, or only a start, was asked for.
+        data = data[start:] if asked is None else data
+        return data if nbytes is None else data[:nbytes]
 
 
 def open_url(url: str, storage_options: dict[str, Any] | None) -> RemoteStore:

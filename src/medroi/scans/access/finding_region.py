@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-import medroi
 from medroi.roi import Box, DroppedSignal
 from medroi.scans.access.kept_region import KeptRegion
-from medroi.scans.access.store import Store
-from medroi.scans.stores.kept import kept_mask, region_in_store
+from medroi.scans.stores.kept import inspected, kept_mask, region_in_store
+from medroi.scans.stores.opened import Store
 from medroi.scans.stores.readback import clipped
-from medroi.scans.stores.zarr_array import chunk_selections, medroi_config
+from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream, medroi_config
 from medroi.values import plain
 
 
@@ -29,8 +28,8 @@ def region_of(store: Store, names: tuple[str, ...], spacing_mm: tuple[float, ...
     spacing_mm : tuple of float
         Along the first three.
     """
-    config = medroi_config(store.array) or {}
-    found = region_in_store(store.array)
+    array = store.in_scan_order
+    config, found = medroi_config(array) or {}, region_in_store(array)
     common: dict[str, Any] = {
         "axis_names": names,
         "spacing_mm": spacing_mm,
@@ -40,14 +39,14 @@ def region_of(store: Store, names: tuple[str, ...], spacing_mm: tuple[float, ...
         return _of_streams(store, common)
     return KeptRegion(
         roi=found.roi,
-        box=_in_scan_order(found.box, store),
+        box=found.box,
         n_voxels=math.prod(found.shape),
         # The store knows how many a mask keeps, but not the mask.
-        n_kept=int(store.region_facts["n_kept"]),
+        n_kept=int((store.region or {})["n_kept"]),
         background=found.background,
         threshold=found.threshold,
         is_given=found.is_given,
-        dropped=_dropped_in_scan_order(found.dropped.facts(), store),
+        dropped=found.dropped.facts(),
         **common,
     )
 
@@ -55,11 +54,12 @@ def region_of(store: Store, names: tuple[str, ...], spacing_mm: tuple[float, ...
 def _of_streams(store: Store, common: dict[str, Any]) -> KeptRegion:
     """Add up what the chunks say, one after another."""
     n_kept, boxes, infos = 0, [], []
-    for position, selection in chunk_selections(store.array):
-        stream = store.stream(position)
+    array = store.in_scan_order
+    for position, selection in chunk_selections(array):
+        stream = chunk_stream(store.path, array, position)
         if stream is None:
             continue
-        info = medroi.inspect(stream)
+        info = inspected(array, stream)
         shape = tuple(part.stop - part.start for part in selection)
         inside = clipped(info.box, shape)
         if info.roi == "mask":
@@ -79,13 +79,13 @@ def _of_streams(store: Store, common: dict[str, Any]) -> KeptRegion:
     is_one = len(infos) == 1
     return KeptRegion(
         roi="mask" if any(info.roi == "mask" for info in infos) else "box",
-        box=_in_scan_order(_around(boxes, store.array.ndim), store),
-        n_voxels=math.prod(store.array.shape),
+        box=_around(boxes, len(store.shape)),
+        n_voxels=math.prod(store.shape),
         n_kept=n_kept,
         background=plain(infos[0].background) if infos else 0,
         threshold=_only(thresholds),
         is_given=False,
-        dropped=_dropped_in_scan_order(_dropped_of(infos[0]), store) if is_one else {},
+        dropped=_dropped_of(infos[0]) if is_one else {},
         **common,
     )
 
@@ -109,15 +109,3 @@ def _only(values: set[float]) -> float | None:
     """The one number of all chunks; None where there is none, or more than one."""
     value = values.pop() if len(values) == 1 else math.nan
     return None if math.isnan(value) else value
-
-
-def _in_scan_order(box: Any, store: Store) -> Box:
-    bounds = tuple((int(start), int(stop)) for start, stop in box)
-    return bounds[::-1] if store.axes_reversed else bounds
-
-
-def _dropped_in_scan_order(facts: dict[str, Any], store: Store) -> dict[str, Any]:
-    group = facts["largest_dropped_group"]
-    if group is None or not store.axes_reversed:
-        return facts
-    return {**facts, "largest_dropped_group": {**group, "box": group["box"][::-1]}}

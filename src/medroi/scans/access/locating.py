@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import InnerUnavailable, InvalidArgument
-from medroi.scans.access.store import Store
 from medroi.scans.formats.files import readable
-from medroi.scans.stores.wholeness import check_complete, facts_of
-from medroi.scans.stores.zarr_array import medroi_config, open_array, reading, zarr_3
+from medroi.scans.stores.group.array import ScanArray
+from medroi.scans.stores.opened import Store, open_store, store_of
+from medroi.scans.stores.wholeness import check_complete
+from medroi.scans.stores.zarr_array import medroi_config, of_group, reading, zarr_3
 
 # One letter is a drive.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z]+::")
@@ -43,11 +44,10 @@ def located(source: str | os.PathLike[str], storage_options: dict[str, Any] | No
         return _remote(Url(source), storage_options)
     if storage_options is not None:
         raise InvalidArgument(f"{source}: storage_options are for URLs, this is a path")
-    path = Path(source)
-    array = open_array(path)
-    with reading(path, array):
-        check_complete(path, array)
-        return _checked(Store(path, array, facts_of(path, array)))
+    store = open_store(Path(source))
+    with reading(store.path, store.in_scan_order):
+        check_complete(store.path, store.in_scan_order)
+    return _checked(store)
 
 
 def _remote(url: Url, storage_options: dict[str, Any] | None) -> Store:
@@ -60,8 +60,9 @@ def _remote(url: Url, storage_options: dict[str, Any] | None) -> Store:
         )
     with readable(where, "no packed scan, or not to be read"):
         try:
-            store = importlib.import_module("medroi.zarr.remote").open_url(url, storage_options)
-            array = zarr.open(store, mode="r")
+            remote = importlib.import_module("medroi.zarr.remote")
+            files = remote.open_url(url, storage_options)
+            root = zarr.open(files, mode="r")
         except ImportError as error:
             raise InnerUnavailable(
                 f"{url}: {error}; pip install 'medroi[remote]' reads http, https and what fsspec "
@@ -72,13 +73,20 @@ def _remote(url: Url, storage_options: dict[str, Any] | None) -> Store:
                 f"{url}: no Zarr there (no zarr.json, .zarray or .zgroup); name the folder itself, "
                 "such as https://HOST/scan.ome.zarr"
             ) from error
-        return _checked(Store(url, array, facts_of(where, array)))
+        of_remote = remote.RemoteFiles(files)
+        if isinstance(root, zarr.Group):
+            array = of_group(root, of_remote)
+            if array is None:
+                raise InvalidArgument(f"{url}: a Zarr group without a scan; name one of its arrays")
+        else:
+            array = ScanArray(root, of_remote, "", dict(root.attrs), axes_reversed=False)
+        return _checked(store_of(where, array, {}))
 
 
 def _checked(store: Store) -> Store:
-    if store.array.ndim == 0:
+    if not store.shape:
         raise InvalidArgument(f"{store.path}: an array without axes")
-    if store.facts is None and medroi_config(store.array) is None:
+    if store.facts is None and medroi_config(store.in_scan_order) is None:
         raise InvalidArgument(
             f"{store.path}: an array without MedROI; open it with zarr.open or h5py"
         )

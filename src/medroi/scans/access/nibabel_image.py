@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from medroi.scans.access.lazy_array import LazyArray
 from medroi.scans.access.scaling import Scaling
-from medroi.scans.formats import nifti
+from medroi.scans.formats import nifti_header
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan, require
 
@@ -103,7 +103,7 @@ def header_of(scan: Scan, path: Path) -> Any:
             return header_class(block[: header_class.template_dtype.itemsize], check=False)
         data = scan.header
         if scan.kind != "nifti":
-            data = nifti.header_for(scan.voxels, scan.affine, scan.slope, scan.intercept)
+            data = nifti_header.header_for(scan.voxels, scan.affine, scan.slope, scan.intercept)
         is_first = data[344:348] == b"n+1\0"
         header_class = nibabel.Nifti1Header if is_first else nibabel.Nifti2Header
         return header_class.from_fileobj(io.BytesIO(data), check=False)

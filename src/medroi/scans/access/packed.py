@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,12 +18,11 @@ from medroi.scans.access.lazy_array import LazyArray
 from medroi.scans.access.locating import located
 from medroi.scans.access.nibabel_image import header_of, image_of
 from medroi.scans.access.scaling import Scaling, scaling_of
-from medroi.scans.access.store import Store
 from medroi.scans.access.times import times_of
-from medroi.scans.formats.files import readable
 from medroi.scans.scan import AXIS_NAMES, Scan
 from medroi.scans.sources.source import SourceFile
-from medroi.scans.stores.zarr_array import medroi_config, scan_of
+from medroi.scans.stores.opened import Store
+from medroi.scans.stores.zarr_array import medroi_config, reading, scan_of
 
 _NAMES_OF_KINDS = {"nifti": "NIfTI", "mgz": "FreeSurfer", "dicom": "DICOM", "array": "an array"}
 
@@ -62,7 +61,7 @@ def open_packed(
     ...     middle = head.array[:, :, 96]
     ...     image = head.to_nibabel()
     """
-    return Packed(located(source, storage_options))
+    return Packed(located(source, storage_options), storage_options)
 
 
 class Packed:
@@ -71,8 +70,9 @@ class Packed:
     `medroi.open` makes it. In a ``with`` statement it is closed at the end.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, storage_options: dict[str, Any] | None = None) -> None:
         self._store = store
+        self._storage_options = storage_options
         self._is_open = True
 
     @property
@@ -83,14 +83,9 @@ class Packed:
     @cached_property
     def array(self) -> LazyArray:
         """The stored values in the order (x, y, z, t, ...), never scaled, as in the scan's file."""
-        stored = self._store.array
-        order = slice(None, None, -1 if self._store.axes_reversed else 1)
-        return LazyArray(
-            self._read,
-            tuple(stored.shape)[order],
-            np.dtype(stored.dtype).newbyteorder("="),
-            tuple(stored.chunks)[order],
-        )
+        store = self._store
+        chunks = tuple(store.in_scan_order.chunks)
+        return LazyArray(self._read, store.shape, store.dtype.newbyteorder("="), chunks)
 
     @cached_property
     def scaled(self) -> LazyArray:
@@ -141,7 +136,7 @@ class Packed:
     def region(self) -> KeptRegion:
         """Kept and dropped voxels, in words and numbers."""
         self._check_open()
-        with readable(self._store.path, "damaged, or not written by pack", keep=(OSError,)):
+        with reading(self._store.path, self._store.in_scan_order):
             return region_of(self._store, self.axis_names, self.spacing_mm)
 
     @property
@@ -176,7 +171,6 @@ class Packed:
         """Let go of the store; nothing can be read from it afterwards."""
         if self._is_open:
             self._is_open = False
-            self._store.close()
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -189,6 +183,10 @@ class Packed:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> Any:
+        # Another process opens it by itself.
+        return partial(open_packed, storage_options=self._storage_options), (self._store.path,)
 
     def __repr__(self) -> str:
         sizes = " x ".join(str(size) for size in self.shape)
@@ -204,7 +202,7 @@ class Packed:
         """The scan without its voxels in memory."""
         voxels: Any = self.array
         if self._store.facts is None:
-            config = medroi_config(self._store.array) or {"affine": None}
+            config = medroi_config(self._store.in_scan_order) or {"affine": None}
             affine = np.eye(4)
             if config["affine"] is not None:
                 affine[:3, :3] = config["affine"]
@@ -218,8 +216,7 @@ class Packed:
 
     def _read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
         self._check_open()
-        with readable(self._store.path, "damaged, or not written by pack", keep=(OSError,)):
-            return self._store.read(box)
+        return self._store.read(box)
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -72,7 +72,7 @@ def clear(
     if mask is not None and "roi" in region:
         raise InvalidArgument("a mask decides what is kept: leave out --roi (roi=)")
     scan = read_scan(source, incomplete=incomplete)
-    suffix = check_target(scan.kind, target)
+    suffix = check_target(scan, target)
     if target.exists() and source.exists() and target.samefile(source):
         raise InvalidArgument(
             f"{target} is the source itself; what is dropped would be lost: name another target"

@@ -68,7 +68,7 @@ def write(
     container = dict(container_of(suffix))
     if container["kind"] == "gzip":
         container["level"] = gzip_level
-    write_scan(dataclasses.replace(scan, voxels=voxels), fresh, suffix, container)
+    write_scan(dataclasses.replace(scan, voxels=voxels), fresh, suffix, container=container)
     found = READERS[suffix](fresh)
     if "rescale_per_slice" in scan.details:
         # NIfTI has no such table: what it holds are values in the unit of the file.
@@ -77,5 +77,6 @@ def write(
             raise MedROIError(f"{target}: its values did not come back; nothing is written")
     else:
         check_written(target, found.voxels, scan.voxels, region)
-    if scan.header and (found.header, found.footer) != (scan.header, scan.footer):
+    is_own = found.kind == scan.kind
+    if is_own and scan.header and (found.header, found.footer) != (scan.header, scan.footer):
         raise MedROIError(f"{target}: its header did not come back; nothing is written")

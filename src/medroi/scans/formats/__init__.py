@@ -9,20 +9,35 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom
-from medroi.scans.formats import mgz, nifti
+from medroi.scans.formats import meta, mgz, nifti, nrrd, pair
 from medroi.scans.formats.files import readable
+from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan
 from medroi.scans.sources.containers import Written, container_of, write_blocks
+from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
+from medroi.scans.sources.source import SourceFile
 
 READERS: dict[str, Callable[[Path], Scan]] = {
-    **dict.fromkeys(nifti.SUFFIXES, nifti.read),
-    **dict.fromkeys(mgz.SUFFIXES, mgz.read),
+    suffix: module.read for module in (nifti, pair, mgz, nrrd, meta) for suffix in module.SUFFIXES
 }
-# Scan.kind -> the module that writes it; "array" is a Zarr array that was never a file.
-WRITERS = {"nifti": nifti, "mgz": mgz, "dicom": nifti, "array": nifti}
-_SOURCES = {
+# Kind of a scan -> the suffixes under which a file of its own kind is written.
+_OWN_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "nifti": nifti.SUFFIXES,
+    "pair": pair.SUFFIXES,
+    "analyze": pair.SUFFIXES,
+    "mgz": mgz.SUFFIXES,
+    "nrrd": nrrd.SUFFIXES,
+    "meta": meta.SUFFIXES,
+}
+_NAMES = {
     "nifti": "a NIfTI file",
+    "pair": "a NIfTI pair",
+    "analyze": "an Analyze pair",
     "mgz": "a FreeSurfer volume",
+    "nrrd": "an NRRD file",
+    "meta": "a MetaImage",
+    "minc": "a MINC file",
+    "pictures": "pictures",
     "dicom": "DICOM",
     "array": "no scan file",
 }
@@ -79,10 +94,6 @@ def read_scan(
             incomplete=incomplete,
             encapsulated=encapsulated,
         )
-    if path.suffix.lower() in (".hdr", ".img"):
-        raise InvalidArgument(
-            f"{path}: one half of a .hdr/.img pair; make it one file (nib-convert x.img x.nii)"
-        )
     suffix = suffix_of(path, READERS)
     if suffix is None:
         raise InvalidArgument(
@@ -92,22 +103,37 @@ def read_scan(
         return READERS[suffix](path)
 
 
-def check_target(scan_kind: str, path: Path) -> str:
-    """Return the suffix under which this kind of scan is written, or say which are possible."""
-    possible = WRITERS[scan_kind].SUFFIXES
+def check_target(scan: Scan | None, path: Path) -> str:
+    """Return the suffix under which a scan is written, or say which are possible.
+
+    A scan of more than one file has names of its own for them: it is written into a folder, or as
+    one NIfTI file.
+    """
+    kind = "array" if scan is None else scan.kind
+    images = [] if scan is None else [file for file in scan.sources if file.role == "image"]
+    own = _OWN_SUFFIXES.get(kind, ()) if len(images) < 2 else ()
+    possible = tuple(dict.fromkeys((*own, *nifti.SUFFIXES)))
     suffix = suffix_of(path, possible)
     if suffix is None:
+        files = f" ({len(images)} files: name a folder, {path.parent}/)" if len(images) > 1 else ""
         raise InvalidArgument(
-            f"{path}: what was packed from {_SOURCES[scan_kind]} unpacks to {' or '.join(possible)}"
+            f"{path}: what was packed from {_NAMES[kind]}{files} unpacks to {' or '.join(possible)}"
         )
     return suffix
 
 
-def contents_of(scan: Scan, path: Path) -> Iterator[Any]:
+def own_suffix(scan: Scan | None, file: SourceFile) -> str:
+    """Return the suffix of a source file, among those of its kind of scan."""
+    own = _OWN_SUFFIXES.get("array" if scan is None else scan.kind, ())
+    return suffix_of(Path(file.name), own) or Path(file.name).suffix.lower()
+
+
+def contents_of(scan: Scan, path: Path, suffix: str) -> Iterator[Any]:
     """Give what the file of a scan holds uncompressed, block by block.
 
-    DICOM and plain arrays become NIfTI: the stored integers with slope and intercept in the header,
-    or floats where slope and intercept vary from slice to slice (float32 if exact, else float64).
+    What was no NIfTI becomes it where the suffix says so: the stored numbers with slope and
+    intercept in the header, or floats where slope and intercept vary from slice to slice (float32
+    if exact, else float64).
 
     Parameters
     ----------
@@ -115,18 +141,30 @@ def contents_of(scan: Scan, path: Path) -> Iterator[Any]:
         With its voxels.
     path : Path
         What errors name.
+    suffix : str
+        As `check_target` gives it.
     """
-    if scan.kind in ("dicom", "array"):
-        voxels, slope, intercept = scan.voxels, scan.slope, scan.intercept
+    if suffix in nifti.SUFFIXES:
         if "rescale_per_slice" in scan.details:
-            voxels, slope, intercept = dicom.rescaled(scan), 1.0, 0.0
-        header = nifti.header_for(voxels, scan.affine, slope, intercept)
-        scan = dataclasses.replace(scan, voxels=voxels, header=header)
-    yield from WRITERS[scan.kind].contents(scan, path)
+            scan = dataclasses.replace(scan, voxels=dicom.rescaled(scan), slope=1.0, intercept=0.0)
+        if scan.kind != "nifti":
+            scan = as_nifti(scan)
+        yield from nifti.contents(scan, path)
+    elif scan.kind == "mgz":
+        yield from mgz.contents(scan, path)
+    elif len(scan.sources) == 1:
+        yield from contents(scan, scan.sources[0])
+    else:
+        yield from contents_of_pieces(scan, all_of(scan))
 
 
 def write_scan(
-    scan: Scan, path: Path, suffix: str, container: dict[str, Any] | None = None
+    scan: Scan,
+    path: Path,
+    suffix: str,
+    file: SourceFile | None = None,
+    *,
+    container: dict[str, Any] | None = None,
 ) -> Written:
     """Write a scan to `path`, as the file that `suffix` stands for.
 
@@ -138,10 +176,15 @@ def write_scan(
         The file; replaced if it exists.
     suffix : str
         As `check_target` gives it.
+    file : SourceFile, optional
+        One of the scan's, to write its very bytes.
     container : dict, optional
-        Of a `SourceFile`, to write its very bytes; by default what the suffix says, gzip without
-        name and time, so that equal scans give equal bytes.
+        As in `SourceFile`; by default that of `file`, or what the suffix says, gzip without name
+        and time, so that equal scans give equal bytes.
     """
     if container is None:
-        container = container_of(suffix)
-    return write_blocks(path, contents_of(scan, path), container)
+        is_known = file is not None and file.comes_back
+        container = file.container if file is not None and is_known else container_of(suffix)
+    if file is not None and file.pieces:
+        return write_blocks(path, contents(scan, file), container)
+    return write_blocks(path, contents_of(scan, path, suffix), container)

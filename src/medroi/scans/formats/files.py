@@ -108,13 +108,3 @@ def read_voxels(
     if not dtype.isnative:
         stored = stored.byteswap(inplace=True).view(dtype.newbyteorder("="))
     return stored.reshape(shape, order="F")
-
-
-def voxel_blocks(voxels: npt.NDArray[Any], byte_order: str) -> Iterator[Any]:
-    """Give the bytes of an array in Fortran order, slab by slab along its last axis."""
-    dtype = voxels.dtype.newbyteorder("<" if byte_order == "<" else ">")
-    if dtype.isnative and voxels.flags.f_contiguous:
-        yield voxels.T.reshape(-1).view(np.uint8).data
-        return
-    for index in range(voxels.shape[-1]):
-        yield voxels[..., index].astype(dtype).tobytes(order="F")

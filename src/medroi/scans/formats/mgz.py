@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats.files import read_exactly, read_footer, read_voxels, voxel_blocks
+from medroi.scans.formats.files import read_exactly, read_footer, read_voxels
 from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
+from medroi.scans.sources.pieces import all_of, contents_of_pieces
 from medroi.scans.sources.reading import source_opened
 
 SUFFIXES = (".mgz", ".mgh")
@@ -51,9 +52,7 @@ def contents(scan: Scan, path: Path) -> Iterator[Any]:
     """Give the bytes of a scan that was read from .mgz or .mgh; `path` is what errors name."""
     shape, dtype, _ = _parsed(scan.header, path)
     check_layout(scan, shape, dtype)
-    yield scan.header
-    yield from voxel_blocks(scan.voxels, ">")
-    yield scan.footer
+    yield from contents_of_pieces(scan, all_of(scan))
 
 
 def _parsed(prefix: bytes, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], Any]:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import bz2
 import hashlib
+import itertools
 import lzma
 import struct
 import sys
@@ -103,11 +104,27 @@ def packed(contents: Blocks, container: dict[str, Any]) -> Iterator[Any]:
     if kind not in _MAKERS:
         raise InvalidArgument(f"a container of kind {kind!r}; this release makes {list(_MAKERS)}")
     try:
+        start = int(container.get("start", 0))
+        if start:
+            before, contents = _split(contents, start)
+            yield before
         yield from _MAKERS[kind](_evenly(contents), container)
     except (KeyError, TypeError, ValueError, IndexError, binascii.Error, zlib.error) as error:
         if isinstance(error, InvalidArgument):
             raise
         raise InvalidArgument(f"the settings of a {kind} container are damaged: {error}") from error
+
+
+def _split(contents: Blocks, nbytes: int) -> tuple[bytes, Blocks]:
+    """Take the first bytes of contents, which no container holds."""
+    blocks, before = iter(contents), bytearray()
+    for block in blocks:
+        view = memoryview(block).cast("B")
+        missing = nbytes - len(before)
+        before += view[:missing]
+        if len(before) == nbytes:
+            return bytes(before), itertools.chain((view[missing:],), blocks)
+    return bytes(before), ()
 
 
 def _evenly(contents: Blocks) -> Iterator[memoryview]:
@@ -157,6 +174,10 @@ def _gzip(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[b
         missing -= _BLOCK_NBYTES
 
 
+def _zlib(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
+    yield from _coded(deflate.compressor(container, zlib.MAX_WBITS), blocks)
+
+
 def _bzip2(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
     yield from _coded(bz2.BZ2Compressor(container["level"]), blocks)
 
@@ -186,4 +207,4 @@ def _coded(coder: Any, blocks: Iterator[memoryview]) -> Iterator[bytes]:
     yield coder.flush()
 
 
-_MAKERS = {"gzip": _gzip, "bzip2": _bzip2, "xz": _xz, "zstd": _zstd}
+_MAKERS = {"gzip": _gzip, "zlib": _zlib, "bzip2": _bzip2, "xz": _xz, "zstd": _zstd}

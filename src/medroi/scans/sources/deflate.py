@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-_LEVELS = (6, 1, 9, 5, 4, 3, 2, 7, 8)
+LEVELS = (6, 1, 9, 5, 4, 3, 2, 7, 8)
 _MEM_LEVELS = (8, 9)
 # XFL of a gzip header, by the level that a program says it used.
 _LEVELS_BY_XFL = {2: 9, 4: 1}
@@ -30,14 +30,17 @@ def candidates(container: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """
     header = base64.b64decode(container["members"][0]["header_base64"])
     said = _LEVELS_BY_XFL.get(header[_XFL_OFFSET])
-    levels = _LEVELS if said is None else (said, *(n for n in _LEVELS if n != said))
+    levels = LEVELS if said is None else (said, *(n for n in LEVELS if n != said))
+    yield from settings(levels)
+
+
+def settings(levels: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Give settings to try, for levels in the order in which they are likely."""
     for mem_level in _MEM_LEVELS:
         for level in levels:
             yield {"engine": "zlib", "level": level, "mem_level": mem_level}
 
 
-def compressor(settings: dict[str, Any]) -> Any:
-    """Make the compressor of raw deflate data for settings of `candidates`."""
-    return zlib.compressobj(
-        settings["level"], zlib.DEFLATED, -zlib.MAX_WBITS, settings["mem_level"]
-    )
+def compressor(container: dict[str, Any], wbits: int = -zlib.MAX_WBITS) -> Any:
+    """Make the compressor for the settings of a container: of raw deflate data, or of zlib's."""
+    return zlib.compressobj(container["level"], zlib.DEFLATED, wbits, container["mem_level"])

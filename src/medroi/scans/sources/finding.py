@@ -96,9 +96,11 @@ def _makes(file: SourceFile, made: Iterator[Any]) -> bool:
 
 
 def _candidates(container: dict[str, Any], head: bytes) -> Iterator[dict[str, Any]]:
-    kind = container["kind"]
+    kind, head = container["kind"], head[container.get("start", 0) :]
     if kind == "gzip":
         yield from deflate.candidates(container)
+    elif kind == "zlib":
+        yield from deflate.settings(deflate.LEVELS)
     elif kind == "bzip2":
         # The digit behind "BZh" is the level.
         yield {"level": int(head[3:4])}

@@ -42,6 +42,8 @@ class SourceReader:
         The file.
     is_compressed : bool
         Whether its contents are decompressed on the way, whatever its name says.
+    position : int
+        Bytes of the contents that were read.
     """
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
@@ -49,12 +51,11 @@ class SourceReader:
         self._file = file
         self._digest = hashlib.sha256()
         self._contents_digest = hashlib.sha256()
+        self.position = self._start = 0
         self._nbytes = 0
         self._crc = 0
         self._head = bytearray()
         self._marks: list[int] = []
-        # Until the first bytes tell, so that these are in the evidence as well.
-        self.is_compressed = True
         self._peeked = b""
         self._peeked = self._raw(_MAGIC_NBYTES)
         self._kind = _kind_of(self._peeked)
@@ -68,12 +69,29 @@ class SourceReader:
             block = self._contents.read(missing)
             if not block:
                 break
-            # A plain file is its own contents.
-            if self.is_compressed:
-                self._contents_digest.update(block)
+            self._contents_digest.update(block)
+            self.position += len(block)
             blocks.append(block)
             missing -= len(block)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    def decompress(self, kind: str) -> None:
+        """Take what follows for compressed data: ``"gzip"``, ``"zlib"`` or ``"bzip2"``.
+
+        Raises
+        ------
+        InvalidArgument
+            Where the file is compressed as a whole as well.
+        """
+        if self._kind == kind and not self.position:
+            return
+        if self.is_compressed:
+            raise InvalidArgument(
+                f"{self.path}: compressed data in a file that is compressed itself; unpack it with "
+                f"{self._kind} first"
+            )
+        self._kind, self.is_compressed, self._start = kind, True, self.position
+        self._contents = _contents(kind, self._raw)
 
     def finish(self, name: str | None = None, role: str = "image") -> SourceFile:
         """Read what is left, and say what the file was.
@@ -91,15 +109,18 @@ class SourceReader:
         sha256 = self._digest.hexdigest()
         if not self.is_compressed:
             return SourceFile(name, self._nbytes, sha256, sha256, role, dict(PLAIN))
+        start = {"start": self._start} if self._start else {}
         if isinstance(self._contents, gzip_members.GzipContents):
             container = self._contents.container
         else:
             container = {"kind": self._kind}
         evidence = None
         if container is not None:
-            evidence = Evidence(container, bytes(self._head), tuple(self._marks))
+            evidence = Evidence({**container, **start}, bytes(self._head), tuple(self._marks))
         contents_sha256 = self._contents_digest.hexdigest()
-        return SourceFile(name, self._nbytes, sha256, contents_sha256, role, dict(OTHER), evidence)
+        return SourceFile(
+            name, self._nbytes, sha256, contents_sha256, role, dict(OTHER), evidence=evidence
+        )
 
     def _raw(self, nbytes: int) -> bytes:
         """Read the next bytes of the file."""
@@ -108,8 +129,7 @@ class SourceReader:
             return block
         block = self._file.read(nbytes)
         self._digest.update(block)
-        if self.is_compressed:
-            self._mark(block)
+        self._mark(block)
         self._nbytes += len(block)
         return block
 
@@ -160,6 +180,7 @@ _ADVICE = {
     kind: f"get the file again, or unpack it with {program} and see what is missing"
     for kind, program in (
         ("gzip", "gzip"),
+        ("zlib", "the program that wrote it"),
         ("bzip2", "bzip2"),
         ("xz", "xz"),
         ("zstd", "zstd"),
@@ -184,6 +205,8 @@ def _contents(kind: str, read: Any) -> Contents:
         return gzip_members.GzipContents(read)
     if kind == "plain":
         return _Plain(read)
+    if kind == "zlib":
+        return _Zlib(read)
     if kind == "bzip2":
         return _Streams(read, bz2.BZ2Decompressor)
     if kind == "xz":
@@ -222,6 +245,26 @@ class _Streams:
                     raise EOFError("the file ends inside its compressed data; it is truncated")
             data, self._data = self._data, b""
             found: bytes = self._stream.decompress(data, nbytes)
+            if found:
+                return found
+        return b""
+
+
+class _Zlib:
+    """One zlib stream, with nothing behind it."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._stream = zlib.decompressobj()
+        self._data = b""
+
+    def read(self, nbytes: int) -> bytes:
+        while not self._stream.eof:
+            self._data = self._data or self._read(_BLOCK_NBYTES)
+            if not self._data:
+                raise EOFError("the file ends inside its compressed data; it is truncated")
+            found = self._stream.decompress(self._data, nbytes)
+            self._data = self._stream.unconsumed_tail
             if found:
                 return found
         return b""

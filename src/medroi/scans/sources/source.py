@@ -14,6 +14,9 @@ PLAIN: dict[str, Any] = {"kind": "plain"}
 # A container whose bytes nobody here makes again; the contents come back all the same.
 OTHER: dict[str, Any] = {"kind": "other"}
 
+# A part of the header, voxels or footer of a scan, from one byte to another.
+Piece = tuple[str, int, int]
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -56,6 +59,9 @@ class SourceFile:
         JSON-able, how the file is made of its contents: ``{"kind": "plain"}``, ``"gzip"``,
         ``"bzip2"``, ``"xz"`` or ``"zstd"`` with settings, or ``{"kind": "other"}``, where nothing
         here makes these bytes again.
+    pieces : tuple of (str, int, int)
+        What its contents are put together from: ``"header"``, ``"voxels"`` or ``"footer"`` of the
+        scan, from one byte to another. None are the whole of these three.
     evidence : Evidence or None
         Where the settings of the container are still to be found; never stored.
     """
@@ -66,6 +72,7 @@ class SourceFile:
     contents_sha256: str
     role: str = "image"
     container: dict[str, Any] = field(default_factory=lambda: dict(PLAIN))
+    pieces: tuple[Piece, ...] = ()
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -82,6 +89,7 @@ class SourceFile:
             "contents_sha256": self.contents_sha256,
             "role": self.role,
             "container": self.container,
+            **({"pieces": [list(piece) for piece in self.pieces]} if self.pieces else {}),
         }
 
 
@@ -102,14 +110,21 @@ def source_of_json(value: Any) -> SourceFile:
             contents_sha256=str(value["contents_sha256"]),
             role=str(value["role"]),
             container={**container, "kind": str(container["kind"])},
+            pieces=tuple(_piece(*piece) for piece in value.get("pieces", ())),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidArgument(f"the list of source files is damaged ({error})") from error
     check_name(found.name)
     digests = (found.sha256, found.contents_sha256)
     if found.role not in ROLES or found.nbytes < 0 or not all(map(_SHA256.fullmatch, digests)):
         raise InvalidArgument(f"what is said of the source file {found.name!r} is damaged")
     return found
+
+
+def _piece(name: Any, start: Any, stop: Any) -> Piece:
+    if name not in ("header", "voxels", "footer") or not 0 <= int(start) <= int(stop):
+        raise ValueError(f"a piece {name!r} from {start} to {stop}")
+    return name, int(start), int(stop)
 
 
 def check_name(name: str) -> None:

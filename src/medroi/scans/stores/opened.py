@@ -114,8 +114,29 @@ def open_store(path: str | Path) -> Store:
     path = Path(path)
     array = open_array(path)
     with reading(path, array):
-        facts = facts_of(path, array)
         readers = attachments_in(path, array)
+    return store_of(path, array, readers)
+
+
+def store_of(path: Any, array: Any, readers: Readers) -> Store:
+    """Make a store of its array.
+
+    Parameters
+    ----------
+    path : Path
+        Of the store; for messages, anything that has a name.
+    array : zarr.Array, ScanArray or Hdf5Array
+        From `open_array`.
+    readers : dict
+        Of the files that travel with it.
+
+    Raises
+    ------
+    InvalidArgument, CorruptStream
+        Where it is not what was packed.
+    """
+    with reading(path, array):
+        facts = facts_of(path, array)
     digests = array.attrs.get(DIGESTS)
     return Store(
         path=path,

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans.chunking import Selection
 from medroi.scans.formats.files import readable
-from medroi.scans.scan import Scan, require
+from medroi.scans.scan import KINDS, Scan, require
 from medroi.scans.sources.source import source_of_json
 from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.files import Files, Folder, files_of, is_zip
@@ -43,7 +43,7 @@ LAYOUT_VERSION = 2
 # Folder of a store in which the air that was kept aside lies.
 AIR = "air"
 # The axes of OME-Zarr, in their order: those of a scan, the last one first.
-_OME_ORDER = ("t", "z", "y", "x")
+_OME_ORDER = ("t", "c", "z", "y", "x")
 
 Advance = Callable[[int], None]
 
@@ -100,7 +100,7 @@ def open_array(path: Path) -> Any:
     try:
         opened = open_root(path)
         if isinstance(opened, zarr.Group):
-            opened = _of_group(path, opened)
+            opened = of_group(opened, files_of(path))
         elif path.is_file():
             opened = ScanArray(opened, files_of(path), "", dict(opened.attrs), axes_reversed=False)
         if opened is not None:
@@ -165,8 +165,15 @@ def _zarr_store(path: Path) -> Any:
     return importlib.import_module("zarr.storage").ZipStore(path, mode="r")
 
 
-def _of_group(path: Path, group: Any) -> ScanArray | None:
-    """The array at full size of an OME-Zarr group; None in any other group."""
+def of_group(group: Any, files: Files) -> ScanArray | None:
+    """The array at full size of an OME-Zarr group; None in any other group.
+
+    Parameters
+    ----------
+    group : zarr.Group
+    files : Files
+        Of its store.
+    """
     attributes = dict(group.attrs)
     try:
         # Before 0.5 it stood among the attributes themselves.
@@ -177,7 +184,7 @@ def _of_group(path: Path, group: Any) -> ScanArray | None:
         return None
     in_reverse = axes == [name for name in _OME_ORDER if name in axes]
     return ScanArray(
-        stored, files_of(path), f"{name}/", attributes, axes_reversed=in_reverse and len(axes) > 1
+        stored, files, f"{name}/", attributes, axes_reversed=in_reverse and len(axes) > 1
     )
 
 
@@ -248,7 +255,7 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
         if affine.shape != (4, 4):
             raise ValueError(f"an affine of shape {affine.shape}")
         kind, byte_order = attributes["kind"], attributes["byte_order"]
-        if kind not in ("nifti", "mgz", "dicom") or byte_order not in ("<", ">"):
+        if kind not in KINDS or byte_order not in ("<", ">"):
             raise ValueError(f"kind {kind!r} and byte order {byte_order!r}")
         return Scan(
             voxels=voxels,

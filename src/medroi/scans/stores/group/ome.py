@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats import nifti
+from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan, require
 
 VERSION = "0.5"
@@ -33,9 +33,10 @@ def has_room(n_axes: int) -> bool:
     return n_axes in _AXES
 
 
-def axis_names(n_axes: int) -> tuple[str, ...]:
-    """Names of the stored axes."""
-    return _AXES[n_axes]
+def axis_names(scan: Scan) -> tuple[str, ...]:
+    """Names of the stored axes: c instead of t where a voxel has several numbers."""
+    names = _AXES[scan.voxels.ndim]
+    return ("c", *names[1:]) if len(names) == 4 and scan.axis_names[3] != "t" else names
 
 
 def attributes(scan: Scan, factors: Sequence[Sequence[int]], *, is_label: bool) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def attributes(scan: Scan, factors: Sequence[Sequence[int]], *, is_label: bool) 
     is_label : bool
         Whether smaller levels hold the most frequent value, not the mean.
     """
-    names = axis_names(scan.voxels.ndim)
+    names = axis_names(scan)
     steps = [*scan.spacing_mm[: min(3, scan.voxels.ndim)], time_step_s(scan) or 1.0]
     steps = [step or 1.0 for step in steps[: scan.voxels.ndim]]
     datasets = []
@@ -77,6 +78,8 @@ def attributes(scan: Scan, factors: Sequence[Sequence[int]], *, is_label: bool) 
 def _axis(name: str) -> dict[str, str]:
     if name == "t":
         return {"name": name, "type": "time", "unit": "second"}
+    if name == "c":
+        return {"name": name, "type": "channel"}
     return {"name": name, "type": "space", "unit": "millimeter"}
 
 
@@ -85,7 +88,7 @@ def time_step_s(scan: Scan) -> float | None:
     step = scan.details.get("time_step_s")
     if isinstance(step, (int, float)) and np.isfinite(step) and step > 0:
         return float(step)
-    if scan.kind != "nifti" or scan.voxels.ndim < 4 or not scan.header:
+    if scan.kind not in ("nifti", "pair") or scan.axis_names[3:4] != ("t",) or not scan.header:
         return None
     header = _parsed(scan.header)
     unit = _SECONDS.get(header.get_xyzt_units()[1], 0.0)
@@ -114,7 +117,7 @@ def header_of(scan: Scan) -> bytes | None:
         header = scan.header
     else:
         try:
-            header = nifti.header_for(scan.voxels, scan.affine, scan.slope, scan.intercept)
+            header = as_nifti(scan).header
         except InvalidArgument:
             return None
     nbytes = _parsed(header).template_dtype.itemsize

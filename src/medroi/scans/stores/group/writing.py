@@ -38,6 +38,8 @@ def write_group(path: Path, scan: Scan, facts: dict[str, Any]) -> None:
             filters=None,
             compressors=None,
             fill_value=0,
+            # xarray opens no group in which an array has axes without names.
+            dimension_names=("byte",),
         )
         array[:] = np.frombuffer(header, np.uint8)
     attachments.write_in_group(path, scan.attachments)
