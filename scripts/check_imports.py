@@ -47,6 +47,7 @@ LAYERS = {
     "scans": 10,
     "readers": 11,
     "archives": 11,
+    "serving": 11,
     "compare": 11,
     "cli": 12,
     "__main__": 13,

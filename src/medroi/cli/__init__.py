@@ -25,8 +25,10 @@ from medroi.cli import (
     info,
     pack,
     plugin_path,
+    serve,
     show,
     unpack,
+    view,
     weights,
 )
 from medroi.errors import MedROIError
@@ -70,6 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
         archive,
         drop_air,
         show,
+        view,
+        serve,
         compare,
         info,
         codecs,

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Check in headless Chromium: the goldens, stores read through zarrita by range requests, and the pixels of
+# `medroi view`. Screenshots go to build/browser.
+#
+# It stands beside scripts/test.sh, whose time a browser of 110 MB would take. Needs what scripts/check_js.sh
+# leaves: .venv and js/node_modules.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+if ! command -v chromium >/dev/null && may_install; then
+    stage "system packages: chromium"
+    quiet as_root apt-get update -q
+    quiet as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium
+fi
+mkdir -p build/browser
+js/node_modules/.bin/esbuild js/test/browser.js --bundle --format=esm --minify --log-level=error --external:fs --external:path \
+    --outfile=build/browser/browser.js
+.venv/bin/python scripts/check_browser.py "${CHROMIUM:-chromium}" build/browser

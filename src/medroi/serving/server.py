@@ -1,0 +1,265 @@
+"""The server: paths to bodies, for readers of one machine. It writes nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from medroi.errors import InvalidArgument, MedROIError
+from medroi.serving.body import Body, body_of, json_body
+from medroi.serving.content import Content
+from medroi.serving.nifti_file import nifti_body
+from medroi.serving.plain_zarr import PlainZarr
+from medroi.serving.ranges import asked_range
+
+_PAGE = {
+    "": ("page.html", "text/html; charset=utf-8"),
+    "page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "page.css": ("page.css", "text/css; charset=utf-8"),
+}
+_PLANE = re.compile(r"(planes|regions)/([0-2])/(\d{1,9})/(\d{1,9})")
+# The page runs its own script and asks this server alone.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' "
+    "data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PIECE_NBYTES = 2**22
+
+
+class ScanServer(ThreadingHTTPServer):
+    """A server of one packed scan.
+
+    Attributes
+    ----------
+    content : Content
+        The scan.
+    allowed_origins : frozenset of str
+        Pages of these origins may read what is served; others not, though they run on this machine.
+    """
+
+    daemon_threads = True
+
+    def __init__(
+        self, address: tuple[str, int], content: Content, allowed_origins: frozenset[str]
+    ) -> None:
+        super().__init__(address, _Handler)
+        self.content = content
+        self.allowed_origins = allowed_origins
+        self.zarr = PlainZarr(content.blocks, content.packed.spacing_mm, content.packed.name)
+        self.answers_any_name = not ipaddress.ip_address(address[0]).is_loopback
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}/"
+
+    def body(self, path: str) -> Body | None:
+        """Find what lies under a path; None where nothing does."""
+        kind, _, key = path.partition("/")
+        if path in _PAGE:
+            name, content_type = _PAGE[path]
+            return body_of(Path(__file__).with_name(name).read_bytes(), content_type)
+        if path == "facts.json":
+            return json_body(self.content.facts())
+        if path == "scan.nii":
+            return nifti_body(self.content.packed, self.content.blocks)
+        if kind == "zarr":
+            return self.zarr.body(key)
+        if kind == "store":
+            return self._file(key)
+        return self._plane(path)
+
+    def _plane(self, path: str) -> Body | None:
+        found = _PLANE.fullmatch(path)
+        if found is None:
+            return None
+        cut = self.content.cuts[int(found[2])]
+        index, frame = int(found[3]), int(found[4])
+        if index >= self.content.volume_shape[cut.axis] or frame >= self.content.n_frames:
+            return None
+        read: Callable[..., Any] = (
+            self.content.plane if found[1] == "planes" else self.content.kept_plane
+        )
+        return body_of(read(cut, index, frame).tobytes(order="C"))
+
+    def _file(self, key: str) -> Body | None:
+        """A file of the store itself, which has to be below it, links followed."""
+        if "://" in self.content.source or "\0" in key:
+            return None
+        root = Path(self.content.source).resolve()
+        file = (root / key).resolve()
+        if not root.is_dir() or not file.is_relative_to(root) or not file.is_file():
+            return None
+
+        def read(start: int, stop: int) -> bytes:
+            with file.open("rb") as opened:
+                opened.seek(start)
+                return opened.read(stop - start)
+
+        return Body("application/octet-stream", file.stat().st_size, read)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """GET and HEAD; every other method is refused by the base class."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "medroi"
+    sys_version = ""
+    server: ScanServer
+
+    def do_GET(self) -> None:
+        self._answer(with_content=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_content=False)
+
+    def do_OPTIONS(self) -> None:
+        self._start(HTTPStatus.NO_CONTENT, {"Allow": "GET, HEAD, OPTIONS", "Content-Length": "0"})
+
+    def _answer(self, *, with_content: bool) -> None:
+        if not self._is_asked_by_name():
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "this server answers for localhost alone")
+            return
+        try:
+            body = self.server.body(unquote(urlsplit(self.path).path).removeprefix("/"))
+        except MedROIError as error:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            return
+        if body is None:
+            self._refuse(HTTPStatus.NOT_FOUND, "there is nothing of this name")
+            return
+        try:
+            asked = asked_range(self.headers.get("Range"), body.nbytes)
+        except ValueError as error:
+            self._refuse(
+                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+                str(error),
+                {"Content-Range": f"bytes */{body.nbytes}"},
+            )
+            return
+        start, stop = asked or (0, body.nbytes)
+        headers = {
+            "Content-Type": body.content_type,
+            "Content-Length": str(stop - start),
+            "Accept-Ranges": "bytes",
+        }
+        if asked is not None:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{body.nbytes}"
+        self._send(body, start, stop, headers, asked is not None, with_content)
+
+    def _send(
+        self,
+        body: Body,
+        start: int,
+        stop: int,
+        headers: dict[str, str],
+        is_part: bool,
+        with_content: bool,
+    ) -> None:
+        """The first piece is made before anything is said, so that what fails is said to fail."""
+        first = min(start + _PIECE_NBYTES, stop)
+        try:
+            piece = body.read(start, first) if with_content else b""
+        except (MedROIError, OSError) as error:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            return
+        self._start(HTTPStatus.PARTIAL_CONTENT if is_part else HTTPStatus.OK, headers)
+        if not with_content:
+            return
+        try:
+            self.wfile.write(piece)
+            for at in range(first, stop, _PIECE_NBYTES):
+                self.wfile.write(body.read(at, min(at + _PIECE_NBYTES, stop)))
+        except (MedROIError, OSError):
+            # Too late for words: a connection that ends early is an error for every client.
+            self.close_connection = True
+
+    def _is_asked_by_name(self) -> bool:
+        """A page elsewhere whose name was made to point here must not read a patient's scan."""
+        if self.server.answers_any_name:
+            return True
+        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        try:
+            return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def _refuse(self, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
+        content = f"{text}\n".encode()
+        self._start(
+            status,
+            {
+                "Content-Type": "text/plain; charset=utf-8",
+                "Content-Length": str(len(content)),
+                **(headers or {}),
+            },
+        )
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _start(self, status: HTTPStatus, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        origin = self.headers.get("Origin")
+        if origin in self.server.allowed_origins:
+            headers |= {
+                "Access-Control-Allow-Origin": str(origin),
+                "Access-Control-Allow-Headers": "Range",
+                "Access-Control-Expose-Headers": "Content-Range, Content-Length, Accept-Ranges",
+                "Vary": "Origin",
+            }
+        headers |= {
+            "Content-Security-Policy": _POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "cross-origin" if origin else "same-origin",
+            "Cache-Control": "no-store",
+        }
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: what is asked for is nobody's business."""
+
+
+def make_server(
+    source: str, *, host: str = "127.0.0.1", port: int = 0, allow_origins: tuple[str, ...] = ()
+) -> ScanServer:
+    """Open a packed scan, and a server for it, which `serve_forever` starts.
+
+    Parameters
+    ----------
+    source : path or URL
+        As for `medroi.open`.
+    host : str
+        Address to listen at. Anybody who reaches it reads the scan.
+    port : int
+        0 takes a free one.
+    allow_origins : tuple of str
+        Origins of other pages that may read it, such as ``https://neuroglancer-demo.appspot.com``.
+
+    Raises
+    ------
+    InvalidArgument
+        Where there is no such scan, or the address cannot be had.
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise InvalidArgument(
+            f"{host}: expected an address in numbers such as 127.0.0.1 (--host, host=)"
+        ) from None
+    content = Content(source)
+    try:
+        return ScanServer((host, port), content, frozenset(allow_origins))
+    except OSError as error:
+        content.close()
+        raise InvalidArgument(
+            f"{host}, port {port}: {error.strerror}; another port helps (--port, port=)"
+        ) from error
