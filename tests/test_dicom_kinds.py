@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 
 import make_dicom
@@ -13,8 +14,9 @@ import pytest
 from make_dicom import item
 from pydicom.uid import generate_uid
 
+from medroi.cli import main
 from medroi.errors import InvalidArgument
-from medroi.scans import read_scan
+from medroi.scans import pack_series, read_scan, unpack
 from medroi.scans.dicom import find_volumes
 
 SHAPE = (16, 20, 10)
@@ -493,3 +495,54 @@ def test_changed_bytes_are_read_or_refused_by_name(tmp_path, kind):
         assert all("a.dcm" in message for message in refused)
         n_refused += len(refused)
     assert n_refused > 0
+
+
+# Every series into a store of its own
+
+
+def test_a_folder_as_target_gets_a_store_for_each_series(study, tmp_path, voxels):
+    reports = list(pack_series(study, tmp_path / "out", lossless=True))
+    names = [f"{volume.name}.ome.zarr" for volume in find_volumes(study)[0]]
+    assert [report.target for report in reports] == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    for name in names:
+        unpack(tmp_path / "out" / name, f"{tmp_path / 'back'}/")
+    before, after = (
+        {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*/*")}
+        for root in (study, tmp_path / "back")
+    )
+    assert len(before) == 27
+    assert after == before
+
+
+def test_what_lies_beside_series_goes_with_the_first_that_lies_there(study, tmp_path):
+    (study / "README").write_text("of the study")
+    (study / "c" / "notes.txt").write_text("of series 7")
+    scans = {label: read_scan(study, series=label) for label in ("1.1", "2.1", "7")}
+    beside = {
+        label: [source.name for source in scan.sources if source.role == "sidecar"]
+        for label, scan in scans.items()
+    }
+    assert beside == {"1.1": ["README"], "2.1": [], "7": ["c/notes.txt"]}
+
+
+def test_a_series_that_cannot_be_packed_leaves_the_others(study, tmp_path):
+    path = sorted((study / "a").iterdir())[2]
+    path.write_bytes(path.read_bytes()[:-1])
+    made = []
+    with pytest.raises(InvalidArgument, match=r"1 of 6 series could not be packed: 2\.1: ") as why:
+        made.extend(pack_series(study, tmp_path / "out"))
+    assert path.name in str(why.value)
+    assert len(list((tmp_path / "out").iterdir())) == 5
+
+
+def test_the_command_line_packs_each_series_or_the_one_that_is_chosen(study, tmp_path, capsys):
+    assert main(["pack", str(study), f"{tmp_path / 'out'}/", "--json"]) in (0, 3)
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [report["target"] for report in reports][-1] == "007_t2-tse-ax.ome.zarr"
+    assert len(reports) == 6
+    one = str(tmp_path / "one.zarr")
+    assert main(["pack", str(study), one, "--series", "7"]) in (0, 3)
+    assert main(["pack", str(study), str(tmp_path / "no.zarr")]) == 1
+    assert "choose with --series N" in capsys.readouterr().err
+    assert not (tmp_path / "no.zarr").exists()

@@ -64,7 +64,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--series",
         metavar="N|UID",
-        help="of DICOM, which series of a folder, by its number or SeriesInstanceUID",
+        help="of DICOM, which series of a folder, by its number or SeriesInstanceUID (default: the "
+        "only one; all of them, each into a store of its own, where DST is a folder)",
     )
     parser.add_argument(
         "--without-identifiers",
@@ -173,16 +174,14 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Pack and print the summary."""
-    from medroi.scans import pack
+    """Pack and print the summary, of a folder with several series one for each."""
+    from medroi.scans import pack, pack_series
+    from medroi.scans.packing_series import has_series
 
-    report = pack(
-        args.source,
-        args.target,
+    options = dict(
         lossless=args.lossless,
         zarr_format=args.zarr_format,
         force=args.force,
-        series=args.series,
         identifiers=not args.without_identifiers,
         encapsulated=args.encapsulated,
         incomplete=args.incomplete,
@@ -195,7 +194,12 @@ def run(args: argparse.Namespace) -> None:
         progress=True,
         **settings_of(args),
     )
-    print(json.dumps(report.to_json()) if args.json else report)
+    if args.series is None and has_series(args.source, args.target):
+        reports = pack_series(args.source, args.target, **options)
+    else:
+        reports = iter([pack(args.source, args.target, series=args.series, **options)])
+    for report in reports:
+        print(json.dumps(report.to_json()) if args.json else report)
 
 
 def threads_argument(text: str) -> int:

@@ -13,6 +13,7 @@ from medroi.scans.clearing.report import ClearReport
 from medroi.scans.dropping import DropReport, drop_air
 from medroi.scans.formats import read_scan, write_scan
 from medroi.scans.packing import pack
+from medroi.scans.packing_series import pack_series
 from medroi.scans.pictures.preview import Preview
 from medroi.scans.pictures.showing import show
 from medroi.scans.report import PackReport
@@ -33,6 +34,7 @@ __all__ = [
     "drop_air",
     "open_packed",
     "pack",
+    "pack_series",
     "read_scan",
     "show",
     "unpack",

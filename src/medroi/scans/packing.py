@@ -17,6 +17,7 @@ from medroi import arrays
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scan_region import ScanRegion
+from medroi.scans import dicom
 from medroi.scans.chunking import count_chunks
 from medroi.scans.dicom import returning
 from medroi.scans.fitting import (
@@ -76,7 +77,7 @@ def pack(
     chunks: Sequence[int] | str | None = None,
     zarr_format: int = 3,
     force: bool = False,
-    series: str | None = None,
+    series: str | dicom.Chosen | None = None,
     identifiers: bool = True,
     encapsulated: str = "keep",
     incomplete: bool = False,
@@ -117,7 +118,8 @@ def pack(
     force : bool
         Replace an existing store, with nothing else in its folder, or a dataset.
     series : str, optional
-        Of DICOM, number or SeriesInstanceUID of the series, where there are several.
+        Of DICOM, number or SeriesInstanceUID of the series, where there are several;
+        `pack_series` packs them all.
     identifiers : bool
         Of DICOM, keep all that the files hold, which gives them back. False keeps technical
         elements only.
@@ -232,12 +234,18 @@ def _dropped_of_files(scan: Scan, codec: Any) -> dict[str, Any]:
     return {returning.OUTSIDE: counts} if any(counts) else {}
 
 
-def placed(source: Path, target: str | Path) -> Path:
-    """The store that a target names: in a folder, the source's name with ``.ome.zarr``."""
+def is_folder_target(target: str | Path) -> bool:
+    """Whether a target is a folder to put stores into, and no store."""
     path = Path(target)
     is_folder = str(target).endswith(("/", os.sep)) or (path.is_dir() and not is_store(path))
     names_store = path.name.lower().endswith((".zarr", ".zarr.zip", *hdf5_store.SUFFIXES))
-    if not is_folder or names_store:
+    return is_folder and not names_store
+
+
+def placed(source: Path, target: str | Path) -> Path:
+    """The store that a target names: in a folder, the source's name with ``.ome.zarr``."""
+    path = Path(target)
+    if not is_folder_target(target):
         return path
     stem = source.resolve().name
     for suffix in (".gz", ".nii", ".mgz", ".mgh"):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from medroi.scans.dicom.files import Found, find_images, is_directory_file
@@ -55,10 +56,31 @@ def find_volumes(source: Path) -> tuple[list[Volume], Found]:
         return split(found.images, found.folder), found
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """One volume of a folder whose headers were read, and all that was found beside it."""
+
+    volume: Volume
+    volumes: tuple[Volume, ...]
+    found: Found
+
+
+def find_series(source: Path) -> list[Chosen]:
+    """Find every volume of a folder or a DICOMDIR, each to be read by itself.
+
+    Raises
+    ------
+    InvalidArgument
+        Where a file cannot be read, or contradicts itself.
+    """
+    volumes, found = find_volumes(source)
+    return [Chosen(volume, tuple(volumes), found) for volume in volumes]
+
+
 def read(
     source: Path,
     *,
-    series: str | None = None,
+    series: str | Chosen | None = None,
     identifiers: bool = True,
     incomplete: bool = False,
     encapsulated: str = "keep",
@@ -69,7 +91,7 @@ def read(
     ----------
     source : Path
         A folder with files in any order, under any names, at any depth; a DICOMDIR; a file.
-    series : str, optional
+    series : str or Chosen, optional
         Number, label or SeriesInstanceUID of the volume, where there are several.
     identifiers : bool
         Keep all that the files hold, which gives them back. False keeps technical elements only.
@@ -86,13 +108,16 @@ def read(
     InnerUnavailable
         Where pydicom or a decoder of compressed pixels is not installed.
     """
-    volumes, found = find_volumes(source)
-    volume = choose(volumes, series, source)
+    if isinstance(series, Chosen):
+        chosen = series
+    else:
+        volumes, found = find_volumes(source)
+        chosen = Chosen(choose(volumes, series, source), tuple(volumes), found)
     with _reading(source):
         return assembled(
-            volume,
-            volumes,
-            found,
+            chosen.volume,
+            chosen.volumes,
+            chosen.found,
             identifiers=identifiers,
             incomplete=incomplete,
             encapsulated=encapsulated,
@@ -107,4 +132,15 @@ def _reading(source: Path) -> Iterator[None]:
         yield
 
 
-__all__ = ["Found", "Volume", "find_volumes", "is_dicom", "is_name", "read", "rescaled"]
+__all__ = [
+    "Chosen",
+    "Found",
+    "Volume",
+    "find_series",
+    "find_volumes",
+    "is_dicom",
+    "is_directory_file",
+    "is_name",
+    "read",
+    "rescaled",
+]

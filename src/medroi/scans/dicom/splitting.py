@@ -126,7 +126,7 @@ def choose(volumes: Sequence[Volume], wanted: str | None, source: Path) -> Volum
         begin = f"no series {wanted!r} among the {len(volumes)} of this folder"
     raise InvalidArgument(
         f"{source}: {begin}: {'; '.join(lines)}{more}; choose with --series N (series=), or give a "
-        "folder as the target, to pack each into a store of its own"
+        "folder as the target (pack_series), to pack each into a store of its own"
     )
 
 

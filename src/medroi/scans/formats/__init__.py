@@ -53,7 +53,7 @@ def suffix_of(path: Path, known: Iterable[str]) -> str | None:
 def read_scan(
     path: str | Path,
     *,
-    series: str | None = None,
+    series: str | dicom.Chosen | None = None,
     identifiers: bool = True,
     incomplete: bool = False,
     encapsulated: str = "keep",
