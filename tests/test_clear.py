@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,68 @@ def test_a_scan_of_which_nothing_would_be_kept_is_refused(tmp_path: Path) -> Non
     with pytest.raises(InvalidArgument, match="nothing would be kept"):
         clear(source, tmp_path / "cleared.nii.gz", threshold=10_000)
     assert not (tmp_path / "cleared.nii.gz").exists()
+
+
+@pytest.mark.parametrize("shape", [(48, 40, 36), (24, 22, 20, 4), (40, 30)])
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.float32])
+def test_an_ome_zarr_group_needs_nothing_of_ours(
+    dtype: Any, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    voxels = noisy(shape, dtype)
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", voxels)
+    report = clear(source, tmp_path / "cleared.ome.zarr", threshold=80)
+    clear(source, tmp_path / "cleared.nii.gz", threshold=80)
+    program = (
+        "import sys\n"
+        "sys.modules['medroi'] = None\n"
+        "import numpy, zarr\n"
+        "group = zarr.open_group(sys.argv[1], mode='r')\n"
+        "numpy.save(sys.argv[2], group['s0'][...])\n"
+        "open(sys.argv[3], 'wb').write(group['nifti'][...].tobytes())"
+    )
+    paths = [str(tmp_path / name) for name in ("cleared.ome.zarr", "found.npy", "header")]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, *paths], check=True)
+    found = np.load(tmp_path / "found.npy").T
+    assert found.dtype == voxels.dtype
+    assert np.array_equal(found, read_scan(tmp_path / "cleared.nii.gz").voxels)
+    assert np.count_nonzero(found != voxels) > 0
+    assert make_scans.plain_bytes(source).startswith((tmp_path / "header").read_bytes())
+    assert report.n_files == 5 and report.written_nbytes == sum(
+        file.stat().st_size for file in (tmp_path / "cleared.ome.zarr").rglob("*") if file.is_file()
+    )
+
+
+def test_a_group_has_millimetres_and_says_what_was_dropped(tmp_path: Path) -> None:
+    import zarr
+
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", noisy())
+    report = clear(source, tmp_path / "cleared.ome.zarr")
+    group = zarr.open_group(tmp_path / "cleared.ome.zarr", mode="r")
+    (image,) = group.attrs["ome"]["multiscales"]
+    scale = image["datasets"][0]["coordinateTransformations"][0]["scale"]
+    assert scale == pytest.approx([3.0, 1.25, 1.5])
+    facts = group["s0"].attrs["medroi_region"]
+    assert facts["n_kept"] == report.region.n_kept
+    assert facts["box"][::-1] == [list(bounds) for bounds in report.region.box]
+
+
+def test_only_a_group_that_was_cleared_is_replaced(tmp_path: Path) -> None:
+    source, target = make_scans.nifti(tmp_path / "scan.nii", noisy()), tmp_path / "a.ome.zarr"
+    clear(source, target)
+    with pytest.raises(InvalidArgument, match="--force"):
+        clear(source, target)
+    clear(source, target, force=True, threshold=80)
+    (target / "notes.txt").write_text("of somebody")
+    with pytest.raises(InvalidArgument, match="remove it yourself"):
+        clear(source, target, force=True)
+    packed = tmp_path / "packed.ome.zarr"
+    medroi.pack(source, packed)
+    with pytest.raises(InvalidArgument, match="remove it yourself"):
+        clear(source, packed, force=True)
+    assert (target / "notes.txt").exists() and medroi.check(packed)
+
+
+def test_a_scan_of_five_axes_is_no_ome_zarr(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii", noisy((9, 8, 7, 2, 3)))
+    with pytest.raises(InvalidArgument, match="no room for a scan of 5 axes"):
+        clear(source, tmp_path / "cleared.ome.zarr")

@@ -15,10 +15,10 @@ from medroi.cli.pack import (
 from medroi.options import TABLE
 
 _DESCRIPTION = """\
-Set everything outside the region to the background and write a plain file that any program reads:
-.nii or .nii.gz with the same header, or a FreeSurfer volume. The region is the one that `medroi
-pack` finds with the same options. What was written is read back: every voxel inside the region has
-the bits it had."""
+Set everything outside the region to the background and write what any program reads without
+MedROI: .nii or .nii.gz with the same header, a FreeSurfer volume, or an OME-Zarr group of Zarr's
+own codecs. The region is the one that `medroi pack` finds with the same options. What was written
+is read back: every voxel inside the region has the bits it had."""
 
 _SETTINGS = (
     "threshold",
@@ -37,7 +37,9 @@ def add_parser(commands: Any) -> None:
         "clear", help="a scan without its air, in plain files", description=_DESCRIPTION
     )
     parser.add_argument("source", metavar="SRC", help="what `medroi pack` takes")
-    parser.add_argument("target", metavar="DST", help="a new file of the source's kind")
+    parser.add_argument(
+        "target", metavar="DST", help="a new file of the source's kind, or NAME.ome.zarr"
+    )
     names = "|".join(TABLE["threshold"].choices)
     _add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
     _add_option(parser, "roi", "mask")

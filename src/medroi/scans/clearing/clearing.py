@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
 from medroi.scans.access.kept_region import KeptRegion
-from medroi.scans.clearing import scan_files
+from medroi.scans.clearing import ome_zarr, scan_files
 from medroi.scans.clearing.report import ClearReport
 from medroi.scans.fitting import check_not_empty, config_to_count_with, fitted_codec, rule_of
 from medroi.scans.formats import check_target, read_scan
@@ -19,6 +21,9 @@ from medroi.scans.stores.folders import made_parent, nbytes_in
 from medroi.scans.stores.readback import Measured, number
 from medroi.scans.stores.staging import staged
 from medroi.scans.thresholding import with_threshold
+
+# Writes a scan to a fresh path for a target: its voxels cleared, by a region.
+Write = Callable[[Path, Path, Scan, Any, ScanRegion], None]
 
 
 def clear(
@@ -43,7 +48,8 @@ def clear(
     source : path
         As `pack` takes it.
     target : path
-        A file of the source's kind; DICOM becomes NIfTI.
+        A file of the source's kind (DICOM becomes NIfTI), or ``NAME.ome.zarr`` or ``NAME.nii.zarr``
+        for an OME-Zarr group of Zarr's own codecs.
     mask, mask_margin_mm, mask_resample
         As in `pack`.
     gzip_level : int
@@ -72,13 +78,11 @@ def clear(
     if mask is not None and "roi" in region:
         raise InvalidArgument("a mask decides what is kept: leave out --roi (roi=)")
     scan = read_scan(source, incomplete=incomplete)
-    suffix = check_target(scan, target)
+    write = _writer_for(target, scan, gzip_level)
     if target.exists() and source.exists() and target.samefile(source):
         raise InvalidArgument(
             f"{target} is the source itself; what is dropped would be lost: name another target"
         )
-    if mask is None:
-        region.setdefault("roi", "mask")
     region, reasons = with_threshold(scan, region)
     given = mask_options(
         scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
@@ -87,9 +91,9 @@ def clear(
     config, found = config_to_count_with(codec), codec.region
     check_not_empty(source, scan.voxels, Measured(n_kept=found.n_kept), config)
     voxels = found.cleared(scan.voxels)
-    with made_parent(target), staged(target, force=force, may_replace=Path.is_file) as fresh:
-        scan_files.write(fresh, target, suffix, scan, voxels, found, gzip_level)
-        written_nbytes = fresh.stat().st_size
+    with made_parent(target), staged(target, force=force, may_replace=_may_replace) as fresh:
+        write(fresh, target, scan, voxels, found)
+        written_nbytes, n_files = nbytes_in(fresh), count_files(fresh)
     return ClearReport(
         source=source.name,
         target=target.name,
@@ -97,12 +101,39 @@ def clear(
         dtype=str(scan.voxels.dtype),
         source_nbytes=source_nbytes(source, scan),
         written_nbytes=written_nbytes,
-        n_files=1,
+        n_files=n_files,
         region=_described(found, scan, config),
         threshold_rule=rule_of(region["threshold"], config["roi"]),
         seconds=time.monotonic() - began,
         notes=scan.notes + reasons + notes,
     )
+
+
+def _writer_for(target: Path, scan: Scan, gzip_level: int) -> Write:
+    """Choose what writes a target by its name.
+
+    Raises
+    ------
+    InvalidArgument
+        Where this scan cannot become that.
+    """
+    if target.name.lower().endswith(ome_zarr.SUFFIXES):
+        ome_zarr.check_possible(target, scan)
+        return ome_zarr.write
+    suffix = check_target(scan, target)
+    return partial(scan_files.write, suffix=suffix, gzip_level=gzip_level)
+
+
+def _may_replace(target: Path) -> bool:
+    """Whether a target is a file, or a group that was cleared, with nothing else in it."""
+    if target.is_file():
+        return True
+    return ome_zarr.is_cleared(target)
+
+
+def count_files(path: Path) -> int:
+    """Number of files at a path, or below it."""
+    return sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 1
 
 
 def source_nbytes(source: Path, scan: Scan) -> int:

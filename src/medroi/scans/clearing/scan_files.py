@@ -35,10 +35,11 @@ def checked_level(level: int) -> int:
 def write(
     fresh: Path,
     target: Path,
-    suffix: str,
     scan: Scan,
     voxels: npt.NDArray[Any],
     region: ScanRegion,
+    *,
+    suffix: str,
     gzip_level: int,
 ) -> None:
     """Write a file and read it back.
@@ -49,14 +50,14 @@ def write(
         Where it is written.
     target : Path
         Where it will be; for messages.
-    suffix : str
-        As `medroi.scans.formats.check_target` gives it.
     scan : Scan
         As it was read.
     voxels : ndarray
         The same, cleared.
     region : ScanRegion
         What is kept.
+    suffix : str
+        As `medroi.scans.formats.check_target` gives it.
     gzip_level : int
         Of files that are gzipped.
 
