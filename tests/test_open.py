@@ -384,3 +384,28 @@ def test_import_medroi_imports_nothing_that_open_needs() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert found.stdout.splitlines() == ["[]", "open_packed pack True"]
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
+@pytest.mark.parametrize(
+    "dtype", [[("R", "u1"), ("G", "u1"), ("B", "u1")], np.complex64, np.complex128], ids=str
+)
+def test_colours_and_complex_voxels_are_those_of_the_file(
+    dtype: Any, name: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(2)
+    element = np.dtype(dtype)
+    shape = (9, 8, 7)
+    if element.names:
+        voxels = rng.integers(0, 255, (*shape, 3)).astype(np.uint8).view(element)[..., 0]
+    else:
+        voxels = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(element)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / "scan.nii.gz")
+    medroi.pack(tmp_path / "scan.nii.gz", tmp_path / name)
+    scan, expected = medroi.open(tmp_path / name), nibabel.load(tmp_path / "scan.nii.gz")
+    found = scan.to_nibabel()
+    assert scan.axis_names == ("x", "y", "z", "c") and scan.shape[:3] == shape
+    assert found.shape == shape and found.header == expected.header
+    assert np.array_equal(np.asanyarray(found.dataobj), np.asanyarray(expected.dataobj))
+    assert np.array_equal(found.dataobj[2:5, ::2, 3], expected.dataobj[2:5, ::2, 3])
+    assert scan.to_xarray().dims == ("x", "y", "z", "c")

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from medroi.scans.access.lazy_array import LazyArray
 from medroi.scans.access.scaling import Scaling
-from medroi.scans.formats import nifti_header
+from medroi.scans.access.voxel_types import as_elements
 from medroi.scans.formats.files import readable
+from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan, require
 
 
@@ -101,9 +102,7 @@ def header_of(scan: Scan, path: Path) -> Any:
             footer = scan.footer.ljust(header_class._ftrdtype.itemsize, b"\0")
             block = scan.header[:nbytes] + footer
             return header_class(block[: header_class.template_dtype.itemsize], check=False)
-        data = scan.header
-        if scan.kind != "nifti":
-            data = nifti_header.header_for(scan.voxels, scan.affine, scan.slope, scan.intercept)
+        data = scan.header if scan.kind == "nifti" else as_nifti(scan).header
         is_first = data[344:348] == b"n+1\0"
         header_class = nibabel.Nifti1Header if is_first else nibabel.Nifti2Header
         return header_class.from_fileobj(io.BytesIO(data), check=False)
@@ -112,7 +111,7 @@ def header_of(scan: Scan, path: Path) -> Any:
 def image_of(scan: Scan, scaling: Scaling, stored: LazyArray, path: Path) -> Any:
     """Make the nibabel image of a scan, whose voxels are read when they are asked for."""
     nibabel = require("nibabel", "a nibabel image")
-    header = header_of(scan, path)
+    header, stored = header_of(scan, path), as_elements(scan, stored)
     if scan.kind == "mgz":
         return nibabel.MGHImage(ImageVoxels(stored, scaling), scan.affine, header)
     is_first = isinstance(header, nibabel.Nifti1Header) and not isinstance(

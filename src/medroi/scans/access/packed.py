@@ -19,7 +19,7 @@ from medroi.scans.access.locating import located
 from medroi.scans.access.nibabel_image import header_of, image_of
 from medroi.scans.access.scaling import Scaling, scaling_of
 from medroi.scans.access.times import times_of
-from medroi.scans.scan import AXIS_NAMES, Scan
+from medroi.scans.scan import Scan
 from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores.opened import Store
 from medroi.scans.stores.zarr_array import medroi_config, reading, scan_of
@@ -104,8 +104,8 @@ class Packed:
 
     @property
     def axis_names(self) -> tuple[str, ...]:
-        """One name per axis: x, y, z, and t where there is one."""
-        return AXIS_NAMES[: self.array.ndim]
+        """One name per axis: x, y, z, then t where there is one, and c of a colour or a vector."""
+        return self._scan.axis_names
 
     @property
     def kind(self) -> str:

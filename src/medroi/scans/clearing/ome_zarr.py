@@ -81,7 +81,7 @@ def write(
         filters=None,
         compressors=_codec(zarr, stored.dtype),
         fill_value=region.background,
-        dimension_names=ome.axis_names(stored.ndim),
+        dimension_names=ome.axis_names(scan),
         attributes={REGION: region.transposed().facts()},
     )
     array[...] = stored
