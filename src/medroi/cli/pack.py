@@ -85,6 +85,13 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="of DICOM, pack a series of which slices are missing, and say so",
     )
+    parser.add_argument(
+        "--sidecars",
+        choices=("beside", "none"),
+        default="beside",
+        help="files with the scan's name beside it (.json, .bval, .bvec, .tsv, events) travel with "
+        "it and come back when it is unpacked into a folder; none leaves them (default: beside)",
+    )
     _add_option(parser, "verify", action="store_true")
     _add_mask_arguments(parser)
     parser.add_argument(
@@ -185,6 +192,7 @@ def run(args: argparse.Namespace) -> None:
         identifiers=not args.without_identifiers,
         encapsulated=args.encapsulated,
         incomplete=args.incomplete,
+        sidecars=args.sidecars == "beside",
         mask=args.mask,
         mask_margin_mm=args.mask_margin,
         mask_resample=args.mask_resample,

@@ -37,6 +37,7 @@ class CheckReport:
 
     `n_kept`, `n_changed` and `max_abs_error` are None where it was not compared with a scan file;
     else they count voxels inside the region. `n_changed` is above 0 only for lossy inner codecs.
+    `same_contents` says that the digests of that file and of the one that was packed are one.
     `air` says that the air was kept aside, and that both together are what was packed.
     """
 
@@ -51,6 +52,7 @@ class CheckReport:
     max_abs_error: float | None
     seconds: float
     air: bool = False
+    same_contents: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -63,7 +65,7 @@ class CheckReport:
         text += ", with its air" if self.air else ""
         if self.against is None:
             return text
-        same = "the same header"
+        same = "the same contents (SHA-256)" if self.same_contents else "the same header"
         if self.n_changed:
             return (
                 f"{text}; {same} as {self.against}, {self.n_changed} of {self.n_kept} kept voxels "
@@ -93,7 +95,7 @@ def check(
     store : path
         A Zarr array or FILE.h5/NAME.
     against : path, optional
-        The scan that was packed: header and kept voxels are compared with it too.
+        The scan that was packed: its contents (SHA-256), header and kept voxels are compared too.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
 
@@ -145,6 +147,12 @@ def check_scan(
             f"{path}: {compared.n_changed} of {compared.n_kept} kept voxels are not those of "
             f"{against}"
         )
+    same_contents = None if scan is None else _same_contents(facts, scan)
+    if same_contents is False:
+        raise CorruptStream(
+            f"{path} was not packed from {against}: its contents (SHA-256) differ, where nothing "
+            "was kept or behind the voxels"
+        )
     report = CheckReport(
         path=path.name,
         shape=tuple(array.shape),
@@ -156,6 +164,7 @@ def check_scan(
         n_changed=None if scan is None else compared.n_changed,
         max_abs_error=None if scan is None else compared.max_abs_error,
         seconds=time.monotonic() - began,
+        same_contents=same_contents,
     )
     return report, scan
 
@@ -209,6 +218,15 @@ def _compare(kept: Any, decoded: Any, original: Any) -> _Compared:
         error = np.abs(before[changed].astype(np.float64) - after[changed].astype(np.float64))
         compared.max_abs_error = float(error.max())
     return compared
+
+
+def _same_contents(facts: dict[str, Any], scan: Scan) -> bool | None:
+    """Whether the files of a scan have the contents that were packed; None if that is not known."""
+    before, now = (
+        sorted(file["contents_sha256"] for file in files if file["role"] == "image")
+        for files in (facts.get("sources", []), attributes_of(scan)["sources"])
+    )
+    return before == now if before and now else None
 
 
 def _compare_facts(

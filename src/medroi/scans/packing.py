@@ -27,7 +27,7 @@ from medroi.scans.fitting import (
     fitted_codec,
     rule_of,
 )
-from medroi.scans.formats import read_scan
+from medroi.scans.formats import read_scan, stem_of
 from medroi.scans.formats.names import printable
 from medroi.scans.masking import mask_options
 from medroi.scans.progress import bar
@@ -35,6 +35,7 @@ from medroi.scans.report import PackReport
 from medroi.scans.scan import Scan
 from medroi.scans.sources.finding import finding
 from medroi.scans.sources.pieces import contents
+from medroi.scans.sources.sidecars import with_sidecars
 from medroi.scans.stores import air as aside
 from medroi.scans.stores import attachments, hdf5_append, hdf5_store
 from medroi.scans.stores.digests import facts_digest, json_digest
@@ -81,6 +82,7 @@ def pack(
     identifiers: bool = True,
     encapsulated: str = "keep",
     incomplete: bool = False,
+    sidecars: bool = True,
     progress: bool = False,
     mask: str | Path | None = None,
     mask_margin_mm: float = 0,
@@ -94,7 +96,7 @@ def pack(
     Parameters
     ----------
     source : path
-        A .nii, .nii.gz, .mgz or .mgh file, or a folder with one DICOM series.
+        A scan file of any kind that `read_scan` takes, or a folder with one DICOM series.
     target : path
         What to write: an OME-Zarr group, ``NAME.ome.zarr``, which is nifti-zarr as well
         (``NAME.nii.zarr``); a Zarr array, ``NAME.zarr``; one of these in a zip file,
@@ -127,6 +129,9 @@ def pack(
         Of DICOM, pack a series of which slices are missing, with a note.
     encapsulated : {"keep", "decode"}
         Of DICOM, keep compressed pixels beside the voxels, which gives the files back, or not.
+    sidecars : bool
+        Take with the scan what lies beside it under its name: .json, .bval, .bvec, .tsv, and the
+        tables of events of its run. `unpack` into a folder gives these files back.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
     mask : path, optional
@@ -174,6 +179,8 @@ def pack(
             incomplete=incomplete,
             encapsulated=encapsulated,
         )
+        if sidecars and scan.kind != "dicom":
+            scan = with_sidecars(scan, source, stem_of(source))
         containers = beside.enter_context(finding(scan.sources, lambda file: contents(scan, file)))
         region, reasons = with_threshold(scan, region)
         kind, notes_of_kind = kind_for(scan, wanted)
@@ -247,10 +254,7 @@ def placed(source: Path, target: str | Path) -> Path:
     path = Path(target)
     if not is_folder_target(target):
         return path
-    stem = source.resolve().name
-    for suffix in (".gz", ".nii", ".mgz", ".mgh"):
-        stem = stem.removesuffix(suffix)
-    return path / f"{stem}{GROUP_SUFFIX}"
+    return path / f"{stem_of(source.resolve())}{GROUP_SUFFIX}"
 
 
 def _checked(wanted: Target, zarr_format: int, air: str, inner: Any, threads: int | None) -> int:

@@ -22,9 +22,12 @@ from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
 from medroi.scans.scan import Scan
+from medroi.scans.sources.containers import Written, write_blocks
 from medroi.scans.sources.returned import ReturnedFile, returned
-from medroi.scans.sources.source import SourceFile
+from medroi.scans.sources.sidecars import attachment_of
+from medroi.scans.sources.source import PLAIN, SourceFile
 from medroi.scans.stores import air
+from medroi.scans.stores.attachments import Readers
 from medroi.scans.stores.decoding import read_whole
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest
@@ -128,12 +131,11 @@ def _unpack(
         described = None if facts is None else scan_of(empty, facts, source)
         check_complete(source, array)
     kind = "array" if described is None else described.kind
-    if described is not None and kind == "dicom":
-        readers = attachments_in(source, array)
+    with reading(source, array):
+        readers = {} if facts is None else attachments_in(source, array)
+    is_own = kind == "dicom" and (into_folder or dicom.is_name(target))
+    if described is not None:
         described = replace(described, attachments=dict.fromkeys(readers, b""))
-        is_own = into_folder or dicom.is_name(target)
-    else:
-        readers, is_own = {}, False
     if described is not None and is_own:
         wanted = _dicom_wanted(target, described, into_folder)
     else:
@@ -176,13 +178,16 @@ def _unpack(
             files = tuple(
                 returned(
                     file.path.name,
-                    write_scan(scan, path, file.suffix, file.source if file.is_own else None),
+                    _write(scan, path, file, readers),
                     file.source,
                     n_dropped,
                     lossless=lossless,
                 )
                 for file, path in zip(wanted, fresh, strict=True)
             )
+        left = [file.name for file in scan.sources if file.role == "sidecar"]
+        if left and not into_folder:
+            notes += (f"a folder as target gets {', '.join(left)} too",)
     return UnpackReport(
         source=source.name,
         target=target.name,
@@ -233,7 +238,15 @@ def _wanted(store: Path, target: Path, described: Scan | None, into_folder: bool
         raise InvalidArgument(
             f"{store}: names no files that could get their own names in {target}; name a new file"
         )
-    return [_Wanted(target / file.name, own_suffix(described, file), file, True) for file in images]
+    return [
+        _Wanted(target / file.name, own_suffix(described, file), file, True) for file in sources
+    ]
+
+
+def _write(scan: Scan, path: Path, file: _Wanted, readers: Readers) -> Written:
+    if file.source is not None and file.source.role == "sidecar":
+        return write_blocks(path, [readers[attachment_of(file.source.name)]()], PLAIN)
+    return write_scan(scan, path, file.suffix, file.source if file.is_own else None)
 
 
 def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:

@@ -50,6 +50,12 @@ def suffix_of(path: Path, known: Iterable[str]) -> str | None:
     return max(matches, key=len, default=None)
 
 
+def stem_of(path: Path) -> str:
+    """Return the name of a scan file without its suffix; that of a folder as it is."""
+    suffix = suffix_of(path, READERS)
+    return path.name if suffix is None else path.name[: -len(suffix)]
+
+
 def read_scan(
     path: str | Path,
     *,

@@ -22,6 +22,7 @@ from typing import Any
 from medroi.errors import CorruptStream, InnerUnavailable, MedROIError
 from medroi.scan_region import ScanRegion
 from medroi.scans.scan import Scan
+from medroi.scans.stores.attachments import write_in_dataset
 from medroi.scans.stores.hdf5_lock import Patience, make_readable
 
 SUFFIXES = (".h5", ".hdf5")
@@ -198,6 +199,7 @@ def write(
         )
         dataset.attrs[ATTRIBUTE] = json.dumps(attributes)
         dataset.attrs["affine"] = scan.affine
+        write_in_dataset(dataset, scan.attachments)
         medroi.hdf5.write(dataset, scan.voxels, region=crops)
         advance(dataset.id.get_num_chunks())
 
