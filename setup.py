@@ -5,6 +5,7 @@ pyproject.toml holds everything else.
 
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -33,6 +34,10 @@ if ON_WINDOWS:
 elif sys.platform == "linux":
     # Libraries that are linked statically export their names otherwise.
     LINK_ARGS += ["-Wl,-s", "-Wl,--exclude-libs,ALL"]
+
+# The C library that the package brings beside the extension, for `medroi config`. Its names are
+# exported; --exclude-libs hides them in the extension and the plugin, which link the same objects.
+LIBRARY = "libmedroi.so.0" if sys.platform == "linux" else None
 
 # One wheel serves every Python from 3.11 on; the free-threaded ones have no stable ABI yet.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -111,9 +116,14 @@ class BuildMedroi(build_ext):
             macros, folders, self.shared_libraries = self._find_libraries()
         # Objects stay here, whichever temporary folder the rest of the build goes through.
         self.objects = Path(self.get_finalized_command("build").build_base, "objects")
-        kernel = self._compile("kernel", sorted(KERNEL.rglob("*.c")), KERNEL, macros, folders)
+        shared = [("MEDROI_SHARED", "1")] if LIBRARY else []
+        kernel = self._compile(
+            "kernel", sorted(KERNEL.rglob("*.c")), KERNEL, macros + shared, folders
+        )
         self.kernel_library = self._archive(kernel)
         super().build_extensions()
+        if LIBRARY:
+            self._link_library(kernel, Path(self.build_lib, "medroi"))
 
     def build_extension(self, ext: Extension) -> None:
         sources = [Path(source) for source in ext.sources]
@@ -137,6 +147,10 @@ class BuildMedroi(build_ext):
         for file in Path("src/medroi").glob("_kernel.*.so"):
             file.unlink()
         super().copy_extensions_to_source()
+        for name in ("lib", "include") if LIBRARY else ():
+            shutil.copytree(
+                Path(self.build_lib, "medroi", name), Path("src/medroi", name), dirs_exist_ok=True
+            )
 
     def _compile(
         self, name: str, sources: list[Path], root: Path, macros: list, folders: list[str]
@@ -162,6 +176,18 @@ class BuildMedroi(build_ext):
             str(file)
             for file in compile_changed(compiler, sources, root, self.objects / name, jobs)
         ]
+
+    def _link_library(self, objects: list[str], package: Path) -> None:
+        """Put the C library and its header into the package."""
+        for name in ("lib", "include"):
+            (package / name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(KERNEL / "include" / "medroi.h", package / "include")
+        self.compiler.link_shared_object(
+            [*objects, *self.static_libraries],
+            str(package / "lib" / LIBRARY),
+            libraries=[*self.shared_libraries, "m"],
+            extra_postargs=[*LINK_ARGS, f"-Wl,-soname,{LIBRARY}"],
+        )
 
     def _archive(self, objects: list[str]) -> str:
         """The static library of the kernel, without what an older one had."""

@@ -1,7 +1,6 @@
 /* A volume to a stream and back, through the public interface of the engine. C and C++.
  *
- *   cc -Isrc/kernel/include examples/roundtrip.c build/objects/libmedroi.a -lz -lzstd -lopenjp2
- * -lpthread -lm
+ *   cc examples/roundtrip.c $(pkg-config --cflags --libs medroi) -o roundtrip
  */
 #include "medroi.h"
 

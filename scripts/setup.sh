@@ -1,7 +1,7 @@
 # What the other scripts share; sourced, never run. It goes to the repository's root.
 #
-# MEDROI_NO_APT=1 leaves the system's packages alone. WITH_HDF5_TOOLS=1 asks for Debian's HDF5 tools and
-# h5py, which the tests start.
+# MEDROI_NO_APT=1 leaves the system's packages alone. WITH_HDF5_TOOLS=1 asks for Debian's HDF5 tools,
+# h5py and CMake, which the tests start.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -68,6 +68,10 @@ missing_libraries() {
         || echo libopenjp2-7-dev
     if [ -n "${WITH_HDF5_TOOLS:-}" ]; then
         command -v h5dump >/dev/null || echo hdf5-tools
+        command -v cmake >/dev/null || echo cmake
+        command -v make >/dev/null || echo make
+        command -v g++ >/dev/null || echo g++
+        command -v pkg-config >/dev/null || echo pkg-config
         /usr/bin/python3 -c 'import h5py' 2>/dev/null || echo python3-h5py
     fi
 }

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 # Files that take more than a few seconds on one core: `-m "not slow"` leaves them out.
 SLOW_FILES = {
     *("bcmnet", "dicom_files", "mixture", "range_coder", "scan_words", "symbols", "zarr3", "zarr2"),
+    "library",
     *("benchmarks", "build", "check", "cli", "cli_verify", "codec", "coder_golden", "compare"),
     *("compare_dropped", "compare_page", "compare_protocols", "compare_statistics"),
     *("damaged_files", "faces_agree", "filling", "filling_odd_blocks", "hdf5", "hdf5_chunks"),

@@ -27,6 +27,7 @@ MODULES = {
 PROGRAMS = {
     "h5tools": "h5dump, h5ls and h5repack (Debian: hdf5-tools)",
     "debian_h5py": "/usr/bin/python3 with h5py (Debian: python3-h5py)",
+    "cmake": "cmake and pkg-config (Debian: cmake pkg-config)",
 }
 MARKERS = {
     **{f"needs_{name}": f"the Python module {module}" for name, module in MODULES.items()},
@@ -42,6 +43,7 @@ _CODECS = {
 
 h5tools = pytest.mark.needs_h5tools
 debian_h5py = pytest.mark.needs_debian_h5py
+cmake = pytest.mark.needs_cmake
 glymur = pytest.mark.needs_glymur
 imagecodecs = pytest.mark.needs_imagecodecs
 pillow_heif = pytest.mark.needs_pillow_heif
@@ -68,6 +70,8 @@ def is_here(marker: str) -> bool:
     name = marker.removeprefix("needs_")
     if name == "h5tools":
         return all(shutil.which(tool) for tool in ("h5dump", "h5ls", "h5repack"))
+    if name == "cmake":
+        return all(shutil.which(tool) for tool in ("cmake", "pkg-config"))
     if name == "debian_h5py":
         return _runs("/usr/bin/python3", "-c", "import h5py")
     try:

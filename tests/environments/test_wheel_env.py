@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -46,3 +47,16 @@ def test_zarr_finds_the_codec_by_its_entry_point() -> None:
 
 def test_the_types_are_shipped() -> None:
     assert (Path(medroi.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only wheels for Linux bring libmedroi")
+def test_the_c_library_is_shipped_and_loads() -> None:
+    config = [sys.executable, "-m", "medroi", "config"]
+    said = subprocess.run(
+        [*config, "--cflags", "--libs"], capture_output=True, text=True, check=True
+    )
+    include, library, _ = said.stdout.split()
+    header = Path(include.removeprefix("-I"), "medroi.h").read_text()
+    loaded = ctypes.CDLL(library)
+    loaded.medroi_version.restype = ctypes.c_char_p
+    assert f'#define MEDROI_VERSION "{loaded.medroi_version().decode()}"' in header

@@ -21,6 +21,7 @@ from medroi.cli import (
     clear,
     codecs,
     compare,
+    config,
     drop_air,
     info,
     pack,
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         codecs,
         weights,
         plugin_path,
+        config,
     ):
         module.add_parser(commands)
     return parser
