@@ -16,7 +16,7 @@ from pydicom.uid import generate_uid
 
 from medroi.cli import main
 from medroi.errors import InvalidArgument
-from medroi.scans import pack_series, read_scan, unpack
+from medroi.scans import check, pack_series, read_scan, unpack
 from medroi.scans.dicom import find_volumes
 
 SHAPE = (16, 20, 10)
@@ -334,7 +334,7 @@ def test_a_study_is_split_into_volumes_with_names(study):
 def test_several_series_are_listed_with_what_chooses_one(study):
     with pytest.raises(InvalidArgument, match=r"holds 6 volumes, expected one: 1.1: ") as refused:
         read_scan(study)
-    assert "2.2: 10 images of series 2 'field map' (MR, 16 x 20, 1.2" in str(refused.value)
+    assert "2.2: 10 images of series 2 'field map' (MR, 16 x 20); 7: " in str(refused.value)
     assert "--series N (series=)" in str(refused.value)
 
 
@@ -506,6 +506,7 @@ def test_a_folder_as_target_gets_a_store_for_each_series(study, tmp_path, voxels
     assert [report.target for report in reports] == names
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
     for name in names:
+        check(tmp_path / "out" / name, against=study)
         unpack(tmp_path / "out" / name, f"{tmp_path / 'back'}/")
     before, after = (
         {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*/*")}

@@ -137,7 +137,7 @@ def check_scan(
             )
         check_complete(path, array)
         check_others(path, array)
-        scan = None if against is None else read_scan(against, incomplete=True)
+        scan = None if against is None else _source_of(against, facts)
         if scan is not None:
             _compare_facts(path, array, facts, scan, Path(str(against)))
         with bar(array.nchunks, f"check {path.name}", show=progress) as advance:
@@ -218,6 +218,12 @@ def _compare(kept: Any, decoded: Any, original: Any) -> _Compared:
         error = np.abs(before[changed].astype(np.float64) - after[changed].astype(np.float64))
         compared.max_abs_error = float(error.max())
     return compared
+
+
+def _source_of(against: str | Path, facts: dict[str, Any]) -> Scan:
+    """The scan that was packed, of a folder with several series the one of them."""
+    series = facts["details"].get("series")
+    return read_scan(against, incomplete=True, series=None if series is None else str(series))
 
 
 def _same_contents(facts: dict[str, Any], scan: Scan) -> bool | None:

@@ -109,16 +109,16 @@ def find_images(source: Path) -> Found:
         Where a file cannot be read, or none holds an image.
     """
     if source.is_dir():
-        return _sorted_out(source, _files_of(source))
+        return _sorted_out(source, source, _files_of(source))
     if is_directory_file(source):
-        return _sorted_out(source.parent, files_of_directory(source))
+        return _sorted_out(source, source.parent, files_of_directory(source))
     dataset = _image(source)
     if dataset is None:
         raise InvalidArgument(f"{source}: a DICOM object that is no image; nothing to pack")
     return Found(source.parent, [(source, dataset)], ())
 
 
-def _sorted_out(folder: Path, paths: Iterable[Path]) -> Found:
+def _sorted_out(source: Path, folder: Path, paths: Iterable[Path]) -> Found:
     images: Images = []
     passed_over: list[Path] = []
     unreadable: list[tuple[str, str]] = []
@@ -140,10 +140,10 @@ def _sorted_out(folder: Path, paths: Iterable[Path]) -> Found:
     n_files = len(images) + len(passed_over) + len(unreadable)
     if not images:
         named = f" ({listed([f'{n}: {why}' for n, why in unreadable])})" if unreadable else ""
-        raise InvalidArgument(f"{folder}: no DICOM images among its {n_files} files{named}")
+        raise InvalidArgument(f"{source}: no DICOM images among its {n_files} files{named}")
     if unreadable:
         raise InvalidArgument(
-            f"{folder}: {len(unreadable)} of {n_files} files cannot be read, and may be slices: "
+            f"{source}: {len(unreadable)} of {n_files} files cannot be read, and may be slices: "
             f"{listed([f'{n} ({why})' for n, why in unreadable])}; get them again, or move what "
             "does not belong to the series out of the folder"
         )

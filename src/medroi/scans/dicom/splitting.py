@@ -18,7 +18,7 @@ from medroi.scans.dicom.frames import Frame, frames_of
 from medroi.scans.formats.files import readable
 
 _SAME_ORIENTATION = 1e-2
-_N_LISTED = 20
+_N_LISTED = 12
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 _MAX_NAME = 48
 
@@ -66,7 +66,7 @@ class Volume:
         return (
             f"{self.label}: {images} of series {first.get('SeriesNumber', '?')}"
             f"{' ' + repr(description) if description else ''} ({first.get('Modality', '?')}, "
-            f"{columns} x {rows}, {self.uid or 'no UID'})"
+            f"{columns} x {rows})"
         )
 
 

@@ -76,6 +76,8 @@ def assembled(
     notes += _missing(found.folder, frames, grid, n_in_series, incomplete=incomplete)
     in_order = [frames[index] for time in grid for index in time if index >= 0]
     details = {"tags": tags_of(in_order[0], identifiers=identifiers), **details}
+    if len(volumes) > 1:
+        details["series"] = volume.label
     details.update(_details(in_order[: len(grid[0])], volumes_found.points))
     slope, intercept, more = _rescale(frames, grid, details)
     notes += more

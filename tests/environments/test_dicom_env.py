@@ -1,0 +1,241 @@
+"""DICOM: SimpleITK, dcm2niix and highdicom find the same voxels at the same millimetres."""
+
+from __future__ import annotations
+
+import subprocess
+import warnings
+from pathlib import Path
+
+import dcm2niix
+import highdicom
+import make_dicom
+import make_scans
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK
+from pydicom.data import get_testdata_files
+from pydicom.sr.codedict import codes
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
+
+from medroi.errors import MedROIError
+from medroi.scans import pack, read_scan, unpack
+
+SHAPE = (16, 20, 10)
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def in_folder(make):
+    """A maker of one file, as one of a folder."""
+
+    def made(folder: Path, voxels: np.ndarray) -> Path:
+        folder.mkdir()
+        make(folder / "a.dcm", voxels)
+        return folder
+
+    return made
+
+
+def tilted(folder: Path, voxels: np.ndarray) -> Path:
+    return make_scans.dicom_series(folder, voxels, tilt_mm=0.8)
+
+
+def coronal(folder: Path, voxels: np.ndarray) -> Path:
+    return make_scans.dicom_series(folder, voxels, cosines=([1, 0, 0], [0, 0, -1]))
+
+
+def sagittal(folder: Path, voxels: np.ndarray) -> Path:
+    return make_scans.dicom_series(folder, voxels, cosines=([0, 1, 0], [0, 0, -1]))
+
+
+SERIES = {
+    "oblique": make_scans.dicom_series,
+    "coronal": coronal,
+    "sagittal": sagittal,
+    "enhanced MR": in_folder(make_dicom.enhanced),
+    "enhanced CT": in_folder(lambda path, v: make_dicom.enhanced(path, v, modality="CT")),
+    "enhanced PET": in_folder(lambda path, v: make_dicom.enhanced(path, v, modality="PT")),
+    "mosaic": in_folder(make_dicom.mosaic),
+    "mosaic against the normal": in_folder(lambda p, v: make_dicom.mosaic(p, v, reverse=True)),
+    "time series": in_folder(
+        lambda path, v: make_dicom.enhanced(path, np.stack([v, v + 1, v + 2], -1))
+    ),
+}
+
+
+@pytest.fixture(params=SERIES)
+def series(request, tmp_path):
+    folder = SERIES[request.param](tmp_path / "s", make_scans.head(SHAPE))
+    return request.param, folder, read_scan(folder)
+
+
+def test_dcm2niix_has_the_same_voxels_at_the_same_places(series, tmp_path):
+    _, folder, scan = series
+    (tmp_path / "out").mkdir()
+    command = [dcm2niix.bin, "-z", "n", "-f", "x", "-o", str(tmp_path / "out"), str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    (path,) = (tmp_path / "out").glob("*.nii")
+    image = nibabel.load(path)
+    # It turns rows and slices around; the affine says where each voxel went.
+    indices = np.indices(scan.voxels.shape[:3]).reshape(3, -1)
+    indices = np.vstack([indices, np.ones((1, indices.shape[1]))])
+    theirs = (np.linalg.inv(image.affine) @ scan.affine @ indices)[:3]
+    np.testing.assert_allclose(theirs, np.rint(theirs), atol=1e-3)
+    found = np.asarray(image.dataobj.get_unscaled())[tuple(np.rint(theirs).astype(int))]
+    np.testing.assert_array_equal(found.reshape(scan.voxels.shape), scan.voxels)
+
+
+def test_simpleitk_has_the_same_voxels_at_the_same_places(series):
+    name, folder, scan = series
+    if len(list(folder.iterdir())) > 1:
+        reader = SimpleITK.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+        image = reader.Execute()
+    else:
+        image = SimpleITK.ReadImage(str(next(folder.iterdir())))
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    found = SimpleITK.GetArrayFromImage(image).T
+    if "mosaic" in name:
+        # It reads the sheet as one image, in whose middle the slices are.
+        assert found.shape == (64, 80, 1)
+        return
+    # Times follow one another along z.
+    expected = scan.voxels.reshape((*SHAPE[:2], -1), order="F")
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(LPS_TO_RAS @ affine, scan.affine, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [make_scans.dicom_series, coronal, sagittal])
+def test_highdicom_finds_the_same_volume(tmp_path, make):
+    folder = make(tmp_path / "s", make_scans.head(SHAPE))
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.FrameOfReferenceUID = "1.2.3"
+        dataset.save_as(path)
+    scan = read_scan(folder)
+    volume = highdicom.get_volume_from_series([pydicom.dcmread(p) for p in folder.iterdir()])
+    # Its axes are (slice, row, column), and its slices may run the other way.
+    affine = LPS_TO_RAS @ volume.affine[:, [2, 1, 0, 3]]
+    array = volume.array.transpose(2, 1, 0)
+    step = float(np.dot(affine[:3, 2], scan.affine[:3, 2]))
+    if step < 0:
+        affine[:3, 3] += affine[:3, 2] * (array.shape[2] - 1)
+        affine[:3, 2] *= -1
+        array = array[:, :, ::-1]
+    np.testing.assert_array_equal(array, scan.voxels)
+    np.testing.assert_allclose(affine, scan.affine, atol=1e-5)
+
+
+def test_a_tilted_gantry_is_where_every_slice_says(tmp_path):
+    folder = tilted(tmp_path / "s", make_scans.head(SHAPE))
+    scan = read_scan(folder)
+    for path in folder.iterdir():
+        image = SimpleITK.ReadImage(str(path))
+        k = pydicom.dcmread(path).InstanceNumber - 1
+        corner = LPS_TO_RAS[:3, :3] @ image.GetOrigin()
+        np.testing.assert_allclose((scan.affine @ (0, 0, k, 1))[:3], corner, atol=1e-5)
+
+
+def test_a_segmentation_of_highdicom_comes_back(tmp_path):
+    voxels = make_scans.head(SHAPE)
+    folder = make_scans.dicom_series(
+        tmp_path / "s", voxels, edit=lambda k, dataset: setattr(dataset, "StudyID", "1")
+    )
+    images = []
+    for path in folder.iterdir():
+        image = pydicom.dcmread(path)
+        image.FrameOfReferenceUID = "1.2.3"
+        for name in ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyDate", "StudyTime"):
+            setattr(image, name, "")
+        image.ReferringPhysicianName = ""
+        images.append(image)
+    images.sort(key=lambda image: image.InstanceNumber)
+    masks = np.stack([voxels > 120, voxels > 150], -1).transpose(2, 1, 0, 3).astype(np.uint8)
+    described = [
+        highdicom.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=f"part {number}",
+            segmented_property_category=codes.SCT.Organ,
+            segmented_property_type=codes.SCT.Brain,
+            algorithm_type="MANUAL",
+        )
+        for number in (1, 2)
+    ]
+    made = highdicom.seg.Segmentation(
+        images,
+        masks,
+        "BINARY",
+        described,
+        highdicom.UID(),
+        7,
+        highdicom.UID(),
+        1,
+        "somebody",
+        "something",
+        "1",
+        "1",
+    )
+    path = tmp_path / "seg.dcm"
+    made.save_as(path)
+    scan = read_scan(path)
+    inside = np.flatnonzero(masks.any((1, 2, 3)))
+    expected = masks.transpose(2, 1, 0, 3)[:, :, inside[0] : inside[-1] + 1]
+    np.testing.assert_array_equal(scan.voxels, expected)
+    whole = read_scan(folder).affine @ (0, 0, inside[0], 1)
+    np.testing.assert_allclose(scan.affine[:3, 3], whole[:3], atol=1e-4)
+    check_returned(path, tmp_path)
+
+
+def check_returned(path: Path, tmp_path: Path) -> None:
+    pack(path, tmp_path / "s.ome.zarr", lossless=True, force=True)
+    report = unpack(tmp_path / "s.ome.zarr", tmp_path / "back.dcm", force=True)
+    assert [file.outcome for file in report.files] == ["very bytes"]
+    assert (tmp_path / "back.dcm").read_bytes() == path.read_bytes()
+
+
+def test_pixels_in_jpeg_2000_decode_and_come_back(tmp_path):
+    voxels = make_scans.head((64, 64, 4), np.uint16)
+    folder = make_scans.dicom_series(
+        tmp_path / "s", voxels, edit=lambda k, dataset: dataset.compress(JPEG2000Lossless)
+    )
+    np.testing.assert_array_equal(read_scan(folder).voxels, voxels)
+    pack(folder, tmp_path / "s.ome.zarr", lossless=True)
+    report = unpack(tmp_path / "s.ome.zarr", f"{tmp_path / 'back'}/")
+    assert {file.outcome for file in report.files} == {"very bytes"}
+    for path in folder.iterdir():
+        assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
+
+
+def shipped() -> list[Path]:
+    """Every file that pydicom ships for its tests."""
+    return sorted(Path(name) for name in get_testdata_files() if Path(name).is_file())
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.name)
+def test_every_file_of_pydicom_comes_back_or_is_refused_in_one_line(tmp_path, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            check_returned(path, tmp_path)
+        except (MedROIError, ImportError) as error:
+            text = str(error)
+            assert "\n" not in text
+            assert path.name in text
+            assert len(text.replace(str(path), "")) < 1500
+            assert not (tmp_path / "s.ome.zarr").exists()
+
+
+def test_most_images_of_pydicom_decode(tmp_path):
+    syntaxes = set()
+    for path in shipped():
+        try:
+            scan = read_scan(path)
+        except MedROIError:
+            continue
+        if scan.kind == "dicom":
+            syntaxes.add(str(pydicom.dcmread(path, force=True).file_meta.TransferSyntaxUID))
+    assert {JPEG2000Lossless, JPEGLSLossless} <= syntaxes
+    assert len(syntaxes) >= 9
