@@ -25,6 +25,7 @@ SLOW_FILES = {
     *("damaged_files", "faces_agree", "filling", "filling_odd_blocks", "hdf5", "hdf5_chunks"),
     *("hdf5_damaged", "hdf5_lying_file", "hdf5_open_again", "hdf5_process", "hdf5_refusals"),
     *("hdf5_scans", "hdf5_tools", "hosted", "inner", "inner_table", "jpeg2000", "loss", "mask"),
+    *("archive", "archive_survival", "archive_tree", "processes"),
     *("needs", "neural_shared", "noise", "nothing_lost", "odd_arrays", "parameters", "predict3d"),
     *(
         "readme",

@@ -52,7 +52,9 @@ def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
                 os.path.join(root, path), stop_before_pixels=True, specific_tags=_TAGS
             )
             uid = str(header.get("SeriesInstanceUID", ""))
-            if header.get("Rows") is None and not _says_image(header):
+            if header.get("Rows") is None:
+                if _says_image(header):
+                    raise ValueError("an image that is cut off within its header")
                 continue
             names.setdefault(uid, _name_of(header))
         except Exception:  # pydicom raises whatever a damaged file provokes
@@ -73,9 +75,12 @@ def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
 
 
 def _says_image(header: Any) -> bool:
+    """Whether a header without a size is that of an image, or too short to say what it is."""
     from pydicom.uid import UID
 
-    return UID(str(header.get("SOPClassUID", ""))).name.endswith("Image Storage")
+    meta = getattr(header, "file_meta", {})
+    kind = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID", "")
+    return not kind or UID(str(kind)).name.endswith("Image Storage")
 
 
 def _name_of(header: Any) -> str:

@@ -176,6 +176,7 @@ def _look(
         return Item(path, "special", (path,), 0, found.st_mtime_ns, text="no ordinary file")
     if within or (status.st_dev, status.st_ino) in seen or real_root.startswith(real + os.sep):
         return Item(path, "link", (path,), 0, found.st_mtime_ns, text=points_to)
+    seen.add((status.st_dev, status.st_ino))
     return status
 
 

@@ -1,0 +1,178 @@
+"""Promises of trees: every file once, odd names and links, folders that cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import archive_trees
+import make_scans
+import pytest
+
+import medroi
+from medroi import archives
+from medroi.archives.tree import walk
+
+
+def items_of(root: Path) -> dict[str, str]:
+    return {item.path: item.kind for item in walk(root, ".ome.zarr")}
+
+
+def targets_of(root: Path) -> dict[str, str]:
+    return {item.path: item.target for item in walk(root, ".ome.zarr")}
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+
+
+def test_loops_of_links_end(tmp_path: Path) -> None:
+    root, outside = tmp_path / "src", tmp_path / "outside"
+    touch(root / "a" / "x.txt")
+    touch(outside / "y.txt")
+    (root / "a" / "up").symlink_to("..")
+    (root / "a" / "self").symlink_to("self")
+    (root / "b").symlink_to("a")
+    (root / "out").symlink_to(outside)
+    (root / "out2").symlink_to(outside)
+    (outside / "back").symlink_to(root)
+    assert items_of(root) == {
+        "a/self": "link",
+        "a/up": "link",
+        "a/x.txt": "file",
+        "b": "link",
+        "out/back": "link",
+        "out/y.txt": "file",
+        "out2": "link",
+    }
+
+
+def test_a_link_to_nothing_is_a_failure_with_its_cause(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    (root / "annexed.nii.gz").symlink_to(".git/annex/objects/none")
+    ((path, kind, text),) = medroi.archive(root, tmp_path / "dst").failures
+    assert (path, kind) == ("annexed.nii.gz", "BrokenLink")
+    assert "datalad get" in text
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "src"
+    touch(root / "secret" / "x.txt")
+    touch(root / "y.txt")
+    listed = os.listdir
+
+    def refused(path: object) -> list[str]:
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    report = medroi.archive(root, tmp_path / "dst")
+    ((path, kind, text),) = report.failures
+    assert (path, kind) == ("secret", "PermissionError") and "cannot be read" in text
+    assert report.states == {"copied": 1, "failed": 1}
+
+
+def test_names_that_differ_by_case_or_form_have_names_of_their_own(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    names = ["Scan.txt", "scan.txt", "caf\u00e9.txt", "cafe\u0301.txt", "Sub/x.txt", "sub/x.txt"]
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    targets = targets_of(root)
+    import unicodedata
+
+    folded = {unicodedata.normalize("NFC", target).casefold() for target in targets.values()}
+    assert len(folded) == len(names)
+    medroi.archive(root, tmp_path / "dst")
+    archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert {name: (tmp_path / "back" / name).read_text() for name in names} == {
+        name: name for name in names
+    }
+
+
+def test_scans_of_one_stem_have_stores_of_their_own(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    for name in ("x.nii", "x.nii.gz", "x.mgz", "x.ome.zarr", "manifest.tsv", "y.tar.gz"):
+        touch(root / name)
+    assert targets_of(root) == {
+        "manifest.tsv": ".medroi-archive/kept/manifest.tsv",
+        "x.mgz": "x.mgz.ome.zarr",
+        "x.nii": "x.nii.ome.zarr",
+        "x.nii.gz": "x.nii.gz.ome.zarr",
+        "x.ome.zarr": "x.ome.zarr",
+        "y.tar.gz": "y.tar.gz",
+    }
+
+
+def test_a_scan_that_comes_later_takes_no_name(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    make_scans.nifti(root / "x.nii", archive_trees.noisy(1))
+    medroi.archive(root, tmp_path / "dst", lossless=True)
+    make_scans.mgz(root / "x.mgz", make_scans.head(archive_trees.SHAPE, seed=3))
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.run == {"stored": 1}
+    archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+
+
+def test_names_that_are_no_text_come_back(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    name = os.fsdecode(b"caf\xe9.txt")
+    (root / name).write_text("latin")
+    (root / "tab\tand\nline.txt").write_text("odd")
+    medroi.archive(root, tmp_path / "dst")
+    archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+    assert len((tmp_path / "dst" / "manifest.tsv").read_text().splitlines()) == 3
+
+
+def test_version_control_is_listed_and_not_copied(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    touch(root / ".git" / "annex" / "objects" / "x.nii.gz")
+    touch(root / "y.txt")
+    assert medroi.archive(root, tmp_path / "dst").states == {"copied": 1, "listed": 1}
+
+
+def test_what_is_no_file_is_listed(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    os.mkfifo(root / "pipe")
+    assert items_of(root) == {"pipe": "special"}
+
+
+def test_each_series_of_a_folder_has_a_store(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+
+    def second(k: int, dataset: object) -> None:
+        dataset.SeriesNumber = 7  # type: ignore[attr-defined]
+        dataset.SeriesDescription = "T2 / axial"  # type: ignore[attr-defined]
+
+    make_scans.dicom_series(root / "study", archive_trees.noisy(1, (9, 8, 4)))
+    make_scans.dicom_series(root / "other", archive_trees.noisy(2, (9, 8, 3)), edit=second)
+    for file in (root / "other").iterdir():
+        file.rename(root / "study" / f"{file.name}.dcm")
+    report = medroi.archive(root, tmp_path / "dst")
+    assert report.states == {"stored": 2} and report.n_files == 7
+    assert sorted(path.name for path in (tmp_path / "dst" / "study").iterdir()) == [
+        "005-series.ome.zarr",
+        "007-T2_axial.ome.zarr",
+    ]
+    # Nothing changed: no file is opened again.
+    assert medroi.archive(root, tmp_path / "dst").run == {}
+
+
+def test_a_damaged_slice_stops_its_series_and_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    folder = make_scans.dicom_series(root / "ct", archive_trees.noisy(1, (9, 8, 4)))
+    bad = sorted(folder.iterdir())[1]
+    bad.write_bytes(bad.read_bytes()[:140])
+    report = medroi.archive(root, tmp_path / "dst")
+    ((path, _, text),) = report.failures
+    assert path == "ct/unreadable" and bad.name in text and report.n_files == 4
