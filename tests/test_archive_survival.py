@@ -45,7 +45,7 @@ def test_every_kill_and_every_full_disk_leaves_what_the_next_run_completes(tmp_p
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads(ran.stdout.splitlines()[-1])
-    assert found["n_calls"] > 50 and found["n_stopped"] > 20
+    assert found["n_calls"] > 50 and found["n_stopped"] > 15
 
 
 def test_a_journal_that_lost_its_end_is_gone_on_from(tmp_path: Path) -> None:
