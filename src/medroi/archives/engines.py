@@ -84,7 +84,7 @@ def run_dask(jobs: Iterable[Job], scheduler: Any, work: Work = pack_job) -> Done
 def _client(distributed: Any, scheduler: str) -> Any:
     given = {"scheduler_file": scheduler} if os.path.isfile(scheduler) else {"address": scheduler}
     try:
-        return distributed.Client(**given, set_as_default=False, timeout=20)
+        return distributed.Client(**given, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise InvalidArgument(
             f"--scheduler {scheduler} (scheduler=): no scheduler of dask answers there ({error}); "

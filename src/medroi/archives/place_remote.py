@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import posixpath
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from medroi.archives.places import metadata_last
 from medroi.archives.records import FileFacts
-from medroi.errors import CorruptStream, InvalidArgument, VerificationFailed
+from medroi.errors import CorruptStream, InvalidArgument, MedROIError, VerificationFailed
 from medroi.scans.scan import require
 from medroi.scans.stores.staging import recover, workspace
 
 _BLOCK_NBYTES = 1 << 22
+
+
+class Unreachable(MedROIError):
+    """An object store that did not do what it was asked for; it may do so later."""
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _reaching(method: _Method) -> _Method:
+    """Let a method raise errors of this package or of the system alone."""
+
+    @functools.wraps(method)
+    def reached(place: RemotePlace, *given: Any) -> Any:
+        try:
+            return method(place, *given)
+        except (MedROIError, OSError):
+            raise
+        except Exception as error:  # each kind of store has errors of its own
+            raise Unreachable(f"{place.url}: {type(error).__name__}: {error}") from error
+
+    return cast("_Method", reached)
 
 
 class RemotePlace:
@@ -47,6 +70,7 @@ class RemotePlace:
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
+    @_reaching
     def names(self, folder: str) -> list[str]:
         """See `Place`."""
         try:
@@ -55,10 +79,12 @@ class RemotePlace:
             return []
         return sorted(posixpath.basename(name.rstrip("/")) for name in found)
 
+    @_reaching
     def exists(self, name: str) -> bool:
         """See `Place`."""
         return bool(self._files.exists(self._at(name)))
 
+    @_reaching
     def read(self, name: str) -> bytes | None:
         """See `Place`."""
         try:
@@ -66,10 +92,12 @@ class RemotePlace:
         except FileNotFoundError:
             return None
 
+    @_reaching
     def write(self, name: str, data: bytes) -> None:
         """See `Place`."""
         self._files.pipe_file(self._at(name), data)
 
+    @_reaching
     def create(self, name: str, data: bytes) -> bool:
         """See `Place`."""
         if self.exists(name):
@@ -83,6 +111,7 @@ class RemotePlace:
             self._files.pipe_file(self._at(name), data)
         return True
 
+    @_reaching
     def put(self, local: Path, name: str, files: Iterable[FileFacts]) -> None:
         """See `Place`."""
         ordered = metadata_last(files)
@@ -93,7 +122,7 @@ class RemotePlace:
                 source = local / one.name if one.name else local
                 self._files.put_file(str(source), self._of(name, one))
             for one in ordered:
-                if self._digest(self._of(name, one)) != (one.nbytes, one.sha256):
+                if self._digest(self._of(name, one), one.nbytes) != (one.nbytes, one.sha256):
                     raise VerificationFailed(
                         f"{self.url}/{name}: {one.name or 'the file'} was not read back as written"
                     )
@@ -128,16 +157,24 @@ class RemotePlace:
         for one in reversed(ordered):
             self._files.rm_file(one.name)
 
-    def _digest(self, at: str) -> tuple[int, str]:
+    def _digest(self, at: str, expected_nbytes: int) -> tuple[int, str]:
         total, nbytes = hashlib.sha256(), 0
         try:
-            with self._files.open(at, "rb", block_size=_BLOCK_NBYTES) as file:
-                while block := file.read(_BLOCK_NBYTES):
-                    total.update(block)
-                    nbytes += len(block)
+            for block in self._blocks(at, expected_nbytes):
+                total.update(block)
+                nbytes += len(block)
         except FileNotFoundError:
             return (-1, "")
         return nbytes, total.hexdigest()
+
+    def _blocks(self, at: str, expected_nbytes: int) -> Iterator[bytes]:
+        """The bytes of an object; a small one by a single request."""
+        if expected_nbytes <= _BLOCK_NBYTES:
+            yield bytes(self._files.cat_file(at))
+            return
+        with self._files.open(at, "rb", block_size=_BLOCK_NBYTES) as file:
+            while block := file.read(_BLOCK_NBYTES):
+                yield block
 
     @contextmanager
     def at_hand(self, name: str, files: Iterable[FileFacts]) -> Iterator[Path]:
@@ -147,17 +184,15 @@ class RemotePlace:
             self._fetch(name, files, local)
             yield local
 
+    @_reaching
     def _fetch(self, name: str, files: Iterable[FileFacts], local: Path) -> None:
         for one in files:
             copied = local / one.name if one.name else local
             copied.parent.mkdir(parents=True, exist_ok=True)
             total, nbytes, at = hashlib.sha256(), 0, self._of(name, one)
             try:
-                with (
-                    self._files.open(at, "rb", block_size=_BLOCK_NBYTES) as file,
-                    open(copied, "wb") as target,
-                ):
-                    while block := file.read(_BLOCK_NBYTES):
+                with open(copied, "wb") as target:
+                    for block in self._blocks(at, one.nbytes):
                         total.update(block)
                         nbytes += len(block)
                         target.write(block)
@@ -166,6 +201,7 @@ class RemotePlace:
             if (nbytes, total.hexdigest()) != (one.nbytes, one.sha256):
                 raise CorruptStream(f"{at}: not the bytes that were stored")
 
+    @_reaching
     def remove(self, name: str) -> None:
         """See `Place`."""
         self._remove_objects(self._found(name))

@@ -1,0 +1,256 @@
+"""Promises of archives in an object store, on killed workers of dask, and on a bad network."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import archive_trees
+import make_scans
+import pytest
+from s3_server import Server, s3_server
+
+import medroi
+from medroi import archives, errors
+from medroi.archives.locks import locked
+from medroi.archives.places import open_place
+from medroi.scans import check
+
+N_SCANS = 300
+# Every thirtieth NIfTI file.
+BROKEN = {f"sub-{n // 10:02}/scan-{n}.nii" for n in range(4, N_SCANS, 30)}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with s3_server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def on_a_good_network(server: Server) -> None:
+    server.faults.share = 0.0
+
+
+def stores_of(found: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in found.items() if not name.startswith(".medroi-archive/")}
+
+
+def test_an_object_store_gets_the_bytes_of_a_folder(server: Server, tmp_path: Path) -> None:
+    source, url = archive_trees.tree(tmp_path / "src", dicom=False), "s3://archive/tree"
+    medroi.archive(source, tmp_path / "dst", lossless=True)
+    medroi.archive(source, url, lossless=True, place_options=server.options)
+    found = stores_of(server.objects("tree"))
+    assert found == archive_trees.stores_in(tmp_path / "dst")
+    assert medroi.archive(source, url, lossless=True, place_options=server.options).run == {
+        "failed": 1
+    }
+    checked = archives.check_archive(url, against=source, place_options=server.options)
+    assert checked.problems == () and checked.n_checked == 8
+    report = archives.restore(url, tmp_path / "back", place_options=server.options)
+    assert report.failures == () and report.n_contents == 0
+    expected = archive_trees.files_in(source)
+    del expected["sub-02/anat/broken.nii.gz"]
+    assert archive_trees.files_in(tmp_path / "back") == expected
+
+
+def test_what_was_changed_in_the_object_store_is_found(server: Server, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    source.mkdir()
+    make_scans.nifti(source / "a.nii", archive_trees.noisy(1))
+    medroi.archive(source, "s3://archive/changed", place_options=server.options)
+    objects = server.objects("changed")
+    name = next(name for name in objects if ".ome.zarr/s0/c/" in name)
+    data = objects[name]
+    server.change(f"changed/{name}", data[:-1] + b"x")
+    ((path, text),) = archives.check_archive(
+        "s3://archive/changed", place_options=server.options
+    ).problems
+    assert path == "a.nii" and "not the bytes" in text
+
+
+def test_a_second_run_on_an_object_store_is_refused(server: Server, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    source.mkdir()
+    url = "s3://archive/leased"
+    with (
+        locked(open_place(url, server.options)),
+        pytest.raises(archives.InUse, match=str(os.getpid())),
+    ):
+        medroi.archive(source, url, place_options=server.options)
+    # The lease of a process of this machine that is no more is free at once.
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    import json
+    import socket
+
+    holder = {"host": socket.gethostname(), "pid": gone.pid, "id": "x", "renewed": 0}
+    server.change("leased/.medroi-archive/leases/run.json", json.dumps(holder).encode())
+    medroi.archive(source, url, place_options=server.options)
+    assert "leases" not in str(list(server.objects("leased")))
+
+
+def test_a_network_that_fails_leaves_no_wrong_store(server: Server, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    source.mkdir()
+    for seed in range(6):
+        make_scans.nifti(source / f"{seed}.nii", archive_trees.noisy(seed))
+    medroi.archive(source, tmp_path / "dst", lossless=True)
+    options = {**server.options, "config_kwargs": {"retries": {"max_attempts": 1}}}
+    url, n_errors = "s3://archive/faulty", 0
+    for share in (0.3, 0.3, 0.2, 0.2):
+        server.faults.share = share
+        try:
+            report = medroi.archive(source, url, lossless=True, place_options=options)
+            n_errors += len(report.failures)
+        except (errors.MedROIError, OSError):  # even the journal could not be written
+            n_errors += 1
+        server.faults.share = 0.0
+        with_metadata = [name for name in server.objects("faulty") if name.count("/") == 1]
+        for name in with_metadata:
+            if name.endswith(".ome.zarr/zarr.json"):
+                whole(server, "faulty", name.rpartition("/")[0], tmp_path / "look")
+    assert n_errors > 0 and server.faults.n_failed > 5
+    medroi.archive(source, url, lossless=True, place_options=options)
+    assert stores_of(server.objects("faulty")) == archive_trees.stores_in(tmp_path / "dst")
+
+
+def whole(server: Server, prefix: str, store: str, folder: Path) -> None:
+    """A store whose last metadata is there is a whole store."""
+    for name, data in server.objects(f"{prefix}/{store}").items():
+        (folder / store / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / store / name).write_bytes(data)
+    check(folder / store)
+
+
+def many_scans(root: Path) -> Path:
+    """NIfTI, DICOM and broken ones."""
+    for number in range(N_SCANS):
+        folder = root / f"sub-{number // 10:02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        voxels = archive_trees.noisy(number, (8, 9, 7))
+        if number % 10 == 7:
+            make_scans.dicom_series(folder / f"series-{number}", voxels[:, :, :3])
+        else:
+            path = make_scans.nifti(folder / f"scan-{number}.nii", voxels)
+            if f"{folder.name}/{path.name}" in BROKEN:
+                path.write_bytes(path.read_bytes()[:300])
+    return root
+
+
+class Cluster:
+    """A scheduler and two workers, each a process that can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "scheduler.json"
+        self._folder = folder
+        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start what is not there."""
+        if self.scheduler is None or self.scheduler.poll() is not None:
+            self.stop()
+            self.file.unlink(missing_ok=True)
+            self.scheduler = self._run("dask_scheduler", "--port", "0", "--no-dashboard")
+            deadline = time.monotonic() + 60
+            while not self.file.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        self.workers = [one for one in self.workers if one.poll() is None]
+        while len(self.workers) < 2:
+            self.workers.append(
+                self._run("dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard")
+            )
+
+    def stop(self) -> None:
+        for one in [self.scheduler, *self.workers]:
+            if one is not None and one.poll() is None:
+                one.kill()
+            if one is not None:
+                one.wait()
+        self.workers = []
+
+    def _run(self, module: str, *more: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{module}", *more]
+        command += ["--scheduler-file", str(self.file)]
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder
+        )
+
+
+def test_workers_scheduler_and_client_are_killed_and_nothing_is_lost(
+    server: Server, tmp_path: Path
+) -> None:
+    source, url = many_scans(tmp_path / "src"), "s3://archive/killed"
+    medroi.archive(source, tmp_path / "dst", lossless=True, layout="bare")
+    draw = random.Random(18)
+    victims = ["worker"] * 5 + ["client"] * 3 + ["scheduler"] * 2
+    draw.shuffle(victims)
+    cluster = Cluster(tmp_path)
+    command = [sys.executable, "-m", "medroi", "archive", str(source), url, "--lossless"]
+    command += ["--layout=bare", "--scheduler", str(cluster.file), "--storage", server.storage]
+    client: subprocess.Popen[bytes] | None = None
+    try:
+        for victim in victims:
+            cluster.start()
+            if client is None or client.poll() is not None:
+                client = start_client(command)
+            time.sleep(draw.uniform(0.0, 1.0))
+            if victim == "worker":
+                draw.choice(cluster.workers).kill()
+            elif victim == "client":
+                client.send_signal(draw.choice([signal.SIGKILL, signal.SIGTERM]))
+                assert client.wait(timeout=60) != 0
+            elif cluster.scheduler is not None:
+                cluster.scheduler.kill()
+                assert client.wait(timeout=60) != 0
+        cluster.start()
+        if client is not None:
+            client.wait(timeout=120)
+        # Broken scans are failures: status 1, and the archive is complete.
+        assert subprocess.run(command, timeout=120, capture_output=True).returncode == 1
+    finally:
+        cluster.stop()
+    assert stores_of(server.objects("killed")) == archive_trees.stores_in(tmp_path / "dst")
+    wanted = ["sub-00", "sub-13", "sub-29"]
+    report = archives.restore(url, tmp_path / "back", wanted, place_options=server.options)
+    assert report.failures == () and report.n_contents == 0
+    originals = archive_trees.files_in(source)
+    assert archive_trees.files_in(tmp_path / "back") == {
+        name: data
+        for name, data in originals.items()
+        if name.startswith(tuple(wanted)) and name not in BROKEN
+    }
+
+
+def start_client(command: list[str]) -> subprocess.Popen[bytes]:
+    # It gives a scheduler up after this; the default is 30 s.
+    environment = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
+    quiet = subprocess.DEVNULL
+    client = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
+    time.sleep(2.0)
+    return client
+
+
+def test_a_local_cluster_of_dask_jobqueue_does_the_work(tmp_path: Path) -> None:
+    from dask_jobqueue.local import LocalCluster
+    from distributed import Client
+
+    source = archive_trees.tree(tmp_path / "src", dicom=False)
+    medroi.archive(source, tmp_path / "dst", lossless=True)
+    with (
+        LocalCluster(
+            cores=1, memory="1GB", processes=1, log_directory=str(tmp_path / "logs")
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        cluster.scale(jobs=1)
+        client.wait_for_workers(1, timeout=60)
+        medroi.archive(source, tmp_path / "queued", lossless=True, scheduler=client)
+    assert archive_trees.stores_in(tmp_path / "queued") == archive_trees.stores_in(tmp_path / "dst")
