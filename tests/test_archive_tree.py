@@ -176,3 +176,49 @@ def test_a_damaged_slice_stops_its_series_and_is_named(tmp_path: Path) -> None:
     report = medroi.archive(root, tmp_path / "dst")
     ((path, _, text),) = report.failures
     assert path == "ct/unreadable" and bad.name in text and report.n_files == 4
+
+
+def test_scans_of_several_files_are_one_record_and_come_back(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    voxels = archive_trees.noisy(1)
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Pair(voxels, make_scans.oblique_affine()), root / "pair.img")
+    size = " ".join(map(str, voxels.shape))
+    (root / "meta.raw").write_bytes(voxels.tobytes("F"))
+    (root / "meta.mhd").write_text(
+        f"ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_SHORT\n"
+        "ElementSpacing = 1 1 1\nElementDataFile = meta.raw\n"
+    )
+    (root / "half.hdr").write_bytes((root / "pair.hdr").read_bytes())
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.failures == () and report.n_files == 5
+    assert report.states == {"stored": 2, "copied": 1}
+    assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
+    restored = archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert restored.failures == () and restored.n_contents == 0
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+
+
+def test_a_series_of_several_volumes_is_one_record_and_comes_back(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    make_scans.dicom_series(root / "scout", archive_trees.noisy(1, (9, 8, 4)))
+    other = make_scans.dicom_series(
+        root / "other", archive_trees.noisy(2, (9, 8, 3)), cosines=((1, 0, 0), (0, 1, 0))
+    )
+    import pydicom
+
+    uid = pydicom.dcmread(next((root / "scout").iterdir())).SeriesInstanceUID
+    for file in sorted(other.iterdir()):
+        dataset = pydicom.dcmread(file)
+        dataset.SeriesInstanceUID = uid
+        dataset.save_as(root / "scout" / f"other-{file.name}")
+        file.unlink()
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.failures == () and report.states == {"stored": 1} and report.n_files == 7
+    assert len(list((tmp_path / "dst" / "scout" / "005-series.series").iterdir())) == 2
+    assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
+    restored = archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert restored.failures == () and restored.n_contents == 0
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)

@@ -12,6 +12,7 @@ from typing import Any
 
 from medroi.archives import manifest, marker
 from medroi.archives.hashing import sha256_of
+from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, DUPLICATE, IN_DST, FileFacts, Record, digest_of
@@ -160,8 +161,9 @@ def check_record(record: Record, holder: Record, place: Place, root: Path | None
         with place.at_hand(record.target, [facts]):
             return record.stored_nbytes
     against = root / record.path if root is not None and record.kind == "scan" else None
-    with place.at_hand(holder.target, holder.stored_files) as store:
-        check(store, against=against)
+    with place.at_hand(holder.target, holder.stored_files) as stored:
+        for store in stores_of(stored):
+            check(store, against=against)
     return 0 if record.state == DUPLICATE else holder.stored_nbytes
 
 
@@ -171,8 +173,8 @@ def _check_source(record: Record, root: Path) -> None:
         source = root / one.name
         if not source.is_file():
             raise CorruptStream(f"{source}: is not there any more")
-        name = one.name.rpartition("/")[2] if record.kind == "dicom" else one.name
+        name = one.name.rpartition("/")[2]
         found.append(FileFacts(name, source.stat().st_size, sha256_of(source)))
-    now = digest_of(found) if record.kind == "dicom" else found[0].sha256
+    now = digest_of(found) if record.files else found[0].sha256
     if now != record.sha256:
         raise CorruptStream(f"{root / record.path}: has changed since it was archived")

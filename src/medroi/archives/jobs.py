@@ -34,6 +34,8 @@ from medroi.scans.formats.names import printable
 
 # Class of the error of a disk or a quota that is full: the run stops, since all else would fail.
 DISK_FULL = "DiskFull"
+# Suffix of a folder with a store for each volume of a series that is several.
+SEVERAL = ".series"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -181,40 +183,68 @@ def _copied(job: Job, source: Path, place: Place) -> Record:
 
 
 def _packed(job: Job, sources: list[Path], place: Place) -> Record:
-    from medroi.scans import pack
-
     facts = _facts(job, sources)
-    sha256 = facts[0].sha256 if job.kind == "scan" else _series_digest(facts)
-    known = {"sha256": sha256, "files": () if facts[0].name == job.path else facts}
+    # Of several files the names are part of what they are.
+    sha256 = facts[0].sha256 if len(facts) == 1 and job.kind == "scan" else _digest(facts)
+    known = {
+        "sha256": sha256,
+        "files": () if facts[0].name == job.path and not facts[1:] else facts,
+    }
     if sha256 in job.stored:
         return _of_sources(job, state=DUPLICATE, target=job.stored[sha256], **known)
     with place.scratch() as folder:
         source = sources[0] if job.kind == "scan" else _gathered(job, sources, folder)
-        store = folder / os.path.basename(job.target)
         try:
-            report = pack(source, store, threads=job.threads, **job.settings.pack).to_json()
+            store, reports = _made(job, source, folder)
         except Exception as error:
             raise _named_for_the_source(error, source, sources[0], folder) from error
         if [one.sha256 for one in _facts(job, sources)] != [one.sha256 for one in facts]:
             raise _changed(job)
         stored = facts_in(store)
-        place.put(store, job.target, stored)
-    group = report["largest_dropped_group"]
+        target = os.path.join(os.path.dirname(job.target), store.name)
+        place.put(store, target, stored)
+    groups = [report["largest_dropped_group"] for report in reports]
+    box = reports[0]["box"] if len(reports) == 1 else None
     return _of_sources(
         job,
         state=STORED,
-        target=job.target,
+        target=target,
         stored_nbytes=sum(one.nbytes for one in stored),
         stored_sha256=digest_of(stored),
         stored_files=stored,
         versions=_versions(),
-        region=None if report["box"] is None else tuple(map(tuple, report["box"])),
-        kept_share=report["kept_share"],
-        n_dropped_signal=report["n_dropped_signal"],
-        largest_dropped_group=0 if group is None else group["n_voxels"],
-        notes=tuple(report["notes"]),
+        region=None if box is None else tuple(map(tuple, box)),
+        kept_share=sum(one["n_kept"] for one in reports) / sum(one["n_voxels"] for one in reports),
+        n_dropped_signal=sum(one["n_dropped_signal"] for one in reports),
+        largest_dropped_group=max(0 if group is None else group["n_voxels"] for group in groups),
+        notes=tuple(note for one in reports for note in one["notes"]),
         **known,
     )
+
+
+def _made(job: Job, source: Path, folder: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """A store, or a folder of stores where a series is several volumes; and the reports."""
+    from medroi.scans import pack
+    from medroi.scans.dicom import find_series
+
+    # Sidecars have a place of their own in the archive, where other programs find them.
+    options: dict[str, Any] = {"threads": job.threads, "sidecars": False, **job.settings.pack}
+    store = folder / os.path.basename(job.target)
+    volumes = find_series(source) if job.kind == "dicom" else []
+    if len(volumes) < 2:
+        return store, [pack(source, store, **options).to_json()]
+    suffix = job.settings.suffix
+    several = folder / (store.name.removesuffix(suffix) + SEVERAL)
+    several.mkdir()
+    return several, [
+        pack(source, several / f"{one.volume.name}{suffix}", series=one, **options).to_json()
+        for one in volumes
+    ]
+
+
+def stores_of(stored: Path) -> list[Path]:
+    """The stores of a record: what it names, or what is in a folder of stores."""
+    return sorted(stored.iterdir()) if stored.name.endswith(SEVERAL) else [stored]
 
 
 def _facts(job: Job, sources: list[Path]) -> tuple[FileFacts, ...]:
@@ -222,8 +252,8 @@ def _facts(job: Job, sources: list[Path]) -> tuple[FileFacts, ...]:
     return tuple(FileFacts(name, one.stat().st_size, sha256_of(one)) for name, one in named)
 
 
-def _series_digest(facts: tuple[FileFacts, ...]) -> str:
-    """Digest of a series, the same wherever its folder lies."""
+def _digest(facts: tuple[FileFacts, ...]) -> str:
+    """Digest of several files, the same wherever their folder lies."""
     return digest_of(dataclasses.replace(one, name=one.name.rpartition("/")[2]) for one in facts)
 
 

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place
 from medroi.archives.records import DUPLICATE, FAILED, IN_DST, STORED, Record
@@ -227,5 +228,5 @@ def _draw(record: Record, journal: Journal, place: Place, root: str | None, pict
     from medroi.scans import show
 
     holder = holder_of(journal, record)
-    with place.at_hand(holder.target, holder.stored_files) as store:
-        show(store, picture)
+    with place.at_hand(holder.target, holder.stored_files) as stored:
+        show(stores_of(stored)[0], picture)

@@ -14,6 +14,7 @@ from typing import Any
 
 from medroi.archives import marker
 from medroi.archives.hashing import sha256_of
+from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, DUPLICATE, IN_DST, LINK, FileFacts, Record
@@ -235,18 +236,23 @@ def _made(
         return
     files = work / "files"
     files.mkdir()
-    with place.at_hand(holder.target, holder.stored_files) as store:
-        if record.kind == "scan":
+    with place.at_hand(holder.target, holder.stored_files) as stored:
+        if not record.files:
             made = files / record.path.rpartition("/")[2]
-            unpack(store, made)
+            unpack(stored, made)
             yield made, record.sources[0]
             return
         originals = {one.name.rpartition("/")[2]: one for one in record.files}
+        stores = stores_of(stored)
         # Refused where it was packed without what gives its files back.
         with contextlib.suppress(InvalidArgument):
-            unpack(store, files)
-        if {one.name for one in files.iterdir()} == set(originals):
-            yield from ((files / name, one) for name, one in sorted(originals.items()))
+            for store in stores:
+                unpack(store, files)
+        unpacked = {one.name: one for one in files.rglob("*") if one.is_file()}
+        if set(unpacked) == set(originals):
+            yield from ((unpacked[name], one) for name, one in sorted(originals.items()))
             return
-        unpack(store, work / "series.nii.gz")
-        yield work / "series.nii.gz", FileFacts(f"{record.path}.nii.gz", 0, "")
+        for number, store in enumerate(stores, 1):
+            label = f"-{number}" if len(stores) > 1 else ""
+            unpack(store, work / f"volume{label}.nii.gz")
+            yield work / f"volume{label}.nii.gz", FileFacts(f"{record.path}{label}.nii.gz", 0, "")

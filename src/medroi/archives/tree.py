@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from medroi.archives.companions import scans_of_several_files
 from medroi.archives.dicom_folders import Series, series_of
 from medroi.archives.places import OWN
 from medroi.errors import InvalidArgument
@@ -216,8 +217,13 @@ def _files(
     dicom: list[tuple[str, os.stat_result]] = []
     scans: list[tuple[str, str, os.stat_result]] = []
     others: list[tuple[str, str, os.stat_result]] = []
+    several = scans_of_several_files(top / folder.path, {name: None for _, name, _ in files})
+    data_files = {name for names_of_one in several.values() for name in names_of_one}
+    status = {name: found for _, name, found in files}
     for path, name, found in files:
-        if suffix_of(Path(name), READERS) is not None:
+        if name in data_files:
+            continue
+        if suffix_of(Path(name), READERS) is not None and not _is_half(name, several):
             scans.append((path, name, found))
         elif _may_be_dicom(top / path, name):
             dicom.append((path, found))
@@ -236,8 +242,20 @@ def _files(
     for path, name, found in scans:
         known = suffix_of(Path(name), READERS) or ""
         target = names.own(name[: len(name) - len(known)] + suffix, name + suffix)
-        yield _item(path, "scan", found, _joined(folder.target, target))
+        item = _item(path, "scan", found, _joined(folder.target, target))
+        more = several.get(name, ())
+        yield dataclasses.replace(
+            item,
+            files=(path, *(_joined(folder.path, one) for one in more)),
+            nbytes=item.nbytes + sum(status[one].st_size for one in more),
+            mtime_ns=max([item.mtime_ns, *(status[one].st_mtime_ns for one in more)]),
+        )
     yield from copies
+
+
+def _is_half(name: str, several: dict[str, tuple[str, ...]]) -> bool:
+    """Whether a name is that of a pair of which the other file is not there."""
+    return name.lower().endswith((".hdr", ".img", ".hdr.gz", ".img.gz")) and name not in several
 
 
 def _item(path: str, kind: str, found: os.stat_result, target: str) -> Item:

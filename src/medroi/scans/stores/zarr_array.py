@@ -17,6 +17,7 @@ import binascii
 import contextlib
 import importlib
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -152,11 +153,30 @@ def open_beside(path: Path, array: Any, name: str) -> ScanArray | None:
     )
 
 
-@contextlib.contextmanager
-def compact_json() -> Iterator[None]:
-    """Let zarr write metadata without spaces at the beginning of lines: small scans are smaller."""
-    with zarr_3().config.set({"json_indent": None}):
-        yield
+class _CompactJson:
+    """Counts who wants zarr's one configuration to be so, over all threads of the process."""
+
+    def __init__(self) -> None:
+        self._lock, self._n_users = threading.Lock(), 0
+        self._until_none = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Let zarr write metadata without line breaks: small scans are smaller."""
+        with self._lock:
+            if not self._n_users:
+                self._until_none.enter_context(zarr_3().config.set({"json_indent": None}))
+            self._n_users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_users -= 1
+                if not self._n_users:
+                    self._until_none.close()
+
+
+compact_json = _CompactJson()
 
 
 def _zarr_store(path: Path) -> Any:
