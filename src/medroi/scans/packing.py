@@ -365,7 +365,7 @@ def _write_hdf5(
 def _zip(folder: Path, file: Path) -> None:
     """Put a store into one file, its metadata first: what opens it reads only there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    files.sort(key=lambda path: path.name != "zarr.json")
+    files.sort(key=lambda path: (path.name != "zarr.json", len(path.parts)))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as whole:
         for path in files:
             # Without the time: equal scans give equal files.
