@@ -14,6 +14,8 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+# Exit codes of a pack: a store of few voxels is larger than their file, and says so by the second.
+PACKED = (0, 3)
 OBLIQUE_COSINES = ((0.96, 0.28, 0.0), (-0.168, 0.576, 0.8))
 
 

@@ -40,7 +40,7 @@ def test_scan_and_air_together_are_the_file(
 ) -> None:
     store = tmp_path / "s.zarr"
     options = ["--roi", roi, "--chunks", chunks, "--inner", inner, "--threshold", "50"]
-    assert main(["pack", str(source), str(store), "--air", "keep", *options]) == 0
+    assert main(["pack", str(source), str(store), "--air", "keep", *options]) in make_scans.PACKED
     unpack(store, tmp_path / "back.nii.gz")
     assert content(tmp_path / "back.nii.gz") == content(source)
     assert not np.array_equal(zarr.open(store, mode="r")[...], SCAN)

@@ -244,7 +244,7 @@ def test_files_without_a_voxel_size_are_packed(
     struct.pack_into("<12f", header, 280, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, length, 0)
     source.write_bytes(header)
     store, back = str(tmp_path / "scan.zarr"), tmp_path / "back.nii"
-    assert main(["pack", str(source), store, *options]) == 0
+    assert main(["pack", str(source), store, *options]) in make_scans.PACKED
     for command in (["check", store], ["info", store], ["unpack", store, str(back)]):
         assert main(command) == 0
     assert back.read_bytes()[:348] == header[:348]

@@ -132,7 +132,10 @@ def test_a_lost_attribute_is_seen(tmp_path, scan, zarr_format, name):
 def test_an_edited_order_or_type_never_gives_other_voxels(tmp_path, scan):
     store = tmp_path / "s.zarr"
     for inner in ("zstd", "wavelet3d:step=2"):
-        assert main(["pack", str(scan), str(store), "--zarr-format", "2", "--inner", inner]) == 0
+        assert (
+            main(["pack", str(scan), str(store), "--zarr-format", "2", "--inner", inner])
+            in make_scans.PACKED
+        )
         for key, value in (("order", "C"), ("dtype", ">i2"), ("dtype", "<u2")):
             kept = (store / ".zarray").read_bytes()
             rewrite(store / ".zarray", lambda found, edit=(key, value): found.update([edit]))
@@ -146,7 +149,7 @@ def test_an_edited_order_or_type_never_gives_other_voxels(tmp_path, scan):
 
 def test_a_lossy_codec_that_decodes_differently_is_said_not_refused(tmp_path, scan, capsys):
     store = tmp_path / "s.zarr"
-    assert main(["pack", str(scan), str(store), "--inner", "wavelet3d:step=2"]) == 0
+    assert main(["pack", str(scan), str(store), "--inner", "wavelet3d:step=2"]) in make_scans.PACKED
     report = check(store, against=scan)
     assert not report.lossless and report.n_changed > 0 and report.max_abs_error > 0
     assert "lossy inner codec" in str(report)

@@ -23,13 +23,13 @@ def scan(tmp_path):
 
 
 def run_json(capsys, *argv):
-    assert main([str(item) for item in argv]) == 0
+    assert main([str(item) for item in argv]) in make_scans.PACKED
     return json.loads(capsys.readouterr().out)
 
 
 def test_pack_and_unpack_give_the_header_back(tmp_path, scan, capsys):
     store, back = tmp_path / "s.zarr", tmp_path / "out.nii.gz"
-    assert main(["pack", str(scan), str(store)]) == 0
+    assert main(["pack", str(scan), str(store)]) in make_scans.PACKED
     printed = capsys.readouterr()
     assert printed.err == ""
     for word in ("kept", "stored", "ratio", "exact", "threshold", "background 0"):

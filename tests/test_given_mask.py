@@ -244,7 +244,7 @@ def test_zarr_hdf5_and_the_command_line_store_the_same_bytes(
     options = ["--mask", str(given), "--mask-margin", "2mm", "--background", "0"]
     options += ["--inner", inner, "--chunks", ",".join(map(str, chunks))]
     for target in (tmp_path / "s.zarr", tmp_path / "s.h5"):
-        assert main(["pack", str(source), str(target), *options]) == 0
+        assert main(["pack", str(source), str(target), *options]) in make_scans.PACKED
     scan = read_scan(source)
     name, _, setting = inner.partition(":max_error=")
     codec = MedROI.fit(

@@ -207,6 +207,15 @@ def test_scan_and_air_in_a_group_are_the_file(tmp_path: Path, source: Path) -> N
 # Damage
 
 
+def fault_of(store: Path) -> str | None:
+    """Check a store; the message where it is damaged."""
+    try:
+        check(store)
+    except MedROIError as error:
+        return str(error)
+    return None
+
+
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.zarr.zip"])
 def test_a_changed_byte_of_any_file_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
@@ -227,15 +236,14 @@ def test_a_changed_byte_of_any_file_is_found(
             damaged = bytearray(content)
             damaged[place] ^= 0x11
             file.write_bytes(damaged)
-            try:
-                check(store)
-            except MedROIError as error:
-                assert store.name in str(error)
-                n_changed += 1
-            else:
+            found = fault_of(store)
+            if found is None:
                 # Of a zip file's own bytes some say nothing about a scan: dates, rights.
                 assert suffix.endswith(".zip")
                 np.testing.assert_array_equal(open_store(store).read(), voxels)
+            else:
+                assert store.name in found
+                n_changed += 1
         file.write_bytes(content)
     assert n_changed > 20
     check(store)
@@ -412,7 +420,7 @@ def test_the_command_line_takes_layout_and_threads(
 ) -> None:
     store = tmp_path / "s.ome.zarr"
     options = ["--layout", "archive", "--threads", "2", "--json"]
-    assert main(["pack", str(source), str(store), *options]) == 0
+    assert main(["pack", str(source), str(store), *options]) in make_scans.PACKED
     assert json.loads(capsys.readouterr().out)["chunks"] == list(SCAN.shape)
     assert main(["info", str(store), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -420,3 +428,142 @@ def test_the_command_line_takes_layout_and_threads(
     assert main(["check", str(store)]) == 0
     with pytest.raises(SystemExit):
         main(["pack", str(source), str(store), "--threads", "0"])
+
+
+# Smaller levels
+
+
+def means(voxels: np.ndarray, factor: tuple[int, ...]) -> np.ndarray:
+    """The mean of the voxels that become one, by the definition."""
+    shape = [-(-size // n) for size, n in zip(voxels.shape, factor, strict=True)]
+    found = np.empty(shape)
+    for index in np.ndindex(*shape):
+        part = tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, factor, strict=True))
+        found[index] = voxels[part].mean(dtype=np.float64)
+    return found
+
+
+def most_frequent(voxels: np.ndarray, factor: tuple[int, ...]) -> np.ndarray:
+    shape = [-(-size // n) for size, n in zip(voxels.shape, factor, strict=True)]
+    found = np.empty(shape, voxels.dtype)
+    for index in np.ndindex(*shape):
+        part = tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, factor, strict=True))
+        values, counts = np.unique(voxels[part], return_counts=True)
+        found[index] = values[counts.argmax()]
+    return found
+
+
+@pytest.mark.parametrize("shape", [(17, 18, 9), (1, 13, 12), (11, 10), (8, 9, 7, 3)])
+@pytest.mark.parametrize("dtype", ["<i2", "u1", "<f4"])
+def test_a_level_holds_the_means_of_the_one_before(
+    tmp_path: Path, shape: tuple[int, ...], dtype: str
+) -> None:
+    voxels = np.random.default_rng(4).integers(0, 250, shape).astype(dtype)
+    source = make_scans.nifti(tmp_path / "in.nii", voxels, affine=np.eye(4))
+    pack(source, tmp_path / "s.ome.zarr", lossless=True, levels=3)
+    group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
+    (image,) = group.attrs["ome"]["multiscales"]
+    assert [one["path"] for one in image["datasets"]] == ["s0", "s1", "s2"]
+    assert image["type"] == "mean"
+    before = voxels
+    for number in (1, 2):
+        factor = tuple(2 if axis < 3 and size > 1 else 1 for axis, size in enumerate(before.shape))
+        expected = means(before, factor)
+        expected = (expected if dtype == "<f4" else np.rint(expected)).astype(dtype)
+        level = group[f"s{number}"][...].T
+        assert level.dtype == voxels.dtype
+        np.testing.assert_array_equal(level, expected)
+        before = level
+    check(tmp_path / "s.ome.zarr", against=source)
+
+
+def test_a_level_of_labels_holds_labels(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(4).choice([0, 3, 7, 200], (12, 11, 9)).astype("u1")
+    source = make_scans.nifti(tmp_path / "in.nii", voxels, affine=np.eye(4))
+    pack(source, tmp_path / "s.ome.zarr", levels=2)
+    group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
+    assert group.attrs["ome"]["multiscales"][0]["type"] == "mode"
+    np.testing.assert_array_equal(group["s1"][...].T, most_frequent(voxels, (2, 2, 2)))
+
+
+def test_thick_slices_wait_until_their_plane_is_as_coarse(tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1.0, 4.0, 1.0])
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head((32, 32, 8)), affine=affine)
+    pack(source, tmp_path / "s.ome.zarr", levels=4)
+    group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
+    shapes = [group[f"s{number}"].shape[::-1] for number in range(4)]
+    assert shapes == [(32, 32, 8), (16, 16, 8), (8, 8, 8), (4, 4, 4)]
+    datasets = group.attrs["ome"]["multiscales"][0]["datasets"]
+    scale, shift = datasets[2]["coordinateTransformations"]
+    assert scale["scale"] == [4, 4, 4] and shift["translation"] == [0, 1.5, 1.5]
+
+
+def test_the_largest_integers_have_a_mean_too(tmp_path: Path) -> None:
+    for dtype in ("i8", "u8"):
+        voxels = np.full((4, 4, 4), np.iinfo(dtype).max, dtype)
+        source = make_scans.nifti(tmp_path / f"{dtype}.nii", voxels, affine=np.eye(4))
+        pack(source, tmp_path / f"{dtype}.ome.zarr", levels=2, lossless=True)
+        level = zarr.open_group(tmp_path / f"{dtype}.ome.zarr", mode="r")["s1"][...]
+        assert (level > np.iinfo(dtype).max // 4 * 3).all()
+
+
+@pytest.mark.parametrize("levels", [0, 17, 1.5, "2"])
+def test_a_number_of_levels_that_is_none_is_refused(
+    tmp_path: Path, source: Path, levels: Any
+) -> None:
+    with pytest.raises(InvalidArgument, match="levels"):
+        pack(source, tmp_path / "s.ome.zarr", levels=levels)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_levels_are_those_of_a_group_with_room_for_them(tmp_path: Path, source: Path) -> None:
+    for name in ("s.zarr", "s.h5"):
+        with pytest.raises(InvalidArgument, match="those of a group"):
+            pack(source, tmp_path / name, levels=2)
+    with pytest.raises(InvalidArgument, match="levels at most"):
+        pack(source, tmp_path / "s.ome.zarr", levels=16)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+# Against the source
+
+
+def test_the_report_compares_with_the_file_that_was_read(tmp_path: Path, source: Path) -> None:
+    report = pack(source, tmp_path / "s.ome.zarr")
+    assert report.source_nbytes == source.stat().st_size
+    assert report.saved_share == 1 - report.stored_nbytes / source.stat().st_size > 0
+    assert not report.is_larger and "is saved" in str(report)
+    found = report.to_json()
+    assert (found["saved_share"], found["is_larger"]) == (report.saved_share, False)
+
+
+def test_a_store_that_is_larger_is_kept_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = scan_with((4, 4, 4), tmp_path / "in.nii")
+    assert main(["pack", str(source), str(tmp_path / "s.ome.zarr")]) == 3
+    assert "WARNING: the store is larger than its source" in capsys.readouterr().out
+    check(tmp_path / "s.ome.zarr")
+
+
+# The inner codec that nobody named
+
+
+@pytest.mark.parametrize(
+    ("options", "dtype", "speed"),
+    [
+        ({}, "<i2", "fast"),
+        ({"lossless": True}, "<i2", "dense"),
+        ({}, "<f4", "dense"),
+        ({"layout": "archive"}, "<i2", "dense"),
+        ({"inner": {"id": "predict3d", "speed": "fast"}, "lossless": True}, "<i2", "fast"),
+    ],
+)
+def test_what_keeps_everything_is_coded_densely(
+    tmp_path: Path, options: dict[str, Any], dtype: str, speed: str
+) -> None:
+    noise = np.random.default_rng(3).normal(20, 4, SCAN.shape).clip(0)
+    source = make_scans.nifti(tmp_path / "in.nii", (SCAN * 5 + noise).astype(dtype))
+    pack(source, tmp_path / "s.ome.zarr", **options)
+    codec = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")["s0"].serializer
+    assert codec.to_dict()["configuration"]["inner"] == {"id": "predict3d", "speed": speed}

@@ -18,10 +18,10 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 import medroi
 from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans import pack, packing, read_scan, unpack
+from medroi.scans.chunking import chunk_shape
 from medroi.scans.formats import nifti_header
-from medroi.scans.packing import chunk_shape
 from medroi.scans.scan import slice_axis_of
-from medroi.scans.stores import writing
+from medroi.scans.stores import storing, writing
 from medroi.scans.stores.digests import facts_digest
 from medroi.zarr import MedROICodec
 
@@ -848,7 +848,7 @@ def test_a_store_that_does_not_read_back_is_never_kept(tmp_path, monkeypatch):
         yield from writing.write_array(path, scan, *rest, **options)
         scan.voxels[15, 17, 13] -= 1
 
-    monkeypatch.setattr(packing, "write_array", careless)
+    monkeypatch.setattr(storing, "write_array", careless)
     for lossless in (True, False):
         with pytest.raises(MedROIError, match="bit by bit"):
             pack(source, tmp_path / "s.zarr", lossless=lossless)

@@ -5,6 +5,7 @@ Each of them adds how its library calls it, and nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from inspect import cleandoc
@@ -15,6 +16,7 @@ import numpy as np
 from medroi import codec, settings
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
+from medroi.inner import make as make_inner
 from medroi.inner.base import InnerCodec
 from medroi.inner.trust import Reading
 from medroi.options import documented
@@ -178,6 +180,11 @@ class Binding:
     def reading(self) -> Reading:
         """Rights of what this codec decodes: the libraries, and the size of an array."""
         return self._settings.reading
+
+    def with_inner(self, inner: str | Mapping[str, Any] | InnerCodec) -> Self:
+        """Return the same codec, fitted as it is, with another inner codec."""
+        made = dataclasses.replace(self._settings, inner=make_inner(inner))
+        return self._with(made, self._newer)
 
     def for_crops(
         self, region: ScanRegion, chunk_shape: Sequence[int], dtype: np.dtype[Any]

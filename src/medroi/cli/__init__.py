@@ -1,7 +1,7 @@
 """The command line: ``medroi pack``, ``unpack``, ``check``, ``show``, ``compare`` and the rest.
 
 One file per command; each adds its parser and runs. Exit codes: 0 done, 1 an error that the
-message on stderr names in one line, 2 wrong usage.
+message on stderr names in one line, 2 wrong usage, 3 done, but a store is larger than its source.
 """
 
 from __future__ import annotations
@@ -95,9 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Names of files are bytes: those that are no text are printed as escapes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    status: int | None = None
     try:
         with _stoppable():
-            args.run(args)
+            status = args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away: no error of ours, and nothing left to flush.
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _Stopped as stopped:
         print("medroi: stopped by a signal", file=sys.stderr)
         return 128 + int(stopped.args[0])
-    return 0
+    return status or 0
 
 
 @contextlib.contextmanager

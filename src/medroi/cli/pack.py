@@ -55,8 +55,15 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--zarr-format", type=int, choices=(3, 2), default=3)
     parser.add_argument(
+        "--levels",
+        type=whole_argument,
+        default=1,
+        metavar="N",
+        help="resolutions of a group, each half as large as the one before (default: 1)",
+    )
+    parser.add_argument(
         "--threads",
-        type=threads_argument,
+        type=whole_argument,
         metavar="N",
         help="chunks coded and read back at a time, with the same bytes for any number (default: "
         "one per core)",
@@ -180,8 +187,12 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(args).items() if name in _SETTINGS}
 
 
-def run(args: argparse.Namespace) -> None:
-    """Pack and print the summary, of a folder with several series one for each."""
+# Exit code where a store is larger than its source.
+_LARGER = 3
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pack and print the summary, of a folder with several series one for each; the exit code."""
     from medroi.scans import pack, pack_series
     from medroi.scans.packing_series import has_series
 
@@ -198,6 +209,7 @@ def run(args: argparse.Namespace) -> None:
         mask_resample=args.mask_resample,
         air=args.air,
         layout=args.layout,
+        levels=args.levels,
         threads=args.threads,
         progress=True,
         **settings_of(args),
@@ -206,12 +218,15 @@ def run(args: argparse.Namespace) -> None:
         reports = pack_series(args.source, args.target, **options)
     else:
         reports = iter([pack(args.source, args.target, series=args.series, **options)])
+    code = 0
     for report in reports:
         print(json.dumps(report.to_json()) if args.json else report)
+        code = _LARGER if report.is_larger else code
+    return code
 
 
-def threads_argument(text: str) -> int:
-    """Read a number of threads."""
+def whole_argument(text: str) -> int:
+    """Read a whole number from 1."""
     value = _number(text, 0)
     if not isinstance(value, int) or value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")

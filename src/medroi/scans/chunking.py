@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from medroi.errors import InvalidArgument
+
+# A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
+LARGE_NBYTES = 1 << 30
 
 Selection = tuple[slice, ...]
 
@@ -39,3 +44,24 @@ def count_chunks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
     for size, chunk in zip(shape, chunks, strict=True):
         count *= -(-size // chunk)
     return count
+
+
+def chunk_shape(
+    shape: tuple[int, ...], nbytes: int, chunks: Sequence[int] | str
+) -> tuple[int, ...]:
+    """Turn what was asked for into one size per axis."""
+    if isinstance(chunks, str):
+        if chunks != "volume":
+            raise InvalidArgument(f"chunks is {chunks!r}; expected 'volume' or sizes")
+        if len(shape) > 3 and nbytes > LARGE_NBYTES:
+            return shape[:3] + (1,) * (len(shape) - 3)
+        return shape
+    sizes = tuple(int(size) for size in chunks)
+    if len(sizes) == 1:
+        sizes *= min(3, len(shape))
+    if not 1 <= len(sizes) <= len(shape) or min(sizes) < 1:
+        raise InvalidArgument(
+            f"chunks is {tuple(chunks)}; expected one size of at least 1, or one for each of up to "
+            f"{len(shape)} axes"
+        )
+    return tuple(min(a, b) for a, b in zip(sizes, shape)) + shape[len(sizes) :]  # noqa: B905

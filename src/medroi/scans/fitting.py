@@ -18,6 +18,10 @@ from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.readback import Measured, number
 from medroi.values import json_number
 
+# Inner codecs of `pack` where nobody names one.
+FAST: dict[str, Any] = {"id": "predict3d", "speed": "fast"}
+DENSE: dict[str, Any] = {"id": "predict3d", "speed": "dense"}
+
 
 def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     """Fit the codec on the whole scan; `region` has a threshold. Notes of the fit come with it."""
@@ -33,6 +37,19 @@ def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, t
     if codec.note:
         return codec, (f"{codec.note}: every voxel that is not background is kept",)
     return codec, note_of_lowering(scan, options["threshold"], codec.get_config())
+
+
+def with_inner_for(codec: Any, scan: Scan) -> Any:
+    """The codec that `pack` takes where nobody names an inner codec, in place of a fast one.
+
+    Noise costs a dense coder much time and gains it little. Where all of a scan is kept, and of
+    floats, a fast one is some per cent larger, and may be so than a .nii.gz.
+    """
+    is_kept = codec.region.threshold is None and not codec.region.is_given
+    is_fast = codec.get_config()["inner"] == FAST
+    return (
+        codec.with_inner(DENSE) if is_fast and (is_kept or scan.voxels.dtype.kind == "f") else codec
+    )
 
 
 def config_to_count_with(codec: Any) -> dict[str, Any]:

@@ -6,17 +6,13 @@ import contextlib
 import dataclasses
 import os
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import medroi
 import medroi.inner
-from medroi import arrays
 from medroi.errors import InvalidArgument, MedROIError
-from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scan_region import ScanRegion
 from medroi.scans import dicom
 from medroi.scans.chunking import count_chunks
 from medroi.scans.dicom import returning
@@ -26,6 +22,7 @@ from medroi.scans.fitting import (
     crops_of,
     fitted_codec,
     rule_of,
+    with_inner_for,
 )
 from medroi.scans.formats import read_scan, stem_of
 from medroi.scans.formats.names import printable
@@ -37,35 +34,19 @@ from medroi.scans.sources.finding import finding
 from medroi.scans.sources.pieces import contents
 from medroi.scans.sources.sidecars import with_sidecars
 from medroi.scans.stores import air as aside
-from medroi.scans.stores import attachments, hdf5_append, hdf5_store
-from medroi.scans.stores.digests import facts_digest, json_digest
+from medroi.scans.stores import hdf5_append, hdf5_store
 from medroi.scans.stores.folders import made_parent, nbytes_in
 from medroi.scans.stores.group import ome
-from medroi.scans.stores.group import writing as group_writing
-from medroi.scans.stores.layouts import GROUP_SUFFIX, LAYOUTS, Kind, Target, target_of
+from medroi.scans.stores.layouts import GROUP_SUFFIX, Target, cut_of, kind_for, target_of
 from medroi.scans.stores.readback import Measured, measure, number
 from medroi.scans.stores.replacing import is_store, may_replace
 from medroi.scans.stores.staging import staged, workspace
-from medroi.scans.stores.wholeness import (
-    OTHERS,
-    add_digests,
-    attachments_in,
-    metadata_digest,
-    others_digest,
-)
-from medroi.scans.stores.writing import Cleared, Layout, write_array
-from medroi.scans.stores.zarr_array import (
-    ATTRIBUTE,
-    Advance,
-    attributes_of,
-    compact_json,
-    open_array,
-)
+from medroi.scans.stores.storing import digests_of, write_zarr, zipped
+from medroi.scans.stores.wholeness import add_digests
+from medroi.scans.stores.writing import Layout
+from medroi.scans.stores.zarr_array import attributes_of
 from medroi.scans.thresholding import with_threshold
 from medroi.values import n_available_cores
-
-# A 4-D scan above this is cut into its 3-D volumes, so that one of them can be read alone.
-_LARGE_NBYTES = 1 << 30
 
 
 def pack(
@@ -88,6 +69,7 @@ def pack(
     mask_margin_mm: float = 0,
     mask_resample: bool = False,
     air: str = "drop",
+    levels: int = 1,
     threads: int | None = None,
     **region: Any,
 ) -> PackReport:
@@ -104,7 +86,8 @@ def pack(
         is added. In an existing folder it is ``NAME.ome.zarr``. It appears only when it is
         complete.
     inner : str, dict or codec, optional
-        The inner codec; None is that of the layout.
+        The inner codec; None is that of the layout, and predict3d at its dense speed for floats and
+        where the region drops nothing.
     lossless : bool
         Keep every voxel that is not background, with an inner codec that is lossless too.
     layout : {"viewer", "archive", "training", "bare"}, optional
@@ -143,6 +126,9 @@ def pack(
     air : {"drop", "keep"}
         ``"keep"`` stores what the region drops, losslessly, as an array of its own in the store:
         `unpack` then gives every voxel back, and `drop_air` deletes it. Zarr only.
+    levels : int
+        Resolutions of a group: each but the first is half as large as the one before, for viewers.
+        Intensities become the mean, labels the most frequent one.
     threads : int, optional
         Chunks that are coded and read back at a time; None is one per available core. The bytes
         are the same for any number.
@@ -154,8 +140,8 @@ def pack(
     source = Path(source)
     target = placed(source, target)
     wanted = target_of(target, layout)
-    inner = dict(wanted.kind.inner) if inner is None else inner
-    threads = _checked(wanted, zarr_format, air, inner, threads)
+    is_chosen, inner = inner is not None, dict(wanted.kind.inner) if inner is None else inner
+    threads = _checked(wanted, zarr_format, air, inner, levels, threads)
     if mask is not None and (lossless or "roi" in region):
         raise InvalidArgument(
             "a mask decides what is kept: leave out --lossless (lossless=True) and --roi (roi=)"
@@ -190,6 +176,8 @@ def pack(
             scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
         )
         codec, notes = fitted_codec(scan, inner, {**region, **given})
+        if not is_chosen:
+            codec = with_inner_for(codec, scan)
         config = config_to_count_with(codec)
         n_chunks = count_chunks(scan.voxels.shape, made.chunks)
         # cd_values have no affine: the filter alone would find another region.
@@ -198,23 +186,36 @@ def pack(
         with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
             if place is None:
                 stored = fresh.with_name("store") if wanted.is_zip else fresh
-                _write_zarr(stored, scan, codec, crops, made, threads, advance)
+                write_zarr(
+                    stored,
+                    scan,
+                    codec,
+                    crops,
+                    made,
+                    advance,
+                    n_levels=levels,
+                    threads=threads,
+                )
             else:
                 stored = fresh / place.name
-                _write_hdf5(hdf5_store.Place(fresh, place.name), scan, codec, crops, made, advance)
+                written = hdf5_store.Place(fresh, place.name)
+                facts = attributes_of(scan)
+                hdf5_store.write(
+                    written, scan, codec.get_config(), crops, made.chunks, facts, advance
+                )
             measured = measure(stored, scan.voxels, config, crops, advance, threads)
         whole = dataclasses.replace(
             scan, sources=containers(), details={**scan.details, **_dropped_of_files(scan, codec)}
         )
         _check_promise(source, measured, config["inner"], lossless=lossless)
         check_not_empty(source, scan.voxels, measured, config)
-        digests = _digests(stored, whole, measured, config["inner"])
+        digests = digests_of(stored, whole, measured, config["inner"])
         if air == "keep":
             digests[aside.NAME] = aside.write(stored, scan, codec, made, threads)
         add_digests(stored, attributes_of(whole), digests)
         air_nbytes = aside.nbytes_of(stored)
         if wanted.is_zip:
-            _zip(stored, fresh)
+            zipped(stored, fresh)
         stored_nbytes = nbytes_in(fresh)
     return PackReport(
         source=source.name,
@@ -226,6 +227,7 @@ def pack(
         **_facts(scan, measured, config),
         air_nbytes=air_nbytes,
         dropped=codec.region.dropped.facts(),
+        source_nbytes=sum(file.nbytes for file in scan.sources) or nbytes_in(source),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
         notes=scan.notes + notes_of_kind + reasons + notes,
@@ -257,7 +259,9 @@ def placed(source: Path, target: str | Path) -> Path:
     return path / f"{stem_of(source.resolve())}{GROUP_SUFFIX}"
 
 
-def _checked(wanted: Target, zarr_format: int, air: str, inner: Any, threads: int | None) -> int:
+def _checked(
+    wanted: Target, zarr_format: int, air: str, inner: Any, levels: int, threads: int | None
+) -> int:
     """Refuse what does not go together; the number of threads."""
     place = wanted.place
     if place is not None and printable(place.name) != place.name:
@@ -275,103 +279,17 @@ def _checked(wanted: Target, zarr_format: int, air: str, inner: Any, threads: in
         raise InvalidArgument(f"air={air!r}: expected 'drop' or 'keep'")
     if air == "keep":
         aside.check_possible(place, inner)
+    if not isinstance(levels, int) or not 1 <= levels <= ome.MAX_LEVELS:
+        raise InvalidArgument(
+            f"levels={levels!r}: expected a whole number from 1 to {ome.MAX_LEVELS}"
+        )
+    if levels > 1 and (place is not None or not wanted.kind.in_group):
+        raise InvalidArgument(
+            f"{wanted.path}: --levels (levels=) are those of a group; name the target .ome.zarr"
+        )
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")
     return threads or n_available_cores()
-
-
-def kind_for(scan: Scan, wanted: Target) -> tuple[Kind, tuple[str, ...]]:
-    """The layout that a scan gets, and a note where it is not the one that was asked for.
-
-    Raises
-    ------
-    InvalidArgument
-        Where the name of the target promises what this scan cannot be.
-    """
-    kind, n_axes = wanted.kind, scan.voxels.ndim
-    if wanted.place is not None or not kind.in_group:
-        return kind, ()
-    if not ome.has_room(n_axes):
-        why = f"OME-Zarr has no room for a scan of {n_axes} axes"
-        if wanted.must_be_group:
-            raise InvalidArgument(
-                f"{wanted.path}: {why}; name the target .zarr, for an array that stands alone"
-            )
-        return LAYOUTS["bare"], (f"{why}: it is stored as an array that stands alone",)
-    if wanted.must_be_nifti_zarr and ome.header_of(scan) is None:
-        raise InvalidArgument(
-            f"{wanted.path}: NIfTI has no voxels of type {scan.voxels.dtype}; name the target "
-            ".ome.zarr"
-        )
-    return kind, ()
-
-
-def _write_zarr(
-    path: Path,
-    scan: Scan,
-    codec: Any,
-    crops: ScanRegion | None,
-    layout: Layout,
-    threads: int,
-    advance: Advance,
-) -> None:
-    cleared = Cleared(scan.voxels, crops, _background_of(codec, scan))
-    facts = {ATTRIBUTE: attributes_of(scan)}
-    region = None
-    if crops is not None:
-        region = crops.transposed().facts() if layout.in_group else crops.facts()
-    beside: dict[str, Any] = {} if region is None else {REGION: region}
-    with compact_json():
-        if layout.in_group:
-            group_writing.write_group(path, scan, facts)
-            path = path / ome.LEVEL.format(0)
-            names = ome.axis_names(scan)
-        else:
-            names = scan.axis_names
-            beside |= facts
-            if scan.attachments:
-                beside[attachments.NAME] = attachments.as_json(scan.attachments)
-        for n_written in write_array(
-            path,
-            cleared,
-            codec,
-            layout,
-            names=names,
-            attributes=beside,
-            stated=crops,
-            threads=threads,
-        ):
-            advance(n_written)
-
-
-def _background_of(codec: Any, scan: Scan) -> Any:
-    region: ScanRegion = codec.region
-    return arrays.constant((), scan.voxels.dtype, region.background_bits)
-
-
-def _write_hdf5(
-    place: hdf5_store.Place,
-    scan: Scan,
-    codec: Any,
-    crops: ScanRegion | None,
-    layout: Layout,
-    advance: Advance,
-) -> None:
-    hdf5_store.write(
-        place, scan, codec.get_config(), crops, layout.chunks, attributes_of(scan), advance
-    )
-
-
-def _zip(folder: Path, file: Path) -> None:
-    """Put a store into one file, its metadata first: what opens it reads only there."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    files.sort(key=lambda path: (path.name != "zarr.json", len(path.parts)))
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as whole:
-        for path in files:
-            # Without the time: equal scans give equal files.
-            member = zipfile.ZipInfo(path.relative_to(folder).as_posix())
-            member.external_attr = 0o644 << 16
-            whole.writestr(member, path.read_bytes())
 
 
 def _staged(wanted: Target, *, force: bool) -> contextlib.AbstractContextManager[Path]:
@@ -391,63 +309,6 @@ def _joined(place: hdf5_store.Place, *, force: bool) -> Iterator[Path]:
     with workspace(file) as folder:
         yield folder / "new"
         hdf5_append.add(folder / "new", place, force=force)
-
-
-def _digests(stored: Path, scan: Scan, measured: Measured, inner: Any) -> dict[str, Any]:
-    array = open_array(stored)
-    others = others_digest(stored, array)
-    travelling = {name: read() for name, read in attachments_in(stored, array).items()}
-    if travelling != scan.attachments:
-        raise MedROIError(f"{stored}: the files that travel with the scan did not come back")
-    files = attachments.digest_of(travelling)
-    return {
-        "facts": facts_digest(attributes_of(scan), array.shape, array.dtype),
-        "voxels": measured.voxels_digest,
-        "streams": measured.streams_digest,
-        "metadata": metadata_digest(stored, array),
-        "lossless": bool(medroi.inner.make(inner).lossless),
-        **({"region": json_digest(array.attrs[REGION])} if REGION in array.attrs else {}),
-        **({} if others is None else {OTHERS: others}),
-        **({attachments.DIGEST: files} if travelling else {}),
-    }
-
-
-def cut_of(
-    kind: Kind, voxels: Any, chunks: Sequence[int] | str | None, *, in_c_order: bool = False
-) -> tuple[int, ...]:
-    """The chunk shape of a scan in a layout; a group has the volumes of a series apart.
-
-    So have datasets in C order where a chunk is a volume: time would be innermost.
-    """
-    shape = voxels.shape
-    asked = kind.chunks if chunks is None else chunks
-    asked = (asked,) if isinstance(asked, int) else asked
-    each_volume = kind.in_group or (in_c_order and asked == "volume")
-    cut = chunk_shape(shape, _LARGE_NBYTES + 1 if each_volume else voxels.nbytes, asked)
-    if kind.in_group and not isinstance(asked, str) and len(asked) <= 3:
-        return cut[:3] + (1,) * (len(shape) - 3)
-    return cut
-
-
-def chunk_shape(
-    shape: tuple[int, ...], nbytes: int, chunks: Sequence[int] | str
-) -> tuple[int, ...]:
-    """Turn what was asked for into one size per axis."""
-    if isinstance(chunks, str):
-        if chunks != "volume":
-            raise InvalidArgument(f"chunks is {chunks!r}; expected 'volume' or sizes")
-        if len(shape) > 3 and nbytes > _LARGE_NBYTES:
-            return shape[:3] + (1,) * (len(shape) - 3)
-        return shape
-    sizes = tuple(int(size) for size in chunks)
-    if len(sizes) == 1:
-        sizes *= min(3, len(shape))
-    if not 1 <= len(sizes) <= len(shape) or min(sizes) < 1:
-        raise InvalidArgument(
-            f"chunks is {tuple(chunks)}; expected one size of at least 1, or one for each of up to "
-            f"{len(shape)} axes"
-        )
-    return tuple(min(a, b) for a, b in zip(sizes, shape)) + shape[len(sizes) :]  # noqa: B905
 
 
 def _check_promise(source: Path, measured: Measured, inner: Any, *, lossless: bool) -> None:

@@ -21,7 +21,8 @@ class PackReport:
     `box` has one half-open (start, stop) per axis: the smallest that holds the regions of all
     chunks, or None where nothing was kept. `ratio` is the array in its stored dtype by all bytes
     written. `air_nbytes` are those of the air that was kept aside, part of `stored_nbytes`.
-    `miss_rate` is the share of the tissue voxels outside the region. `dropped` has the
+    `source_nbytes` are those of all files that were read, `saved_share` what the store takes less
+    than these. `miss_rate` is the share of the tissue voxels outside the region. `dropped` has the
     signal outside it, as `DroppedSignal.facts` does.
     """
 
@@ -50,6 +51,7 @@ class PackReport:
     n_changed_inside: int
     max_abs_error: float
     array_nbytes: int
+    source_nbytes: int
     stored_nbytes: int
     seconds: float
     notes: tuple[str, ...]
@@ -64,6 +66,16 @@ class PackReport:
     def ratio(self) -> float:
         """Bytes of the array in its stored dtype by all bytes written."""
         return self.array_nbytes / self.stored_nbytes
+
+    @property
+    def saved_share(self) -> float:
+        """Share of the source's bytes that the store does not take; below 0 where it takes more."""
+        return 1 - self.stored_nbytes / self.source_nbytes
+
+    @property
+    def is_larger(self) -> bool:
+        """Whether the store is larger than what it was made of."""
+        return self.stored_nbytes > self.source_nbytes
 
     @property
     def kept_share(self) -> float:
@@ -81,6 +93,8 @@ class PackReport:
             "background": background if math.isfinite(background) else str(background),
             "kept_share": self.kept_share,
             "ratio": self.ratio,
+            "saved_share": self.saved_share,
+            "is_larger": self.is_larger,
             "exact_inside": self.n_changed_inside == 0,
             "air": self.air,
         }
@@ -97,6 +111,7 @@ class PackReport:
                 f"{megabytes(self.stored_nbytes)} in all, ratio {self.ratio:.2f} "
                 f"(inner codec {self.inner})",
             ),
+            ("source", self._against_source()),
             *(
                 ("air", f"{megabytes(nbytes)} of that, losslessly kept aside: unpack merges it")
                 for nbytes in [self.air_nbytes]
@@ -121,6 +136,13 @@ class PackReport:
         if self.threshold is None:
             return ""
         return dropped_text(self.dropped, self.axis_names)
+
+    def _against_source(self) -> str:
+        source = megabytes(self.source_nbytes)
+        if self.is_larger:
+            more = percent(-self.saved_share)
+            return f"WARNING: the store is larger than its source, {source}, by {more}"
+        return f"{source}, of which {percent(self.saved_share)} is saved"
 
     def _notice(self) -> str:
         return notice_of(self.inner)

@@ -14,10 +14,9 @@ import medroi
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.chunking import count_chunks, padded, selections
-from medroi.scans.fitting import crops_of, fitted_codec, rule_of
+from medroi.scans.fitting import crops_of, fitted_codec, rule_of, with_inner_for
 from medroi.scans.formats.names import printable
 from medroi.scans.formats.orientation import directions_of
-from medroi.scans.packing import cut_of
 from medroi.scans.pictures.measures import enclosed_mask, kept_by_other, level_of_noise
 from medroi.scans.pictures.preview import Preview, Shown
 from medroi.scans.pictures.tally import (
@@ -30,7 +29,7 @@ from medroi.scans.pictures.tally import (
 )
 from medroi.scans.scan import Scan
 from medroi.scans.stores.kept import box_in_store, inspected, region_in_store, same_bits
-from medroi.scans.stores.layouts import DEFAULT, LAYOUTS
+from medroi.scans.stores.layouts import DEFAULT, LAYOUTS, cut_of
 from medroi.scans.stores.readback import number, tissue_mask
 from medroi.scans.stores.wholeness import check_complete, facts_of
 from medroi.scans.stores.zarr_array import (
@@ -53,7 +52,7 @@ def preview_scan(
     name: str,
     *,
     chunks: Sequence[int] | str | None = None,
-    inner: Any = DEFAULT_INNER,
+    inner: Any = None,
     compare: bool = False,
     **region: Any,
 ) -> Preview:
@@ -73,7 +72,9 @@ def preview_scan(
     voxels = scan.voxels
     region, reasons = with_threshold(scan, region)
     cut = cut_of(LAYOUTS[DEFAULT], voxels, chunks)
-    codec, notes = fitted_codec(scan, inner, region)
+    codec, notes = fitted_codec(scan, DEFAULT_INNER if inner is None else inner, region)
+    if inner is None:
+        codec = with_inner_for(codec, scan)
     crops = crops_of(codec, is_alone=count_chunks(voxels.shape, cut) == 1)
     config = codec.get_config()
     whole = _codec_of_everything(config)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from medroi.errors import InvalidArgument
+from medroi.scans.chunking import LARGE_NBYTES, chunk_shape
+from medroi.scans.scan import Scan
 from medroi.scans.stores import hdf5_store
+from medroi.scans.stores.group import ome
 
 
 @dataclass(frozen=True)
@@ -126,3 +129,46 @@ def target_of(path: Path, layout: str | None) -> Target:
         must_be_nifti_zarr=suffix == ".nii.zarr",
         must_be_group=is_promised,
     )
+
+
+def kind_for(scan: Scan, wanted: Target) -> tuple[Kind, tuple[str, ...]]:
+    """The layout that a scan gets, and a note where it is not the one that was asked for.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the name of the target promises what this scan cannot be.
+    """
+    kind, n_axes = wanted.kind, scan.voxels.ndim
+    if wanted.place is not None or not kind.in_group:
+        return kind, ()
+    if not ome.has_room(n_axes):
+        why = f"OME-Zarr has no room for a scan of {n_axes} axes"
+        if wanted.must_be_group:
+            raise InvalidArgument(
+                f"{wanted.path}: {why}; name the target .zarr, for an array that stands alone"
+            )
+        return LAYOUTS["bare"], (f"{why}: it is stored as an array that stands alone",)
+    if wanted.must_be_nifti_zarr and ome.header_of(scan) is None:
+        raise InvalidArgument(
+            f"{wanted.path}: NIfTI has no voxels of type {scan.voxels.dtype}; name the target "
+            ".ome.zarr"
+        )
+    return kind, ()
+
+
+def cut_of(
+    kind: Kind, voxels: Any, chunks: Sequence[int] | str | None, *, in_c_order: bool = False
+) -> tuple[int, ...]:
+    """The chunk shape of a scan in a layout; a group has the volumes of a series apart.
+
+    So have datasets in C order where a chunk is a volume: time would be innermost.
+    """
+    shape = voxels.shape
+    asked = kind.chunks if chunks is None else chunks
+    asked = (asked,) if isinstance(asked, int) else asked
+    each_volume = kind.in_group or (in_c_order and asked == "volume")
+    cut = chunk_shape(shape, LARGE_NBYTES + 1 if each_volume else voxels.nbytes, asked)
+    if kind.in_group and not isinstance(asked, str) and len(asked) <= 3:
+        return cut[:3] + (1,) * (len(shape) - 3)
+    return cut

@@ -1,0 +1,134 @@
+"""Smaller levels of a group, each half as large as the one before along the axes of space.
+
+An axis whose voxels are twice as long as the shortest waits: after each step voxels are as nearly
+cubes as they can be. A level of intensities holds the mean of the voxels that became one, rounded
+to the nearest even for integers; one of labels their most frequent value, of two the smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.errors import InvalidArgument
+from medroi.scans.scan import Scan
+
+# As NIfTI names the intents of labels.
+_LABELS = ("label", "neuro name", "neuro names", "neuroname")
+# Integers of so many values are no intensities.
+_MAX_LABELS = 16
+# Slices of a level that are made at a time.
+_STEP = 32
+
+
+def factors_of(scan: Scan, n_levels: int) -> list[tuple[int, ...]]:
+    """Choose how many voxels become one, per level and axis; the first level has 1s.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the scan is too small for so many levels.
+    """
+    n_axes = scan.voxels.ndim
+    spacing = [*(step or 1.0 for step in scan.spacing_mm), 1.0][: min(3, n_axes)]
+    found = [(1,) * n_axes]
+    while len(found) < n_levels:
+        last = found[-1]
+        sizes = [-(-size // n) for size, n in zip(scan.voxels.shape, last, strict=True)]
+        steps = [step * n for step, n in zip(spacing, last, strict=False)]
+        large = [axis for axis in range(len(spacing)) if sizes[axis] > 1]
+        if not large:
+            raise InvalidArgument(
+                f"--levels {n_levels} (levels={n_levels}): a scan of shape {scan.voxels.shape} has "
+                f"{len(found)} levels at most"
+            )
+        shortest = min(steps[axis] for axis in large)
+        halved = {axis for axis in large if steps[axis] < 2 * shortest}
+        found.append(tuple(2 * n if axis in halved else n for axis, n in enumerate(last)))
+    return found
+
+
+def is_label(scan: Scan) -> bool:
+    """Whether the values are names of things, of which no mean can be taken."""
+    if scan.meaning:
+        return scan.meaning in _LABELS
+    if scan.voxels.dtype.kind not in "iub":
+        return False
+    found: npt.NDArray[Any] = np.empty(0, scan.voxels.dtype)
+    for index in range(scan.voxels.shape[-1]):
+        found = np.union1d(found, scan.voxels[..., index])
+        if len(found) > _MAX_LABELS:
+            return False
+    return True
+
+
+def halved(voxels: Any, factor: Sequence[int], *, is_label: bool) -> npt.NDArray[Any]:
+    """Make one level of the one before.
+
+    Parameters
+    ----------
+    voxels : array_like
+        Gives numpy arrays for slices; read a few slices of the last axis at a time.
+    factor : sequence of int
+        Per axis 1 or 2: how many voxels become one. What is left over at the end counts alone.
+    is_label : bool
+        Take the most frequent value, not the mean.
+
+    Returns
+    -------
+    ndarray
+        In Fortran order, of the same dtype.
+    """
+    shape = tuple(-(-size // n) for size, n in zip(voxels.shape, factor, strict=True))
+    level = np.empty(shape, np.dtype(voxels.dtype).newbyteorder("="), order="F")
+    reduce = _mode if is_label else _mean
+    for start in range(0, shape[-1], _STEP):
+        stop = min(start + _STEP, shape[-1])
+        part = slice(start * factor[-1], min(stop * factor[-1], voxels.shape[-1]))
+        level[..., start:stop] = reduce(np.asarray(voxels[..., part]), factor)
+    return level
+
+
+def _pieces(
+    values: npt.NDArray[Any], factor: Sequence[int]
+) -> Iterator[tuple[tuple[slice, ...], npt.NDArray[Any]]]:
+    """The first voxels of all groups, the second ones, ... and the groups that have them."""
+    for offsets in product(*(range(n) for n in factor)):
+        taken = values[tuple(slice(at, None, n) for at, n in zip(offsets, factor, strict=True))]
+        yield tuple(slice(size) for size in taken.shape), taken
+
+
+def _mean(values: npt.NDArray[Any], factor: Sequence[int]) -> npt.NDArray[Any]:
+    shape = [-(-size // n) for size, n in zip(values.shape, factor, strict=True)]
+    # Integers of 64 bits keep 53 of them on the way.
+    total, count = np.zeros(shape), np.zeros(shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for where, piece in _pieces(values, factor):
+            total[where] += piece
+            count[where] += 1
+        mean = total / count
+        if values.dtype.kind in "iu":
+            # Rounding of 64 bits may end just above the largest integer.
+            end = float(np.iinfo(values.dtype).max) + 1
+            mean = np.minimum(np.rint(mean), np.floor(np.nextafter(end, 0)))
+        return np.asarray(mean.astype(values.dtype))
+
+
+def _mode(values: npt.NDArray[Any], factor: Sequence[int]) -> npt.NDArray[Any]:
+    shape = [-(-size // n) for size, n in zip(values.shape, factor, strict=True)]
+    pieces = list(_pieces(values, factor))
+    best = np.zeros(shape, values.dtype)
+    n_best = np.zeros(shape, np.int8)
+    for where, piece in pieces:
+        n_equal = np.zeros(piece.shape, np.int8)
+        for there, other in pieces:
+            common = tuple(slice(min(a.stop, b.stop)) for a, b in zip(where, there, strict=True))
+            n_equal[common] += other[common] == piece[common]
+        better = (n_equal > n_best[where]) | ((n_equal == n_best[where]) & (piece < best[where]))
+        best[where] = np.where(better, piece, best[where])
+        n_best[where] = np.where(better, n_equal, n_best[where])
+    return best
