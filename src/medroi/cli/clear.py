@@ -16,9 +16,11 @@ from medroi.options import TABLE
 
 _DESCRIPTION = """\
 Set everything outside the region to the background and write what any program reads without
-MedROI: .nii or .nii.gz with the same header, a FreeSurfer volume, or an OME-Zarr group of Zarr's
-own codecs. The region is the one that `medroi pack` finds with the same options. What was written
-is read back: every voxel inside the region has the bits it had."""
+MedROI: .nii or .nii.gz with the same header, any other file of the source's kind, DICOM files in a
+new folder, or an OME-Zarr group of Zarr's own codecs. DICOM files become new images of a new
+series, marked as derived, with a reference to their source. The region is the one that `medroi
+pack` finds with the same options. What was written is read back: every voxel inside the region has
+the bits it had."""
 
 _SETTINGS = (
     "threshold",
@@ -38,7 +40,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("source", metavar="SRC", help="what `medroi pack` takes")
     parser.add_argument(
-        "target", metavar="DST", help="a new file of the source's kind, or NAME.ome.zarr"
+        "target",
+        metavar="DST",
+        help="a new file of the source's kind, a new folder for DICOM, or NAME.ome.zarr",
     )
     names = "|".join(TABLE["threshold"].choices)
     _add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
@@ -62,6 +66,20 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="of DICOM, take a series of which slices are missing at the ends, and say so",
     )
+    parser.add_argument(
+        "--series",
+        metavar="N",
+        help="of DICOM, number or SeriesInstanceUID of the series, where there are several",
+    )
+    parser.add_argument(
+        "--keep-uids",
+        action="store_true",
+        help="of DICOM, leave the identifiers of images and series as they are; new ones are given "
+        "otherwise. Needs --reason",
+    )
+    parser.add_argument(
+        "--reason", metavar="TEXT", help="why identifiers are kept; it is written into the files"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
@@ -79,6 +97,9 @@ def run(args: argparse.Namespace) -> None:
         mask_resample=args.mask_resample,
         gzip_level=args.gzip_level,
         incomplete=args.incomplete,
+        series=args.series,
+        keep_uids=args.keep_uids,
+        reason=args.reason,
         force=args.force,
         **{name: value for name, value in vars(args).items() if name in _SETTINGS},
     )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
+from medroi.scans import dicom
 from medroi.scans.access.kept_region import KeptRegion
-from medroi.scans.clearing import ome_zarr, scan_files
+from medroi.scans.clearing import dicom_files, ome_zarr, scan_files
+from medroi.scans.clearing.dicom_files import Uids
 from medroi.scans.clearing.report import ClearReport
 from medroi.scans.fitting import check_not_empty, config_to_count_with, fitted_codec, rule_of
-from medroi.scans.formats import check_target, read_scan
+from medroi.scans.formats import READERS, check_target, read_scan, suffix_of
 from medroi.scans.masking import mask_options
 from medroi.scans.scan import Scan
 from medroi.scans.stores.folders import made_parent, nbytes_in
@@ -22,8 +25,16 @@ from medroi.scans.stores.readback import Measured, number
 from medroi.scans.stores.staging import staged
 from medroi.scans.thresholding import with_threshold
 
-# Writes a scan to a fresh path for a target: its voxels cleared, by a region.
-Write = Callable[[Path, Path, Scan, Any, ScanRegion], None]
+
+@dataclass(frozen=True)
+class Writer:
+    """A kind of target: `write` makes it at a fresh path, of a scan, cleared voxels and region.
+
+    `source_nbytes` are those of the files that it takes the place of.
+    """
+
+    write: Callable[[Path, Path, Scan, Any, ScanRegion], None]
+    source_nbytes: int
 
 
 def clear(
@@ -34,11 +45,14 @@ def clear(
     mask_margin_mm: float = 0,
     mask_resample: bool = False,
     gzip_level: int = 6,
+    series: str | None = None,
     incomplete: bool = False,
+    keep_uids: bool = False,
+    reason: str | None = None,
     force: bool = False,
     **region: Any,
 ) -> ClearReport:
-    """Write a scan with everything outside its region set to the background, as a plain file.
+    """Write a scan with everything outside its region set to the background, as plain files.
 
     The region is the one that `pack` finds with the same options. What was written is read back and
     compared before it gets its name: every voxel inside the region has the bits it had.
@@ -48,19 +62,28 @@ def clear(
     source : path
         As `pack` takes it.
     target : path
-        A file of the source's kind (DICOM becomes NIfTI), or ``NAME.ome.zarr`` or ``NAME.nii.zarr``
-        for an OME-Zarr group of Zarr's own codecs.
+        A file of the source's kind, or in an existing folder one of its name; ``NAME.ome.zarr`` or
+        ``NAME.nii.zarr``, an OME-Zarr group of Zarr's own codecs. Of DICOM a new folder, for a file
+        in place of each, or NIfTI.
     mask, mask_margin_mm, mask_resample
         As in `pack`.
     gzip_level : int
         1 to 9, of files that are gzipped.
+    series : str, optional
+        Of DICOM, number, label or SeriesInstanceUID of the volume, where there are several.
     incomplete : bool
-        Of DICOM, take a series of which slices are missing at the ends, with a note.
+        Of DICOM, take a series of which slices are missing, with a note.
+    keep_uids : bool
+        Of DICOM, leave the identifiers of images and series as they are; new ones are given
+        otherwise.
+    reason : str, optional
+        Why, which is written into the files; needed with `keep_uids`.
     force : bool
-        Replace an existing file.
+        Replace an existing file or group.
     **region
         Options of `medroi.MedROI` that decide what is kept: threshold, polarity, roi (default
-        ``"mask"``), components, background (default ``"auto"``), padding, max_miss_rate.
+        ``"mask"``; ``"box"`` for the thresholds ``"mean"`` and ``"otsu"``), components, background
+        (default ``"auto"``), padding, max_miss_rate.
 
     Returns
     -------
@@ -73,16 +96,19 @@ def clear(
     MedROIError
         Where what was written did not come back; nothing is written then.
     """
-    source, target, began = Path(source), Path(target), time.monotonic()
+    source, began = Path(source), time.monotonic()
     gzip_level = scan_files.checked_level(gzip_level)
+    uids = Uids(keep_uids, reason)
+    uids.check()
     if mask is not None and "roi" in region:
         raise InvalidArgument("a mask decides what is kept: leave out --roi (roi=)")
-    scan = read_scan(source, incomplete=incomplete)
-    write = _writer_for(target, scan, gzip_level)
-    if target.exists() and source.exists() and target.samefile(source):
+    scan = read_scan(source, series=series, identifiers=False, incomplete=incomplete)
+    target = _placed(Path(target), source, scan)
+    if target.exists() and target.samefile(source):
         raise InvalidArgument(
             f"{target} is the source itself; what is dropped would be lost: name another target"
         )
+    writer = _writer_for(target, source, scan, gzip_level, series, uids, incomplete=incomplete)
     region, reasons = with_threshold(scan, region)
     given = mask_options(
         scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
@@ -91,15 +117,19 @@ def clear(
     config, found = config_to_count_with(codec), codec.region
     check_not_empty(source, scan.voxels, Measured(n_kept=found.n_kept), config)
     voxels = found.cleared(scan.voxels)
-    with made_parent(target), staged(target, force=force, may_replace=_may_replace) as fresh:
-        write(fresh, target, scan, voxels, found)
+    is_empty = target.is_dir() and not any(target.iterdir())
+    with (
+        made_parent(target),
+        staged(target, force=force or is_empty, may_replace=_may_replace) as fresh,
+    ):
+        writer.write(fresh, target, scan, voxels, found)
         written_nbytes, n_files = nbytes_in(fresh), count_files(fresh)
     return ClearReport(
         source=source.name,
         target=target.name,
         shape=scan.voxels.shape,
         dtype=str(scan.voxels.dtype),
-        source_nbytes=source_nbytes(source, scan),
+        source_nbytes=writer.source_nbytes,
         written_nbytes=written_nbytes,
         n_files=n_files,
         region=_described(found, scan, config),
@@ -109,7 +139,22 @@ def clear(
     )
 
 
-def _writer_for(target: Path, scan: Scan, gzip_level: int) -> Write:
+def _placed(target: Path, source: Path, scan: Scan) -> Path:
+    """The file that a target names: in an existing folder one of the source's name."""
+    is_own = scan.kind == "dicom" or target.name.lower().endswith(ome_zarr.SUFFIXES)
+    return target / source.name if target.is_dir() and not is_own else target
+
+
+def _writer_for(
+    target: Path,
+    source: Path,
+    scan: Scan,
+    gzip_level: int,
+    series: str | None,
+    uids: Uids,
+    *,
+    incomplete: bool,
+) -> Writer:
     """Choose what writes a target by its name.
 
     Raises
@@ -117,29 +162,41 @@ def _writer_for(target: Path, scan: Scan, gzip_level: int) -> Write:
     InvalidArgument
         Where this scan cannot become that.
     """
-    if target.name.lower().endswith(ome_zarr.SUFFIXES):
+    is_group = target.name.lower().endswith(ome_zarr.SUFFIXES)
+    names_file = suffix_of(target, READERS) is not None or dicom.is_name(target)
+    if scan.kind == "dicom":
+        files = dicom_files.files_of(source, series, incomplete=incomplete)
+        nbytes = sum(file.path.stat().st_size for file, _ in files)
+        if not is_group and not names_file:
+            dicom_files.check_whole(files)
+            return Writer(partial(dicom_files.write, files=files, uids=uids), nbytes)
+    else:
+        nbytes = sum(file.nbytes for file in scan.sources if file.role == "image")
+    if uids.keep:
+        raise InvalidArgument(
+            f"{target}: --keep-uids (keep_uids=True) is for DICOM in a folder; here are no UIDs"
+        )
+    if is_group:
         ome_zarr.check_possible(target, scan)
-        return ome_zarr.write
+        return Writer(ome_zarr.write, nbytes)
+    if dicom.is_name(target):
+        raise InvalidArgument(
+            f"{target}: name a folder, in which each DICOM file gets the name it has"
+        )
     suffix = check_target(scan, target)
-    return partial(scan_files.write, suffix=suffix, gzip_level=gzip_level)
+    return Writer(partial(scan_files.write, suffix=suffix, gzip_level=gzip_level), nbytes)
 
 
 def _may_replace(target: Path) -> bool:
-    """Whether a target is a file, or a group that was cleared, with nothing else in it."""
+    """Whether a target is a file, an empty folder, or a group that was cleared, by itself."""
     if target.is_file():
         return True
-    return ome_zarr.is_cleared(target)
+    return ome_zarr.is_cleared(target) or not any(target.iterdir())
 
 
 def count_files(path: Path) -> int:
     """Number of files at a path, or below it."""
     return sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 1
-
-
-def source_nbytes(source: Path, scan: Scan) -> int:
-    """Bytes of the files that a scan came from; all of the source where they are not known."""
-    images = [file.nbytes for file in scan.sources if file.role == "image"]
-    return sum(images) if images else nbytes_in(source)
 
 
 def _described(found: ScanRegion, scan: Scan, config: dict[str, Any]) -> KeptRegion:

@@ -22,7 +22,7 @@ from pathlib import Path
 from medroi.scans.dicom.files import Found, find_images, is_directory_file
 from medroi.scans.dicom.rescaling import rescaled
 from medroi.scans.dicom.splitting import Volume, choose, split
-from medroi.scans.dicom.volume import assembled
+from medroi.scans.dicom.volume import assembled, files_of
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan
 
@@ -136,6 +136,8 @@ __all__ = [
     "Chosen",
     "Found",
     "Volume",
+    "choose",
+    "files_of",
     "find_series",
     "find_volumes",
     "is_dicom",

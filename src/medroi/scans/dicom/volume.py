@@ -195,18 +195,11 @@ def _read(
 ) -> tuple[npt.NDArray[Any], list[tuple[SourceFile, Skeleton]], list[str]]:
     """The stack (time, slice, row, column) of a volume, and what its files hold beside it."""
     frames, n_places = volume.frames, len(grid[0])
-    plane_of = {
-        index: t * n_places + z for t, time in enumerate(grid) for z, index in enumerate(time)
-    }
-    of_file: dict[str, tuple[ImageFile, list[int]]] = {}
-    for index, frame in enumerate(frames):
-        file = frame.file
-        planes = of_file.setdefault(file.name, (file, [-1] * file.layout.n_planes))[1]
-        planes[frame.index] = plane_of[index]
+    of_file = _planes_by_file(frames, grid)
     stack: npt.NDArray[Any] | None = None
     files, failures = [], []
     n_overlaid = n_encapsulated = encapsulated_nbytes = 0
-    for file, planes in of_file.values():
+    for file, planes in of_file:
         try:
             with readable(file.path, "a damaged DICOM file"):
                 pixels = read_pixels(file)
@@ -234,6 +227,31 @@ def _read(
         )
     notes = _notes(frames[0], n_overlaid, n_encapsulated, encapsulated_nbytes, keeping=keeping)
     return stack.reshape((len(grid), n_places, *stack.shape[1:])), files, notes
+
+
+def _planes_by_file(
+    frames: Sequence[Frame], grid: list[list[int]]
+) -> list[tuple[ImageFile, list[int]]]:
+    n_places = len(grid[0])
+    plane_of = {
+        index: t * n_places + z for t, time in enumerate(grid) for z, index in enumerate(time)
+    }
+    of_file: dict[str, tuple[ImageFile, list[int]]] = {}
+    for index, frame in enumerate(frames):
+        file = frame.file
+        planes = of_file.setdefault(file.name, (file, [-1] * file.layout.n_planes))[1]
+        planes[frame.index] = plane_of[index]
+    return list(of_file.values())
+
+
+def files_of(volume: Volume, *, incomplete: bool) -> list[tuple[ImageFile, list[int]]]:
+    """Give the files of a volume, and for each plane of a file its place in the voxels.
+
+    Places are counted slice by slice, then time by time; -1 is a plane that the volume has not.
+    """
+    sparse = volume.frames[0].get("Modality") == "SEG"
+    _, order, _, _ = _placed(volume.frames, incomplete=incomplete, sparse=sparse)
+    return _planes_by_file(volume.frames, volumes_of(volume.frames, order, sparse=sparse).grid)
 
 
 def _nbytes_of(pixels: Pixels) -> int:
