@@ -16,7 +16,8 @@ from pydicom.uid import generate_uid
 
 from medroi.cli import main
 from medroi.errors import InvalidArgument
-from medroi.scans import check, pack_series, read_scan, unpack
+from medroi.scans import check as check_store
+from medroi.scans import pack_series, read_scan, unpack
 from medroi.scans.dicom import find_volumes
 
 SHAPE = (16, 20, 10)
@@ -506,7 +507,7 @@ def test_a_folder_as_target_gets_a_store_for_each_series(study, tmp_path, voxels
     assert [report.target for report in reports] == names
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
     for name in names:
-        check(tmp_path / "out" / name, against=study)
+        check_store(tmp_path / "out" / name, against=study)
         unpack(tmp_path / "out" / name, f"{tmp_path / 'back'}/")
     before, after = (
         {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*/*")}
