@@ -10,6 +10,7 @@ import itertools
 import json
 import lzma
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -18,14 +19,19 @@ import numpy as np
 import pytest
 import zarr
 import zstandard
+from zlib_ng import zlib_ng
 
-from medroi.errors import InvalidArgument
+from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans import check, pack, read_scan, unpack
+from medroi.scans.sources import gzip_program, pigz
 from medroi.scans.sources.finding import found
 from medroi.scans.sources.pieces import contents
 from medroi.scans.sources.source import source_of_json
 
 CONTENTS_NAME = "in.nii"
+# Of more than one block of every compressor.
+LARGE = (90, 90, 88)
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +133,66 @@ def test_of_deflate_data_that_zlib_does_not_make_the_contents_come_back(tmp_path
     report, back = round_trip(source)
     assert [file.outcome for file in report.files] == ["same contents"]
     assert gzip.decompress(back.read_bytes()) == plain
+
+
+def test_what_pigz_wrote_comes_back(tmp_path) -> None:
+    # By pigz 2.6 -n -T -6: six blocks, joined at odd and even bits.
+    source = tmp_path / "in.nii.gz"
+    source.write_bytes((GOLDEN / "gzip" / "pigz-128.nii.gz").read_bytes())
+    assert_very_bytes(source)
+    container = found_container(source)
+    assert (container["engine"], container["block_nbytes"]) == ("pigz", 131072)
+
+
+def test_blocks_of_dcm2niix_come_back(tmp_path) -> None:
+    voxels = make_scans.head(LARGE)
+    plain = make_scans.nifti(tmp_path / "plain.nii", voxels).read_bytes()
+    coder = pigz.PigzCompressor(6, 960 << 10)
+    body = coder.compress(plain) + coder.flush()
+    assert zlib.decompress(body, -zlib.MAX_WBITS) == plain
+    source = tmp_path / "in.nii.gz"
+    trailer = struct.pack("<II", zlib.crc32(plain), len(plain))
+    source.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + body + trailer)
+    assert_very_bytes(source)
+    assert found_container(source)["block_nbytes"] == 960 << 10
+
+
+@pytest.mark.parametrize("level", [1, 6, 9])
+def test_what_the_program_gzip_wrote_comes_back(tmp_path, level) -> None:
+    make_scans.nifti(tmp_path / "in.nii", make_scans.head(LARGE))
+    subprocess.run(["gzip", f"-{level}", str(tmp_path / "in.nii")], check=True)
+    assert_very_bytes(tmp_path / "in.nii.gz")
+    assert found_container(tmp_path / "in.nii.gz")["engine"] == "gzip"
+
+
+@pytest.mark.parametrize("level", [1, 2, 6, 9])
+def test_what_zlib_ng_wrote_comes_back(tmp_path, plain, level) -> None:
+    coder = zlib_ng.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 8)
+    body = coder.compress(plain) + coder.flush()
+    source = tmp_path / "in.nii.gz"
+    trailer = struct.pack("<II", zlib.crc32(plain), len(plain))
+    source.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + body + trailer)
+    assert_very_bytes(source)
+    assert found_container(source)["engine"] == "zlib-ng"
+
+
+def test_without_its_compressor_a_file_is_refused_not_written_differently(
+    tmp_path, monkeypatch
+) -> None:
+    plain = make_scans.nifti(tmp_path / "in.nii", make_scans.head(LARGE)).read_bytes()
+    subprocess.run(["gzip", str(tmp_path / "in.nii")], check=True)
+    pack(tmp_path / "in.nii.gz", tmp_path / "store.zarr", lossless=True)
+    monkeypatch.setattr(gzip_program, "version", lambda: None)
+    with pytest.raises(InnerUnavailable, match=r"need the program gzip \(GNU\)"):
+        unpack(tmp_path / "store.zarr", tmp_path / "out.nii.gz")
+    assert not (tmp_path / "out.nii.gz").exists()
+    unpack(tmp_path / "store.zarr", tmp_path / "out.nii")
+    assert (tmp_path / "out.nii").read_bytes() == plain
+
+
+def found_container(source: Path) -> dict:
+    (kept,) = zarr.open_array(source.parent / "store.zarr", mode="r").attrs["medroi"]["sources"]
+    return kept["container"]
 
 
 def zstd(data: bytes, **options) -> bytes:

@@ -108,7 +108,11 @@ def packed(contents: Blocks, container: dict[str, Any]) -> Iterator[Any]:
         if start:
             before, contents = _split(contents, start)
             yield before
-        yield from _MAKERS[kind](_evenly(contents), container)
+        if deflate.takes_all_at_once(container):
+            blocks = iter((memoryview(b"".join(contents)),))
+        else:
+            blocks = _evenly(contents)
+        yield from _MAKERS[kind](blocks, container)
     except (KeyError, TypeError, ValueError, IndexError, binascii.Error, zlib.error) as error:
         if isinstance(error, InvalidArgument):
             raise

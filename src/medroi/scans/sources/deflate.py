@@ -1,46 +1,93 @@
-"""The settings of zlib that make a gzip file again, found by trying.
+"""The settings of the compressors that make deflate data again.
 
-What deflate gives for a level and a memory level has been the same in every zlib for years; other
-programs with coders of their own (gzip, libdeflate, zlib-ng, Cloudflare's) give other bytes. The
-likeliest settings come first, and each is given up at the first byte that differs, so that the
-wrong ones cost little and the right one costs one compression.
+What deflate gives for a level and a memory level has been the same in every zlib for years, and
+pigz joins what zlib gives. zlib-ng and GNU gzip give other bytes, which they make again where they
+are; coders that are not here (libdeflate, miniz, Cloudflare's zlib) leave the contents alone.
 """
 
 from __future__ import annotations
 
 import base64
+import importlib
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from medroi.scans.scan import require
+from medroi.scans.sources import gzip_program, pigz
+
 LEVELS = (6, 1, 9, 5, 4, 3, 2, 7, 8)
+# zlib-ng is in ITK, whose formats have these by default.
+_LEVELS_OF_NG = (6, 2, 9, 1, 5)
 _MEM_LEVELS = (8, 9)
 # XFL of a gzip header, by the level that a program says it used.
 _LEVELS_BY_XFL = {2: 9, 4: 1}
 _XFL_OFFSET = 8
 
 
-def candidates(container: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give settings to try for a gzip container, the likeliest first.
-
-    Parameters
-    ----------
-    container : dict
-        As `GzipContents` gives it.
-    """
+def levels_of(container: dict[str, Any]) -> Sequence[int]:
+    """Give the levels to try for a gzip or zlib container, the likeliest first."""
+    if container["kind"] != "gzip":
+        return LEVELS
     header = base64.b64decode(container["members"][0]["header_base64"])
     said = _LEVELS_BY_XFL.get(header[_XFL_OFFSET])
-    levels = LEVELS if said is None else (said, *(n for n in LEVELS if n != said))
-    yield from settings(levels)
+    return LEVELS if said is None else (said, *(n for n in LEVELS if n != said))
 
 
-def settings(levels: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Give settings to try, for levels in the order in which they are likely."""
+def of_zlib(levels: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Give settings of zlib to try."""
     for mem_level in _MEM_LEVELS:
         for level in levels:
             yield {"engine": "zlib", "level": level, "mem_level": mem_level}
 
 
+def of_pigz(level: int) -> Iterator[dict[str, Any]]:
+    """Give settings of pigz to try for a level."""
+    for block_nbytes in pigz.BLOCK_SIZES:
+        yield {"engine": "pigz", "level": level, "mem_level": 8, "block_nbytes": block_nbytes}
+
+
+def of_zlib_ng() -> Iterator[dict[str, Any]]:
+    """Give settings of zlib-ng to try; none where the package is not installed."""
+    try:
+        version = importlib.import_module("zlib_ng.zlib_ng").ZLIBNG_RUNTIME_VERSION
+    except ImportError:
+        return
+    for level in _LEVELS_OF_NG:
+        yield {"engine": "zlib-ng", "version": version, "level": level, "mem_level": 8}
+
+
+def of_gzip(levels: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Give settings of GNU gzip to try; none where it is not installed."""
+    version = gzip_program.version()
+    if version is not None:
+        for level in levels:
+            yield {"engine": "gzip", "version": version, "level": level, "mem_level": 9}
+
+
+def takes_all_at_once(container: dict[str, Any]) -> bool:
+    """Whether the output of a compressor depends on how its input is cut."""
+    return container.get("engine") == "zlib-ng"
+
+
 def compressor(container: dict[str, Any], wbits: int = -zlib.MAX_WBITS) -> Any:
-    """Make the compressor for the settings of a container: of raw deflate data, or of zlib's."""
-    return zlib.compressobj(container["level"], zlib.DEFLATED, wbits, container["mem_level"])
+    """Make the compressor for the settings of a container: of raw deflate data, or of zlib's.
+
+    Raises
+    ------
+    ValueError
+        For settings that no compressor has.
+    InnerUnavailable
+        Where the package of zlib-ng, or the program gzip, is not installed.
+    """
+    engine, level = container["engine"], container["level"]
+    if engine == "pigz" and wbits < 0:
+        return pigz.PigzCompressor(level, container["block_nbytes"])
+    if engine == "gzip" and wbits < 0:
+        return gzip_program.ProgramCompressor(level)
+    if engine == "zlib":
+        return zlib.compressobj(level, zlib.DEFLATED, wbits, container["mem_level"])
+    if engine == "zlib-ng":
+        zlib_ng = require("zlib_ng.zlib_ng", "the very bytes of this file")
+        return zlib_ng.compressobj(level, zlib.DEFLATED, wbits, container["mem_level"])
+    raise ValueError(f"no compressor is named {engine!r}")

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,14 +16,23 @@ from medroi.errors import MedROIError
 from medroi.scans.sources import deflate
 from medroi.scans.sources.containers import Blocks, packed
 from medroi.scans.sources.reading import MARK_NBYTES
-from medroi.scans.sources.source import SourceFile
+from medroi.scans.sources.source import Evidence, SourceFile
 
 # A zstd frame says in its header whether it has a checksum and a size, not its level.
 _ZSTD_LEVELS = (3, 19, 1, 9, 10, *(n for n in range(2, 23) if n not in (3, 19, 9, 10)))
 _XZ_PRESETS = (6, 9, 0, 1, 2, 3, 4, 5, 7, 8)
 _XZ_EXTREME = 1 << 31
-# No compressor of ours needs longer than this to show that a setting is the wrong one.
+# So many equal bytes are no accident.
+_MIN_BLOCK_NBYTES = 256
+# A compressor that takes all contents at once needs the memory for them.
+_MAX_AT_ONCE_NBYTES = 1 << 30
+_START_NBYTES, _MIN_START_NBYTES = 1 << 18, 1 << 16
+# In an xz header.
 _CHECK_OFFSET = 7
+
+
+class _Stopped(MedROIError):
+    """Nobody waits for what is being found any more."""
 
 
 def found(file: SourceFile, contents: Callable[[], Blocks]) -> SourceFile:
@@ -38,12 +48,11 @@ def found(file: SourceFile, contents: Callable[[], Blocks]) -> SourceFile:
     evidence = file.evidence
     if evidence is None:
         return file
-    for settings in _candidates(evidence.container, evidence.head):
-        container = {**evidence.container, **settings}
-        with contextlib.suppress(MedROIError):
-            if _makes(file, packed(contents(), container)):
-                return dataclasses.replace(file, container=container, evidence=None)
-    return dataclasses.replace(file, evidence=None)
+    trials = _Trials(file, evidence, contents)
+    container = trials.container()
+    if container is None:
+        return dataclasses.replace(file, evidence=None)
+    return dataclasses.replace(file, container=container, evidence=None)
 
 
 @contextlib.contextmanager
@@ -59,7 +68,7 @@ def finding(
     def blocks(file: SourceFile) -> Iterator[Any]:
         for block in contents(file):
             if stopped:
-                raise MedROIError("stopped")
+                raise _Stopped("stopped")
             yield block
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -70,38 +79,96 @@ def finding(
             stopped = True
 
 
-def _makes(file: SourceFile, made: Iterator[Any]) -> bool:
-    """Whether blocks are a file, byte for byte; gives up at the first that is not."""
-    evidence = file.evidence
-    assert evidence is not None
-    digest, nbytes, crc = hashlib.sha256(), 0, 0
-    for block in made:
-        view = memoryview(block)
-        expected = evidence.head[nbytes : nbytes + len(view)]
-        if view[: len(expected)] != expected:
-            return False
-        digest.update(view)
-        while view:
-            part = view[: MARK_NBYTES - nbytes % MARK_NBYTES]
-            crc = zlib.crc32(part, crc)
-            nbytes += len(part)
-            view = view[len(part) :]
-            if nbytes % MARK_NBYTES == 0 and evidence.marks[nbytes // MARK_NBYTES - 1 :][:1] != (
-                crc,
-            ):
-                return False
-        if nbytes > file.nbytes:
-            return False
-    return digest.hexdigest() == file.sha256
+class _Trials:
+    """Settings tried one after another on one file."""
+
+    def __init__(
+        self, file: SourceFile, evidence: Evidence, contents: Callable[[], Blocks]
+    ) -> None:
+        self._file, self._evidence, self._contents = file, evidence, contents
+
+    def container(self) -> dict[str, Any] | None:
+        """Return the container that makes the file; None where none of those known does."""
+        evidence = self._evidence
+        kind, head = evidence.container["kind"], evidence.head[evidence.container.get("start", 0) :]
+        if kind in ("gzip", "zlib"):
+            return self._deflated()
+        for settings in _candidates(kind, head):
+            if self._n_same(settings) is None:
+                return {**evidence.container, **settings}
+        return None
+
+    def _deflated(self) -> dict[str, Any] | None:
+        base = self._evidence.container
+        for settings in deflate.of_zlib(deflate.levels_of(base)):
+            n_same = self._n_same(settings)
+            if n_same is None:
+                return {**base, **settings}
+            # pigz begins as zlib does where a block of deflate ends before its first one does.
+            may_be_pigz = settings["level"] == deflate.LEVELS[0] or n_same > _MIN_BLOCK_NBYTES
+            if base["kind"] == "gzip" and settings["mem_level"] == 8 and may_be_pigz:
+                for of_pigz in deflate.of_pigz(settings["level"]):
+                    if self._n_same(of_pigz) is None:
+                        return {**base, **of_pigz}
+        if self._file.nbytes > _MAX_AT_ONCE_NBYTES:
+            return None
+        others = deflate.of_zlib_ng()
+        if base["kind"] == "gzip" and len(base["members"]) == 1:
+            others = itertools.chain(others, deflate.of_gzip(deflate.levels_of(base)))
+        for settings in others:
+            if self._begins(settings) and self._n_same(settings) is None:
+                return {**base, **settings}
+        return None
+
+    def _begins(self, settings: dict[str, Any]) -> bool:
+        """Whether a compressor that is slow to show its output makes the start of the file."""
+        start = bytearray()
+        for block in self._contents():
+            start += memoryview(block).cast("B")[: _START_NBYTES - len(start)]
+            if len(start) == _START_NBYTES:
+                break
+        made = b"".join(packed([bytes(start)], {**self._evidence.container, **settings}))
+        # Its last block differs, as more was to come, and may be all that there is.
+        common = made[: len(made) // 2]
+        return len(made) < _MIN_START_NBYTES or self._evidence.head.startswith(common)
+
+    def _n_same(self, settings: dict[str, Any]) -> int | None:
+        """Compare what settings make with the file; None where it is the file.
+
+        Else a number of bytes that are the same: comparing ends soon behind them.
+        """
+        try:
+            container = {**self._evidence.container, **settings}
+            return self._compared(packed(self._contents(), container))
+        except _Stopped:
+            raise
+        except MedROIError:
+            return 0
+
+    def _compared(self, made: Iterator[Any]) -> int | None:
+        head, marks = self._evidence.head, self._evidence.marks
+        digest, nbytes, crc = hashlib.sha256(), 0, 0
+        for block in made:
+            view = memoryview(block)
+            expected = head[nbytes : nbytes + len(view)]
+            if view[: len(expected)] != expected:
+                return nbytes
+            digest.update(view)
+            while view:
+                part = view[: MARK_NBYTES - nbytes % MARK_NBYTES]
+                crc = zlib.crc32(part, crc)
+                nbytes += len(part)
+                view = view[len(part) :]
+                at_mark = nbytes % MARK_NBYTES == 0
+                if at_mark and marks[nbytes // MARK_NBYTES - 1 :][:1] != (crc,):
+                    return nbytes
+            if nbytes > self._file.nbytes:
+                return nbytes
+        return None if digest.hexdigest() == self._file.sha256 else nbytes
 
 
-def _candidates(container: dict[str, Any], head: bytes) -> Iterator[dict[str, Any]]:
-    kind, head = container["kind"], head[container.get("start", 0) :]
-    if kind == "gzip":
-        yield from deflate.candidates(container)
-    elif kind == "zlib":
-        yield from deflate.settings(deflate.LEVELS)
-    elif kind == "bzip2":
+def _candidates(kind: str, head: bytes) -> Iterator[dict[str, Any]]:
+    if kind == "bzip2":
         # The digit behind "BZh" is the level.
         yield {"level": int(head[3:4])}
     elif kind == "xz":
