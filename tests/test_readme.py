@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -16,8 +17,9 @@ def test_the_examples_run_and_agree(
     head_volume: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "examples/data/head_T1w.nii.gz", tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     names = {"scan": head_volume}
     for block in blocks:
         exec(block, names)
@@ -31,6 +33,8 @@ def test_the_examples_run_and_agree(
     with names["h5py"].File("head.h5") as file:
         # C order: the region is that of the same voxels, whatever their order in memory.
         assert np.array_equal(file["head"][...], names["again"])
+    assert names["patch"].shape == (64, 64, 64)
+    assert np.array_equal(names["image"].shape, head_volume.shape)
     ((x, y, z), whole) = names["medroi"].inspect(names["stream"]).box, head_volume
     kept = (slice(*x), slice(*y), slice(*z))
     assert np.array_equal(format_3[kept], whole[kept])

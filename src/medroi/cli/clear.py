@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from medroi.cli.pack import (
-    _add_mask_arguments,
-    _add_option,
+    add_mask_arguments,
+    add_option,
     background_argument,
     threshold_argument,
 )
@@ -45,14 +45,14 @@ def add_parser(commands: Any) -> None:
         help="a new file of the source's kind, a new folder for DICOM, or NAME.ome.zarr",
     )
     names = "|".join(TABLE["threshold"].choices)
-    _add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
-    _add_option(parser, "roi", "mask")
-    _add_option(parser, "components")
-    _add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
-    _add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
-    _add_option(parser, "padding", type=int, metavar="N")
-    _add_option(parser, "max_miss_rate", type=float, metavar="X")
-    _add_mask_arguments(parser)
+    add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
+    add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
+    add_option(parser, "components")
+    add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
+    add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
+    add_option(parser, "padding", type=int, metavar="N")
+    add_option(parser, "max_miss_rate", type=float, metavar="X")
+    add_mask_arguments(parser)
     parser.add_argument(
         "--gzip-level",
         type=int,

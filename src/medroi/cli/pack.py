@@ -99,8 +99,8 @@ def add_parser(commands: Any) -> None:
         help="files with the scan's name beside it (.json, .bval, .bvec, .tsv, events) travel with "
         "it and come back when it is unpacked into a folder; none leaves them (default: beside)",
     )
-    _add_option(parser, "verify", action="store_true")
-    _add_mask_arguments(parser)
+    add_option(parser, "verify", action="store_true")
+    add_mask_arguments(parser)
     parser.add_argument(
         "--air",
         choices=("drop", "keep"),
@@ -118,7 +118,8 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_mask_arguments(parser: argparse.ArgumentParser) -> None:
+def add_mask_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a mask that is given."""
     parser.add_argument(
         "--mask",
         metavar="FILE",
@@ -144,23 +145,23 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     # What is not given stays out, so that the defaults stand in one place, and the functions that
     # take no settings can refuse those that are given.
     unset: dict[str, Any] = {"default": argparse.SUPPRESS}
-    _add_option(
+    add_option(
         parser, "inner", "predict3d:speed=fast", type=inner_argument, metavar="NAME[:key=value,...]"
     )
     rule = parser.add_mutually_exclusive_group()
     names = "|".join(TABLE["threshold"].choices)
-    _add_option(rule, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
+    add_option(rule, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
     rule.add_argument(
         "--lossless",
         action="store_true",
         help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
     )
-    _add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
-    _add_option(parser, "components")
-    _add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
-    _add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
-    _add_option(parser, "padding", type=int, metavar="N")
-    _add_option(parser, "max_miss_rate", type=float, metavar="X")
+    add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
+    add_option(parser, "components")
+    add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
+    add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
+    add_option(parser, "padding", type=int, metavar="N")
+    add_option(parser, "max_miss_rate", type=float, metavar="X")
     parser.add_argument(
         "--chunks",
         **unset,
@@ -171,7 +172,7 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_option(parser: Any, name: str, default: str = "", **how: Any) -> None:
+def add_option(parser: Any, name: str, default: str = "", **how: Any) -> None:
     """Add an option of the codec, with the engine's help and default or that of the command."""
     option = TABLE[name]
     if option.choices and "metavar" not in how:
