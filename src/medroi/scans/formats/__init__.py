@@ -9,7 +9,7 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom
-from medroi.scans.formats import meta, mgz, nifti, nrrd, pair
+from medroi.scans.formats import foreign, meta, mgz, minc, nifti, nrrd, pair
 from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan
@@ -17,8 +17,9 @@ from medroi.scans.sources.containers import Written, container_of, write_blocks
 from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
 from medroi.scans.sources.source import SourceFile
 
+_MODULES = (nifti, pair, mgz, nrrd, meta, minc)
 READERS: dict[str, Callable[[Path], Scan]] = {
-    suffix: module.read for module in (nifti, pair, mgz, nrrd, meta) for suffix in module.SUFFIXES
+    suffix: module.read for module in _MODULES for suffix in module.SUFFIXES
 }
 # Kind of a scan -> the suffixes under which a file of its own kind is written.
 _OWN_SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -28,6 +29,7 @@ _OWN_SUFFIXES: dict[str, tuple[str, ...]] = {
     "mgz": mgz.SUFFIXES,
     "nrrd": nrrd.SUFFIXES,
     "meta": meta.SUFFIXES,
+    "minc": minc.SUFFIXES,
 }
 _NAMES = {
     "nifti": "a NIfTI file",
@@ -103,7 +105,8 @@ def read_scan(
     suffix = suffix_of(path, READERS)
     if suffix is None:
         raise InvalidArgument(
-            f"{path}: expected {', '.join(READERS)} or a folder with one DICOM series"
+            foreign.advice_for(path)
+            or f"{path}: expected {', '.join(READERS)} or a folder with one DICOM series"
         )
     with readable(path, "a damaged scan"):
         return READERS[suffix](path)

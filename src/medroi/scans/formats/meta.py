@@ -16,6 +16,7 @@ from medroi.scans.formats.elements import Elements, read_elements, vectors
 from medroi.scans.formats.files import read_footer, read_voxels
 from medroi.scans.formats.text_header import read_lines
 from medroi.scans.scan import Scan, usable_affine
+from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
 
 SUFFIXES = (".mha", ".mhd")
@@ -57,11 +58,8 @@ def read(path: Path) -> Scan:
                 sources.append(data_file.finish(data_path.relative_to(path.parent).as_posix()))
             sources[0] = dataclasses.replace(sources[0], pieces=(("header", 0, len(text)),))
     voxels, details, before, footer = data
-    in_data = (
-        ("header", at, len(text) + len(before)),
-        ("voxels", 0, voxels.nbytes),
-        ("footer", 0, len(footer)),
-    )
+    header_nbytes = len(text) + len(before) - at
+    in_data = pieces_around(header_nbytes, voxels.nbytes, len(footer), start=at)
     sources[-1] = dataclasses.replace(sources[-1], pieces=in_data)
     affine, notes = _affine(header, path)
     return Scan(

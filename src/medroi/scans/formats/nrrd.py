@@ -21,6 +21,7 @@ from medroi.scans.formats.elements import vectors
 from medroi.scans.formats.files import read_footer, read_voxels
 from medroi.scans.formats.text_header import read_lines
 from medroi.scans.scan import AXIS_NAMES, Scan, require, usable_affine
+from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
 from medroi.scans.sources.source import SourceFile
 
@@ -67,7 +68,9 @@ def read(path: Path) -> Scan:
             )
         if name is None:
             data = _read_data(file, path, header, encoding, sizes, dtype)
-            sources: tuple[SourceFile, ...] = (_attached(file.finish(), len(text), data),)
+            sources: tuple[SourceFile, ...] = (
+                _pieced(file.finish(), 0, len(text) + len(data.before), data),
+            )
         else:
             source = file.finish()
             data_path = _beside(path, str(name))
@@ -76,7 +79,7 @@ def read(path: Path) -> Scan:
                 detached = data_file.finish(data_path.relative_to(path.parent).as_posix())
             sources = (
                 dataclasses.replace(source, pieces=(("header", 0, len(text)),)),
-                _pieced(detached, len(text), data),
+                _pieced(detached, len(text), len(text) + len(data.before), data),
             )
     return _scan(header, text, data, sources, path)
 
@@ -152,21 +155,9 @@ def _beside(path: Path, name: str) -> Path:
     return found
 
 
-def _attached(source: SourceFile, text_nbytes: int, data: _Data) -> SourceFile:
-    pieces = (
-        ("header", 0, text_nbytes + len(data.before)),
-        ("voxels", 0, data.stored.nbytes),
-        ("footer", 0, len(data.footer)),
-    )
-    return dataclasses.replace(source, pieces=pieces)
-
-
-def _pieced(source: SourceFile, text_nbytes: int, data: _Data) -> SourceFile:
-    pieces = (
-        ("header", text_nbytes, text_nbytes + len(data.before)),
-        ("voxels", 0, data.stored.nbytes),
-        ("footer", 0, len(data.footer)),
-    )
+def _pieced(source: SourceFile, start: int, stop: int, data: _Data) -> SourceFile:
+    """Say what a file with voxels is made of; its part of the header is from byte to byte."""
+    pieces = pieces_around(stop - start, data.stored.nbytes, len(data.footer), start=start)
     return dataclasses.replace(source, pieces=pieces)
 
 

@@ -15,6 +15,7 @@ from medroi.scans.formats.elements import elements_of, read_elements
 from medroi.scans.formats.files import read_exactly, read_footer, read_voxels
 from medroi.scans.formats.nifti_header import header_class, meaning, parsed
 from medroi.scans.scan import Scan, require, usable_affine
+from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import SourceFile
 
@@ -107,11 +108,7 @@ def _sources(
     voxels: npt.NDArray[Any],
     footer: bytes,
 ) -> tuple[SourceFile, ...]:
-    in_image = (
-        ("header", header_nbytes, header_nbytes + offset),
-        ("voxels", 0, voxels.nbytes),
-        ("footer", 0, len(footer)),
-    )
+    in_image = pieces_around(offset, voxels.nbytes, len(footer), start=header_nbytes)
     return (
         dataclasses.replace(header, pieces=(("header", 0, header_nbytes),)),
         dataclasses.replace(image, pieces=in_image),

@@ -47,10 +47,17 @@ def contents_of_pieces(scan: Scan, pieces: tuple[Piece, ...]) -> Iterator[Any]:
 
 def all_of(scan: Scan) -> tuple[Piece, ...]:
     """The pieces of a file that holds a whole scan: header, voxels, footer."""
+    return pieces_around(len(scan.header), scan.voxels.nbytes, len(scan.footer))
+
+
+def pieces_around(
+    header_nbytes: int, voxels_nbytes: int, footer_nbytes: int, *, start: int = 0
+) -> tuple[Piece, ...]:
+    """The pieces of a file by their sizes; those of the header begin at a byte of it."""
     return (
-        ("header", 0, len(scan.header)),
-        ("voxels", 0, scan.voxels.nbytes),
-        ("footer", 0, len(scan.footer)),
+        ("header", start, start + header_nbytes),
+        ("voxels", 0, voxels_nbytes),
+        ("footer", 0, footer_nbytes),
     )
 
 
