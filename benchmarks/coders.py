@@ -145,7 +145,7 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
             "decode_MBps": round(megabytes / max(decode_s, 1e-9), 1),
         }
 
-    for speed in ("dense", "fast"):
+    for speed in ("dense", "fast", "max"):
         nbytes, encode_s, decode_s, decoded = ours({"id": "predict3d", "speed": speed}, array)
         assert decoded.tobytes() == array.tobytes()
         yield row(f"predict3d-{speed}", nbytes, encode_s, decode_s)

@@ -31,7 +31,7 @@ class Stated:
     """What the streams say, put together: masks of the array's shape, and numbers.
 
     `places` are those within which groups of signal are followed: chunks, or the whole scan where
-    their region is that of the scan.
+    their region is that of the scan. `leveled` marks those whose signal level is stated.
     """
 
     bright: Array
@@ -39,6 +39,7 @@ class Stated:
     non_background: Array
     exact: Array
     places: list[tuple[slice, ...]]
+    leveled: Array
     n_stated: float = 0.0
     n_stated_signal: int = 0
 
@@ -53,7 +54,9 @@ def stated_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool
     shape = scan.voxels.shape
     fill = np.asarray(scan.fill_value).astype(scan.voxels.dtype)
     differs = bits_of(scan.voxels) != bits_of(fill)
-    stated = Stated(differs.copy(), differs.copy(), differs, np.ones(shape, bool), [])
+    stated = Stated(
+        differs.copy(), differs.copy(), differs, np.ones(shape, bool), [], np.zeros(shape, bool)
+    )
     for corner, stream in stored.streams.items():
         place = tuple(
             slice(c, min(c + size, n)) for c, size, n in zip(corner, chunks, shape, strict=True)
@@ -72,6 +75,7 @@ def stated_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool
         stated.exact[place] = math.isnan(info.threshold)
         stated.n_stated += info.miss_rate * np.count_nonzero(bright)
         stated.n_stated_signal += info.n_dropped_signal
+        stated.leveled[place] = not math.isnan(info.signal_level)
         stated.places.append(place)
     if stored.region is not None:
         level = stored.region["signal_level"]
@@ -79,13 +83,15 @@ def stated_by(scan: Scan, stored: Stored, chunks: tuple[int, ...], *, dark: bool
         stated.signal = stated.non_background & beyond
         stated.n_stated_signal = stored.region["n_dropped_signal"]
         stated.places = [(slice(None),) * len(shape)]
+        stated.leveled[:] = True
     return stated
 
 
 def level_of(info: Any, chunk: Array, scan: Scan, dark: bool) -> float:
     """The signal level of a stream; one that drops no signal does not hold it.
 
-    A mask that is its own box does not show which was asked for: the level is then that of both.
+    That of a fit is taken then, which looks at other air, and is near it alone. A mask that is its
+    own box does not show which was asked for: the level is that of both.
     """
     if not math.isnan(info.signal_level) or math.isnan(info.threshold):
         return float(info.signal_level)
@@ -197,7 +203,7 @@ def figures(
         "more than max_miss_rate": n_lost > MAX_MISS_RATE * n_signal,
         "a group above 8": n_large > 0,
         "not what the stream says": abs(stated.n_stated - n_dropped) > 0.5
-        or stated.n_stated_signal != n_lost,
+        or stated.n_stated_signal != np.count_nonzero(signal_dropped & stated.leveled),
         "not as written at once": once is not None and np.any(bits_of(once) != bits_of(decoded)),
         "a label is gone": bool(lost),
         "NaN is gone": bool(nan_lost),

@@ -20,7 +20,7 @@ from PIL import Image
 from medroi import MedROI
 
 SUFFIXES = (".png", ".dcm")
-SPEEDS = ("dense", "fast")
+SPEEDS = ("dense", "fast", "max")
 
 
 def load(path: Path) -> np.ndarray:

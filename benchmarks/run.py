@@ -69,6 +69,7 @@ BENCHMARKS = (
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("one_region", "one_region.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("dicom", "dicom.py", (), ("nibabel", "pydicom", "zarr", "pylibjpeg")),
+    Benchmark("predict3d", "predict3d.py", (FOLDER, "-o", TABLE), ("nibabel",)),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural_exact", "neural_exact.py", (FOLDER, "-o", TABLE), ("torch", "nibabel")),

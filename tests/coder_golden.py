@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scans import part
+from scans import part, scan
 
 from medroi import inner
 from medroi.inner import InnerCodec
@@ -20,8 +20,13 @@ SHAPE = (7, 11, 13)
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
     """Configuration and array of each golden part."""
     dense, fast = {"id": "predict3d"}, {"id": "predict3d", "speed": "fast"}
+    most = {"id": "predict3d", "speed": "max"}
     noisy = np.random.default_rng(9).integers(0, 2**16, (3, 5, 7)).astype("<u2")
     series = np.stack([part("<i2", (4, 6, 7)) + t for t in range(4)])
+    rng = np.random.default_rng(4)
+    large = np.rint(40_000 * scan((4, 17, 16), noise=0)).astype("<i4")
+    still = scan((3, 18, 24), noise=25.0)
+    times = np.stack([np.rint(still + rng.normal(0, 2, still.shape)) for _ in range(9)])
     special = part("<f4", (4, 8, 9))
     special[0, 0, :4] = [np.nan, -0.0, np.inf, -np.inf]
     plane = part("<u2", (19, 23))
@@ -41,6 +46,12 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         "predict3d-fast-4d": (fast, series),
         "predict3d-fast-image": (fast, np.pad(plane, 9)),
         "predict3d-fast-wide": (fast, (part("<i4", SHAPE) - 200) * 2_000_003),
+        "predict3d-max-int16": (most, part("<i2", (5, 18, 21))),
+        "predict3d-max-wide": (most, large),
+        "predict3d-max-float": (most, np.rint(part("<f4", (3, 16, 19)) / 8) * np.float32(0.37)),
+        "predict3d-max-flat": (most, part("<i2", (5, 18, 25)) // 60),
+        "predict3d-max-image": (most, part("<u2", (29, 33))),
+        "predict3d-max-4d": (most, times.astype("<i2")),
         # The step is one that a search for 45 dB found; which step a search finds is not promised.
         "wavelet3d-psnr": (
             {"id": "wavelet3d", "step": 6.956787120893245},

@@ -79,6 +79,10 @@ class Decoder:
             self.range <<= 32
             self.code = self.code << 32 | self._word()
 
+    def narrow(self, start: int, size: int, bits: int) -> None:
+        """To a share of 2^bits."""
+        self._narrow(start, size, self.range >> bits)
+
     def binary(self, model: Binary) -> int:
         r, p1 = self.range >> 23, model.quick + model.slow
         bit = int(self.code < r * p1)

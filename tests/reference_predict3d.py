@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 
 import numpy as np
+import reference_predict3d_local
 from reference_coder import Binary, Decoder, Token, length_of, level, need, number_model
 
 CURRENT = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)]
@@ -16,7 +17,7 @@ FAR = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
 def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Decode one part."""
     wanted = np.dtype(dtype)
-    need(len(coded) > 0 and coded[0] in (0, 2, 3), "method")
+    need(len(coded) > 0 and coded[0] in (0, 2, 3, 4), "method")
     if coded[0] == 2:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)
@@ -39,8 +40,7 @@ class Part:
     def decode(self, method: int) -> np.ndarray:
         self.read_map()
         if self.top > 0:
-            self.read_weights()
-            {0: self.decode_dense, 3: self.decode_fast}[method]()
+            {0: self.decode_dense, 3: self.decode_fast, 4: self.decode_local}[method]()
         codes = [self.code_of(v) for v in self.in_order()]
         self.d.finish()
         bits = np.array([self.element_bits(c) for c in codes], np.uint64)
@@ -144,6 +144,7 @@ class Part:
     # ---- 7.5
 
     def decode_dense(self) -> None:
+        self.read_weights()
         self.flat, self.escape = [Binary() for _ in range(4)], number_model()
         self.near, self.rough = [Token() for _ in range(496)], [Token() for _ in range(992)]
         self.biases = [0] * 256
@@ -222,6 +223,7 @@ class Part:
         self.voxels[z, y, x], self.errors[z, y, x] = value, min(1 << 26, u)
 
     def decode_fast(self) -> None:
+        self.read_weights()
         need(self.top < 1 << 31, "fast top")
         self.read_codes()
         self.run, self.typical = 0, 256
@@ -269,3 +271,10 @@ class Part:
             taps[5] = taps[1] if z == 0 and y == 1 else taps[5]
             total = self.weighted(kind, 0, taps)
         self.place(z, y, x, total, u)
+
+    # ---- 7.7
+
+    def decode_local(self) -> None:
+        sizes = (self.depth, self.height, self.width, self.lag)
+        numbers = reference_predict3d_local.decode(self.d, sizes, self.top)
+        self.voxels = {at: number - self.half for at, number in numbers.items()}

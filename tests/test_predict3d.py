@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from ctypes import CDLL
 
+import coder_golden
 import numpy as np
 import pytest
 import reference_predict3d
+import reference_predict3d_local
 from arrays import DTYPES, arrays, phantom
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_build import Coder
+from kernel_build import CODECS, Coder
 from reference_coder import RefusedError
 from scans import part
 
@@ -18,7 +21,9 @@ from medroi import MedROI, errors, inner
 from medroi.inner.base import Block
 from medroi.inner.predict3d import Predict3D
 
-SPEEDS = st.sampled_from(["dense", "fast"])
+SPEEDS = st.sampled_from(["dense", "fast", "max"])
+# Of the local method, which wants slices of 16 x 16: images, volumes, and volumes over time.
+LOCAL_SHAPES = [(17, 16), (40, 19), (2, 16, 18), (5, 17, 25), (7, 2, 16, 17), (3, 3, 16, 16)]
 
 
 def through(array: np.ndarray, speed: str = "dense") -> tuple[bytes, np.ndarray]:
@@ -70,12 +75,116 @@ def test_whole_ranges_come_back(dtype: str, speed: str) -> None:
     assert through(array, speed)[1].tobytes() == array.tobytes()
 
 
+@given(
+    dtype=st.sampled_from(["|u1", "<i2", ">u2", "<i4", "<f4", "|b1"]),
+    shape=st.sampled_from(LOCAL_SHAPES),
+    noise=st.sampled_from([0.0, 2.0, 40.0]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=12, deadline=None)
+def test_local_parts_come_back_and_the_reference_agrees(
+    dtype: str, shape: tuple[int, ...], noise: float, seed: int
+) -> None:
+    array = part(dtype, shape, seed, noise)
+    coded, decoded = through(array, "max")
+    assert decoded.tobytes() == array.tobytes()
+    assert reference_predict3d.decode(coded, shape, dtype).tobytes() == array.tobytes()
+
+
+LOCAL = [name for name in coder_golden.cases() if name.startswith("predict3d-max-")]
+
+
+def test_goldens_of_the_local_method_have_it() -> None:
+    methods = {(coder_golden.FOLDER / f"part-{name}.bin").read_bytes()[0] for name in LOCAL}
+    assert methods == {4} and len(LOCAL) == 6
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_the_smallest_method_is_taken(name: str) -> None:
+    array = coder_golden.cases()[name][1]
+    assert len(through(array, "max")[0]) < len(through(array, "dense")[0])
+
+
+def test_every_prefix_and_every_extra_byte_of_a_local_part_is_refused() -> None:
+    array = coder_golden.cases()["predict3d-max-flat"][1]
+    coded, _ = through(array, "max")
+    out = np.empty_like(array)
+    for length in range(len(coded)):
+        with pytest.raises(errors.CorruptStream):
+            Predict3D.decode(memoryview(coded[:length]), out)
+    with pytest.raises(errors.CorruptStream):
+        Predict3D.decode(memoryview(coded + b"\0"), out)
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_damaged_local_parts_are_refused_or_decode_as_the_reference_does(
+    data: st.DataObject,
+) -> None:
+    array = part("<i2", (17, 18))
+    coded = bytearray(through(array, "max")[0])
+    assert coded[0] == 4
+    for _ in range(data.draw(st.integers(1, 3))):
+        coded[data.draw(st.integers(5, len(coded) - 1))] = data.draw(st.integers(0, 255))
+    out = np.empty_like(array)
+    try:
+        Predict3D.decode(memoryview(bytes(coded)), out)
+    except errors.CorruptStream:
+        with pytest.raises(RefusedError):
+            reference_predict3d.decode(bytes(coded), array.shape, "<i2")
+    else:
+        expected = reference_predict3d.decode(bytes(coded), array.shape, "<i2")
+        assert out.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(15, 40), (16, 15), (4, 15, 16), (600,)])
+def test_local_parts_of_small_slices_are_refused(shape: tuple[int, ...]) -> None:
+    coded, _ = through(part("<i2", (17, 18)), "max")
+    with pytest.raises(errors.CorruptStream, match="local method"):
+        Predict3D.decode(memoryview(coded), np.empty(shape, "<i2"))
+    assert through(part("<i2", shape), "max")[0][0] != 4
+
+
+def frozen(name: str) -> list[int]:
+    """A table of the kernel's."""
+    path = CODECS / "predict3d" / "local_tables.h"
+    found = re.search(rf"{name}\[[^]]*\] = \{{(.*?)\}};", path.read_text(), re.DOTALL)
+    assert found
+    return [int(number) for number in found[1].replace("\n", " ").split(",") if number.strip()]
+
+
+def test_frozen_tables_are_what_their_formulas_give() -> None:
+    assert frozen("local_place") == reference_predict3d_local.PLACES
+    assert frozen("local_first_share") == reference_predict3d_local.FIRST_SHARES
+    assert frozen("local_reciprocal") == reference_predict3d_local.FACTOR
+    assert frozen("local_shift") == reference_predict3d_local.SHIFT
+    assert frozen("local_weight") == reference_predict3d_local.WEIGHTS
+
+
+def test_no_value_is_left_without_a_share() -> None:
+    # Shares of cells differ by 1 or more in each of two models, so that a step of 2 places in a
+    # cell of 4096 owns (2 * 2) >> 2 of 2^26. All fractions of the mean, at every scale.
+    places, top = np.array(reference_predict3d_local.PLACES), 12 << 14
+    for level8 in range(8, 224):
+        n = (level8 - 76) >> 3 if level8 > 83 else 0
+        factor = reference_predict3d_local.FACTOR[level8 & 7]
+        shift = reference_predict3d_local.SHIFT[level8 & 7] + (level8 >> 3)
+        reach = (top << shift) // factor >> (8 + n)
+        edges = (np.arange(-reach - 2, reach + 3)[:, None] << (8 + n)) + np.arange(
+            0, 256 << n, 8 << n
+        )
+        z = edges * factor >> shift
+        t = np.clip(z, -top, top) + top
+        low = places[t >> 8]
+        place = low + ((places[(t >> 8) + 1] - low) * (t & 255) >> 8)
+        inside = (z[:-1] >= -top) & (z[1:] <= top)
+        assert (np.diff(place, axis=0)[inside] >= 2).all(), level8
+
+
 @pytest.mark.parametrize("speed", ["dense", "fast"])
 @pytest.mark.parametrize("name", ["int16", "special-floats", "wide", "sparse"])
 def test_every_prefix_and_every_extra_byte_is_refused(name: str, speed: str) -> None:
-    from coder_golden import cases
-
-    array = cases()[f"predict3d-{name}"][1]
+    array = coder_golden.cases()[f"predict3d-{name}"][1]
     coded, _ = through(array, speed)
     out = np.empty_like(array)
     for length in range(len(coded)):
@@ -117,11 +226,11 @@ def test_any_bytes_are_survived(coded: bytes) -> None:
     assert out.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("method", [1, 4, 255])
+@pytest.mark.parametrize("method", [1, 5, 255])
 def test_an_unknown_method_is_refused_by_its_number(method: int) -> None:
     array = part("<i2", (3, 5, 6))
     coded = bytes([method]) + through(array, "fast")[0][1:]
-    expected = f"unknown method {method}, expected 0 .dense., 2 .stored. or 3 .fast."
+    expected = f"unknown method {method}, expected 0 .dense., 2 .stored., 3 .fast. or 4 .local."
     with pytest.raises(errors.CorruptStream, match=expected):
         Predict3D.decode(memoryview(coded), np.empty_like(array))
     with pytest.raises(RefusedError, match="method"):
@@ -130,9 +239,10 @@ def test_an_unknown_method_is_refused_by_its_number(method: int) -> None:
 
 def test_all_builds_write_and_read_the_same_bytes(coder_builds: list[CDLL]) -> None:
     arrays_here = [part("<i2", (9, 20, 21)), part("<f4", (8, 9, 10)) / 3, part(">u2", (30, 40))]
+    arrays_here += [coder_golden.cases()[name][1] for name in LOCAL]
     made = [Coder(library, "predict3d") for library in coder_builds]
     for array in arrays_here:
-        for speed in (0.0, 1.0):
+        for speed in (0.0, 1.0, 2.0):
             written = {coder.encode(array, [speed]) for coder in made}
             assert len(written) == 1
             coded = written.pop()

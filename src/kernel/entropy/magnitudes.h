@@ -18,10 +18,14 @@ static inline void medroi_number_init(medroi_number_model *m) {
 }
 
 static inline int medroi_bit_length(uint64_t value) {
+#if defined(__GNUC__)
+    return value > 0 ? 64 - __builtin_clzll(value) : 0;
+#else
     int n = 0;
     for (; value != 0; value >>= 1)
         n++;
     return n;
+#endif
 }
 
 static inline void medroi_number_encode(medroi_rc_encoder *rc, medroi_bit_writer *raw,

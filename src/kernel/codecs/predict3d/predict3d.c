@@ -5,8 +5,9 @@
  * fit.c finds weights by least squares with which 20 neighbours, in the slice and in the two before
  * it, predict a voxel; they travel with the part. Then each voxel's difference from its prediction
  * is coded: by dense.c with adaptive models and a range coder, or by fast*.c with prefix codes made
- * for the part, whose decoder needs no model of what it has seen. All of decoding is integer
- * arithmetic, so that any machine reads the same voxels. A part that would grow is stored.
+ * for the part, whose decoder needs no model of what it has seen. local.c sends no weights: it
+ * finds them anew for each block, as its decoder does. All of decoding is integer arithmetic, so
+ * that any machine reads the same voxels. A part that would grow is stored.
  */
 #include "codecs/predict3d/predict3d.h"
 #include "codecs/inner.h"
@@ -17,12 +18,16 @@
 #define HEAD_NBYTES 5 /* method, length of the range coder's bytes */
 
 /* The first byte of a part. Number 1 is not used. */
-enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3 };
+enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3, METHOD_LOCAL = 4 };
 
-static const char *const speeds[] = {"dense", "fast", NULL};
+enum { SPEED_DENSE, SPEED_FAST, SPEED_MAX };
+static const char *const speeds[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
-    {"speed", MEDROI_CHOICE, 0, 0, 0, 0, 1,
-     "\"dense\" is smallest, \"fast\" about three times as fast and 1 to 8 % larger", speeds, NULL},
+    {"speed", MEDROI_CHOICE, 0, 0, 0, 0, 2,
+     "\"fast\" is about three times as fast as \"dense\" and 1 to 8 % larger, \"max\" several "
+     "times "
+     "as slow and 3 to 10 % smaller",
+     speeds, NULL},
 };
 const medroi_parameters medroi_predict3d_parameters = {
     .id = 5, .name = "predict3d", .n = 1, .rows = rows};
@@ -87,56 +92,112 @@ static void set_range(medroi_p3_part *p) {
     p->high = (int32_t)(low + (int64_t)p->map.top);
 }
 
-/* Code into dst and bits; *nbytes is 0 where they would not be smaller than the elements. */
+/* One way to code a part. */
+typedef struct way {
+    int method;
+    int set; /* of neighbours, of the local method */
+} way;
+
+static medroi_status encode_voxels(medroi_p3_part *p, way way, medroi_error *error) {
+    switch (way.method) {
+    case METHOD_FAST:
+        return medroi_p3_encode_fast(p, error);
+    case METHOD_LOCAL:
+        return medroi_p3_encode_local(p, way.set, error);
+    default:
+        return medroi_p3_encode_dense(p, error);
+    }
+}
+
+/* Code into dst and bits, which have room for `limit` bytes; *nbytes is 0 where it does not do. */
 static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, const void *data,
-                                 int method, uint8_t *dst, uint8_t *bits, size_t *nbytes,
+                                 way way, size_t limit, uint8_t *dst, uint8_t *bits, size_t *nbytes,
                                  medroi_error *error) {
-    size_t limit = medroi_block_nbytes(part);
     *nbytes = 0;
     medroi_rc_encoder_init(&p->enc, dst + HEAD_NBYTES, limit);
     medroi_bits_writer_init(&p->put, bits, limit);
-    set_range(p);
     medroi_p3_write_map(&p->map, &p->enc, &p->put);
     if (p->map.top > 0) {
-        medroi_p3_load(&p->map, &p->v, data, p->voxels);
-        medroi_p3_margins(&p->v, p->voxels);
-        medroi_status status = method == METHOD_FAST ? medroi_p3_encode_fast(p, error)
-                                                     : medroi_p3_encode_dense(p, error);
+        medroi_status status = encode_voxels(p, way, error);
         if (status != MEDROI_OK)
             return status;
     }
-    medroi_p3_write_raw(&p->map, data, (int64_t)(limit / part->itemsize), &p->put);
+    medroi_p3_write_raw(&p->map, data, (int64_t)(medroi_block_nbytes(part) / part->itemsize),
+                        &p->put);
     size_t n_range = medroi_rc_finish(&p->enc), n_bits = medroi_bits_finish(&p->put);
     if (p->enc.full || p->put.full || HEAD_NBYTES + n_range + n_bits > limit)
         return MEDROI_OK;
-    dst[0] = (uint8_t)method;
+    dst[0] = (uint8_t)way.method;
     medroi_store32(dst + 1, (uint32_t)n_range);
     memcpy(dst + HEAD_NBYTES + n_range, bits, n_bits);
     *nbytes = HEAD_NBYTES + n_range + n_bits;
     return MEDROI_OK;
 }
 
+/* The ways that a speed tries; the smallest is kept, the first of equals. */
+static int ways_of(const medroi_p3_part *p, int speed, way ways[4]) {
+    int n = 0;
+    if (speed == SPEED_FAST && p->map.top >> 31 == 0) {
+        ways[n++] = (way){METHOD_FAST, 0};
+        return n;
+    }
+    ways[n++] = (way){METHOD_DENSE, 0};
+    for (int set = 0; speed == SPEED_MAX && p->map.top > 0 && set <= 2; set += 2)
+        if (medroi_p3_local_serves(&p->v, p->map.top, set))
+            ways[n++] = (way){METHOD_LOCAL, set};
+    return n;
+}
+
+/* Code a part in the smallest of its ways. */
+static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part, const void *data,
+                                     int speed, uint8_t *dst, size_t *nbytes, medroi_error *error) {
+    size_t limit = medroi_block_nbytes(part);
+    uint8_t *bits = malloc(limit), *tried = malloc(limit + 64);
+    way ways[4];
+    int n_ways = ways_of(p, speed, ways);
+    medroi_status status = MEDROI_OK;
+    *nbytes = 0;
+    if (!bits || !tried) {
+        status = medroi_fail(error, MEDROI_NO_MEMORY,
+                             "predict3d: no memory for %zu bytes of voxels", limit);
+        goto done;
+    }
+    set_range(p);
+    if (p->map.top > 0) {
+        medroi_p3_load(&p->map, &p->v, data, p->voxels);
+        medroi_p3_margins(&p->v, p->voxels);
+    }
+    for (int i = 0; i < n_ways && status == MEDROI_OK; i++) {
+        size_t found = 0, room = *nbytes > 0 ? *nbytes - 1 : limit;
+        uint8_t *target = i == 0 ? dst : tried;
+        status = encode_part(p, part, data, ways[i], room, target, bits, &found, error);
+        if (found > 0) {
+            memcpy(dst, target, target == dst ? 0 : found);
+            *nbytes = found;
+        }
+    }
+done:
+    free(bits);
+    free(tried);
+    return status;
+}
+
 static medroi_status encode(const medroi_block *part, const void *data, const double *params,
                             uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
     medroi_p3_part *p = part_new(part);
-    uint8_t *bits = malloc(medroi_block_nbytes(part));
     medroi_status status = MEDROI_NO_MEMORY;
-    if (!p || !bits || capacity < bound(part, params)) {
+    if (!p || capacity < bound(part, params)) {
         medroi_fail(error, status, "predict3d: no memory for %zu bytes of voxels",
                     medroi_block_nbytes(part));
         goto done;
     }
     status = medroi_p3_find_map(part, data, &p->map, error);
-    if (status == MEDROI_OK) {
-        int fast = params[0] == 1.0 && p->map.top >> 31 == 0;
-        status =
-            encode_part(p, part, data, fast ? METHOD_FAST : METHOD_DENSE, dst, bits, nbytes, error);
-    }
+    if (status == MEDROI_OK)
+        status = encode_smallest(p, part, data, (int)params[0], dst, nbytes, error);
     if (status == MEDROI_OK && *nbytes == 0)
         *nbytes = store(part, data, dst);
 done:
     part_free(p);
-    free(bits);
     return status;
 }
 
@@ -146,8 +207,9 @@ static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medro
         return status;
     set_range(p);
     if (p->map.top > 0)
-        status = method == METHOD_FAST ? medroi_p3_decode_fast(p, error)
-                                       : medroi_p3_decode_dense(p, error);
+        status = method == METHOD_FAST    ? medroi_p3_decode_fast(p, error)
+                 : method == METHOD_LOCAL ? medroi_p3_decode_local(p, error)
+                                          : medroi_p3_decode_dense(p, error);
     if (status != MEDROI_OK)
         return status;
     medroi_p3_store(&p->map, &p->v, p->voxels, &p->get, dst);
@@ -166,11 +228,11 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
-    if (nbytes > 0 && src[0] != METHOD_DENSE && src[0] != METHOD_FAST)
+    if (nbytes > 0 && src[0] != METHOD_DENSE && src[0] != METHOD_FAST && src[0] != METHOD_LOCAL)
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                            "predict3d: a part has the unknown method %u, expected 0 (dense), "
-                           "2 (stored) or 3 (fast); the payload is damaged, or a later version "
-                           "of MedROI wrote it",
+                           "2 (stored), 3 (fast) or 4 (local); the payload is damaged, or a later "
+                           "version of MedROI wrote it",
                            (unsigned)src[0]);
     if (nbytes < HEAD_NBYTES)
         return medroi_p3_corrupt(error, "a part is cut off");

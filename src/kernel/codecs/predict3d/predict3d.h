@@ -109,6 +109,12 @@ medroi_status medroi_p3_decode_dense(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_encode_fast(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_decode_fast(medroi_p3_part *p, medroi_error *error);
 
+/* The local method codes values below 2^24 in slices of 16 x 16 voxels and more, with one of a few
+ * sets of neighbours. */
+int medroi_p3_local_serves(const medroi_p3_volume *v, uint64_t top, int set);
+medroi_status medroi_p3_encode_local(medroi_p3_part *p, int set, medroi_error *error);
+medroi_status medroi_p3_decode_local(medroi_p3_part *p, medroi_error *error);
+
 medroi_status medroi_p3_corrupt(medroi_error *error, const char *what);
 
 /* Samples are taken from the slices of one kind; there is one class of weights or as many as they

@@ -1,0 +1,128 @@
+/* The local method of predict3d: what its files share. FORMAT.md section 7.7 is normative. */
+#ifndef MEDROI_P3_LOCAL_H
+#define MEDROI_P3_LOCAL_H
+
+#include "codecs/predict3d/predict3d.h"
+
+#define LOCAL_MARGIN 8 /* voxels before and behind a row; rows above and below have their own */
+#define LOCAL_ABOVE 4
+#define LOCAL_BELOW 2
+#define LOCAL_TAPS 64 /* room for them */
+#define LOCAL_BLOCK_WIDTH 8
+#define LOCAL_BLOCK_HEIGHT 4
+#define LOCAL_SAMPLES (LOCAL_BLOCK_WIDTH * LOCAL_BLOCK_HEIGHT)
+#define LOCAL_CLIP 1448 /* of a sample: 32 products of two of them stay below 2^26 */
+#define LOCAL_LANES 4   /* blocks that are solved side by side */
+
+/* A neighbour; of a mean, in the running mean over earlier volumes instead of in slice dz. */
+typedef struct local_tap {
+    int dz, dy, dx, of_mean;
+} local_tap;
+
+typedef struct local_shape {
+    int64_t depth, height, width;
+    int64_t row, slice; /* strides, in voxels */
+    int64_t lag;        /* slices back to the second reference slice */
+} local_shape;
+
+/* Normal equations: for each block of a slice the sums of products of its samples, those of the
+ * blocks above and of earlier slices, decayed, and what is solved from them.
+ *
+ * A matrix has n + 1 rows, the last is the target's; row i has its columns from i & ~7 on, in
+ * eights, so that entry (i, j) lies at row_start[i] + j. */
+typedef struct local_sums {
+    int n; /* unknowns */
+    int row_start[LOCAL_TAPS + 1];
+    int64_t entries; /* of a matrix */
+    int64_t n_bx, n_by;
+    int64_t lag;      /* slices back to the second sums; 0 without */
+    int64_t n_kept;   /* slices whose sums are kept */
+    int prior_weight; /* in samples */
+    int row_decay;    /* of the blocks above, in 1/16 */
+    int32_t *above;   /* [1 + n_bx + 1] decayed sums of the blocks above */
+    int32_t *known;   /* the same with those of earlier slices */
+    int32_t *earlier; /* [n_kept][1 + n_by + 1][n_bx] decayed sums of earlier slices */
+    int32_t *here;    /* [n_by][n_bx] of this slice */
+    int64_t *total;   /* of all blocks of the part so far that count for the prior */
+    int64_t n_total;  /* their samples */
+    int32_t *prior;
+    int64_t *matrix;  /* [LOCAL_LANES] */
+    int32_t *weights; /* [n_bx][n], 14 fractional bits */
+    uint8_t *solved;  /* [n_bx / LOCAL_LANES] of this row of blocks */
+    int16_t *samples; /* [n + 1][LOCAL_SAMPLES] */
+    int64_t *factor;  /* lower triangle of four matrices, lane by lane */
+    int64_t *inverse; /* [n][LOCAL_LANES] of its diagonal */
+    int64_t *solution;
+} local_sums;
+
+/* Shares before each of 16 cells of z = (value - mean) / scale, in 2^-15. */
+typedef struct local_model {
+    int16_t share[16];
+    uint16_t seen;
+} local_model;
+
+#define LOCAL_CONTEXTS 4096
+#define LOCAL_SCALES 256
+#define LOCAL_INVERSE 2048
+
+typedef struct local_coder {
+    medroi_p3_part *p;
+    local_shape v;
+    int n_taps;
+    local_tap taps[LOCAL_TAPS];
+    local_sums sums;
+    int32_t *voxels;   /* depth + 1 slices: the first stands for missing ones */
+    int32_t *mean;     /* one slice; NULL where there are less than two volumes */
+    int32_t *means;    /* [lag] slices, 8 fractional bits */
+    uint32_t *errors;  /* of this slice and of those that it looks at, in 1/8 voxel */
+    uint8_t *signs;    /* whether these are positive */
+    int64_t n_errors;  /* slices of them */
+    uint16_t *weights; /* of the samples of this row of blocks: [LOCAL_BLOCK_HEIGHT][width + 8] */
+    uint8_t *shifts;
+    int bad; /* a value out of range was decoded */
+    medroi_bit_model flat[4];
+    int32_t bias_by_signs[16 * 64], bias_by_value[16 * 64];        /* 2^-16 voxel */
+    uint32_t ratio_by_roughness[64 * 64], ratio_by_value[64 * 64]; /* 2^-16 */
+    int64_t far_above[LOCAL_SCALES], far_below[LOCAL_SCALES];      /* of the mean, in 1/256 voxel */
+    uint16_t inverse[LOCAL_INVERSE];                               /* of local_place */
+    local_model *by_roughness, *by_value;
+} local_coder;
+
+/* The distribution of one voxel. */
+typedef struct local_outlook {
+    int64_t base;         /* from the mean to half a voxel below 0, in 1/256 voxel */
+    int level;            /* of the scale, eight an octave */
+    int n_low;            /* low bits that are coded as they are */
+    int32_t top;          /* greatest value without them */
+    int64_t above, below; /* first value that ends above 12 scales, last that begins below -12 */
+    local_model *one, *other;
+} local_outlook;
+
+/* The places and shares that a value owns. */
+typedef struct local_interval {
+    uint32_t start, stop; /* places */
+    uint32_t low, high;   /* shares */
+} local_interval;
+
+static inline int64_t local_at(const local_shape *v, int64_t z, int64_t y, int64_t x) {
+    return (z + 1) * v->slice + (y + LOCAL_ABOVE) * v->row + x + LOCAL_MARGIN;
+}
+
+static inline int32_t *local_matrix(int32_t *matrices, const local_sums *s, int64_t i) {
+    return matrices + i * s->entries;
+}
+
+/* --- local_taps.c --- */
+/* The neighbours of a set, none where there is no such set. */
+int medroi_p3_local_taps(const medroi_p3_volume *v, int set, local_tap taps[LOCAL_TAPS]);
+
+/* --- local_sums.c --- */
+/* Returns 0 without memory. */
+int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n);
+void medroi_p3_local_sums_free(local_sums *s);
+void medroi_p3_local_begin_slice(local_sums *s);
+void medroi_p3_local_end_slice(local_sums *s, int64_t z);
+/* Before a row of blocks: what is known of each. */
+void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by);
+
+#endif

@@ -1,0 +1,109 @@
+/* Normal equations of the local method: memory for them, and how they age. */
+#include "codecs/predict3d/local.h"
+
+#include <stdlib.h>
+
+#define EARLIER_DECAY 8 /* in 1/16 */
+
+static void *zeros(int64_t n, size_t nbytes) { return calloc(n > 0 ? (size_t)n : 1, nbytes); }
+
+int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n) {
+    memset(s, 0, sizeof *s);
+    s->n = n;
+    s->n_bx = (v->width + LOCAL_BLOCK_WIDTH - 1) / LOCAL_BLOCK_WIDTH;
+    s->n_by = (v->height + LOCAL_BLOCK_HEIGHT - 1) / LOCAL_BLOCK_HEIGHT;
+    s->lag = v->lag > 2 && v->depth > v->lag ? v->lag : 0;
+    s->n_kept = v->depth == 1 ? 0 : s->lag ? s->lag + 1 : 1;
+    /* In images the place says little. */
+    s->prior_weight = v->depth == 1 ? 1000 : 5;
+    s->row_decay = v->depth == 1 ? 14 : 8;
+    for (int i = 0; i <= n; i++) {
+        s->row_start[i] = (int)s->entries - (i & ~7);
+        s->entries += ((n + 8) & ~7) - (i & ~7);
+    }
+    int64_t row = s->n_bx * s->entries, triangle = (int64_t)(n + 1) * (n + 2) / 2;
+    s->above = zeros(row + 2 * s->entries, sizeof *s->above);
+    s->known = zeros(row + (LOCAL_LANES + 1) * s->entries, sizeof *s->known);
+    s->earlier = zeros(s->n_kept * (s->n_by + 2) * row, sizeof *s->earlier);
+    s->here = zeros(s->n_kept ? s->n_by * row : s->entries, sizeof *s->here);
+    s->total = zeros(s->entries, sizeof *s->total);
+    s->prior = zeros(s->entries, sizeof *s->prior);
+    s->matrix = zeros(LOCAL_LANES * s->entries, sizeof *s->matrix);
+    s->weights = zeros((s->n_bx + LOCAL_LANES) * n, sizeof *s->weights);
+    s->solved = zeros(s->n_bx / LOCAL_LANES + 1, sizeof *s->solved);
+    s->samples = zeros((int64_t)(n + 1) * LOCAL_SAMPLES, sizeof *s->samples);
+    s->factor = zeros(triangle * LOCAL_LANES, sizeof *s->factor);
+    s->inverse = zeros((int64_t)n * LOCAL_LANES, sizeof *s->inverse);
+    s->solution = zeros((int64_t)n * LOCAL_LANES, sizeof *s->solution);
+    return s->above && s->known && s->earlier && s->here && s->total && s->prior && s->matrix &&
+           s->weights && s->solved && s->samples && s->factor && s->inverse && s->solution;
+}
+
+void medroi_p3_local_sums_free(local_sums *s) {
+    free(s->above);
+    free(s->known);
+    free(s->earlier);
+    free(s->here);
+    free(s->total);
+    free(s->prior);
+    free(s->matrix);
+    free(s->weights);
+    free(s->solved);
+    free(s->samples);
+    free(s->factor);
+    free(s->inverse);
+    free(s->solution);
+}
+
+void medroi_p3_local_begin_slice(local_sums *s) {
+    memset(s->above, 0, (size_t)((s->n_bx + 2) * s->entries) * sizeof *s->above);
+}
+
+/* The sums of slice z, those of row 0 of blocks first; a row of zeros lies before and behind. */
+static int32_t *sums_of(const local_sums *s, int64_t z) {
+    int64_t row = s->n_bx * s->entries;
+    return s->earlier + z % s->n_kept * (s->n_by + 2) * row + row;
+}
+
+P3_CLONES static void add_earlier(int32_t *known, const int32_t *base, const int32_t *row,
+                                  int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        int32_t beside = row[i - n] + row[i + n];
+        known[i] = base[i] + row[i] + (beside >> 1) + (beside >> 3);
+    }
+}
+
+void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by) {
+    int64_t n = s->n_bx * s->entries;
+    int32_t *known = local_matrix(s->known, s, 1);
+    const int32_t *base = local_matrix(s->above, s, 1);
+    memset(s->solved, 0, (size_t)(s->n_bx / LOCAL_LANES + 1));
+    memcpy(known, base, (size_t)n * sizeof *known);
+    if (z > 0) {
+        add_earlier(known, base, sums_of(s, z - 1) + by * n, n);
+    }
+    if (s->lag > 0 && z >= s->lag) {
+        add_earlier(known, known, sums_of(s, z - s->lag) + by * n, n);
+    }
+    for (int64_t i = 0; i < s->entries && s->n_total > 0; i++) {
+        s->prior[i] = (int32_t)(s->total[i] * s->prior_weight / s->n_total);
+    }
+}
+
+P3_CLONES static void age(int32_t *kept, const int32_t *here, const int32_t *old, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        kept[i] = here[i] + (old[i] >> 4) * EARLIER_DECAY;
+    }
+}
+
+void medroi_p3_local_end_slice(local_sums *s, int64_t z) {
+    int64_t n = s->n_by * s->n_bx * s->entries, back = s->lag > 0 ? s->lag : 1;
+    if (s->n_kept == 0) {
+        return;
+    }
+    if (z >= back) {
+        age(sums_of(s, z), s->here, sums_of(s, z - back), n);
+    } else {
+        memcpy(sums_of(s, z), s->here, (size_t)n * sizeof *s->here);
+    }
+}
