@@ -1,6 +1,6 @@
 /* Slices by the local method: included by local.c, once for each set of instructions. */
 
-/* What one slice is coded with. */
+/* A slice, and the neighbours that it has. */
 typedef struct LOCAL(site) {
     local_coder *c;
     int64_t z;
@@ -152,7 +152,7 @@ LOCAL_TARGET static inline void LOCAL(weigh)(uint32_t activity, uint32_t rough, 
     *shift = (uint8_t)(3 + (n >> 1));
 }
 
-/* Where a voxel lies in all that is kept. */
+/* A voxel, and its places in all that is kept. */
 typedef struct LOCAL(voxel) {
     int32_t *t;
     const int32_t *n;
