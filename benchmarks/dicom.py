@@ -74,8 +74,10 @@ def rows_of(name: str, source: Path, work: Path) -> Iterator[dict[str, Any]]:
             series = report.target.removesuffix(".ome.zarr")
             yield {**row, "headers_nbytes": headers_nbytes(source, series=series)}
         return
-    report = pack(source, work / "one.ome.zarr", lossless=True)
-    row = row_of(name, source, work / "one.ome.zarr", report)
+    # OME-Zarr has no room for colours beside times.
+    is_long = read_scan(source).voxels.ndim > 4
+    store = work / ("one.zarr" if is_long else "one.ome.zarr")
+    row = row_of(name, source, store, pack(source, store, lossless=True))
     yield {**row, "headers_nbytes": headers_nbytes(source)}
 
 

@@ -8,6 +8,7 @@ import shutil
 
 import make_dicom
 import make_scans
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -17,7 +18,7 @@ from pydicom.uid import generate_uid
 from medroi.cli import main
 from medroi.errors import InvalidArgument
 from medroi.scans import check as check_store
-from medroi.scans import pack_series, read_scan, unpack
+from medroi.scans import pack, pack_series, read_scan, unpack
 from medroi.scans.dicom import find_volumes
 
 SHAPE = (16, 20, 10)
@@ -287,6 +288,56 @@ def test_a_high_bit_above_the_stored_bits_shifts_the_values(tmp_path):
     np.testing.assert_array_equal(read_scan(path).voxels[..., 0], values)
 
 
+# Colours
+
+
+def coloured(path, values, *, planar, meaning="RGB", **elements):
+    """Write (frame, row, column, 3) as one file."""
+    dataset = make_dicom.blank(make_dicom.MRImageStorage, "US", **elements)
+    make_dicom.with_pixels(dataset, values[..., 0])
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, meaning
+    dataset.PlanarConfiguration = int(planar)
+    pixels = np.moveaxis(values, 3, 1) if planar else values
+    data = pixels.tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("n_frames", [1, 3])
+@pytest.mark.parametrize("planar", [False, True])
+def test_colours_are_a_last_axis_and_come_back(tmp_path, dtype, n_frames, planar):
+    values = np.random.default_rng(6).integers(0, 250, (n_frames, 5, 7, 3)).astype(dtype)
+    path = coloured(tmp_path / "a.dcm", values, planar=planar)
+    scan = read_scan(path)
+    expected = values.transpose(2, 1, 0, 3)[:, :, None]
+    np.testing.assert_array_equal(scan.voxels, expected[:, :, :, 0] if n_frames == 1 else expected)
+    assert scan.axis_names == (("x", "y", "z", "c") if n_frames == 1 else ("x", "y", "z", "t", "c"))
+    assert scan.details["components"] == ["red", "green", "blue"]
+    pack(path, tmp_path / "s.zarr")
+    report = unpack(tmp_path / "s.zarr", tmp_path / "back.dcm")
+    assert report.files[0].outcome == "very bytes"
+    if dtype == "u1":
+        unpack(tmp_path / "s.zarr", tmp_path / "s.nii")
+        image = np.asarray(nibabel.load(tmp_path / "s.nii").dataobj)
+        np.testing.assert_array_equal(np.stack([image[c] for c in "RGB"], -1), scan.voxels)
+
+
+def test_colours_of_another_space_are_kept_as_they_are(tmp_path):
+    values = np.random.default_rng(6).integers(0, 250, (1, 5, 7, 3)).astype("u1")
+    scan = read_scan(coloured(tmp_path / "a.dcm", values, planar=False, meaning="YBR_FULL"))
+    np.testing.assert_array_equal(scan.voxels[:, :, 0], values[0].transpose(1, 0, 2))
+    assert scan.details["components"] == ["luminance", "blue difference", "red difference"]
+
+
+@pytest.mark.parametrize("meaning", ["CMYK", "YBR_FULL_422", "HSV"])
+def test_colours_that_nothing_here_reads_are_refused(tmp_path, meaning):
+    values = np.zeros((1, 5, 7, 3), np.uint8)
+    with pytest.raises(InvalidArgument, match=f"a.dcm: {meaning} pixels with 3 samples"):
+        read_scan(coloured(tmp_path / "a.dcm", values, planar=False, meaning=meaning))
+
+
 # Several series
 
 
@@ -427,7 +478,8 @@ def test_a_dicomdir_never_leads_out_of_its_folder(disc):
         ({"Rows": 65535, "Columns": 65535}, "bytes, a multi-frame file of"),
         ({"BitsAllocated": 12}, "12 bits allocated"),
         ({"BitsStored": 17}, "17 stored"),
-        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "RGB pixels with 3 samples"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "unreadable pixel data"),
+        ({"SamplesPerPixel": 4, "PhotometricInterpretation": "RGB"}, "RGB pixels with 4 samples"),
         ({"SharedFunctionalGroupsSequence": []}, "ImageOrientationPatient is None"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

@@ -96,6 +96,14 @@ def test_what_lies_beside_the_images_comes_back_too(tmp_path, voxels):
     assert any("3 kept with this series" in note for note in scan.notes)
 
 
+def test_what_lies_beside_the_images_is_left_out_where_that_is_asked_for(tmp_path, voxels):
+    folder = make_scans.dicom_series(tmp_path / "s", voxels)
+    (folder / "README").write_bytes(b"read me")
+    expected = files_in(folder)
+    del expected["README"]
+    assert returned(folder, tmp_path, sidecars=False) == expected
+
+
 def test_what_is_too_large_to_keep_is_named(tmp_path, voxels):
     folder = make_scans.dicom_series(tmp_path / "s", voxels)
     (folder / "large.json").write_bytes(bytes((1 << 24) + 1))
@@ -183,6 +191,26 @@ def test_bits_around_the_stored_ones_come_back(tmp_path, dtype):
     folder = make_scans.dicom_series(tmp_path / "s", noise, edit=narrow)
     assert returned(folder, tmp_path) == files_in(folder)
     assert any("in the bits around the 5 stored" in note for note in read_scan(folder).notes)
+
+
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_bytes_in_big_endian_files_are_swapped_where_they_are_words(tmp_path, vr):
+    values = np.arange(6 * 7, dtype=np.uint8).reshape(6, 7)
+    path = make_dicom.ct_slice(tmp_path / "a.dcm", values, (0, 0, 0))
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    pixels = np.ascontiguousarray(values.T)
+    data = pixels.view(np.uint16).byteswap().tobytes() if vr == "OW" else pixels.tobytes()
+    dataset.add_new("PixelData", vr, data)
+    pydicom.dcmwrite(path, dataset, little_endian=None, implicit_vr=None, enforce_file_format=True)
+    dataset = pydicom.dcmread(path)
+    assert vr == dataset["PixelData"].VR
+    np.testing.assert_array_equal(dataset.pixel_array, values.T)
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.voxels[..., 0], values)
+    found = skeletons.unpacked(scan.attachments["dicom"])
+    assert dict(skeletons.contents_of(found, scan.voxels)) == files_in(tmp_path)
+    assert found[0].kept == b""
 
 
 def test_odd_pixels_and_what_fills_them_up_come_back(tmp_path):

@@ -528,8 +528,11 @@ def _set_one(**elements):
         (_move(8, (0, 0, -3.0)), "same position"),
         (_move(4, (0, 2.0, 0)), "beside the line"),
         (_set(NumberOfFrames=2), "multi-frame"),
-        (_set(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "RGB pixels with 3 samples"),
-        (_set(PhotometricInterpretation="PALETTE COLOR"), "PALETTE COLOR"),
+        (
+            _set(SamplesPerPixel=3, PhotometricInterpretation="RGB"),
+            "unreadable pixel data: 960 bytes",
+        ),
+        (_set(PhotometricInterpretation="HSV"), "HSV; expected MONOCHROME1"),
         (_set(HighBit=12), "high bit is 12"),
         (_set(BitsAllocated=12), "12"),
         (_set(RescaleSlope="0"), "slope"),

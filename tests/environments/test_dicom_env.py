@@ -190,8 +190,10 @@ def test_a_segmentation_of_highdicom_comes_back(tmp_path):
 
 
 def check_returned(path: Path, tmp_path: Path) -> None:
-    pack(path, tmp_path / "s.ome.zarr", lossless=True, force=True)
-    report = unpack(tmp_path / "s.ome.zarr", tmp_path / "back.dcm", force=True)
+    # OME-Zarr has no room for colours beside times.
+    store = tmp_path / ("s.zarr" if read_scan(path).voxels.ndim > 4 else "s.ome.zarr")
+    pack(path, store, lossless=True, force=True)
+    report = unpack(store, tmp_path / "back.dcm", force=True)
     assert [file.outcome for file in report.files] == ["very bytes"]
     assert (tmp_path / "back.dcm").read_bytes() == path.read_bytes()
 
@@ -225,17 +227,32 @@ def test_every_file_of_pydicom_comes_back_or_is_refused_in_one_line(tmp_path, pa
             assert "\n" not in text
             assert path.name in text
             assert len(text.replace(str(path), "")) < 1500
-            assert not (tmp_path / "s.ome.zarr").exists()
+            assert not any(tmp_path.iterdir())
 
 
-def test_most_images_of_pydicom_decode(tmp_path):
-    syntaxes = set()
+def in_order(scan) -> np.ndarray:
+    """The voxels as pydicom has them: (frame, row, column, sample), without axes of one."""
+    voxels = scan.voxels if "components" in scan.details else scan.voxels[..., None]
+    frames = voxels.reshape((*voxels.shape[:2], -1, voxels.shape[-1]), order="F")
+    return frames.transpose(2, 1, 0, 3).squeeze()
+
+
+def test_most_images_of_pydicom_have_the_pixels_that_it_decodes():
+    syntaxes, n_images = set(), 0
     for path in shipped():
         try:
             scan = read_scan(path)
         except MedROIError:
             continue
-        if scan.kind == "dicom":
-            syntaxes.add(str(pydicom.dcmread(path, force=True).file_meta.TransferSyntaxUID))
+        if "DICOMDIR" in path.name or scan.kind != "dicom":
+            continue
+        dataset = pydicom.dcmread(path, force=True)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        # Colours that are not compressed are kept as they are.
+        dataset.pixel_array_options(raw=not syntax.is_encapsulated)
+        np.testing.assert_array_equal(in_order(scan), dataset.pixel_array.squeeze())
+        syntaxes.add(str(syntax))
+        n_images += 1
     assert {JPEG2000Lossless, JPEGLSLossless} <= syntaxes
     assert len(syntaxes) >= 9
+    assert n_images >= 80

@@ -164,6 +164,7 @@ def pack(
             identifiers=identifiers,
             incomplete=incomplete,
             encapsulated=encapsulated,
+            sidecars=sidecars,
         )
         if sidecars and scan.kind != "dicom":
             scan = with_sidecars(scan, source, stem_of(source))
@@ -239,7 +240,9 @@ def _dropped_of_files(scan: Scan, codec: Any) -> dict[str, Any]:
     if not returning.has_files(scan):
         return {}
     kept = codec.region.kept()
-    counts = returning.outside_by_slice(scan.voxels, kept, codec.region.background)
+    counts = returning.outside_by_slice(
+        scan.voxels, kept, codec.region.background, has_samples="components" in scan.details
+    )
     return {returning.OUTSIDE: counts} if any(counts) else {}
 
 

@@ -50,7 +50,7 @@ def pack_series(source: str | Path, folder: str | Path, **options: Any) -> Itera
     failures = []
     for one in found:
         try:
-            yield pack(source, folder / f"{one.volume.name}{GROUP_SUFFIX}", series=one, **options)
+            yield pack(source, folder / _name_of(one), series=one, **options)
         except MedROIError as error:
             failures.append((one.volume.label, error))
     if len(failures) == 1 and len(found) == 1:
@@ -60,3 +60,10 @@ def pack_series(source: str | Path, folder: str | Path, **options: Any) -> Itera
         raise InvalidArgument(
             f"{source}: {len(failures)} of {len(found)} series could not be packed: {listed}"
         )
+
+
+def _name_of(one: dicom.Chosen) -> str:
+    """The name of a store: OME-Zarr, unless it has no room for colours beside times."""
+    frames = one.volume.frames
+    is_long = len(frames) > 1 and frames[0].file.layout.samples > 1
+    return f"{one.volume.name}{'.zarr' if is_long else GROUP_SUFFIX}"

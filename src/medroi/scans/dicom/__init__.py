@@ -84,6 +84,7 @@ def read(
     identifiers: bool = True,
     incomplete: bool = False,
     encapsulated: str = "keep",
+    sidecars: bool = True,
 ) -> Scan:
     """Read one volume of a folder, a DICOMDIR or a file.
 
@@ -100,6 +101,8 @@ def read(
     encapsulated : {"keep", "decode"}
         Pixels that are compressed in the files cannot be made again from voxels: keep them beside
         these, or do without the files.
+    sidecars : bool
+        Keep the files that hold no images.
 
     Raises
     ------
@@ -121,6 +124,7 @@ def read(
             identifiers=identifiers,
             incomplete=incomplete,
             encapsulated=encapsulated,
+            sidecars=sidecars,
         )
 
 

@@ -34,6 +34,12 @@ _MACROS = (
     "TemporalPositionSequence",
 )
 _INNER_MACROS = ("DiffusionGradientDirectionSequence",)
+_GREYS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+# Names of the numbers of a colour.
+COMPONENTS = {
+    "RGB": ["red", "green", "blue"],
+    "YBR_FULL": ["luminance", "blue difference", "red difference"],
+}
 # What a gzipped byte unpacks to at most, which bounds the frames of a file that is gzipped.
 _GZIP_FACTOR = 1100
 # A frame of compressed pixels has at least the tag and the length of its item.
@@ -105,7 +111,7 @@ def frames_of(path: Path, name: str, dataset: Any) -> list[Frame]:
     n_frames = _n_frames(path, dataset)
     layout = layout_of(path, dataset, n_frames)
     _check_bounded(path, dataset, layout)
-    layout, tiles = with_tiles(path, dataset, layout)
+    layout, tiles = (layout, []) if layout.samples > 1 else with_tiles(path, dataset, layout)
     file = ImageFile(path, name, dataset, layout)
     if tiles:
         if n_frames > 1:
@@ -127,14 +133,18 @@ def _n_frames(path: Path, dataset: Any) -> int:
 
 def _check_supported(path: Path, dataset: Any) -> None:
     samples = number(path, dataset, "SamplesPerPixel", 1)
-    meaning = dataset.get("PhotometricInterpretation") or "MONOCHROME2"
-    if samples != 1:
+    meaning = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
+    # Compressed colours are decoded to red, green and blue, whatever their own space is.
+    is_colour = meaning in COMPONENTS or (meaning.startswith("YBR_") and is_encapsulated(dataset))
+    if samples != (3 if is_colour else 1):
         raise InvalidArgument(
-            f"{path}: {meaning} pixels with {samples:g} samples; expected one number per voxel"
+            f"{path}: {meaning} pixels with {samples:g} samples; expected one number per voxel, or "
+            "the three of a colour"
         )
-    if meaning not in ("MONOCHROME1", "MONOCHROME2"):
+    if not is_colour and meaning not in _GREYS:
         raise InvalidArgument(
-            f"{path}: photometric interpretation {meaning}; expected MONOCHROME1 or MONOCHROME2"
+            f"{path}: photometric interpretation {meaning}; expected {', '.join(_GREYS)} or "
+            f"{', '.join(COMPONENTS)}"
         )
     if "ModalityLUTSequence" in dataset:
         raise InvalidArgument(

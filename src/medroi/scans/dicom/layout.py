@@ -22,7 +22,7 @@ MAX_FILL_NBYTES = 1 << 20
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """The pixels of one file: `n_frames` of `rows` x `columns`, each a number.
+    """The pixels of one file: `n_frames` of `rows` x `columns`, each a number or a colour.
 
     Attributes
     ----------
@@ -39,6 +39,10 @@ class PixelLayout:
         Pixels of one byte lie in words of two, of which the second comes first.
     n_tiles, n_tiles_across : int
         Above 1: a frame is a sheet of so many planes, row by row, `n_tiles_across` in a row.
+    samples : int
+        Numbers of a pixel. Above 1 planes have them as a last axis.
+    planar : bool
+        Whether each frame has first the first numbers of all its pixels, then the second ones.
     """
 
     n_frames: int
@@ -52,11 +56,17 @@ class PixelLayout:
     swapped: bool = False
     n_tiles: int = 1
     n_tiles_across: int = 1
+    samples: int = 1
+    planar: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels, in native byte order."""
         return np.dtype(f"{self.kind}{max(1, self.allocated // 8)}")
+
+    @property
+    def _size(self) -> int:
+        return self.n_frames * self.rows * self.columns * self.samples
 
     @property
     def _dtype_in_file(self) -> np.dtype[Any]:
@@ -65,7 +75,7 @@ class PixelLayout:
     @property
     def nbytes(self) -> int:
         """Bytes of all pixels, without what fills the element up."""
-        return -(-self.n_frames * self.rows * self.columns * self.allocated // 8)
+        return -(-self._size * self.allocated // 8)
 
     @property
     def n_planes(self) -> int:
@@ -79,7 +89,12 @@ class PixelLayout:
         return self.rows // across, self.columns // across
 
     def planes(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Cut sheets into their tiles: (frame, row, column) to (plane, row, column)."""
+        """Turn pixels as they lie in the file into planes: (plane, row, column[, sample])."""
+        if self.samples > 1:
+            if self.planar:
+                frames = (self.n_frames, self.samples, self.rows, self.columns)
+                return np.moveaxis(pixels.reshape(frames), 1, 3)
+            return pixels.reshape(self.n_frames, self.rows, self.columns, self.samples)
         if self.n_tiles == 1:
             return pixels
         across, (rows, columns) = self.n_tiles_across, self.plane_shape
@@ -89,8 +104,8 @@ class PixelLayout:
 
     def from_bytes(self, data: bytes) -> npt.NDArray[Any]:
         """Read pixels that are not compressed: planes of values as stored."""
-        size = self.n_frames * self.rows * self.columns
-        shape = (self.n_frames, self.rows, self.columns)
+        size = self._size
+        shape = (self.n_frames, self.rows, -1)
         if self.allocated == 1:
             packed = np.frombuffer(data, np.uint8, -(-size // 8))
             pixels = np.unpackbits(packed, count=size, bitorder="little").reshape(shape)
@@ -117,6 +132,8 @@ class PixelLayout:
             tiles[:, : self.n_tiles] = planes.reshape(self.n_frames, self.n_tiles, rows, columns)
             sheets = tiles.reshape(self.n_frames, across, across, rows, columns).swapaxes(2, 3)
             planes = sheets.reshape(self.n_frames, self.rows, self.columns)
+        if self.planar:
+            planes = np.moveaxis(planes, 3, 1)
         if self.allocated == 1:
             return np.packbits(planes.reshape(-1) & 1, bitorder="little").tobytes()
         if self.low:
@@ -141,7 +158,7 @@ class PixelLayout:
             For anything else.
         """
         layout = cls(**found)
-        sizes = (layout.n_frames, layout.rows, layout.columns, layout.n_tiles)
+        sizes = (layout.n_frames, layout.rows, layout.columns, layout.n_tiles, layout.samples)
         across = layout.n_tiles_across
         sound = (
             all(type(value) is int for value in (*sizes, across, layout.allocated))
@@ -153,6 +170,8 @@ class PixelLayout:
             and layout.low >= 0
             and layout.n_tiles <= across * across
             and layout.rows % across == layout.columns % across == 0
+            and (layout.samples == 1 or across == layout.n_tiles == 1 < layout.allocated)
+            and (layout.samples > 1 or not layout.planar)
             and layout.nbytes <= _MAX_NBYTES
             and not (layout.kind == "f" and layout.allocated < 32)
         )
@@ -205,6 +224,7 @@ def _integers(
             f"expected {stored - 1:g} to {allocated - 1:g}"
         )
     signed = number(path, dataset, "PixelRepresentation", 0) != 0 and allocated > 1
+    samples = int(number(path, dataset, "SamplesPerPixel", 1))
     return PixelLayout(
         *shape,
         kind="i" if signed else "u",
@@ -213,6 +233,8 @@ def _integers(
         low=int(high + 1 - stored),
         big_endian=not little_endian,
         swapped=not little_endian and allocated == 8 and not dataset.original_encoding[0],
+        samples=samples,
+        planar=samples > 1 and number(path, dataset, "PlanarConfiguration", 0) == 1,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans.dicom.bytes import PIXEL_KEYWORDS, WholeFile, read_whole
 from medroi.scans.dicom.frames import ImageFile, is_encapsulated
-from medroi.scans.dicom.layout import MAX_FILL_NBYTES
+from medroi.scans.dicom.layout import MAX_FILL_NBYTES, PixelLayout
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,11 @@ class Pixels:
     Attributes
     ----------
     planes : ndarray
-        (plane, row, column), the values as stored.
+        (plane, row, column[, sample]), the values as stored.
     whole : WholeFile
         The file.
+    layout : PixelLayout
+        How they lie in it.
     is_encapsulated : bool
         Whether its pixels are compressed.
     has_more_bits : bool
@@ -33,6 +37,7 @@ class Pixels:
 
     planes: npt.NDArray[Any]
     whole: WholeFile
+    layout: PixelLayout
     is_encapsulated: bool
     has_more_bits: bool
 
@@ -58,12 +63,17 @@ def read_pixels(file: ImageFile) -> Pixels:
         what = "float pixels" if keyword != "PixelData" else "integer pixels"
         raise InvalidArgument(f"{path}: an image with {what}, which its header does not announce")
     if is_encapsulated(whole.dataset):
-        planes = layout.planes(layout.values(_decoded(file, whole.dataset)))
-        return Pixels(planes, whole, is_encapsulated=True, has_more_bits=False)
-    data = whole.dataset[keyword].value
-    _check_length(file, data)
-    planes = layout.from_bytes(data)
-    return Pixels(planes, whole, is_encapsulated=False, has_more_bits=_has_more(file, data))
+        pixels = layout.values(_decoded(file, whole.dataset))
+        # A decoder gives the numbers of a colour beside each other.
+        planes = pixels if layout.samples > 1 else layout.planes(pixels)
+        return Pixels(planes, whole, layout, is_encapsulated=True, has_more_bits=False)
+    element = whole.dataset[keyword]
+    # Only pixels that are written as words are swapped with them.
+    layout = dataclasses.replace(layout, swapped=layout.swapped and element.VR == "OW")
+    _check_length(file, element.value)
+    more = _has_more(file, element.value)
+    planes = layout.from_bytes(element.value)
+    return Pixels(planes, whole, layout, is_encapsulated=False, has_more_bits=more)
 
 
 def _check_length(file: ImageFile, data: bytes) -> None:
@@ -90,7 +100,7 @@ def _has_more(file: ImageFile, data: bytes) -> bool:
     if not unused or layout.kind == "f":
         return False
     order = ">" if layout.big_endian else "<"
-    size = layout.n_frames * layout.rows * layout.columns
+    size = layout.n_frames * layout.rows * layout.columns * layout.samples
     raw = np.frombuffer(data, f"{order}u{layout.allocated // 8}", size)
     if layout.low and (raw & ((1 << layout.low) - 1)).any():
         return True
@@ -115,8 +125,9 @@ def _decoded(file: ImageFile, dataset: Any) -> npt.NDArray[Any]:
                 f"({why})"
             ) from error
         raise InvalidArgument(f"{path}: unreadable pixel data: {why}") from error
-    shape = (layout.n_frames, layout.rows, layout.columns)
-    if pixels.size != layout.n_frames * layout.rows * layout.columns:
+    shape: tuple[int, ...] = (layout.n_frames, layout.rows, layout.columns)
+    shape += (layout.samples,) if layout.samples > 1 else ()
+    if pixels.size != math.prod(shape):
         raise InvalidArgument(
             f"{path}: unreadable pixel data: {pixels.shape} pixels, its header says {shape}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,22 +53,27 @@ def files_of(scan: Scan) -> tuple[SourceFile, ...]:
 
 
 def outside_by_slice(
-    voxels: npt.NDArray[Any], kept: npt.NDArray[np.bool_], background: float | int
+    voxels: npt.NDArray[Any],
+    kept: npt.NDArray[np.bool_],
+    background: float | int,
+    *,
+    has_samples: bool = False,
 ) -> list[int]:
     """Count the voxels of each slice that a region drops and that are not background anyway.
 
     Parameters
     ----------
     voxels : ndarray
-        (column, row, slice[, time]).
+        (column, row, slice[, time][, sample]).
     kept : ndarray of bool
-        Of the same shape, or that of one time.
+        Of the same shape, or of its first axes.
     background : number
+    has_samples : bool
+        Whether the last axis is that of the numbers of a colour.
     """
-    if kept.ndim < voxels.ndim:
-        kept = kept[..., None]
+    kept = kept.reshape((*kept.shape, *(1,) * (voxels.ndim - kept.ndim)))
     dropped = ~kept & (voxels != background)
-    axes = tuple(axis for axis in range(voxels.ndim) if axis not in (2, 3))
+    axes = (0, 1, voxels.ndim - 1) if has_samples else (0, 1)
     return [int(count) for count in np.count_nonzero(dropped, axis=axes).ravel(order="F")]
 
 
@@ -82,7 +88,8 @@ def made_files(scan: Scan) -> Iterator[MadeFile]:
     found = skeletons.unpacked(scan.attachments[skeletons.NAME])
     if [source.name for source in scan.sources] != [skeleton.name for skeleton in found]:
         raise CorruptStream("the files that are listed are not those whose bytes are kept")
-    n_planes = scan.voxels.size // max(1, scan.voxels.shape[0] * scan.voxels.shape[1])
+    shape = scan.voxels.shape[2:-1] if "components" in scan.details else scan.voxels.shape[2:]
+    n_planes = math.prod(shape)
     outside = np.asarray(scan.details.get(OUTSIDE) or [0] * n_planes)
     if outside.shape != (n_planes,) or outside.dtype.kind not in "iu":
         raise CorruptStream(f"{OUTSIDE} does not fit voxels of shape {scan.voxels.shape}")

@@ -83,16 +83,17 @@ def pixel_value(
 ) -> bytes:
     """Make the pixel value of one file from the voxels, without what they lack."""
     stack = stack_of(voxels)
-    found = np.zeros((len(planes), *layout.plane_shape), voxels.dtype)
+    n_planes = len(stack) // layout.samples
+    found = np.zeros((len(planes), *layout.plane_shape, layout.samples), voxels.dtype)
     for index, plane in enumerate(planes):
-        if plane >= 0:
-            found[index] = stack[plane]
-    made = layout.to_bytes(found)
+        for sample in range(layout.samples if plane >= 0 else 0):
+            found[index, ..., sample] = stack[plane + sample * n_planes]
+    made = layout.to_bytes(found if layout.samples > 1 else found[..., 0])
     return made[:nbytes] + bytes(max(0, nbytes - len(made)))
 
 
 def stack_of(voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """View voxels (column, row, slice[, time]) as planes (plane, row, column)."""
+    """View voxels (column, row, slice[, time][, sample]) as planes (plane, row, column)."""
     return voxels.reshape((*voxels.shape[:2], -1), order="F").T
 
 
@@ -222,7 +223,7 @@ def contents_of(
     ----------
     skeletons : iterable of Skeleton
     voxels : ndarray
-        (column, row, slice[, time]) as they were packed.
+        (column, row, slice[, time][, sample]) as they were packed.
 
     Yields
     ------
@@ -243,9 +244,11 @@ def contents_of(
 
 def _value(skeleton: Skeleton, layout: PixelLayout, voxels: npt.NDArray[Any]) -> bytes:
     rows, columns = layout.plane_shape
-    n_planes = int(np.prod(voxels.shape[2:], dtype=np.int64))
+    n_planes = int(np.prod(voxels.shape[2:], dtype=np.int64)) // layout.samples
+    n_more = int(layout.samples > 1)
     fits = (
-        voxels.ndim in (3, 4)
+        voxels.ndim - n_more in (3, 4)
+        and (n_more == 0 or voxels.shape[-1] == layout.samples)
         and voxels.shape[:2] == (columns, rows)
         and voxels.dtype == layout.dtype
         and max(skeleton.planes) < n_planes

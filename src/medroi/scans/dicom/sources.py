@@ -40,11 +40,12 @@ def image_of(file: ImageFile, pixels: Pixels, planes: Sequence[int]) -> tuple[So
     rest, value = whole.contents[:start] + whole.contents[stop:], whole.contents[start:stop]
     if pixels.is_encapsulated:
         return source, Skeleton(file.name, rest, value, start)
-    known = np.where(np.asarray(planes)[:, None, None] >= 0, pixels.planes, 0)
-    made = file.layout.to_bytes(known.astype(pixels.planes.dtype))
+    is_known = np.asarray(planes).reshape(-1, *(1,) * (pixels.planes.ndim - 1)) >= 0
+    known = np.where(is_known, pixels.planes, 0)
+    made = pixels.layout.to_bytes(known.astype(pixels.planes.dtype))
     kept = skeletons.difference(value, made[: len(value)])
     return source, Skeleton(
-        file.name, rest, kept, start, file.layout, len(value), tuple(int(p) for p in planes)
+        file.name, rest, kept, start, pixels.layout, len(value), tuple(int(p) for p in planes)
     )
 
 

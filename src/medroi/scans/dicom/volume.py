@@ -14,7 +14,7 @@ from medroi.errors import InvalidArgument
 from medroi.scans.dicom import skeletons, sources
 from medroi.scans.dicom.diffusion import b_value
 from medroi.scans.dicom.files import Found, listed
-from medroi.scans.dicom.frames import Frame, ImageFile
+from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile, is_encapsulated
 from medroi.scans.dicom.geometry import flat_affine, places_of
 from medroi.scans.dicom.numbering import missing_at_ends
 from medroi.scans.dicom.pixels import Pixels, read_pixels
@@ -24,7 +24,7 @@ from medroi.scans.dicom.splitting import Volume
 from medroi.scans.dicom.tags import tags_of
 from medroi.scans.dicom.timing import volumes_of
 from medroi.scans.formats.files import readable
-from medroi.scans.scan import Scan
+from medroi.scans.scan import AXIS_NAMES, Scan
 from medroi.scans.sources.source import SourceFile
 
 _SAME_IN_ALL = (
@@ -56,6 +56,7 @@ def assembled(
     identifiers: bool,
     incomplete: bool,
     encapsulated: str,
+    sidecars: bool,
 ) -> Scan:
     """Read the pixels of a volume and put all together; the parameters are those of `dicom.read`.
 
@@ -82,7 +83,7 @@ def assembled(
     slope, intercept, more = _rescale(frames, grid, details)
     notes += more
     keeping = identifiers and encapsulated == "keep"
-    beside = _beside(volume, volumes, found) if keeping else []
+    beside = _beside(volume, volumes, found) if keeping and sidecars else []
     if found.passed_over:
         names = listed([path.relative_to(found.folder).as_posix() for path in found.passed_over])
         kept = f", {len(beside)} kept with this series" if beside else ""
@@ -91,8 +92,12 @@ def assembled(
         )
     stack, files, more = _read(volume, grid, keeping=keeping)
     notes += more
-    voxels = stack.transpose(3, 2, 1, 0)
-    voxels = voxels if len(grid) > 1 else voxels[..., 0]
+    voxels = stack.transpose(4, 3, 2, 1, 0)
+    voxels = voxels if len(grid) > 1 else voxels[:, :, :, 0]
+    if len(stack) > 1:
+        details.update(_colour(in_order[0], voxels.ndim))
+    else:
+        voxels = voxels[..., 0]
     attachments = {}
     if keeping:
         side, left_out = sources.sidecars_of(beside, found.folder)
@@ -110,7 +115,7 @@ def assembled(
         polarity="dark"
         if in_order[0].get("PhotometricInterpretation") == "MONOCHROME1"
         else "bright",
-        meaning="label" if sparse else "",
+        meaning=_meaning(in_order[0]),
         details=details,
         notes=tuple(notes),
         sources=tuple(source for source, _ in files),
@@ -175,6 +180,26 @@ def _details(in_order: Sequence[Frame], points: dict[str, list[Any]]) -> dict[st
     return details
 
 
+def _colour(first: Frame, n_axes: int) -> dict[str, Any]:
+    """The details of a scan whose last axis has the numbers of a colour."""
+    interpretation = str(first.get("PhotometricInterpretation"))
+    is_decoded = is_encapsulated(first.file.dataset)
+    return {
+        "components": COMPONENTS["RGB" if is_decoded else interpretation],
+        "file_axes": [n_axes - 1, *range(n_axes - 1)],
+        "axis_names": [*AXIS_NAMES[: n_axes - 1], "c"],
+    }
+
+
+def _meaning(first: Frame) -> str:
+    """Kind of the values, where they are no intensities."""
+    if first.get("Modality") == "SEG":
+        return "label"
+    if first.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return "numbers of colours in a palette"
+    return "colour" if first.file.layout.samples > 1 else ""
+
+
 def _rescale(
     frames: Sequence[Frame], grid: list[list[int]], details: dict[str, Any]
 ) -> tuple[float, float, list[str]]:
@@ -193,7 +218,7 @@ def _rescale(
 def _read(
     volume: Volume, grid: list[list[int]], *, keeping: bool
 ) -> tuple[npt.NDArray[Any], list[tuple[SourceFile, Skeleton]], list[str]]:
-    """The stack (time, slice, row, column) of a volume, and what its files hold beside it."""
+    """The stack (sample, time, slice, row, column), and what the files hold beside it."""
     frames, n_places = volume.frames, len(grid[0])
     of_file = _planes_by_file(frames, grid)
     stack: npt.NDArray[Any] | None = None
@@ -208,10 +233,11 @@ def _read(
             continue
         if stack is None:
             # Only pixels that were really read prove that the header's size may be allocated.
-            shape = (len(grid) * n_places, *file.layout.plane_shape)
-            stack = np.zeros(shape, file.layout.dtype)
+            n_planes, samples = len(grid) * n_places, file.layout.samples
+            stack = np.zeros((samples, n_planes, *file.layout.plane_shape), file.layout.dtype)
         where = [index for index, plane in enumerate(planes) if plane >= 0]
-        stack[[planes[index] for index in where]] = pixels.planes[where]
+        found = pixels.planes[where].reshape(len(where), *file.layout.plane_shape, -1)
+        stack[:, [planes[index] for index in where]] = np.moveaxis(found, 3, 0)
         n_overlaid += pixels.has_more_bits
         if pixels.is_encapsulated:
             n_encapsulated += 1
@@ -226,7 +252,8 @@ def _read(
             f"cannot be read: {listed([str(error) for error in failures])}"
         )
     notes = _notes(frames[0], n_overlaid, n_encapsulated, encapsulated_nbytes, keeping=keeping)
-    return stack.reshape((len(grid), n_places, *stack.shape[1:])), files, notes
+    shape = (len(stack), len(grid), n_places, *stack.shape[2:])
+    return stack.reshape(shape), files, notes
 
 
 def _planes_by_file(

@@ -65,6 +65,7 @@ def read_scan(
     identifiers: bool = True,
     incomplete: bool = False,
     encapsulated: str = "keep",
+    sidecars: bool = True,
 ) -> Scan:
     """Read a NIfTI file, a FreeSurfer volume, or DICOM: a folder, a DICOMDIR or one file.
 
@@ -81,6 +82,8 @@ def read_scan(
         Of DICOM, take a series of which slices are missing, with a note.
     encapsulated : {"keep", "decode"}
         Of DICOM, keep compressed pixels beside the voxels, or do without the files.
+    sidecars : bool
+        Of a folder with DICOM, keep the files that hold no images.
 
     Raises
     ------
@@ -101,6 +104,7 @@ def read_scan(
             identifiers=identifiers,
             incomplete=incomplete,
             encapsulated=encapsulated,
+            sidecars=sidecars,
         )
     suffix = suffix_of(path, READERS)
     if suffix is None:
