@@ -409,3 +409,55 @@ def test_colours_and_complex_voxels_are_those_of_the_file(
     assert np.array_equal(np.asanyarray(found.dataobj), np.asanyarray(expected.dataobj))
     assert np.array_equal(found.dataobj[2:5, ::2, 3], expected.dataobj[2:5, ::2, 3])
     assert scan.to_xarray().dims == ("x", "y", "z", "c")
+
+
+def test_a_dicom_series_in_time_has_its_seconds(tmp_path: Path) -> None:
+    voxels = make_scans.head((12, 11, 10), np.uint16)
+    for t in range(3):
+
+        def timed(k: int, dataset: Any, t: int = t) -> None:
+            dataset.SeriesInstanceUID, dataset.StudyInstanceUID = "1.2.3", "1.2"
+            dataset.TemporalPositionIdentifier = t + 1
+            dataset.AcquisitionTime = f"1015{2.5 * t:04.1f}"
+            dataset.InstanceNumber = 10 * t + k + 1
+
+        make_scans.dicom_series(tmp_path / f"series/{t}", voxels // (t + 1), edit=timed)
+    medroi.pack(tmp_path / "series", tmp_path / "scan.ome.zarr", lossless=True)
+    found = medroi.open(tmp_path / "scan.ome.zarr").to_xarray()
+    assert found.dims == ("x", "y", "z", "t")
+    assert np.array_equal(found.t, [0, 2.5, 5.0])
+    assert np.array_equal(found[..., 2], voxels // 3)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".hdr"])
+def test_other_formats_are_images_for_nibabel(suffix: str, tmp_path: Path) -> None:
+    voxels = make_scans.head((12, 11, 10))
+    affine = np.diag([1.5, 2.0, 3.0, 1.0])
+    affine[:3, 3] = 4, -5, 6
+    lps = np.diag([-1.0, -1, 1]) @ affine[:3]
+    data, sizes = voxels.tobytes("F"), " ".join(map(str, voxels.shape))
+    vectors = [",".join(f"{v:g}" for v in lps[:, k]) for k in range(4)]
+    path = tmp_path / f"scan{suffix}"
+    if suffix == ".nrrd":
+        header = (
+            f"NRRD0004\ntype: short\ndimension: 3\nsizes: {sizes}\nendian: little\n"
+            "encoding: raw\nspace: left-posterior-superior\nspace directions: "
+            f"({vectors[0]}) ({vectors[1]}) ({vectors[2]})\nspace origin: ({vectors[3]})\n\n"
+        )
+        path.write_bytes(header.encode() + data)
+    elif suffix == ".mha":
+        header = (
+            f"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"
+            f"TransformMatrix = -1 0 0 0 -1 0 0 0 1\nOffset = {vectors[3].replace(',', ' ')}\n"
+            f"ElementSpacing = 1.5 2 3\nDimSize = {sizes}\nElementType = MET_SHORT\n"
+            "ElementDataFile = LOCAL\n"
+        )
+        path.write_bytes(header.encode() + data)
+    else:
+        nibabel.save(nibabel.Nifti1Pair(voxels, affine), path)
+    medroi.pack(path, tmp_path / "scan.ome.zarr", lossless=True)
+    scan = medroi.open(tmp_path / "scan.ome.zarr")
+    assert np.array_equal(scan.affine, affine)
+    image = scan.to_nibabel()
+    assert np.array_equal(image.get_fdata(), voxels) and np.array_equal(image.affine, affine)
+    assert np.array_equal(scan.to_xarray().z, 6 + 3.0 * np.arange(10))

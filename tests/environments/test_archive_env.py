@@ -13,7 +13,9 @@ from pathlib import Path
 
 import archive_trees
 import make_scans
+import numpy as np
 import pytest
+import s3fs
 from s3_server import Server, s3_server
 
 import medroi
@@ -73,6 +75,47 @@ def test_what_was_changed_in_the_object_store_is_found(server: Server, tmp_path:
         "s3://archive/changed", place_options=server.options
     ).problems
     assert path == "a.nii" and "not the bytes" in text
+
+
+def uploaded(server: Server, folder: Path, name: str, voxels: np.ndarray) -> str:
+    """The URL of a packed scan in the bucket."""
+    source = make_scans.nifti(folder / f"{name}.nii.gz", voxels)
+    medroi.pack(source, folder / f"{name}.ome.zarr", lossless=True, chunks=(16,))
+    for file in (folder / f"{name}.ome.zarr").rglob("*"):
+        if file.is_file():
+            server.change(file.relative_to(folder).as_posix(), file.read_bytes())
+    return f"s3://archive/{name}.ome.zarr"
+
+
+def test_a_scan_in_an_object_store_is_opened_by_its_url(server: Server, tmp_path: Path) -> None:
+    voxels = make_scans.head()
+    url = uploaded(server, tmp_path, "opened", voxels)
+    with medroi.open(url, storage_options=server.options) as scan:
+        assert scan.name == "opened.ome.zarr" and scan.kind == "nifti"
+        assert np.array_equal(scan.array[3:20, ::2, 5], voxels[3:20, ::2, 5])
+        assert np.array_equal(scan.to_nibabel().get_fdata(), voxels)
+        assert scan.region.n_voxels == voxels.size
+    with pytest.raises(errors.InvalidArgument, match=r"nothing\.ome\.zarr"):
+        medroi.open("s3://archive/nothing.ome.zarr", storage_options=server.options)
+
+
+def test_a_bad_network_gives_errors_and_never_other_voxels(server: Server, tmp_path: Path) -> None:
+    voxels = make_scans.head()
+    url = uploaded(server, tmp_path, "shaky", voxels)
+    options = {**server.options, "config_kwargs": {"retries": {"max_attempts": 1}}}
+    n_read = n_errors = 0
+    for share in (0.02, 0.1, 0.4):
+        for _ in range(4):
+            server.faults.share = share
+            try:
+                # A file system that was used before would not ask again.
+                s3fs.S3FileSystem.clear_instance_cache()
+                with medroi.open(url, storage_options=options) as scan:
+                    assert np.array_equal(np.asarray(scan.array), voxels)
+                n_read += 1
+            except (errors.MedROIError, OSError):
+                n_errors += 1
+    assert n_read > 0 and n_errors > 0
 
 
 def test_a_second_run_on_an_object_store_is_refused(server: Server, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import zarr
 from napari_ome_zarr import napari_get_reader
 
 import medroi
+import medroi.scans
 
 HEAD = Path(__file__).parent.parent.parent / "examples/data/head_T1w.nii.gz"
 # Oblique, with voxels of three lengths.
@@ -166,3 +167,28 @@ def test_zarr_reads_it_where_medroi_was_never_imported(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", program, str(store)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert int(ran.stdout) == np.asarray(medroi.open(store).array).sum(dtype="i8")
+
+
+@pytest.mark.parametrize("kind", ["head", "series"])
+def test_a_cleared_group_is_read_where_there_is_no_medroi(kind: str, tmp_path: Path) -> None:
+    source, _ = made(tmp_path, kind)
+    store = tmp_path / "cleared.ome.zarr"
+    medroi.scans.clear(source, store)
+    program = (
+        "import sys\n"
+        "sys.modules['medroi'] = None\n"
+        "import numpy, niizarr, ome_zarr_models, zarr\n"
+        "from napari_ome_zarr import napari_get_reader\n"
+        "ome_zarr_models.open_ome_zarr(zarr.open_group(sys.argv[1], mode='r'))\n"
+        "image = niizarr.zarr2nii(sys.argv[1])\n"
+        "((data, _, _),) = napari_get_reader(sys.argv[1])(sys.argv[1])\n"
+        "assert numpy.array_equal(numpy.asarray(data[0]).T, numpy.asarray(image.dataobj))\n"
+        "numpy.save(sys.argv[2], numpy.asarray(image.dataobj))\n"
+        "numpy.save(sys.argv[3], image.header.get_best_affine())\n"
+    )
+    paths = [str(store), str(tmp_path / "voxels.npy"), str(tmp_path / "affine.npy")]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, *paths], check=True)
+    medroi.scans.clear(source, tmp_path / "cleared.nii.gz")
+    expected = nibabel.load(tmp_path / "cleared.nii.gz")
+    assert np.array_equal(np.load(paths[1]), expected.dataobj.get_unscaled())
+    assert np.array_equal(np.load(paths[2]), expected.affine)

@@ -24,8 +24,10 @@ def times_of(scan: Scan, path: Path) -> npt.NDArray[np.float64] | None:
     path : Path
         For messages.
     """
-    if scan.voxels.ndim < 4 or scan.kind not in ("nifti", "mgz"):
+    if "t" not in scan.axis_names:
         return None
+    if scan.kind not in ("nifti", "pair", "mgz"):
+        return _noted(scan)
     header = header_of(scan, path)
     if scan.kind == "mgz":
         # A repetition time in milliseconds.
@@ -38,3 +40,14 @@ def times_of(scan: Scan, path: Path) -> npt.NDArray[np.float64] | None:
     if not (np.isfinite([first_s, step_s]).all() and step_s > 0):
         return None
     return np.asarray(first_s + step_s * np.arange(scan.voxels.shape[3]), np.float64)
+
+
+def _noted(scan: Scan) -> npt.NDArray[np.float64] | None:
+    """Seconds that a reader found in each of the files."""
+    points = scan.details.get("volumes")
+    found = points.get("time_s") if isinstance(points, dict) else None
+    try:
+        times_s = np.asarray(found, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return times_s if times_s.shape == scan.voxels.shape[3:4] else None
