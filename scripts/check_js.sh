@@ -22,5 +22,5 @@ stores="$LOG_DIR/stores"
 mkdir "$stores"
 .venv/bin/python js/test/make_stores.py "$stores"
 cd js
-MEDROI_STORES="$stores" node --test test/ >"$LOG_DIR/js" || { cat "$LOG_DIR/js"; exit 1; }
+MEDROI_STORES="$stores" node --test test/*.test.js >"$LOG_DIR/js" || { cat "$LOG_DIR/js"; exit 1; }
 grep -E '^(#|ℹ) (tests|pass|fail)' "$LOG_DIR/js"

@@ -4,7 +4,7 @@
 #
 #   bash scripts/check_targets.sh [TARGET...]
 #
-# It stands beside scripts/test.sh: qemu and Wine are large, and compiling for nine targets takes minutes. Linux runs
+# It stands beside scripts/test.sh: qemu and Wine are large, and compiling for seven targets takes minutes. Linux runs
 # under qemu-user-static, Windows under Wine; macOS is compiled and linked only. Needs .venv with medroi[test].
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -16,14 +16,12 @@ declare -A RUNNERS=(
     [aarch64-linux-musl]=qemu-aarch64-static
     [s390x-linux-musl]=qemu-s390x-static
     [x86-linux-musl]=qemu-i386-static
-    [arm-linux-musleabihf]=qemu-arm-static
-    [riscv64-linux-musl]=qemu-riscv64-static
     [x86_64-windows-gnu]=wine
     [aarch64-macos]=none
     [x86_64-macos]=none
 )
-ORDER=(x86_64-linux-musl aarch64-linux-musl s390x-linux-musl x86-linux-musl arm-linux-musleabihf
-    riscv64-linux-musl x86_64-windows-gnu aarch64-macos x86_64-macos)
+ORDER=(x86_64-linux-musl aarch64-linux-musl s390x-linux-musl x86-linux-musl x86_64-windows-gnu
+    aarch64-macos x86_64-macos)
 [ "$#" -eq 0 ] || ORDER=("$@")
 
 missing=""

@@ -106,6 +106,7 @@ def scans() -> Iterator[Case]:
         "raw",
         "predict3d",
         {"id": "predict3d", "speed": "fast"},
+        {"id": "predict3d", "speed": "max"},
         {"id": "wavelet3d", "step": 4.0},
     )
     arrays = {
