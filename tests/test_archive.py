@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -358,3 +359,23 @@ def test_two_runs_on_one_place(tmp_path: Path) -> None:
             with pytest.raises(archives.InUse):
                 medroi.archive(root, place, part=part)
     medroi.archive(root, place)
+
+
+def test_the_command_of_the_readme_archives_the_example_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text()
+    (line,) = re.findall(r"^medroi (archive examples/tree .*?)\s+#", readme, re.M)
+    (tmp_path / "examples").symlink_to(root / "examples")
+    monkeypatch.chdir(tmp_path)
+    assert main(line.replace("--jobs 0", "--jobs 1").split()) == 0
+    states = {path: row["state"] for path, row in manifest_of(tmp_path / "archive").items()}
+    assert states == {
+        "dataset_description.json": "copied",
+        "participants.tsv": "copied",
+        "sub-01/anat/sub-01_T1w.json": "copied",
+        "sub-01/anat/sub-01_T1w.nii.gz": "stored",
+        "sub-02/anat/sub-02_T1w.nii.gz": "duplicate",
+    }
+    assert "Regions that deserve a look" in (tmp_path / "archive.html").read_text()

@@ -6,8 +6,12 @@ object stores.
 """
 
 from medroi.archives.checking import ArchiveCheck, check_archive, is_archive
+from medroi.archives.engines import run_dask, run_here, run_processes
 from medroi.archives.jobs import Job, pack_job
+from medroi.archives.journals import Journal
 from medroi.archives.locks import InUse
+from medroi.archives.marker import claim
+from medroi.archives.places import Place, open_place
 from medroi.archives.prune import PruneReport, prune
 from medroi.archives.records import FileFacts, Record
 from medroi.archives.restore import RestoreReport, restore
@@ -21,14 +25,21 @@ __all__ = [
     "FileFacts",
     "InUse",
     "Job",
+    "Journal",
+    "Place",
     "PruneReport",
     "Record",
     "RestoreReport",
     "Settings",
     "archive",
     "check_archive",
+    "claim",
     "is_archive",
+    "open_place",
     "pack_job",
     "prune",
     "restore",
+    "run_dask",
+    "run_here",
+    "run_processes",
 ]

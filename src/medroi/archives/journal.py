@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from medroi.archives.records import Record, record_of
+from medroi.archives.records import Record
 from medroi.errors import CorruptStream, UnsupportedVersion
 
 VERSION = 1
@@ -102,8 +102,10 @@ class SegmentFile:
             left = left[self._file.write(left) :]
 
 
-def read_segment(name: str, file: IO[bytes]) -> Iterator[tuple[int, Record]]:
-    """Give the records of a segment and where each line begins, one line in memory at a time.
+def read_segment(name: str, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give the records of a segment, as JSON values, and where each line begins.
+
+    One line is in memory at a time.
 
     Parameters
     ----------
@@ -136,14 +138,14 @@ def read_segment(name: str, file: IO[bytes]) -> Iterator[tuple[int, Record]]:
         if number == 1:
             _check_header(name, value)
         else:
-            yield start, record_of(value)
+            yield start, value
         start += len(line)
 
 
 def read_line(file: IO[bytes], start: int) -> Record:
     """Read one record again, from where `read_segment` said that its line begins."""
     file.seek(start)
-    return record_of(json.loads(file.readline()[9:]))
+    return Record.of_json(json.loads(file.readline()[9:]))
 
 
 def _text_of(line: bytes, crc: int) -> bytes | None:

@@ -70,7 +70,7 @@ class Journal:
             self._begin()
         assert self._own is not None
         start = self._own.add(record)
-        self.index.add(record, (self._own_name, start))
+        self.index.add(record.to_json(), (self._own_name, start))
         if self._is_temporary and (
             self._own.n_records >= _BATCH_RECORDS or time.monotonic() - self._begun > _BATCH_S
         ):
@@ -117,8 +117,8 @@ class Journal:
         for name in self._names:
             with open(self.folder / name, "rb") as file:
                 shown = f"{self._place.url}/{FOLDER}/{name}"
-                for start, record in journal.read_segment(shown, file):
-                    self.index.add(record, (name, start))
+                for start, found in journal.read_segment(shown, file):
+                    self.index.add(found, (name, start))
         self._number = journal.next_number(self._names)
 
     def _listed(self) -> list[str]:
@@ -140,8 +140,7 @@ class Journal:
 
     def write_list(self) -> None:
         """Write the names of the segments, for places that cannot list them."""
-        if self._is_temporary:
-            self._place.write(LIST, "".join(f"{name}\n" for name in sorted(self._names)).encode())
+        self._place.write(LIST, "".join(f"{name}\n" for name in sorted(self._names)).encode())
 
     def _clear(self) -> None:
         for file in self._files.values():

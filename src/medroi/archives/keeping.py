@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from medroi.archives.records import DUPLICATE, STORED, Record
+from medroi.archives.records import DUPLICATE, STORED
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Index:
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
-        self._users: dict[str, set[str]] = {}
+        self._users: dict[str, str | set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -44,32 +45,49 @@ class Index:
         """Summary of a path; None of one without a record."""
         return self._known.get(path)
 
-    def add(self, record: Record, at: tuple[str, int] = ("", 0)) -> None:
-        """Take in a record, which is later than all before; `at` is where it stands."""
-        before = self._known.get(record.path)
+    def add(self, found: Mapping[str, Any], at: tuple[str, int] = ("", 0)) -> None:
+        """Take in a record as JSON values, later than all before; `at` is where it stands."""
+        path, target = found["path"], found.get("target", "")
+        before = self._known.get(path)
         if before is not None and before.target:
-            self._users[before.target].discard(record.path)
+            self._leave(before.target, path)
         share = sys.intern
-        self._known[record.path] = Known(
-            share(record.state),
-            share(record.kind),
-            record.nbytes,
-            record.mtime_ns,
-            record.sha256,
-            share(record.settings),
-            record.target,
-            record.n_files,
-            share(record.listing),
-            record.pruned,
-            record.stored_nbytes,
+        self._known[path] = Known(
+            share(found["state"]),
+            share(found["kind"]),
+            found.get("nbytes", 0),
+            found.get("mtime_ns", 0),
+            found.get("sha256", ""),
+            share(found.get("settings", "")),
+            target,
+            found.get("n_files", 1),
+            share(found.get("listing", "")),
+            found.get("pruned", False),
+            found.get("stored_nbytes", 0),
             at,
         )
-        if record.target:
-            self._users.setdefault(record.target, set()).add(record.path)
+        if target:
+            self._join(target, path)
+
+    def _join(self, target: str, path: str) -> None:
+        # Nearly every target has one path: a set for each would be most of the memory.
+        users = self._users.get(target)
+        if users is None:
+            self._users[target] = path
+        else:
+            self._users[target] = {path, *([users] if isinstance(users, str) else users)}
+
+    def _leave(self, target: str, path: str) -> None:
+        left = self.users_of(target) - {path}
+        if left:
+            self._users[target] = left
+        else:
+            self._users.pop(target, None)
 
     def users_of(self, target: str) -> set[str]:
         """The paths whose content is in a target."""
-        return self._users.get(target, set())
+        users = self._users.get(target, set())
+        return {users} if isinstance(users, str) else users
 
     def stored(self) -> Iterator[tuple[str, Known]]:
         """Paths with a store: their own, or that of an equal scan."""

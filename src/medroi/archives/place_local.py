@@ -34,7 +34,7 @@ class LocalPlace:
 
     def exists(self, name: str) -> bool:
         """See `Place`."""
-        return os.path.lexists(self.folder / name)
+        return os.path.lexists(f"{self.url}/{name}")
 
     def read(self, name: str) -> bytes | None:
         """See `Place`."""

@@ -52,7 +52,7 @@ class Planner:
         self, index: Index, settings: Settings, is_there: Callable[[str], bool], *, rehash: bool
     ) -> None:
         self._index, self._settings, self._is_there = index, settings, is_there
-        self._rehash = rehash
+        self._rehash, self._token = rehash, settings.token
         self._by_size: dict[int, list[tuple[str, str, str]]] = {}
         self._folders: dict[str, list[tuple[str, Known]]] = {}
         for path in index:
@@ -64,7 +64,7 @@ class Planner:
 
     def learn(self, path: str, known: Known) -> None:
         """Take in what is stored, so that an equal scan further on is not packed again."""
-        if known.state == STORED and known.settings == self._settings.token:
+        if known.state == STORED and known.settings == self._token:
             entry = (path, known.sha256, known.target)
             self._by_size.setdefault(known.nbytes, []).append(entry)
 
@@ -121,7 +121,7 @@ class Planner:
         if item.kind == "file":
             return known.state == COPIED and self._is_there(known.target)
         return (
-            known.settings == self._settings.token
+            known.settings == self._token
             and known.n_files == len(item.files)
             and (known.state == STORED or (known.state == DUPLICATE and self._has_owner(known)))
             and self._is_there(known.target)
@@ -180,7 +180,7 @@ class Planner:
     def _is_renewed(self, known: Known) -> bool:
         """Whether the same content needs no packing, though its times changed."""
         return (
-            known.settings == self._settings.token
+            known.settings == self._token
             and (known.state == STORED or (known.state == DUPLICATE and self._has_owner(known)))
             and self._is_there(known.target)
         )

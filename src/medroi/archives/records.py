@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 # States. Of these, what is in DST: all but failed, listed and link.
@@ -124,6 +124,19 @@ class Record:
                 found[name] = [[one.name, one.nbytes, one.sha256] for one in found[name]]
         return found
 
+    @classmethod
+    def of_json(cls, found: Mapping[str, Any]) -> Record:
+        """Read what `to_json` gave; fields of a later version are passed over."""
+        known = {name: value for name, value in found.items() if name in _NAMES}
+        for name in ("files", "stored_files"):
+            if name in known:
+                known[name] = tuple(FileFacts(*one) for one in known[name])
+        if known.get("region") is not None:
+            known["region"] = tuple((int(start), int(stop)) for start, stop in known["region"])
+        if "notes" in known:
+            known["notes"] = tuple(known["notes"])
+        return cls(**known)
+
 
 _NOTHING = object()
 _DEFAULTS: dict[str, Any] = {
@@ -132,19 +145,6 @@ _DEFAULTS: dict[str, Any] = {
     if not (field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING)
 }
 _NAMES = {field.name for field in dataclasses.fields(Record)}
-
-
-def record_of(found: dict[str, Any]) -> Record:
-    """Read what `Record.to_json` gave; fields of a later version are passed over."""
-    known = {name: value for name, value in found.items() if name in _NAMES}
-    for name in ("files", "stored_files"):
-        if name in known:
-            known[name] = tuple(FileFacts(*one) for one in known[name])
-    if known.get("region") is not None:
-        known["region"] = tuple((int(start), int(stop)) for start, stop in known["region"])
-    if "notes" in known:
-        known["notes"] = tuple(known["notes"])
-    return Record(**known)
 
 
 def digest_of(files: Iterable[FileFacts]) -> str:

@@ -46,16 +46,14 @@ class _Figures:
     n_looked_at: int
 
 
-def write_report(journal: Journal, place: Place, root: str | None, target: Path) -> None:
+def write_report(journal: Journal, place: Place, target: Path) -> None:
     """Write the page.
 
     Parameters
     ----------
     journal : Journal
     place : Place
-        The archive, from which the pictures are made where the tree has no more of the scan.
-    root : str or None
-        The tree.
+        The archive, from whose stores the pictures are made.
     target : Path
         Where the page is written.
 
@@ -67,7 +65,7 @@ def write_report(journal: Journal, place: Place, root: str | None, target: Path)
     figures = _figures(journal)
     half = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = html.document(f"{TITLE} {place.url}", _sections(figures, journal, place, root))
+    page = html.document(f"{TITLE} {place.url}", _sections(figures, journal, place))
     half.write_text(page, encoding="utf-8")
     half.replace(target)
 
@@ -99,7 +97,7 @@ def _figures(journal: Journal) -> _Figures:
     return _Figures(dict(kinds), failures, failed, sorted(look, reverse=True), n_look)
 
 
-def _sections(figures: _Figures, journal: Journal, place: Place, root: str | None) -> Iterator[str]:
+def _sections(figures: _Figures, journal: Journal, place: Place) -> Iterator[str]:
     yield _head(figures, place)
     yield html.section("sizes", "Sizes by kind", html.table(_sizes(figures)))
     if figures.failures:
@@ -121,8 +119,8 @@ def _sections(figures: _Figures, journal: Journal, place: Place, root: str | Non
             "more than 8 voxels is dropped only where a mask was given or components=largest was "
             "asked for."
         ),
-        *_pictures(figures, journal, place, root),
-        html.table(_looked_at(figures, journal), tall=True),
+        *_pictures(figures, journal, place),
+        *([html.table(_looked_at(figures, journal), tall=True)] if figures.looked_at else []),
     )
 
 
@@ -133,8 +131,8 @@ def _head(figures: _Figures, place: Place) -> str:
     stored_nbytes = sum(sums.stored_nbytes for sums in held)
     boxes = (
         (f"{sum(sums.n_records for sums in scans)}", "scans stored"),
-        (f"{nbytes / 1e9:.2f} GB", "in the tree"),
-        (f"{stored_nbytes / 1e9:.2f} GB", "in the archive"),
+        (_size(nbytes), "in the tree"),
+        (_size(stored_nbytes), "in the archive"),
         (f"{sum(figures.failures.values())}", "failed"),
     )
     shown = "".join(
@@ -145,6 +143,11 @@ def _head(figures: _Figures, place: Place) -> str:
         f"<header><h1>{html.escape(TITLE)} {html.escape(place.url)}</h1>"
         f'<div class="figures">{shown}</div></header>'
     )
+
+
+def _size(nbytes: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.2f} MB"
 
 
 def _sizes(figures: _Figures) -> Table:
@@ -211,20 +214,20 @@ def _looked_at(figures: _Figures, journal: Journal) -> Table:
     return Table(columns, rows)
 
 
-def _pictures(figures: _Figures, journal: Journal, place: Place, root: str | None) -> Iterator[str]:
+def _pictures(figures: _Figures, journal: Journal, place: Place) -> Iterator[str]:
     for _, _, path in figures.looked_at[:_N_PICTURES]:
         yield f"<h3>{html.escape(printable(path))}</h3>"
         with tempfile.TemporaryDirectory(prefix="medroi-report-") as folder:
             picture = Path(folder, "region.png")
             try:
-                _draw(journal.record(path), journal, place, root, picture)
+                _draw(journal.record(path), journal, place, picture)
             except (MedROIError, OSError) as error:
                 yield html.paragraph(f"no picture: {' '.join(str(error).split())}", "note")
                 continue
             yield html.picture(picture, f"planes through {printable(path)} and what is kept")
 
 
-def _draw(record: Record, journal: Journal, place: Place, root: str | None, picture: Path) -> None:
+def _draw(record: Record, journal: Journal, place: Place, picture: Path) -> None:
     from medroi.scans import show
 
     holder = holder_of(journal, record)

@@ -136,7 +136,7 @@ def archive(
         if share is None:
             _finish(journal, opened, root)
         if report is not None:
-            write_report(journal, opened, root, Path(report))
+            write_report(journal, opened, Path(report))
         return summary_of(plan, counted, began, journal=journal)
 
 

@@ -18,7 +18,7 @@ from medroi.archives.companions import scans_of_several_files
 from medroi.archives.dicom_folders import Series, series_of
 from medroi.archives.places import OWN
 from medroi.errors import InvalidArgument
-from medroi.scans.formats import READERS, suffix_of
+from medroi.scans.formats import READERS
 from medroi.scans.formats.names import printable
 
 # What version control keeps for itself: it makes it again, and it is as large as the tree.
@@ -109,7 +109,7 @@ def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -
         seen.add((status.st_dev, status.st_ino))
         for name in entries:
             path = f"{folder.path}/{name}" if folder.path else name
-            found = _look(top, path, real_root, seen)
+            found = _look(f"{top}/{path}", path, real_root, seen)
             if isinstance(found, Item):
                 yield found
             elif stat.S_ISDIR(found.st_mode):
@@ -148,10 +148,9 @@ def _unreadable(path: str, error: OSError) -> Item:
 
 
 def _look(
-    top: Path, path: str, real_root: str, seen: set[tuple[int, int]]
+    full: str, path: str, real_root: str, seen: set[tuple[int, int]]
 ) -> Item | os.stat_result:
     """The status of a folder or file; an item for what is neither, or is not to be followed."""
-    full = top / path
     try:
         found = os.lstat(full)
     except OSError as error:
@@ -192,14 +191,18 @@ class _Names:
 
     def own(self, name: str, else_name: str = "") -> str:
         """The name, the other one, or the name with a digest where that is taken too."""
-        digest = hashlib.sha256(os.fsencode(else_name or name)).hexdigest()[:8]
-        for wanted in (name, else_name, f"{name}~{digest}"):
-            shown = printable(wanted)
+        for wanted in (name, else_name, ""):
+            wanted = wanted or _with_digest(name, else_name or name)
+            shown = wanted if wanted.isascii() else printable(wanted)
             key = unicodedata.normalize("NFC", shown).casefold()
-            if wanted and key not in self._taken:
+            if key not in self._taken:
                 break
         self._taken.add(key)
         return shown
+
+
+def _with_digest(name: str, of: str) -> str:
+    return f"{name}~{hashlib.sha256(os.fsencode(of)).hexdigest()[:8]}"
 
 
 def _joined(folder: str, name: str) -> str:
@@ -223,7 +226,7 @@ def _files(
     for path, name, found in files:
         if name in data_files:
             continue
-        if suffix_of(Path(name), READERS) is not None and not _is_half(name, several):
+        if _suffix_of(name) and not _is_half(name, several):
             scans.append((path, name, found))
         elif _may_be_dicom(top / path, name):
             dicom.append((path, found))
@@ -240,10 +243,13 @@ def _files(
         target = names.own(f"{OWN}/kept/{name}" if ours else name)
         copies.append(_item(path, "file", found, _joined(folder.target, target)))
     for path, name, found in scans:
-        known = suffix_of(Path(name), READERS) or ""
+        known = _suffix_of(name)
         target = names.own(name[: len(name) - len(known)] + suffix, name + suffix)
         item = _item(path, "scan", found, _joined(folder.target, target))
         more = several.get(name, ())
+        if not more:
+            yield item
+            continue
         yield dataclasses.replace(
             item,
             files=(path, *(_joined(folder.path, one) for one in more)),
@@ -251,6 +257,15 @@ def _files(
             mtime_ns=max([item.mtime_ns, *(status[one].st_mtime_ns for one in more)]),
         )
     yield from copies
+
+
+_SUFFIXES = sorted(READERS, key=len, reverse=True)
+
+
+def _suffix_of(name: str) -> str:
+    """The suffix of a scan file; nothing of another."""
+    lower = name.lower()
+    return next((suffix for suffix in _SUFFIXES if lower.endswith(suffix)), "")
 
 
 def _is_half(name: str, several: dict[str, tuple[str, ...]]) -> bool:
