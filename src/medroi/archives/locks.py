@@ -25,6 +25,8 @@ from medroi.errors import MedROIError
 _RENEW_S = 10.0
 _WATCH_S = 25.0
 _WHOLE = "run"
+# Leases that runs of this process hold.
+_HELD: set[object] = set()
 
 
 class InUse(MedROIError):
@@ -90,6 +92,7 @@ def _lease(place: Place, part: str) -> Iterator[None]:
     if not place.create(own, _text(holder, 0)):
         raise _in_use(place.url, "another process")
     stop = threading.Event()
+    _HELD.add(holder["id"])
     renewing = threading.Thread(target=_renew, args=(place, own, holder, stop), daemon=True)
     renewing.start()
     try:
@@ -97,6 +100,7 @@ def _lease(place: Place, part: str) -> Iterator[None]:
     finally:
         stop.set()
         renewing.join()
+        _HELD.discard(holder["id"])
         with contextlib.suppress(Exception):  # whoever comes next finds that its holder is gone
             place.remove(own)
 
@@ -108,7 +112,9 @@ def _wait_until_free(place: Place, name: str) -> None:
         return
     holder = _holder(found)
     if holder.get("host") == socket.gethostname():
-        is_held = _is_running(holder.get("pid"))
+        # One of our own that could not be removed when it ended is held by nobody.
+        is_own = holder.get("pid") == os.getpid()
+        is_held = holder.get("id") in _HELD if is_own else _is_running(holder.get("pid"))
     else:
         deadline, is_held = time.monotonic() + _WATCH_S, False
         while time.monotonic() < deadline and not is_held:
