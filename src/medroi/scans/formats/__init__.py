@@ -9,7 +9,7 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom
-from medroi.scans.formats import foreign, meta, mgz, minc, nifti, nrrd, pair
+from medroi.scans.formats import foreign, meta, mgz, minc, nifti, nrrd, pair, png, stack
 from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan
@@ -17,7 +17,7 @@ from medroi.scans.sources.containers import Written, container_of, write_blocks
 from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
 from medroi.scans.sources.source import SourceFile
 
-_MODULES = (nifti, pair, mgz, nrrd, meta, minc)
+_MODULES = (nifti, pair, mgz, nrrd, meta, minc, png)
 READERS: dict[str, Callable[[Path], Scan]] = {
     suffix: module.read for module in _MODULES for suffix in module.SUFFIXES
 }
@@ -30,6 +30,7 @@ _OWN_SUFFIXES: dict[str, tuple[str, ...]] = {
     "nrrd": nrrd.SUFFIXES,
     "meta": meta.SUFFIXES,
     "minc": minc.SUFFIXES,
+    "pictures": png.SUFFIXES,
 }
 _NAMES = {
     "nifti": "a NIfTI file",
@@ -67,7 +68,7 @@ def read_scan(
     encapsulated: str = "keep",
     sidecars: bool = True,
 ) -> Scan:
-    """Read a NIfTI file, a FreeSurfer volume, or DICOM: a folder, a DICOMDIR or one file.
+    """Read a scan file of any suffix in `READERS`, a folder of pictures, or DICOM.
 
     Parameters
     ----------
@@ -97,6 +98,9 @@ def read_scan(
         raise InvalidArgument(f"{path} does not exist")
     if not path.is_dir() and not path.is_file():
         raise InvalidArgument(f"{path}: neither a file nor a folder")
+    if path.is_dir() and stack.pictures_in(path):
+        with readable(path, "a damaged picture"):
+            return stack.read(path)
     if path.is_dir() or (suffix_of(path, READERS) is None and dicom.is_dicom(path)):
         return dicom.read(
             path,
@@ -196,8 +200,13 @@ def write_scan(
         and time, so that equal scans give equal bytes.
     """
     if container is None:
-        is_known = file is not None and file.comes_back
+        is_known = file is not None and file.container["kind"] != "other"
         container = file.container if file is not None and is_known else container_of(suffix)
+    if container["kind"] == "zlib" and not container.get("is_exact", True):
+        raise InvalidArgument(
+            f"{path}: its header gives the size of its compressed data, which no compressor here "
+            "makes again; unpack it to .nii or .nii.gz"
+        )
     if file is not None and file.pieces:
         return write_blocks(path, contents(scan, file), container)
     return write_blocks(path, contents_of(scan, path, suffix), container)

@@ -11,14 +11,14 @@ import lzma
 import struct
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import require
-from medroi.scans.sources import deflate
+from medroi.scans.sources import deflate, png_data
 from medroi.scans.sources.source import PLAIN
 
 Blocks = Iterable[Any]
@@ -211,4 +211,11 @@ def _coded(coder: Any, blocks: Iterator[memoryview]) -> Iterator[bytes]:
     yield coder.flush()
 
 
-_MAKERS = {"gzip": _gzip, "zlib": _zlib, "bzip2": _bzip2, "xz": _xz, "zstd": _zstd}
+_MAKERS: dict[str, Callable[[Iterator[memoryview], dict[str, Any]], Iterator[bytes]]] = {
+    "png": png_data.made,
+    "gzip": _gzip,
+    "zlib": _zlib,
+    "bzip2": _bzip2,
+    "xz": _xz,
+    "zstd": _zstd,
+}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from medroi.errors import MedROIError
-from medroi.scans.sources import deflate
+from medroi.scans.sources import deflate, png_data
 from medroi.scans.sources.containers import Blocks, packed
 from medroi.scans.sources.reading import MARK_NBYTES
 from medroi.scans.sources.source import Evidence, SourceFile
@@ -27,6 +27,22 @@ _MIN_BLOCK_NBYTES = 256
 # A compressor that takes all contents at once needs the memory for them.
 _MAX_AT_ONCE_NBYTES = 1 << 30
 _START_NBYTES, _MIN_START_NBYTES = 1 << 18, 1 << 16
+_DEFLATE: dict[str, Any] = {"engine": "zlib", "level": 6, "mem_level": 8, "is_exact": False}
+# What makes other bytes of the same contents.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "gzip": _DEFLATE,
+    "zlib": _DEFLATE,
+    "png": {"level": 6, "mem_level": 8, "strategy": 1, "is_exact": False},
+    "bzip2": {"level": 9, "is_exact": False},
+    "xz": {"preset": 6, "check": 4, "is_exact": False},
+    "zstd": {
+        "level": 3,
+        "checksum": True,
+        "contents_nbytes": None,
+        "threads": 0,
+        "is_exact": False,
+    },
+}
 # In an xz header.
 _CHECK_OFFSET = 7
 
@@ -51,7 +67,7 @@ def found(file: SourceFile, contents: Callable[[], Blocks]) -> SourceFile:
     trials = _Trials(file, evidence, contents)
     container = trials.container()
     if container is None:
-        return dataclasses.replace(file, evidence=None)
+        container = {**evidence.container, **_DEFAULTS[evidence.container["kind"]]}
     return dataclasses.replace(file, container=container, evidence=None)
 
 
@@ -138,7 +154,7 @@ class _Trials:
         Else a number of bytes that are the same: comparing ends soon behind them.
         """
         try:
-            container = {**self._evidence.container, **settings}
+            container = {**self._evidence.container, **settings, "is_trial": True}
             return self._compared(packed(self._contents(), container))
         except _Stopped:
             raise
@@ -168,7 +184,9 @@ class _Trials:
 
 
 def _candidates(kind: str, head: bytes) -> Iterator[dict[str, Any]]:
-    if kind == "bzip2":
+    if kind == "png":
+        yield from png_data.candidates()
+    elif kind == "bzip2":
         # The digit behind "BZh" is the level.
         yield {"level": int(head[3:4])}
     elif kind == "xz":

@@ -58,7 +58,8 @@ class SourceFile:
     container : dict
         JSON-able, how the file is made of its contents: ``{"kind": "plain"}``, ``"gzip"``,
         ``"bzip2"``, ``"xz"`` or ``"zstd"`` with settings, or ``{"kind": "other"}``, where nothing
-        here makes these bytes again.
+        here makes these bytes again; ``"is_exact": False`` is in one that makes other bytes of the
+        same contents.
     pieces : tuple of (str, int, int)
         What its contents are put together from: ``"header"``, ``"voxels"`` or ``"footer"`` of the
         scan, from one byte to another. None are the whole of these three.
@@ -78,7 +79,7 @@ class SourceFile:
     @property
     def comes_back(self) -> bool:
         """Whether the very bytes of the file can be made of its contents."""
-        return bool(self.container["kind"] != "other")
+        return bool(self.container["kind"] != "other" and self.container.get("is_exact", True))
 
     def to_json(self) -> dict[str, Any]:
         """Return what is stored."""
