@@ -27,7 +27,13 @@ from machine import HERE, add_columns, describe
 FOLDER, FILES, TABLE = "{folder}", "{files}", "{table}"
 EXAMPLES = HERE.parent / "examples"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-MODULES = {"Pillow": "PIL", "PyWavelets": "pywt", "pillow-heif": "pillow_heif"}
+MODULES = {
+    "Pillow": "PIL",
+    "pynrrd": "nrrd",
+    "zlib-ng": "zlib_ng",
+    "PyWavelets": "pywt",
+    "pillow-heif": "pillow_heif",
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,12 @@ BENCHMARKS = (
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("one_region", "one_region.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("dicom", "dicom.py", (), ("nibabel", "pydicom", "zarr", "pylibjpeg")),
+    Benchmark(
+        "returned",
+        "returned.py",
+        (FOLDER, "-o", TABLE),
+        ("nibabel", "pydicom", "zarr", "pynrrd", "zstandard", "zlib-ng", "Pillow"),
+    ),
     Benchmark("predict3d", "predict3d.py", (FOLDER, "-o", TABLE), ("nibabel",)),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
