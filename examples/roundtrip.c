@@ -32,7 +32,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     printf("%u -> %u bytes, same: %d\n", (unsigned)sizeof volume, (unsigned)stream.nbytes,
-           memcmp(volume, restored, sizeof volume) == 0);
+           medroi_array_nbytes(&layout) == sizeof volume &&
+               memcmp(volume, restored, sizeof volume) == 0);
     FILE *file = argc > 1 ? fopen(argv[1], "wb") : NULL;
     if (file != NULL) {
         (void)fwrite(stream.data, 1, stream.nbytes, file);

@@ -24,7 +24,9 @@ void *medroi_allocate(size_t nbytes) { return malloc(nbytes > 0 ? nbytes : 1); }
 
 size_t medroi_array_nbytes(const medroi_layout *layout) {
     size_t nbytes = layout->itemsize;
-    if (medroi_check_layout(layout, MEDROI_INVALID_ARGUMENT, NULL) != MEDROI_OK) {
+    medroi_layout sized = *layout;
+    sized.axes = 1; /* not known before medroi_encode(), and of no weight here */
+    if (medroi_check_layout(&sized, MEDROI_INVALID_ARGUMENT, NULL) != MEDROI_OK) {
         return 0;
     }
     for (int32_t i = 0; i < layout->ndim; i++) {
