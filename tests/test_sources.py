@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
-import io
 import itertools
 import json
 import lzma
@@ -426,6 +425,4 @@ def test_sources_are_json(tmp_path, plain) -> None:
     source.write_bytes(member(plain))
     (file,) = read_scan(source).sources
     assert source_of_json(json.loads(json.dumps(file.to_json()))) == file
-    assert io.BytesIO(plain).read() == b"".join(
-        bytes(block) for block in contents(read_scan(source), file)
-    )
+    assert plain == b"".join(bytes(block) for block in contents(read_scan(source), file))

@@ -9,7 +9,7 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom
-from medroi.scans.formats import foreign, meta, mgz, minc, nifti, nrrd, pair, png, stack
+from medroi.scans.formats import arrays, foreign, meta, mgz, minc, nifti, nrrd, pair, png, stack
 from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan
@@ -94,6 +94,9 @@ def read_scan(
         Where nibabel, pydicom or a decoder of compressed DICOM is not installed.
     """
     path = Path(path)
+    if suffix_of(path, READERS) is None and arrays.is_array(path):
+        with readable(path, "a damaged array"):
+            return arrays.read(path)
     if not path.exists():
         raise InvalidArgument(f"{path} does not exist")
     if not path.is_dir() and not path.is_file():
