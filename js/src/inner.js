@@ -41,7 +41,7 @@ export function importsFor(memory) {
   return {
     decompress(id, src, nbytes, dst, dstNbytes) {
       return attempt(() => {
-        const found = decompressors.get(id)(view(memory, src, nbytes).slice(), dstNbytes);
+        const found = decompressors.get(id)(view(memory, src, nbytes), dstNbytes);
         return paste(memory, found, dst, dstNbytes);
       });
     },
