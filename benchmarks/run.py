@@ -74,6 +74,7 @@ BENCHMARKS = (
     ),
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("one_region", "one_region.py", (FOLDER,), ("nibabel", "zarr")),
+    Benchmark("clear", "clear.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("dicom", "dicom.py", (), ("nibabel", "pydicom", "zarr", "pylibjpeg")),
     Benchmark(
         "returned",

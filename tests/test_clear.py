@@ -53,7 +53,8 @@ def test_only_voxels_differ(byte_order: str, version: int, suffix: str, tmp_path
     found = read_scan(tmp_path / f"cleared{suffix}").voxels
     assert (found[dropped_of(voxels, found)] == report.region.background).all()
     assert np.array_equal(found[voxels >= 100], voxels[voxels >= 100])
-    assert 0 < np.count_nonzero(dropped_of(voxels, found)) <= report.region.n_dropped
+    assert 0 < np.count_nonzero(dropped_of(voxels, found)) == report.n_changed
+    assert report.n_changed <= report.region.n_dropped
     assert nibabel.load(tmp_path / f"cleared{suffix}").header == nibabel.load(source).header
 
 
@@ -126,6 +127,7 @@ def test_a_scan_of_which_nothing_is_dropped_keeps_its_bytes(tmp_path: Path) -> N
     report = clear(source, tmp_path / "cleared.nii")
     assert (tmp_path / "cleared.nii").read_bytes() == source.read_bytes()
     assert report.written_nbytes == report.source_nbytes and report.saved_share == 0.0
+    assert report.n_changed == 0 and "no voxel" in str(report)
 
 
 def test_the_level_of_gzip_is_that_which_was_asked_for(tmp_path: Path) -> None:

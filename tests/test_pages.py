@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 import shutil
@@ -49,3 +50,20 @@ def test_the_pages_have_programs() -> None:
     assert len(programs("python.md")) == 2
     assert len(programs("clear.md")) == 1
     assert len(commands("clear.md")) == 3
+
+
+def test_the_figures_of_the_clear_page_are_those_of_the_benchmark() -> None:
+    with (ROOT / "benchmarks/clear.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["n_changed_kept"] == "0" for row in rows)
+    heads = [row for row in rows if row["set"] == "mri_head"]
+    source, file_, group = (
+        sum(int(row[f"{name}_nbytes"]) for row in heads)
+        for name in ("source", "nii_gz", "ome_zarr")
+    )
+    assert len(heads) == 10
+    page = " ".join((ROOT / "docs/clear.md").read_text().split())
+    assert f"ten heads take {file_ / source:.2f} of their `.nii.gz`" in page
+    assert f"and {group / source:.2f} as OME-Zarr" in page
+    brains = [row for row in rows if row["set"] == "mri_brain"]
+    assert brains and all(row["n_changed"] == "0" for row in brains)

@@ -14,6 +14,7 @@ from medroi.scan_region import ScanRegion
 from medroi.scans import dicom
 from medroi.scans.access.kept_region import KeptRegion
 from medroi.scans.clearing import dicom_files, ome_zarr, scan_files
+from medroi.scans.clearing.comparing import count_changed
 from medroi.scans.clearing.dicom_files import Uids
 from medroi.scans.clearing.report import ClearReport
 from medroi.scans.fitting import check_not_empty, config_to_count_with, fitted_codec, rule_of
@@ -133,6 +134,7 @@ def clear(
         written_nbytes=written_nbytes,
         n_files=n_files,
         region=_described(found, scan, config),
+        n_changed=count_changed(scan.voxels, voxels),
         threshold_rule=rule_of(region["threshold"], config["roi"]),
         seconds=time.monotonic() - began,
         notes=scan.notes + reasons + notes,

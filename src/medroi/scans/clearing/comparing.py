@@ -48,3 +48,13 @@ def check_written(
             raise MedROIError(
                 f"{target}: slice {index} did not come back as it was written; nothing is written"
             )
+
+
+def count_changed(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> int:
+    """Count the voxels that differ in any bit, slab by slab along the last axis."""
+    if after is before:
+        return 0
+    return sum(
+        int(np.count_nonzero(~same_bits(*map(np.ascontiguousarray, pair))))
+        for pair in zip(np.moveaxis(before, -1, 0), np.moveaxis(after, -1, 0), strict=True)
+    )

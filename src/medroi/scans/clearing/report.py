@@ -27,6 +27,8 @@ class ClearReport:
         Files that were written.
     region : KeptRegion
         Kept and dropped voxels.
+    n_changed : int
+        Those of the dropped voxels that were not background before.
     threshold_rule : str
         The rule that gave the threshold.
     seconds : float
@@ -41,6 +43,7 @@ class ClearReport:
     written_nbytes: int
     n_files: int
     region: KeptRegion
+    n_changed: int
     threshold_rule: str
     seconds: float
     notes: tuple[str, ...] = ()
@@ -68,6 +71,7 @@ class ClearReport:
         rows = [
             ("array", f"{sizes} {self.dtype}"),
             ("region", words[0]),
+            ("changed", f"{self.n_changed} voxels" if self.n_changed else "no voxel"),
             *(tuple(line.split(": ", 1)) for line in words[1:]),
             (
                 "bytes",
