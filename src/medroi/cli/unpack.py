@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 _DESCRIPTION = """\
-Write a packed scan as the kind of file it came from: NIfTI (.nii, .nii.gz) or a FreeSurfer volume
-(.mgz, .mgh) with the header byte for byte as it was, NIfTI for DICOM. A Zarr array that other
-programs wrote with MedROI becomes NIfTI."""
+Write a packed scan as the files it came from, or as NIfTI. Where no voxel was dropped they have the
+very bytes of those that were packed, SHA-256 checked, and the report says so for each. An array
+that other programs wrote with MedROI becomes NIfTI."""
 
 
 def add_parser(commands: Any) -> None:
@@ -17,8 +17,13 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "unpack", help="a packed scan back into a file", description=_DESCRIPTION
     )
-    parser.add_argument("source", metavar="SRC", help="a Zarr array or FILE.h5[/NAME]")
-    parser.add_argument("target", metavar="DST", help="a new .nii, .nii.gz, .mgz or .mgh file")
+    parser.add_argument("source", metavar="SRC", help="a packed store, or FILE.h5[/NAME]")
+    parser.add_argument(
+        "target",
+        metavar="DST",
+        help="a new file: .nii, .nii.gz or the suffix of what was packed; or a folder (an existing "
+        "one, or DST/), in which every file gets its own name",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
