@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
+import tracemalloc
 import zlib
 
+import make_dicom
 import make_scans
 import numpy as np
 import pydicom
@@ -20,6 +23,7 @@ from pydicom.uid import (
 
 from medroi.errors import InvalidArgument
 from medroi.scans import pack, read_scan
+from medroi.scans.dicom import skeletons
 
 N_SLICES = 20
 
@@ -470,3 +474,48 @@ def test_an_unknown_jpeg_without_a_decoder_says_which(tmp_path, voxels, monkeypa
     monkeypatch.setattr(pydicom.pixels.get_decoder(JPEGBaseline8Bit), "_available", {})
     with pytest.raises(ImportError, match=r"JPEG Baseline .*pip install pylibjpeg"):
         read_scan(folder)
+
+
+@pytest.mark.parametrize("length", [0x7FFFFFFE, 0xFFFFFFFE])
+@pytest.mark.parametrize("tag", [b"\x29\x00\x10\x10", b"\x08\x00\x40\x11", b"\xe0\x7f\x10\x00"])
+def test_lengths_that_no_file_has_take_no_memory(series, length, tag):
+    path = by_number(series)[-1]
+    data = path.read_bytes()
+    start = data.index(b"\xe0\x7f\x10\x00")
+    hostile = tag + b"OB\0\0" + length.to_bytes(4, "little")
+    path.write_bytes(data[:start] + hostile + data[start + 12 :])
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidArgument, match=path.name):
+            read_scan(series)
+        _, peak_nbytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_nbytes < 1 << 25
+
+
+@pytest.mark.parametrize("defined", [False, True])
+def test_deeply_nested_sequences_of_a_multi_frame_file_never_end_in_a_recursion(
+    tmp_path, voxels, defined
+):
+    path = make_dicom.enhanced(tmp_path / "a.dcm", voxels)
+    data = path.read_bytes()
+    start = data.index(b"\x00\x52\x29\x92SQ")
+    nested = b""
+    for _ in range(5000):
+        nbytes = len(nested).to_bytes(4, "little") if defined else b"\xff\xff\xff\xff"
+        end = b"" if defined else b"\xfe\xff\x0d\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4)
+        inside = b"\xfe\xff\x00\xe0" + nbytes + nested + end
+        length = len(inside).to_bytes(4, "little") if defined else b"\xff\xff\xff\xff"
+        nested = b"\x08\x00\x40\x11SQ\0\0" + length + inside
+    path.write_bytes(data[:start] + nested + data[start:])
+    try:
+        scan = read_scan(path)
+    except InvalidArgument as refused:
+        assert re.search(r"a\.dcm.* nested too deeply", str(refused))  # noqa: PT017
+    else:
+        # Sequences whose length is known are not looked into.
+        np.testing.assert_array_equal(scan.voxels, voxels)
+        found = skeletons.unpacked(scan.attachments["dicom"])
+        contents = dict(skeletons.contents_of(found, scan.voxels))
+        assert contents["a.dcm"] == path.read_bytes()

@@ -225,6 +225,37 @@ def test_a_time_series_has_four_axes_and_its_times(tmp_path, times, elements, po
     assert {name: found[name] for name in points} == points
 
 
+def test_phases_of_a_heart_are_sorted_though_slices_differ_in_their_times(tmp_path, times):
+    folder = time_series(
+        tmp_path / "s",
+        times,
+        TriggerTime=lambda t, k: 40.0 * t + k,
+        InstanceNumber=lambda t, k: 100 * k + (7 * t + 3) % 5,
+    )
+    np.testing.assert_array_equal(read_scan(folder).voxels, times)
+
+
+@pytest.mark.parametrize(
+    ("elements", "step_s"),
+    [
+        ({"TriggerTime": lambda t, k: 40.5 * t}, 0.0405),
+        ({"AcquisitionTime": lambda t, k: f"1000{10 * t + k:02d}"}, 10.0),
+        ({"TriggerTime": lambda t, k: 40.5 * t**2}, None),
+        ({"TemporalPositionIdentifier": lambda t, k: t + 1}, None),
+    ],
+)
+def test_the_time_from_one_volume_to_the_next_is_kept_where_it_is_even(
+    tmp_path, times, elements, step_s
+):
+    scan = read_scan(time_series(tmp_path / "s", times, **elements))
+    assert scan.details.get("time_step_s") == step_s
+    if step_s is not None:
+        pack(tmp_path / "s", tmp_path / "s.ome.zarr")
+        unpack(tmp_path / "s.ome.zarr", tmp_path / "s.nii")
+        zooms = nibabel.load(tmp_path / "s.nii").header.get_zooms()
+        assert zooms[3] == pytest.approx(step_s)
+
+
 def test_a_time_point_that_lacks_a_slice_is_refused(tmp_path, times):
     folder = time_series(tmp_path / "s", times, TemporalPositionIdentifier=lambda t, k: t + 1)
     (folder / "01_04.dcm").unlink()

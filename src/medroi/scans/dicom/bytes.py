@@ -129,6 +129,7 @@ def read_whole(path: Path, name: str, pixels_nbytes: int) -> WholeFile:
             )
         source = found(reader.finish(name), lambda: [contents])
     dataset, start = _parsed(io.BytesIO(contents), path, pixels_nbytes, stop_before_pixels=False)
+    _check_pixels_whole(dataset, path)
     return WholeFile(dataset, source, contents, _place_of_pixels(dataset, contents, start))
 
 
@@ -147,17 +148,38 @@ def _parsed(
         dataset = pydicom.dcmread(
             content, stop_before_pixels=stop_before_pixels, force=not has_preamble
         )
-    except RecursionError as error:
-        raise InvalidArgument(f"{path}: sequences nested too deeply to be read") from error
     except MemoryError as error:
         raise InvalidArgument(f"{path}: needs more memory than there is") from error
     except Exception as error:  # pydicom raises whatever a damaged file provokes
+        if _is_too_deep(error):
+            raise InvalidArgument(f"{path}: sequences nested too deeply to be read") from error
         raise InvalidArgument(f"{path}: damaged DICOM file: {error}") from error
     if "Rows" not in dataset:
         _check_whole(dataset, content, path)
     dataset.buffer = None
     _complete_meta(dataset)
     return dataset, start
+
+
+def _is_too_deep(error: BaseException | None) -> bool:
+    """Whether an error is, or came of, sequences within sequences without end."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _check_pixels_whole(dataset: Any, path: Path) -> None:
+    """Refuse pixels that are said to be longer than the file; pydicom takes what there is."""
+    for keyword in PIXEL_KEYWORDS:
+        raw = dataset.get_item(keyword)
+        length, value = getattr(raw, "length", None), getattr(raw, "value", None)
+        if length in (None, _UNDEFINED_LENGTH) or not isinstance(value, bytes):
+            continue
+        if length > len(value):
+            raise InvalidArgument(
+                f"{path}: unreadable pixel data: {keyword} is said to have {length} bytes, "
+                f"{len(value)} are there; the file is cut off, or damaged"
+            )
 
 
 def _place_of_pixels(dataset: Any, contents: bytes, start: int) -> Place | None:

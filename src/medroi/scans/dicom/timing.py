@@ -41,6 +41,7 @@ _IN_ORDER = (
 )
 # Where none of these does, the order in which the images at one place were made or numbered.
 _ORDERS = (
+    "TriggerTime",
     "AcquisitionDateTime",
     "AcquisitionTime",
     "FrameAcquisitionDateTime",
@@ -48,6 +49,8 @@ _ORDERS = (
     "InstanceNumber",
 )
 _N_COMBINED = 3
+# Times may leave an even distance by this share of it.
+_UNEVEN_TIMES = 0.05
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,21 @@ def _points(
     if not points or (names and names[0] in _ORDERS):
         points["order"] = list(range(1, len(grid) + 1))
     return points
+
+
+def time_step_s(frame: Frame, points: dict[str, list[Any]]) -> float | None:
+    """Time from one volume to the next in seconds; None where it varies, or nothing says it."""
+    times = points.get("time_s")
+    if times is None and "trigger_time_ms" in points:
+        times = [value / 1000 for value in points["trigger_time_ms"]]
+    if times is not None:
+        steps = np.diff(np.asarray(times, np.float64))
+        is_even = steps.min() > 0 and steps.max() - steps.min() <= _UNEVEN_TIMES * steps.max()
+        return round(float(steps.mean()), 6) if is_even else None
+    # A cine says it of its frames, and the slices of a mosaic are made within one repetition.
+    keyword = "RepetitionTime" if "SliceTime_ms" in frame.own else "FrameTime"
+    found = _value(frame, (keyword,))
+    return found / 1000 if isinstance(found, float) and found > 0 else None
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ from medroi.scans.dicom.rescaling import rescale_of, table_of
 from medroi.scans.dicom.skeletons import Skeleton
 from medroi.scans.dicom.splitting import Volume
 from medroi.scans.dicom.tags import tags_of
-from medroi.scans.dicom.timing import volumes_of
+from medroi.scans.dicom.timing import time_step_s, volumes_of
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import AXIS_NAMES, Scan
 from medroi.scans.sources.source import SourceFile
@@ -163,6 +163,9 @@ def _details(in_order: Sequence[Frame], points: dict[str, list[Any]]) -> dict[st
     first = in_order[0]
     if points:
         details["volumes"] = points
+        step = time_step_s(first, points)
+        if step is not None:
+            details["time_step_s"] = step
     elif b_value(first) is not None:
         details["b_value"] = b_value(first)
     times = [frame.own.get("SliceTime_ms") for frame in in_order]

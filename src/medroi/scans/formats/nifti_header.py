@@ -72,7 +72,15 @@ def as_nifti(scan: Scan) -> Scan:
         header, byte_order = single_header(scan.header), scan.byte_order
         details = scan.details
     else:
-        header = header_for(scan.voxels, scan.affine, scan.slope, scan.intercept, of_voxel)
+        step = scan.details.get("time_step_s")
+        header = header_for(
+            scan.voxels,
+            scan.affine,
+            scan.slope,
+            scan.intercept,
+            of_voxel,
+            step if isinstance(step, float) else 1.0,
+        )
         byte_order = "<"
     return dataclasses.replace(
         scan, kind="nifti", header=header, footer=b"", byte_order=byte_order, details=details
@@ -101,12 +109,14 @@ def header_for(
     slope: float,
     intercept: float,
     of_voxel: np.dtype[Any] | None = None,
+    time_step_s: float = 1.0,
 ) -> bytes:
     """Make the header of a scan that never had one (DICOM, plain arrays).
 
     The affine goes into the sform, and into the qform as well where that can hold it (a sheared
     affine, such as a tilted gantry's, does not fit). Slope and intercept are float32 in NIfTI-1.
-    `of_voxel` is the type of a voxel whose numbers are the last axis.
+    `of_voxel` is the type of a voxel whose numbers are the last axis, `time_step_s` the fourth size
+    of a voxel.
     """
     nibabel = require("nibabel", "writing NIfTI")
     if voxels.dtype.kind not in "iuf" or voxels.dtype.itemsize > 8 or voxels.dtype == np.float16:
@@ -121,7 +131,7 @@ def header_for(
     header.set_data_dtype(voxels.dtype if of_voxel is None else of_voxel)
     header.set_data_shape(shape)
     spacing_mm = np.linalg.norm(affine[:3, :3], axis=0)
-    header.set_zooms((*spacing_mm, 1.0, 1.0, 1.0, 1.0)[: len(shape)])
+    header.set_zooms((*spacing_mm, time_step_s, 1.0, 1.0, 1.0)[: len(shape)])
     header.set_sform(affine, code=1)
     # A rotation can only be found where no axis has the length 0.
     if spacing_mm.all():
