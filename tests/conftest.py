@@ -18,7 +18,18 @@ ROOT = Path(__file__).parent.parent
 
 # Files that take more than a few seconds on one core: `-m "not slow"` leaves them out.
 SLOW_FILES = {
-    *("bcmnet", "dicom_files", "mixture", "range_coder", "scan_words", "symbols", "zarr3", "zarr2"),
+    *(
+        "bcmnet",
+        "dicom_files",
+        "dicom_kinds",
+        "dicom_return",
+        "mixture",
+        "range_coder",
+        "scan_words",
+        "symbols",
+        "zarr3",
+        "zarr2",
+    ),
     "library",
     *("benchmarks", "build", "check", "cli", "cli_verify", "codec", "coder_golden", "compare"),
     *("compare_dropped", "compare_page", "compare_protocols", "compare_statistics"),
