@@ -73,6 +73,7 @@ BENCHMARKS = (
         "roundtrip_images", "roundtrip_images.py", (FOLDER, "-o", TABLE), ("Pillow", "pydicom")
     ),
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
+    Benchmark("pack", "pack.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("one_region", "one_region.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("clear", "clear.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("dicom", "dicom.py", (), ("nibabel", "pydicom", "zarr", "pylibjpeg")),

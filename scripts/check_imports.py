@@ -93,6 +93,7 @@ PUBLIC = {
     "medroi",
     "medroi.errors",
     "medroi.roi",
+    "medroi.cli",
     "medroi.zarr",
     "medroi.hdf5",
     "medroi.metrics",

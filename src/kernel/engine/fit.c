@@ -30,6 +30,7 @@ typedef struct fitting {
     uint8_t *kept;   /* its mask */
     void *scratch;   /* for the search in a chunk */
     uint64_t n_allowed;
+    int is_whole; /* the chunk is the array: no copy of it is made */
     medroi_status status;
     medroi_error *error;
 } fitting;
@@ -100,13 +101,21 @@ static uint64_t count(const uint8_t *mask, size_t n) {
 static uint64_t lost_in(fitting *f, const medroi_box *box, const medroi_region_options *options) {
     medroi_region region;
     size_t n = n_elements(&f->chunk_mask);
-    take_chunk(&f->mask, f->wanted, box, &f->chunk_mask, 0, f->part, f->kept);
+    const uint8_t *chunk = f->full;
+    if (f->is_whole) {
+        memcpy(f->kept, f->wanted, n);
+        chunk = f->data;
+    } else {
+        take_chunk(&f->mask, f->wanted, box, &f->chunk_mask, 0, f->part, f->kept);
+    }
     uint64_t n_wanted = count(f->kept, n);
     if (n_wanted == 0) {
         return 0;
     }
-    take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->full);
-    f->status = medroi_find_region(&f->chunk, f->full, options, f->scratch, &region, f->error);
+    if (!f->is_whole) {
+        take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->full);
+    }
+    f->status = medroi_find_region(&f->chunk, chunk, options, f->scratch, &region, f->error);
     if (f->status == MEDROI_OK) {
         medroi_clear_dropped(&f->chunk_mask, &region, f->kept);
     }
@@ -221,9 +230,10 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     scratch_nbytes = scratch_nbytes > number_nbytes ? scratch_nbytes : number_nbytes;
     f->mask = medroi_flags_layout(&f->array);
     f->chunk_mask = medroi_flags_layout(&f->chunk);
+    f->is_whole = memcmp(f->chunk.shape, f->array.shape, sizeof f->chunk.shape) == 0;
     f->wanted = malloc(n_elements(&f->array));
-    f->part = malloc(chunk_nbytes);
-    f->full = malloc(chunk_nbytes);
+    f->part = malloc(f->is_whole ? 1 : chunk_nbytes);
+    f->full = malloc(f->is_whole ? 1 : chunk_nbytes);
     f->kept = malloc(n_elements(&f->chunk));
     f->scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
     if (f->wanted == NULL || f->part == NULL || f->full == NULL || f->kept == NULL ||

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument, MedROIError
 
-_BLOCK_NBYTES = 1 << 24
+_BLOCK_NBYTES = 1 << 20
 # Bytes behind the voxels that a file may have: tags, not further voxels of a header that lies.
 _MAX_FOOTER_NBYTES = 1 << 24
 
