@@ -12,7 +12,7 @@ install_medroi scans
 scan=examples/data/head_T1w.nii.gz
 stage "medroi pack $scan build/head.zarr"
 mkdir -p build
-.venv/bin/medroi pack --force "$scan" build/head.zarr
+.venv/bin/medroi pack --force --roi box "$scan" build/head.zarr
 
 stage "python examples/read_head.py $scan build/head.zarr"
 .venv/bin/python examples/read_head.py "$scan" build/head.zarr
