@@ -163,6 +163,13 @@ def planned(source: str, place: str, count: int) -> tuple[float, float]:
 
 
 def measured(folder: str, n_jobs: int, n_finished: int) -> Iterator[tuple[str, float, str, str]]:
+    load, n_cores = os.getloadavg()[0], os.cpu_count()
+    yield (
+        "load average",
+        load,
+        "",
+        f"before the start, of {n_cores} cores",
+    )
     alone_s = in_a_process(packed_alone, folder)
     one_s, one_cpu_s, nbytes, stored_nbytes = in_a_process(archived, folder, 1)
     two_s, _, _, _ = archived(folder, 2)

@@ -136,8 +136,12 @@ def test_names_that_are_no_text_come_back(tmp_path: Path) -> None:
 def test_version_control_is_listed_and_not_copied(tmp_path: Path) -> None:
     root = tmp_path / "src"
     touch(root / ".git" / "annex" / "objects" / "x.nii.gz")
+    touch(root / ".git" / "index")
     touch(root / "y.txt")
-    assert medroi.archive(root, tmp_path / "dst").states == {"copied": 1, "listed": 1}
+    report = medroi.archive(root, tmp_path / "dst")
+    assert report.states == {"copied": 1, "listed": 1} and report.n_files == 3
+    touch(root / ".git" / "more")
+    assert medroi.archive(root, tmp_path / "dst").run == {}
 
 
 def test_what_is_no_file_is_listed(tmp_path: Path) -> None:

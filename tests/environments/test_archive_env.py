@@ -28,6 +28,7 @@ from medroi.archives.places import open_place
 from medroi.scans import check
 
 N_SCANS = 300
+WHO = ("AUTHOR", "COMMITTER")
 # Every thirtieth NIfTI file.
 BROKEN = {f"sub-{n // 10:02}/scan-{n}.nii" for n in range(4, N_SCANS, 30)}
 
@@ -323,3 +324,41 @@ def test_a_local_cluster_of_dask_jobqueue_does_the_work(tmp_path: Path) -> None:
         client.wait_for_workers(1, timeout=60)
         medroi.archive(source, tmp_path / "queued", lossless=True, scheduler=client)
     assert archive_trees.stores_in(tmp_path / "queued") == archive_trees.stores_in(tmp_path / "dst")
+
+
+def test_datalad_runs_it_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    """The commands of docs/datalad.md."""
+    source = archive_trees.tree(tmp_path / "raw", dicom=False)
+    (source / "sub-02" / "anat" / "broken.nii.gz").unlink()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    names = {f"GIT_{who}_{what}": "t@example.org" for who in WHO for what in ("NAME", "EMAIL")}
+    environment = {**os.environ, **names, "PATH": path, "HOME": str(tmp_path)}
+
+    def run(folder: Path, *command: str) -> str:
+        ran = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    run(source, "datalad", "create", "--force", ".")
+    run(source, "datalad", "save", "-m", "raw data")
+    run(tmp_path, "datalad", "create", "packed")
+    packed = tmp_path / "packed"
+    run(packed, "datalad", "clone", "-d", ".", str(source), "sources/raw")
+    scan = packed / "sources/raw/sub-01/anat/sub-01_T1w.nii.gz"
+    assert scan.is_symlink() and not scan.exists()
+    command = f"{sys.executable} -m medroi archive sources/raw derivatives/medroi --lossless"
+    more = ["-i", "sources/raw", "-o", "derivatives/medroi", command]
+    run(packed, "datalad", "run", "-m", "pack the raw data", *more)
+    medroi.archive(source, tmp_path / "dst", lossless=True)
+    found = archive_trees.stores_in(packed / "derivatives" / "medroi")
+    expected = archive_trees.stores_in(tmp_path / "dst")
+    stores = {name for name in expected if ".ome.zarr/" in name}
+    assert stores and {name: found[name] for name in stores} == {
+        name: expected[name] for name in stores
+    }
+    before = run(packed, "git", "rev-parse", "HEAD:derivatives")
+    run(packed, "datalad", "rerun")
+    assert run(packed, "git", "rev-parse", "HEAD:derivatives") == before
+    assert run(packed, "git", "status", "--porcelain") == ""

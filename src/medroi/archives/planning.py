@@ -74,7 +74,7 @@ class Planner:
         for item in items:
             record = self._without_work(item)
             if record is not None:
-                if not self._is_same(self._index.get(item.path), record):
+                if not self._is_same(item, self._index.get(item.path), record):
                     plan.records.append(record)
                 else:
                     plan.n_done += 1
@@ -91,7 +91,7 @@ class Planner:
         facts: dict[str, Any] = {
             "path": item.path,
             "kind": item.kind,
-            "n_files": len(item.files),
+            "n_files": item.n_files,
             "nbytes": item.nbytes,
             "mtime_ns": item.mtime_ns,
         }
@@ -105,7 +105,10 @@ class Planner:
             return Record(**facts, state=LISTED, text="no scan")
         return None
 
-    def _is_same(self, known: Known | None, record: Record) -> bool:
+    def _is_same(self, item: Item, known: Known | None, record: Record) -> bool:
+        if known is not None and item.text == "version control":
+            # Its files come and go with every command; that it is not copied stays true.
+            return known.state == record.state
         return known is not None and (known.state, known.nbytes, known.mtime_ns) == (
             record.state,
             record.nbytes,

@@ -52,6 +52,8 @@ class Item:
         As in `Record`.
     error_class : str
         Of what cannot be read.
+    n_files : int
+        Of `files`; of a folder of version control, the files below it, which are not walked.
     """
 
     path: str
@@ -63,6 +65,11 @@ class Item:
     text: str = ""
     listing: str = ""
     error_class: str = ""
+    n_files: int = 0
+
+    def __post_init__(self) -> None:
+        if self.files:
+            object.__setattr__(self, "n_files", len(self.files))
 
 
 @dataclasses.dataclass
@@ -71,7 +78,6 @@ class _Folder:
 
     path: str
     target: str
-    is_listed: bool
 
 
 def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -> Iterator[Item]:
@@ -96,7 +102,7 @@ def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -
         raise InvalidArgument(f"{top}: expected a folder; it does not exist or is a file")
     real_root = os.path.realpath(top)
     seen: set[tuple[int, int]] = set()
-    stack = [_Folder("", "", False)]
+    stack = [_Folder("", "")]
     while stack:
         folder = stack.pop()
         entries = _entries(top, folder.path, is_root=not folder.path)
@@ -112,21 +118,17 @@ def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -
             found = _look(f"{top}/{path}", path, real_root, seen)
             if isinstance(found, Item):
                 yield found
+            elif stat.S_ISDIR(found.st_mode) and name in _VERSION_CONTROL:
+                count = sum(len(names) for _, _, names in os.walk(f"{top}/{path}"))
+                yield Item(path, "listed", n_files=count, text="version control")
             elif stat.S_ISDIR(found.st_mode):
                 folders.append((path, name))
             else:
                 files.append((path, name, found))
-        for path, name in folders:
-            listed = folder.is_listed or name in _VERSION_CONTROL
-            stack.append(_Folder(path, _joined(folder.target, inside.own(name)), listed))
-        # The stack gives the last first.
-        stack[len(stack) - len(folders) :] = stack[len(stack) - len(folders) :][::-1]
-        if folder.is_listed:
-            for path, _, found in files:
-                size, time_ns = found.st_size, found.st_mtime_ns
-                yield Item(path, "listed", (path,), size, time_ns, text="version control")
-        else:
-            yield from _files(top, folder, files, inside, suffix, skip_series)
+        # The stack gives the last first; names are given in order.
+        deeper = [_Folder(path, _joined(folder.target, inside.own(name))) for path, name in folders]
+        stack += reversed(deeper)
+        yield from _files(top, folder, files, inside, suffix, skip_series)
 
 
 def _entries(top: Path, path: str, *, is_root: bool) -> list[str] | OSError:
