@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from scans import scan as smooth_scan
 
+from medroi import processes
 from medroi.cli import build_parser, main
-from medroi.compare import methods, pool, running, tables
+from medroi.compare import methods, running, tables, work
 from medroi.compare.results import ResultRow, read_results, write_results
 from medroi.compare.sources import Source, find_sources
 from medroi.compare.state import State
@@ -186,7 +187,7 @@ def test_a_crash_costs_its_own_row_alone(folder):
     (method,) = methods.select(["zstd"])
     options = Options(matched=False)
     pieces = [Piece(source, method, options, "figures") for source in (good, deadly, good)]
-    done = list(pool.run_all(pieces, 2))
+    done = list(processes.run_all(pieces, work.run, 2, work.ended))
     assert len(done) == 3
     ended = [found for _, found in done if found.ended]
     assert [row.status for row in ended[0].rows] == [
@@ -199,7 +200,7 @@ def test_a_crash_costs_its_own_row_alone(folder):
 def test_workers_share_the_cores_without_crowding(folder):
     (source,) = find_sources([folder / "head-1.nii.gz"])[0]
     before = dict(os.environ)
-    with pool._pool(1) as executor:
+    with processes._pool(1) as executor:
         cores, threads = executor.submit(seen_in_worker).result()
     assert len(cores) == 1
     assert threads == "1"
