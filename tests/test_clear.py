@@ -267,3 +267,26 @@ def test_a_scan_of_five_axes_is_no_ome_zarr(tmp_path: Path) -> None:
     source = make_scans.nifti(tmp_path / "scan.nii", noisy((9, 8, 7, 2, 3)))
     with pytest.raises(InvalidArgument, match="no room for a scan of 5 axes"):
         clear(source, tmp_path / "cleared.ome.zarr")
+
+
+def test_an_array_of_another_program_is_cleared_too(tmp_path: Path) -> None:
+    import zarr
+
+    voxels = noisy()
+    transform = {"type": "scale", "scale": [3.0, 2.0, 1.5]}
+    image = {
+        "axes": [{"name": name, "type": "space", "unit": "millimeter"} for name in "zyx"],
+        "datasets": [{"path": "0", "coordinateTransformations": [transform]}],
+    }
+    described = {"ome": {"version": "0.5", "multiscales": [image]}}
+    group = zarr.create_group(str(tmp_path / "other.ome.zarr"), attributes=described)
+    group.create_array("0", data=np.ascontiguousarray(voxels.T), chunks=(16, 16, 16))
+    nbytes = sum(f.stat().st_size for f in (tmp_path / "other.ome.zarr").rglob("*") if f.is_file())
+    report = clear(tmp_path / "other.ome.zarr", tmp_path / "cleared.nii.gz")
+    assert report.source_nbytes == nbytes
+    found = nibabel.load(tmp_path / "cleared.nii.gz")
+    assert found.header.get_zooms() == (1.5, 2.0, 3.0)
+    assert np.array_equal(found.get_fdata()[voxels > 50], voxels[voxels > 50])
+    medroi.pack(tmp_path / "other.ome.zarr", tmp_path / "packed.ome.zarr")
+    with pytest.raises(InvalidArgument, match="unpack it first"):
+        clear(tmp_path / "packed.ome.zarr", tmp_path / "again.nii.gz")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from range_server import serving
 
 import medroi
-from medroi.errors import CorruptStream, InvalidArgument
+from medroi.errors import CorruptStream, InnerUnavailable, InvalidArgument
 from medroi.scans.access.selecting import boxed
 
 CHUNKS = {"chunks": (16,), "lossless": True}
@@ -461,3 +461,16 @@ def test_other_formats_are_images_for_nibabel(suffix: str, tmp_path: Path) -> No
     image = scan.to_nibabel()
     assert np.array_equal(image.get_fdata(), voxels) and np.array_equal(image.affine, affine)
     assert np.array_equal(scan.to_xarray().z, 6 + 3.0 * np.arange(10))
+
+
+def test_a_url_whose_library_is_not_there_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from medroi.zarr import remote
+
+    def missing(*_: Any) -> None:
+        raise ImportError("install s3fs to access S3")
+
+    monkeypatch.setattr(remote, "open_url", missing)
+    with pytest.raises(InnerUnavailable, match=r"s3fs.*medroi\[remote\]"):
+        medroi.open("s3://bucket/scan.ome.zarr")

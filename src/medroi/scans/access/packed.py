@@ -24,7 +24,18 @@ from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores.opened import Store
 from medroi.scans.stores.zarr_array import medroi_config, reading, scan_of
 
-_NAMES_OF_KINDS = {"nifti": "NIfTI", "mgz": "FreeSurfer", "dicom": "DICOM", "array": "an array"}
+_NAMES_OF_KINDS = {
+    "nifti": "NIfTI",
+    "pair": "a NIfTI pair",
+    "analyze": "an Analyze pair",
+    "mgz": "FreeSurfer",
+    "nrrd": "NRRD",
+    "meta": "MetaImage",
+    "minc": "MINC",
+    "pictures": "pictures",
+    "dicom": "DICOM",
+    "array": "an array",
+}
 
 
 def open_packed(

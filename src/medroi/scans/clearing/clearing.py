@@ -173,7 +173,9 @@ def _writer_for(
             dicom_files.check_whole(files)
             return Writer(partial(dicom_files.write, files=files, uids=uids), nbytes)
     else:
-        nbytes = sum(file.nbytes for file in scan.sources if file.role == "image")
+        known = sum(file.nbytes for file in scan.sources if file.role == "image")
+        # Of arrays of other programs no file is known by itself.
+        nbytes = known or nbytes_in(source)
     if uids.keep:
         raise InvalidArgument(
             f"{target}: --keep-uids (keep_uids=True) is for DICOM in a folder; here are no UIDs"
