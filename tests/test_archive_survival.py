@@ -86,6 +86,22 @@ def test_every_changed_line_of_a_journal_is_found(tmp_path: Path) -> None:
     assert medroi.archive(source, place).run == {}
 
 
+@pytest.mark.parametrize("changed", [{"target": "../outside"}, {"path": "/etc/x"}, {"path": 3}])
+def test_a_journal_that_names_what_lies_outside_is_refused(
+    changed: dict[str, object], tmp_path: Path
+) -> None:
+    from medroi.archives.journal import Lines
+
+    source, place = small(tmp_path / "src"), tmp_path / "dst"
+    medroi.archive(source, place)
+    lines = Lines()
+    record = {"path": "a.nii", "kind": "scan", "state": "stored", **changed}
+    text = lines.line({"medroi_journal": 1}) + lines.line(record)
+    (place / ".medroi-archive" / "journal" / "000009.jsonl").write_bytes(text)
+    with pytest.raises(errors.CorruptStream, match="line 2"):
+        medroi.archive(source, place)
+
+
 def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     from medroi.archives.journal import Lines
 

@@ -138,6 +138,7 @@ def read_segment(name: str, file: IO[bytes]) -> Iterator[tuple[int, dict[str, An
         if number == 1:
             _check_header(name, value)
         else:
+            _check_names(name, number, value)
             yield start, value
         start += len(line)
 
@@ -158,6 +159,20 @@ def _text_of(line: bytes, crc: int) -> bytes | None:
     except ValueError:
         return None
     return text if zlib.crc32(text, crc) == expected else None
+
+
+def _check_names(name: str, number: int, value: Any) -> None:
+    """Refuse names that lead out of the archive or the tree: what they name may be removed."""
+    try:
+        names = [value["path"], value.get("target", "")]
+        names += [one[0] for key in ("files", "stored_files") for one in value.get(key, ())]
+        wrong = [one for one in names if one.startswith("/") or ".." in one.split("/")]
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise CorruptStream(f"{name}: line {number} is no record of medroi") from error
+    if wrong:
+        raise CorruptStream(
+            f"{name}: line {number} names {wrong[0]!r}, which leads out of the tree"
+        )
 
 
 def _check_header(name: str, value: Any) -> None:
