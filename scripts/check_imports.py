@@ -67,6 +67,8 @@ HEAVY = {
     "nibabel": None,
     "nrrd": None,
     "zstandard": None,
+    "tifffile": None,
+    "zlib_ng": None,
     "SimpleITK": None,
     "pydicom": None,
     "dask": None,

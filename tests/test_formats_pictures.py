@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from returned import as_nifti, assert_very_bytes, unpacked_beside
 
@@ -154,3 +155,65 @@ def test_lies_about_the_size_of_a_png_are_refused(tmp_path) -> None:
         (tmp_path / "in.png").write_bytes(lying)
         with pytest.raises(InvalidArgument, match=r"in\.png"):
             read_scan(tmp_path / "in.png")
+
+
+# TIFF
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((9, 47, 61), "u2"),
+        ((47, 61), "u1"),
+        ((5, 47, 61), "f4"),
+        ((9, 47, 61, 3), "u1"),
+        ((47, 61, 4), "u1"),
+    ],
+    ids=str,
+)
+def test_plain_tiff_comes_back_with_its_very_bytes(tmp_path, shape, dtype, byte_order) -> None:
+    rng = np.random.default_rng(2)
+    values = (rng.integers(0, 200, shape)).astype(dtype)
+    source = tmp_path / "in.tif"
+    options = {"photometric": "rgb"} if shape[-1] in (3, 4) else {"photometric": "minisblack"}
+    tifffile.imwrite(source, values, byteorder=byte_order, rowsperstrip=10, **options)
+    assert_very_bytes(source)
+    scan = read_scan(source)
+    in_colour = shape[-1] in (3, 4)
+    planes = values if values.ndim - in_colour == 3 else values[None]
+    expected = planes.transpose(2, 1, 0, *range(3, planes.ndim))
+    np.testing.assert_array_equal(scan.voxels.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("options", [{"compression": "zlib"}, {"tile": (16, 16)}], ids=str)
+def test_of_other_tiff_the_voxels_come_back_and_it_is_said(tmp_path, options) -> None:
+    values = np.random.default_rng(2).integers(0, 99, (4, 48, 64)).astype(np.uint16)
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(source, values, photometric="minisblack", **options)
+    report = pack(source, tmp_path / "s.ome.zarr", lossless=True)
+    assert any("does not come back as TIFF" in note for note in report.notes)
+    unpack(tmp_path / "s.ome.zarr", tmp_path / "out.nii")
+    found = read_scan(tmp_path / "out.nii").voxels
+    np.testing.assert_array_equal(found, values.transpose(2, 1, 0))
+
+
+def test_damaged_tiff_is_refused_by_name(tmp_path) -> None:
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(source, np.zeros((3, 20, 30), np.uint16), photometric="minisblack")
+    whole = source.read_bytes()
+    for nbytes in range(0, len(whole) - 16, 97):
+        source.write_bytes(whole[:nbytes])
+        with pytest.raises(InvalidArgument, match=r"in\.tif"):
+            read_scan(source)
+    rng = np.random.default_rng(6)
+    refused = []
+    for _ in range(60):
+        data = bytearray(whole)
+        data[rng.integers(0, 400)] ^= 1 << rng.integers(0, 8)
+        source.write_bytes(data)
+        try:
+            read_scan(source)
+        except InvalidArgument as error:
+            refused.append(str(error))
+    assert refused and all("in.tif" in message for message in refused)

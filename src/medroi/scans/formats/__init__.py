@@ -9,7 +9,19 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 from medroi.scans import dicom
-from medroi.scans.formats import arrays, foreign, meta, mgz, minc, nifti, nrrd, pair, png, stack
+from medroi.scans.formats import (
+    arrays,
+    foreign,
+    meta,
+    mgz,
+    minc,
+    nifti,
+    nrrd,
+    pair,
+    png,
+    stack,
+    tiff,
+)
 from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scan import Scan
@@ -17,7 +29,7 @@ from medroi.scans.sources.containers import Written, container_of, write_blocks
 from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
 from medroi.scans.sources.source import SourceFile
 
-_MODULES = (nifti, pair, mgz, nrrd, meta, minc, png)
+_MODULES = (nifti, pair, mgz, nrrd, meta, minc, png, tiff)
 READERS: dict[str, Callable[[Path], Scan]] = {
     suffix: module.read for module in _MODULES for suffix in module.SUFFIXES
 }
@@ -30,7 +42,7 @@ _OWN_SUFFIXES: dict[str, tuple[str, ...]] = {
     "nrrd": nrrd.SUFFIXES,
     "meta": meta.SUFFIXES,
     "minc": minc.SUFFIXES,
-    "pictures": png.SUFFIXES,
+    "pictures": (*png.SUFFIXES, *tiff.SUFFIXES),
 }
 _NAMES = {
     "nifti": "a NIfTI file",

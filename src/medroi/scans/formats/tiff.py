@@ -1,0 +1,168 @@
+"""TIFF files (.tif, .tiff) of one page or several of one size, which are the slices of a volume.
+
+The voxels of pages that are not compressed lie in strips: the file comes back with its very bytes.
+Of all others the voxels are taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medroi.errors import InvalidArgument
+from medroi.scans.formats.elements import Elements, read_elements, vectors
+from medroi.scans.formats.files import read_exactly, read_footer
+from medroi.scans.scan import Scan, checked_dtype, require
+from medroi.scans.sources.reading import source_opened
+from medroi.scans.sources.source import Piece, SourceFile
+
+SUFFIXES = (".tif", ".tiff")
+
+_MAX_PAGES = 1 << 16
+_MAX_NBYTES = 1 << 40
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pages:
+    """Pages of one size: (columns, rows, slices) of voxels of several numbers, and their strips."""
+
+    shape: tuple[int, int, int]
+    n_channels: int
+    dtype: np.dtype[Any]
+    strips: list[tuple[int, int]] | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        n_pixels = self.shape[0] * self.shape[1] * self.shape[2]
+        return n_pixels * self.n_channels * self.dtype.itemsize
+
+
+def read(path: Path) -> Scan:
+    """Read the pages of one file as slices."""
+    tifffile = require("tifffile", "reading TIFF", "pictures")
+    with tifffile.TiffFile(path) as tiff:
+        pages = _pages(tiff, path)
+        # The pixels of compressed pages are decoded here.
+        decoded = None if pages.strips is not None else np.asarray(tiff.asarray(key=slice(None)))
+    notes: tuple[str, ...] = (
+        "a picture does not say how large its pixels are; 1 mm is stored for all axes",
+    )
+    sources: tuple[SourceFile, ...] = ()
+    header = footer = b""
+    if decoded is not None or pages.strips is None:
+        buffer = np.ascontiguousarray(decoded).reshape(-1)
+        if buffer.nbytes != pages.nbytes:
+            raise InvalidArgument(f"{path}: pages of different sizes or types")
+        notes += (
+            "the pages of the TIFF file are compressed or cut into tiles: it does not come back as "
+            "TIFF, its voxels come back as NIfTI",
+        )
+    else:
+        stored, header, footer, source = _in_strips(path, pages, pages.strips)
+        buffer, sources = stored.view(pages.dtype), (source,)
+    if pages.n_channels == 1:
+        elements = Elements(checked_dtype(pages.dtype, path), [])
+    else:
+        elements = vectors(pages.dtype, pages.n_channels, colour=True, path=path)
+
+    def in_shape(shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        native = buffer.astype(buffer.dtype.newbyteorder("="), copy=False)
+        return native.reshape(shape, order="F")
+
+    flat = pages.shape[:2] if pages.shape[2] == 1 and pages.n_channels == 1 else pages.shape
+    voxels, details = read_elements(in_shape, flat, elements)
+    return Scan(
+        voxels=voxels,
+        kind="pictures",
+        affine=np.eye(4),
+        header=header,
+        footer=footer,
+        byte_order=">" if pages.dtype.str[0] == ">" else "<",
+        meaning="colour" if details else "",
+        details=details,
+        notes=notes,
+        sources=sources,
+    )
+
+
+def _pages(tiff: Any, path: Path) -> _Pages:
+    """Say what the pages hold, and where, if it lies in strips of plain bytes."""
+    pages = list(tiff.pages[: _MAX_PAGES + 1])
+    if not 1 <= len(pages) <= _MAX_PAGES:
+        raise InvalidArgument(f"{path}: {len(pages)} pages; expected 1 to {_MAX_PAGES}")
+    if _follows(tiff, pages[-1]):
+        raise InvalidArgument(
+            f"{path}: page {len(pages)} names another behind it, which is not there; it is "
+            "truncated"
+        )
+    first = pages[0]
+    if first.dtype is None or first.ndim not in (2, 3) or first.planarconfig != 1:
+        raise InvalidArgument(
+            f"{path}: pages of {first.ndim} axes, or whose colours lie apart; write it anew with "
+            "tifffile or ImageJ"
+        )
+    height, width = first.imagelength, first.imagewidth
+    n_channels = first.samplesperpixel
+    dtype = np.dtype(first.dtype).newbyteorder(tiff.byteorder)
+    found = _Pages((width, height, len(pages)), n_channels, dtype, None)
+    if n_channels not in (1, 3, 4) or not 0 < found.nbytes <= _MAX_NBYTES:
+        raise InvalidArgument(f"{path}: {width} x {height} pixels of {n_channels} numbers")
+    strips: list[tuple[int, int]] = []
+    for page in pages:
+        if (page.shape, page.dtype) != (first.shape, first.dtype):
+            raise InvalidArgument(f"{path}: pages of different sizes or types")
+        plain = page.compression == 1 and not page.is_tiled and page.fillorder == 1
+        if not plain or sum(page.databytecounts) * len(pages) != found.nbytes:
+            return found
+        strips += zip(page.dataoffsets, page.databytecounts, strict=True)
+    ends = [0, *(offset + nbytes for offset, nbytes in sorted(strips))]
+    apart = all(end <= at for end, (at, _) in zip(ends[:-1], sorted(strips), strict=True))
+    return dataclasses.replace(found, strips=strips) if apart else found
+
+
+def _follows(tiff: Any, page: Any) -> bool:
+    """Whether a page names another one behind it; of a page that is cut off nobody knows."""
+    layout, file = tiff.tiff, tiff.filehandle
+    file.seek(page.offset)
+    n_tags = int.from_bytes(
+        file.read(layout.tagnosize), "big" if tiff.byteorder == ">" else "little"
+    )
+    file.seek(page.offset + layout.tagnosize + n_tags * layout.tagsize)
+    pointer = file.read(layout.offsetsize)
+    return len(pointer) < layout.offsetsize or any(pointer)
+
+
+def _in_strips(
+    path: Path, pages: _Pages, strips: list[tuple[int, int]]
+) -> tuple[npt.NDArray[np.uint8], bytes, bytes, SourceFile]:
+    """Read a file front to back; what stands between strips is its header."""
+    starts = np.cumsum([0, *(nbytes for _, nbytes in strips)]).tolist()
+    placed = sorted(
+        (offset, nbytes, at) for (offset, nbytes), at in zip(strips, starts, strict=False)
+    )
+    header, pieces = bytearray(), list[Piece]()
+    stored = bytearray()
+    parts: list[tuple[int, int, int]] = []
+    with source_opened(path) as file:
+        for offset, nbytes, at in placed:
+            before = read_exactly(file, offset - file.position, path, "bytes before a strip")
+            pieces.append(("header", len(header), len(header) + len(before)))
+            header += before
+            parts.append((len(stored), nbytes, at))
+            stored += read_exactly(file, nbytes, path, "pixels")
+            pieces.append(("voxels", at, at + nbytes))
+        footer = read_footer(file, path)
+        source = file.finish()
+    if file.is_compressed:
+        raise InvalidArgument(f"{path}: compressed once more; unpack it first")
+    pieces.append(("footer", 0, len(footer)))
+    values, buffer = np.frombuffer(stored, np.uint8), np.empty(pages.nbytes, np.uint8)
+    for here, nbytes, at in parts:
+        buffer[at : at + nbytes] = values[here : here + nbytes]
+    kept = tuple(piece for piece in pieces if piece[1] < piece[2])
+    return buffer, bytes(header), footer, dataclasses.replace(source, pieces=kept)
