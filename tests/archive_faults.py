@@ -46,7 +46,8 @@ def look(place: Path) -> None:
 
 
 def left_over(place: Path) -> list[str]:
-    return [str(path) for path in place.rglob("*") if path.suffix in (".partial", ".part")]
+    """Everything in the folder where stores and files are made."""
+    return [str(path) for path in (place / ".medroi-archive" / "work").rglob("*")]
 
 
 def count(faults: ctypes.CDLL, source: Path, place: Path, report: Path) -> None:

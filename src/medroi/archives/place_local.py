@@ -47,16 +47,13 @@ class LocalPlace:
         """See `Place`."""
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        half = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
+        with self.scratch() as folder:
+            half = folder / "file"
             with open(half, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             half.replace(target)
-        except BaseException:
-            half.unlink(missing_ok=True)
-            raise
         sync(target.parent)
 
     def create(self, name: str, data: bytes) -> bool:
