@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import hashlib
@@ -23,6 +24,7 @@ from zlib_ng import zlib_ng
 from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans import check, pack, read_scan, unpack
 from medroi.scans.sources import gzip_program, pigz
+from medroi.scans.sources.containers import packed
 from medroi.scans.sources.finding import found
 from medroi.scans.sources.pieces import contents
 from medroi.scans.sources.source import source_of_json
@@ -426,3 +428,40 @@ def test_sources_are_json(tmp_path, plain) -> None:
     (file,) = read_scan(source).sources
     assert source_of_json(json.loads(json.dumps(file.to_json()))) == file
     assert plain == b"".join(bytes(block) for block in contents(read_scan(source), file))
+
+
+GZIP = {"kind": "gzip", "engine": "zlib", "level": 6, "mem_level": 8, "members": [{}]}
+HOSTILE = {
+    "no settings": {"kind": "gzip"},
+    "unknown kind": {"kind": "lha"},
+    "level": {**GZIP, "level": 99},
+    "level as text": {**GZIP, "level": "6"},
+    "memory level": {**GZIP, "mem_level": 77},
+    "engine": {**GZIP, "engine": "sh"},
+    "zeros without end": {**GZIP, "trailing_zeros": 1 << 60},
+    "header": {**GZIP, "members": [{"header_base64": "%%%"}]},
+    "members": {**GZIP, "members": 5},
+    "blocks of nothing": {**GZIP, "engine": "pigz", "block_nbytes": 0},
+    "blocks of everything": {**GZIP, "engine": "pigz", "block_nbytes": 1 << 50},
+    "threads": {
+        "kind": "zstd",
+        "level": 3,
+        "checksum": True,
+        "contents_nbytes": None,
+        "threads": 99,
+    },
+    "bzip2": {"kind": "bzip2", "level": 100},
+    "xz": {"kind": "xz", "preset": 1 << 20, "check": 4},
+    "rows of nothing": {"kind": "png", "n_rows": 0, "row_nbytes": 0, "start": 1},
+    "start": {**GZIP, "start": "x"},
+}
+
+
+@pytest.mark.parametrize("container", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_settings_of_a_container_are_refused(container) -> None:
+    if "members" in container and container["members"] == [{}]:
+        header = base64.b64encode(b"\x1f\x8b\x08\0\0\0\0\0\0\x03").decode()
+        container = {**container, "members": [{"header_base64": header}]}
+    with pytest.raises(InvalidArgument, match="container"):
+        for _ in packed([bytes(300000)], container):
+            pass

@@ -22,6 +22,8 @@ from medroi.scans.sources import deflate, png_data
 from medroi.scans.sources.source import PLAIN
 
 Blocks = Iterable[Any]
+# Behind gzip data, what a tape fills up: far less.
+_MAX_ZEROS = 1 << 24
 # Contents go to a compressor in blocks of this size wherever they come from, as the output of
 # some coders depends on it.
 _BLOCK_NBYTES = 1 << 17
@@ -80,6 +82,12 @@ def write_blocks(path: Path, contents: Blocks, container: dict[str, Any]) -> Wri
     return Written(nbytes, digest if is_plain else of_file.hexdigest(), digest)
 
 
+_WRONG_SETTINGS = (
+    *(AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError),
+    *(binascii.Error, zlib.error, lzma.LZMAError, struct.error),
+)
+
+
 def packed(contents: Blocks, container: dict[str, Any]) -> Iterator[Any]:
     """Give the bytes of a file, block by block.
 
@@ -113,7 +121,7 @@ def packed(contents: Blocks, container: dict[str, Any]) -> Iterator[Any]:
         else:
             blocks = _evenly(contents)
         yield from _MAKERS[kind](blocks, container)
-    except (KeyError, TypeError, ValueError, IndexError, binascii.Error, zlib.error) as error:
+    except _WRONG_SETTINGS as error:
         if isinstance(error, InvalidArgument):
             raise
         raise InvalidArgument(f"the settings of a {kind} container are damaged: {error}") from error
@@ -172,7 +180,7 @@ def _gzip(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[b
             yield coder.compress(block)
         yield coder.flush()
         yield struct.pack("<II", crc, nbytes & 0xFFFFFFFF)
-    missing = int(container.get("trailing_zeros", 0))
+    missing = deflate.bounded(container.get("trailing_zeros", 0), 0, _MAX_ZEROS)
     while missing > 0:
         yield bytes(min(missing, _BLOCK_NBYTES))
         missing -= _BLOCK_NBYTES
@@ -183,7 +191,7 @@ def _zlib(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[b
 
 
 def _bzip2(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
-    yield from _coded(bz2.BZ2Compressor(container["level"]), blocks)
+    yield from _coded(bz2.BZ2Compressor(deflate.bounded(container["level"], 1, 9)), blocks)
 
 
 def _xz(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[bytes]:
@@ -197,10 +205,10 @@ def _zstd(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[b
     zstandard = require("zstandard", "a zstd file")
     size = container["contents_nbytes"]
     coder = zstandard.ZstdCompressor(
-        level=container["level"],
+        level=deflate.bounded(container["level"], 1, 22),
         write_checksum=container["checksum"],
         write_content_size=size is not None,
-        threads=container["threads"],
+        threads=deflate.bounded(container["threads"], 0, 1),
     )
     yield from _coded(coder.compressobj(**({} if size is None else {"size": size})), blocks)
 

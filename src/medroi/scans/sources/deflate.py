@@ -70,6 +70,19 @@ def takes_all_at_once(container: dict[str, Any]) -> bool:
     return container.get("engine") == "zlib-ng"
 
 
+def bounded(value: Any, low: int, high: int) -> int:
+    """Return a setting that a store gives.
+
+    Raises
+    ------
+    ValueError
+        Where it is no whole number within bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{value!r} where {low} to {high} is expected")
+    return value
+
+
 def compressor(container: dict[str, Any], wbits: int = -zlib.MAX_WBITS) -> Any:
     """Make the compressor for the settings of a container: of raw deflate data, or of zlib's.
 
@@ -80,9 +93,9 @@ def compressor(container: dict[str, Any], wbits: int = -zlib.MAX_WBITS) -> Any:
     InnerUnavailable
         Where the package of zlib-ng, or the program gzip, is not installed.
     """
-    engine, level = container["engine"], container["level"]
+    engine, level = container["engine"], bounded(container["level"], 0, 9)
     if engine == "pigz" and wbits < 0:
-        return pigz.PigzCompressor(level, container["block_nbytes"])
+        return pigz.PigzCompressor(level, bounded(container["block_nbytes"], 1 << 15, 1 << 24))
     if engine == "gzip" and wbits < 0:
         return gzip_program.ProgramCompressor(level)
     if engine == "zlib":

@@ -15,6 +15,7 @@ _FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 _FIXED_NBYTES = 10
 _TRAILER_NBYTES = 8
 _MAX_HEADER_NBYTES = 1 << 17
+_MAX_ZEROS = 1 << 24
 # bgzip starts a member every 64 kB. A list longer than this is not worth its place in a store.
 _MAX_MEMBERS = 4096
 _BLOCK_NBYTES = 1 << 18
@@ -121,6 +122,8 @@ class GzipContents:
                     "damaged gzip data (bytes that are no gzip data stand behind it)"
                 )
             self._n_zeros += len(block)
+            if self._n_zeros > _MAX_ZEROS:
+                raise InvalidArgument(f"damaged gzip data (more than {_MAX_ZEROS} zeros behind it)")
             block = self._read(_BLOCK_NBYTES)
         self._data = b""
 

@@ -101,7 +101,7 @@ def made(blocks: Iterator[memoryview], container: dict[str, Any]) -> Iterator[by
     coder = zlib.compressobj(
         container["level"],
         zlib.DEFLATED,
-        -int(container["window_bits"]),
+        -min(15, max(9, int(container["window_bits"]))),
         container["mem_level"],
         container["strategy"],
     )
