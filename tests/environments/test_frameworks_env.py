@@ -87,3 +87,26 @@ def test_the_page_does_what_it_says(
     assert section is not None
     (program,) = re.findall(r"```python\n(.*?)```", section[1], re.S)
     exec(compile(program, str(PAGE), "exec"), {"__name__": "__main__"})
+
+
+class Slabs(torch.utils.data.Dataset):
+    """Slabs of a packed scan that was opened, and read, before workers are started."""
+
+    def __init__(self, store: Path) -> None:
+        self.scan = medroi.open(store)
+
+    def __len__(self) -> int:
+        return self.scan.shape[2]
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.scan.scaled[..., index], np.float32))
+
+
+def test_workers_in_other_processes_read_a_scan_that_is_open(tmp_path: Path) -> None:
+    _, store = made(tmp_path, (24, 20, 18))
+    slabs = Slabs(store)
+    expected = torch.stack([slabs[index] for index in range(len(slabs))])
+    loader = torch.utils.data.DataLoader(
+        slabs, batch_size=5, num_workers=2, multiprocessing_context="fork"
+    )
+    assert torch.equal(torch.cat(list(loader)), expected)
