@@ -84,6 +84,7 @@ BENCHMARKS = (
         ("nibabel", "pydicom", "zarr", "pynrrd", "zstandard", "zlib-ng", "Pillow"),
     ),
     Benchmark("predict3d", "predict3d.py", (FOLDER, "-o", TABLE), ("nibabel",)),
+    Benchmark("archive", "archive.py", (FOLDER, "-o", TABLE), ("nibabel", "zarr")),
     Benchmark("javascript", "javascript.py", (FILES,), ("nibabel",)),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
