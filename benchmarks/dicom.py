@@ -2,8 +2,8 @@
 
     python benchmarks/dicom.py [FOLDER ...] > benchmarks/dicom.csv
 
-A row for every file that pydicom ships for its tests, packed alone; for a series that is made of
-the head in examples/data, one file a slice; and for every series of the FOLDERs. Each is packed
+A row for every file that pydicom and nibabel ship for their tests, packed alone; for a series made
+of the head in examples/data, one file a slice; and for every series of the FOLDERs. Each is packed
 losslessly into the default store and unpacked again, and every file is compared byte by byte.
 `outcome` is "the very bytes", "refused" with the reason, or what else came back; the status is 1
 where a file that was packed does not come back. `source_nbytes` counts all files, `stored_nbytes`
@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pydicom
 from pydicom.data import get_testdata_files
@@ -141,6 +142,8 @@ def main(folders: list[str]) -> int:
             for path in shipped
             if path.is_file()
         ]
+        scanners = Path(nibabel.__file__).parent / "nicom" / "tests" / "data"
+        sources += [(f"nibabel/{path.name}", path) for path in sorted(scanners.glob("*.dcm*"))]
         sources.append(("head, a file for each slice", series_of_head(work / "head")))
         sources += [(Path(folder).name, Path(folder)) for folder in folders]
         for number, (label, source) in enumerate(sources):

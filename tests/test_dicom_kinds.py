@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import shutil
 
@@ -456,6 +457,12 @@ def test_one_file_is_read_alone_whatever_its_name(tmp_path, voxels):
     for name in ("IM0", "a.dcm", "a.ima"):
         shutil.copy(path, tmp_path / name)
         np.testing.assert_array_equal(read_scan(tmp_path / name).voxels, voxels[:, :, k : k + 1])
+    (tmp_path / "a.gz").write_bytes(gzip.compress(path.read_bytes()))
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.gz").voxels, voxels[:, :, k : k + 1])
+    for damaged in (b"\x1f\x8b", b"\x1f\x8b\x08 no gzip at all", gzip.compress(b"text")):
+        (tmp_path / "b.gz").write_bytes(damaged)
+        with pytest.raises(InvalidArgument, match=r"b\.gz"):
+            read_scan(tmp_path / "b.gz")
 
 
 @pytest.fixture

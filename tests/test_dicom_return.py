@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -461,3 +462,13 @@ def test_a_store_without_its_attachment_is_refused(tmp_path, voxels):
         with pytest.raises((CorruptStream, InvalidArgument), match=r"s\.ome\.zarr"):
             call()
     assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("name", [b"IM\xff", b"n" * 251 + b".dcm", "ü".encode() * 127, b"a\tb\n"])
+@pytest.mark.parametrize("target", ["s.ome.zarr", "s.h5"])
+def test_files_of_any_name_come_back_under_it(tmp_path, voxels, name, target):
+    folder = make_scans.dicom_series(tmp_path / "s", voxels[:, :, :2])
+    path = sorted(folder.iterdir())[0]
+    path.rename(folder / os.fsdecode(name))
+    assert returned(folder, tmp_path, target) == files_in(folder)
+    assert name in os.listdir(os.fsencode(tmp_path / "back"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import warnings
 from pathlib import Path
@@ -70,12 +71,17 @@ def series(request, tmp_path):
     return request.param, folder, read_scan(folder)
 
 
-def test_dcm2niix_has_the_same_voxels_at_the_same_places(series, tmp_path):
-    _, folder, scan = series
-    (tmp_path / "out").mkdir()
-    command = [dcm2niix.bin, "-z", "n", "-f", "x", "-o", str(tmp_path / "out"), str(folder)]
+def converted(folder: Path, out: Path) -> Path:
+    """The one file that dcm2niix makes of a folder."""
+    out.mkdir()
+    command = [dcm2niix.bin, "-z", "n", "-f", "x", "-o", str(out), str(folder)]
     subprocess.run(command, check=True, capture_output=True)
-    (path,) = (tmp_path / "out").glob("*.nii")
+    (path,) = out.glob("*.nii")
+    return path
+
+
+def check_same(path: Path, scan) -> None:
+    """Compare voxels and places with those of a NIfTI file."""
     image = nibabel.load(path)
     # It turns rows and slices around; the affine says where each voxel went.
     indices = np.indices(scan.voxels.shape[:3]).reshape(3, -1)
@@ -84,6 +90,52 @@ def test_dcm2niix_has_the_same_voxels_at_the_same_places(series, tmp_path):
     np.testing.assert_allclose(theirs, np.rint(theirs), atol=1e-3)
     found = np.asarray(image.dataobj.get_unscaled())[tuple(np.rint(theirs).astype(int))]
     np.testing.assert_array_equal(found.reshape(scan.voxels.shape), scan.voxels)
+
+
+def test_dcm2niix_has_the_same_voxels_at_the_same_places(series, tmp_path):
+    _, folder, scan = series
+    check_same(converted(folder, tmp_path / "out"), scan)
+
+
+# From scanners: enhanced MR of Philips, mosaics of Siemens, a slice with decimals.
+SHIPPED = Path(nibabel.__file__).parent / "nicom" / "tests" / "data"
+SCANNERS = (
+    "philips_mprage.dcm.gz",
+    "siemens_dwi_0.dcm.gz",
+    "siemens_dwi_1000.dcm.gz",
+    "decimal_rescale.dcm",
+)
+
+
+def unzipped(names, folder: Path) -> Path:
+    folder.mkdir()
+    for name in names:
+        data = (SHIPPED / name).read_bytes()
+        data = gzip.decompress(data) if name.endswith(".gz") else data
+        (folder / name.removesuffix(".gz")).write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("name", SCANNERS)
+def test_files_of_scanners_are_read_as_dcm2niix_reads_them_and_come_back(tmp_path, name):
+    folder = unzipped([name], tmp_path / "s")
+    check_same(converted(folder, tmp_path / "out"), read_scan(folder))
+    (path,) = folder.iterdir()
+    check_returned(path, tmp_path)
+
+
+def test_mosaics_of_a_scanner_have_the_b_values_of_dcm2niix(tmp_path):
+    folder = unzipped(SCANNERS[1:3], tmp_path / "s")
+    scan = read_scan(folder)
+    path = converted(folder, tmp_path / "out")
+    check_same(path, scan)
+    assert scan.details["volumes"]["b_value"] == [0, 1000]
+    assert path.with_suffix(".bval").read_text().split() == ["0", "1000"]
+    # dcm2niix has directions along the axes of its image.
+    theirs = np.loadtxt(path.with_suffix(".bvec"))[:, 1]
+    axes = scan.affine[:3, :3] / scan.spacing_mm
+    ours = axes.T @ LPS_TO_RAS[:3, :3] @ scan.details["volumes"]["b_vector"][1]
+    np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-3)
 
 
 def test_simpleitk_has_the_same_voxels_at_the_same_places(series):

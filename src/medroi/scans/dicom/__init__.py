@@ -14,7 +14,9 @@ patient among them, unless these are to stay behind.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +42,12 @@ def is_dicom(path: Path) -> bool:
     if is_name(path) or is_directory_file(path):
         return True
     with path.open("rb") as file:
-        return file.read(_MAGIC_OFFSET + 4)[_MAGIC_OFFSET:] == b"DICM"
+        begin = file.read(_MAGIC_OFFSET + 4)
+    if begin.startswith(b"\x1f\x8b"):
+        # What is no gzip after all is no DICOM either.
+        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
+            begin = file.read(_MAGIC_OFFSET + 4)
+    return begin[_MAGIC_OFFSET:] == b"DICM"
 
 
 def find_volumes(source: Path) -> tuple[list[Volume], Found]:

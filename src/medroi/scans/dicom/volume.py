@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.dicom import skeletons, sources
-from medroi.scans.dicom.diffusion import b_value
+from medroi.scans.dicom.diffusion import b_value, b_vector
 from medroi.scans.dicom.files import Found, listed
 from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile, is_encapsulated
 from medroi.scans.dicom.geometry import flat_affine, places_of
@@ -167,7 +167,8 @@ def _details(in_order: Sequence[Frame], points: dict[str, list[Any]]) -> dict[st
         if step is not None:
             details["time_step_s"] = step
     elif b_value(first) is not None:
-        details["b_value"] = b_value(first)
+        details["b_value"], vector = b_value(first), b_vector(first)
+        details.update({} if vector is None else {"b_vector": list(vector)})
     times = [frame.own.get("SliceTime_ms") for frame in in_order]
     if None not in times:
         details["slice_times_ms"] = times
