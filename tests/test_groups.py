@@ -204,6 +204,41 @@ def test_scan_and_air_in_a_group_are_the_file(tmp_path: Path, source: Path) -> N
     assert not (store / "air").exists() and not check(store).air
 
 
+def test_air_in_a_zip_file_is_merged_and_stays(tmp_path: Path, source: Path) -> None:
+    store = tmp_path / "s.ome.zarr.zip"
+    report = pack(source, store, air="keep", threshold=50)
+    assert report.air_nbytes > 0
+    unpack(store, tmp_path / "out.nii.gz")
+    assert (tmp_path / "out.nii.gz").read_bytes() == source.read_bytes()
+    before = store.read_bytes()
+    with pytest.raises(InvalidArgument, match="zip file"):
+        drop_air(store)
+    assert store.read_bytes() == before and check(store).air
+
+
+def test_a_zip_file_with_compressed_members_is_refused(tmp_path: Path, source: Path) -> None:
+    pack(source, tmp_path / "s.ome.zarr")
+    with zipfile.ZipFile(tmp_path / "s.ome.zarr.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in files_in(tmp_path / "s.ome.zarr").items():
+            file.writestr(name, data)
+    with pytest.raises(MedROIError, match="compressed in the zip file"):
+        check(tmp_path / "s.ome.zarr.zip")
+
+
+def test_info_says_levels_source_and_files(
+    tmp_path: Path,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with_files(monkeypatch, {"in.bval": b"0"})
+    pack(source, tmp_path / "s.ome.zarr", levels=2)
+    assert main(["info", str(tmp_path / "s.ome.zarr"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["levels"], found["files"]) == (2, ["in.bval"])
+    assert found["source_nbytes"] == source.stat().st_size
+
+
 # Damage
 
 

@@ -19,11 +19,17 @@ from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest
 from medroi.scans.stores.files import is_zip
 from medroi.scans.stores.folders import nbytes_in
+from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.hdf5_store import split_source
 from medroi.scans.stores.kept import inspected, kept_mask
 from medroi.scans.stores.readback import clipped
-from medroi.scans.stores.wholeness import check_complete, facts_of, metadata_digest
+from medroi.scans.stores.wholeness import (
+    attachments_in,
+    check_complete,
+    facts_of,
+    metadata_digest,
+)
 from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream, open_array, reading
 
 # More chunks than this are summed up rather than listed.
@@ -98,6 +104,13 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         for name in ("kind", "spacing_mm", "slope", "intercept"):
             if written is not None and name in written:
                 facts[name] = written[name]
+        if isinstance(array, ScanArray) and "ome" in array.attrs:
+            facts["levels"] = len(array.attrs["ome"]["multiscales"][0]["datasets"])
+        if written is not None and written.get("sources"):
+            facts["source_nbytes"] = sum(one["nbytes"] for one in written["sources"])
+        travelling = list(attachments_in(path, array))
+        if travelling:
+            facts["files"] = travelling
         region = array.attrs.get(REGION)
         streams = _streams(path, array, is_packed=written is not None)
         if written is not None and metadata_digest(path, array) != array.attrs[DIGESTS]["metadata"]:

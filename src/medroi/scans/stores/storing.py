@@ -15,6 +15,7 @@ from medroi.scan_region import ScanRegion
 from medroi.scans.scan import Scan
 from medroi.scans.stores import attachments
 from medroi.scans.stores.digests import facts_digest, json_digest
+from medroi.scans.stores.files import files_of
 from medroi.scans.stores.group import ome, pyramid
 from medroi.scans.stores.group import writing as group_writing
 from medroi.scans.stores.readback import Measured
@@ -116,7 +117,13 @@ def _background_of(codec: Any, scan: Scan) -> Any:
 
 
 def zipped(folder: Path, file: Path) -> None:
-    """Put a store into one file, its metadata first: what opens it reads only there."""
+    """Put a store into one file, its metadata first: what opens it reads only there.
+
+    Raises
+    ------
+    MedROIError
+        Where the file does not give back what was put into it.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     files.sort(key=lambda path: (path.name != "zarr.json", len(path.parts)))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as whole:
@@ -125,6 +132,10 @@ def zipped(folder: Path, file: Path) -> None:
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix())
             member.external_attr = 0o644 << 16
             whole.writestr(member, path.read_bytes())
+    found = files_of(file)
+    for path in files:
+        if found.read(path.relative_to(folder).as_posix()) != path.read_bytes():
+            raise MedROIError(f"{file}: the zip file does not give back {path.name}")
 
 
 def digests_of(stored: Path, scan: Scan, measured: Measured, inner: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from medroi.scans.stores.files import Files
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.group.ome import HEADER, LEVEL, MAX_LEVELS
 from medroi.scans.stores.hdf5_array import Hdf5Array
+from medroi.scans.stores.shards import n_chunks_stored
 from medroi.scans.stores.zarr_array import (
     ATTRIBUTE,
     LAYOUT_VERSION,
@@ -53,7 +54,7 @@ def _n_stored(path: Path, array: Any) -> int:
     if isinstance(array, Hdf5Array):
         return int(array.nchunks_initialized)
     if getattr(array, "shards", None) is not None:
-        return _n_stored_in_shards(array)
+        return _n_stored_in_shards(path, array)
     stored, files, prefix = stored_in(path, array)
     keys = files.names()
     if array.nchunks > len(keys) + (0 if is_packed(array) else 2 * _MAX_UNWRITTEN):
@@ -63,14 +64,15 @@ def _n_stored(path: Path, array: Any) -> int:
     return sum(prefix + key(position) in keys for position, _ in chunk_selections(stored))
 
 
-def _n_stored_in_shards(array: Any) -> int:
+def _n_stored_in_shards(path: Path, array: Any) -> int:
     if array.nchunks > _MAX_UNWRITTEN:
         n_shards = 1
         for size, shard in zip(array.shape, array.shards, strict=True):
             n_shards *= -(-size // shard)
         if n_shards > _MAX_UNWRITTEN:
             return 0
-    return int(array.nchunks_initialized)
+    stored, files, key = stored_in(path, array)
+    return n_chunks_stored(path, files, key, stored)
 
 
 def is_packed(array: Any) -> bool:

@@ -62,11 +62,6 @@ class ScanArray:
         """One item per stored axis in the order of the scan's axes, or the other way round."""
         return sizes[::-1] if self.axes_reversed else sizes
 
-    @property
-    def nchunks_initialized(self) -> int:
-        """The number of chunks that are stored."""
-        return int(self.stored.nchunks_initialized)
-
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
         items = selection if isinstance(selection, tuple) else (selection,)
         if Ellipsis in items:
