@@ -11,7 +11,7 @@ import make_scans
 import nrrd
 import numpy as np
 import pytest
-from returned import assert_nifti_agrees, assert_very_bytes
+from returned import as_nifti, assert_nifti_agrees, assert_very_bytes, unpacked_beside
 
 from medroi.errors import InvalidArgument
 from medroi.scans import read_scan
@@ -246,3 +246,30 @@ def test_data_compressed_twice_are_refused(tmp_path) -> None:
         read_scan(tmp_path / "in.nrrd")
     (tmp_path / "in.nrrd").write_bytes(bz2.compress(NRRD + bytes(240)))
     assert_very_bytes(tmp_path / "in.nrrd")
+
+
+def fixed(data: bytes, wbits: int) -> bytes:
+    """Compress as no program does: with the fixed code of deflate alone."""
+    coder = zlib.compressobj(6, zlib.DEFLATED, wbits, 8, zlib.Z_FIXED)
+    return coder.compress(data) + coder.flush()
+
+
+def test_an_nrrd_of_another_compressor_is_a_whole_nrrd_again(tmp_path) -> None:
+    voxels = make_scans.head((14, 15, 16))
+    text = NRRD.replace(b"4 5 6", b"14 15 16").replace(b"raw", b"gzip")
+    source = tmp_path / "in.nrrd"
+    source.write_bytes(text + fixed(voxels.tobytes(order="F"), 31))
+    report, folder = unpacked_beside(source)
+    assert [file.outcome for file in report.files] == ["same contents"]
+    np.testing.assert_array_equal(nrrd.read(str(folder / "in.nrrd"))[0], voxels)
+
+
+def test_a_metaimage_of_another_compressor_is_not_written_wrongly(tmp_path) -> None:
+    voxels = make_scans.head((14, 15, 16))
+    text = META.replace(b"4 5 6", b"14 15 16")
+    source = tmp_path / "in.mha"
+    source.write_bytes(b"CompressedData = True\n" + text + fixed(voxels.tobytes(order="F"), 15))
+    with pytest.raises(InvalidArgument, match=r"in\.mha: its header .*unpack it to \.nii or \.nii\.gz"):
+        unpacked_beside(source)
+    assert not (tmp_path / "in.mha back").exists()
+    np.testing.assert_array_equal(read_scan(as_nifti(source)).voxels, voxels)

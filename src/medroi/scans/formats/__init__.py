@@ -219,8 +219,8 @@ def write_scan(
         container = file.container if file is not None and is_known else container_of(suffix)
     if container["kind"] == "zlib" and not container.get("is_exact", True):
         raise InvalidArgument(
-            f"{path}: its header gives the size of its compressed data, which no compressor here "
-            "makes again; unpack it to .nii or .nii.gz"
+            f"{path.name if file is None else file.name}: its header gives the size of its "
+            "compressed data, which no compressor here makes again; unpack it to .nii or .nii.gz"
         )
     if file is not None and file.pieces:
         return write_blocks(path, contents(scan, file), container)
