@@ -354,6 +354,14 @@ def test_the_command_line_gives_files_back(tmp_path, voxels, capsys):
     assert files_in(tmp_path / "back") == files_in(folder)
 
 
+def test_of_many_files_those_that_came_back_are_counted_in_one_line(tmp_path):
+    folder = make_scans.dicom_series(tmp_path / "s", make_scans.head((16, 20, 14)))
+    pack(folder, tmp_path / "s.zarr", lossless=True)
+    report = str(unpack(tmp_path / "s.zarr", f"{tmp_path / 'back'}/"))
+    assert "14 of 14 files: the very bytes of each (SHA-256 checked)" in report
+    assert "IM0003" not in report
+
+
 # Damage
 
 

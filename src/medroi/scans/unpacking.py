@@ -23,7 +23,7 @@ from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
 from medroi.scans.scan import Scan
 from medroi.scans.sources.containers import Written, write_blocks
-from medroi.scans.sources.returned import ReturnedFile, returned
+from medroi.scans.sources.returned import ReturnedFile, lines_of, returned
 from medroi.scans.sources.sidecars import attachment_of
 from medroi.scans.sources.source import PLAIN, SourceFile
 from medroi.scans.stores import air
@@ -76,7 +76,7 @@ class UnpackReport:
         lines = [
             f"{self.source} -> {self.target}: {sizes} {self.dtype}, "
             f"{megabytes(self.written_nbytes)}, {self.seconds:.1f} s",
-            *(f"  {file}" for file in self.files),
+            *(f"  {line}" for line in lines_of(self.files)),
             *(f"  note: {note}" for note in self.notes),
         ]
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ SAME_CONTENTS = "same contents"
 SAME_VOXELS = "same voxels"
 WITHOUT_DROPPED = "without what was dropped"
 APPROXIMATE = "approximate"
+_N_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class ReturnedFile:
         if self.outcome == APPROXIMATE:
             return f"{self.name}: the voxels{of_source} as the lossy inner codec keeps them"
         return f"{self.name}: the voxels{of_source} as another kind of file"
+
+
+def lines_of(files: Sequence[ReturnedFile]) -> list[str]:
+    """A line of text for each file; of many, those that are the very bytes are counted in one."""
+    if len(files) <= _N_LISTED:
+        return [str(file) for file in files]
+    others = [str(file) for file in files if file.outcome != VERY_BYTES]
+    n_same = len(files) - len(others)
+    counted = f"{n_same} of {len(files)} files: the very bytes of each (SHA-256 checked)"
+    return [*([counted] if n_same else []), *others]
 
 
 def returned(
