@@ -269,7 +269,8 @@ def test_a_metaimage_of_another_compressor_is_not_written_wrongly(tmp_path) -> N
     text = META.replace(b"4 5 6", b"14 15 16")
     source = tmp_path / "in.mha"
     source.write_bytes(b"CompressedData = True\n" + text + fixed(voxels.tobytes(order="F"), 15))
-    with pytest.raises(InvalidArgument, match=r"in\.mha: its header .*unpack it to \.nii or \.nii\.gz"):
+    message = r"in\.mha: its header .*unpack it to \.nii or \.nii\.gz"
+    with pytest.raises(InvalidArgument, match=message):
         unpacked_beside(source)
     assert not (tmp_path / "in.mha back").exists()
     np.testing.assert_array_equal(read_scan(as_nifti(source)).voxels, voxels)
