@@ -129,7 +129,7 @@ def test_several_stores_are_checked_and_the_damaged_named(tmp_path, source, caps
     assert main(["check", *names, "--against", str(source)]) == 1
     captured = capsys.readouterr()
     assert "a.zarr: whole" in captured.out and "c.zarr: whole" in captured.out
-    assert "the same contents (SHA-256)" in captured.out
+    assert "has the contents that were packed (SHA-256)" in captured.out
     assert "b.zarr" in captured.err and "1 of 3 are not whole" in captured.err
 
 

@@ -65,13 +65,16 @@ class CheckReport:
         text += ", with its air" if self.air else ""
         if self.against is None:
             return text
-        same = "the same contents (SHA-256)" if self.same_contents else "the same header"
+        what = "contents that were" if self.same_contents else "header that was"
+        digest = " (SHA-256)" if self.same_contents else ""
+        text += f"; {self.against} has the {what} packed{digest}"
+        # A store does not say which of the voxels that are background now were dropped.
         if self.n_changed:
             return (
-                f"{text}; {same} as {self.against}, {self.n_changed} of {self.n_kept} kept voxels "
-                f"changed by at most {self.max_abs_error:g} (lossy inner codec)"
+                f"{text}; of {self.n_kept} voxels that are kept and no background, "
+                f"{self.n_changed} changed by at most {self.max_abs_error:g} (lossy inner codec)"
             )
-        return f"{text}; {same} and the same {self.n_kept} kept voxels as {self.against}"
+        return f"{text}, and the same {self.n_kept} voxels that are kept and no background"
 
 
 def stores_in(path: Path) -> list[Path]:
