@@ -146,6 +146,7 @@ cdef extern from "base/kernel.h" nogil:
                                 medroi_error *) noexcept nogil
     size_t medroi_block_nbytes(const medroi_block *)
     size_t medroi_region_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
+    size_t medroi_count_groups_scratch_nbytes(const medroi_layout *, const medroi_region_options *)
     medroi_status medroi_count_groups(const medroi_layout *, const void *,
                                       const medroi_region_options *, void *, medroi_dropped *,
                                       medroi_error *) nogil
@@ -596,7 +597,8 @@ cdef class Config:
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
-        cdef void *scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &settings.region))
+        cdef void *scratch = allocate(
+            medroi_count_groups_scratch_nbytes(&layout.c, &settings.region))
         with nogil:
             status = medroi_count_groups(&layout.c, start, &settings.region, scratch, &found,
                                          &error)

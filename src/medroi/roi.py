@@ -293,9 +293,7 @@ def count_groups(array: arrays.Array, dropped: Mask, options: RegionOptions) -> 
     values = np.full_like(array, -sign * np.inf, dtype=dtype)
     values[dropped] = np.nan_to_num(array[dropped].astype(dtype), nan=sign * np.inf)
     limit = -sign * np.finfo(dtype).max
-    at = dataclasses.replace(
-        options, threshold=float(limit), roi="box", max_miss_rate=1.0, background=0
-    )
+    at = dataclasses.replace(options, threshold=float(limit), background=0)
     found = config_of(at).count_groups(arrays.layout_of(values), arrays.memory_of(values))
     return dataclasses.replace(DroppedSignal.of_kernel(found), level=math.nan)
 

@@ -274,8 +274,10 @@ def of_mask(
     # The volume's axes in the order of the array: those left out have length 1.
     marked = mask.reshape(shape)
     threshold, level = levels
-    n_tissue, n_missed, _ = _count(array, marked, threshold, asked, bits)
     n_signal, n_dropped, outside = _count(array, marked, level, asked, bits)
+    n_tissue, n_missed = n_signal, n_dropped
+    if not np.array_equal(threshold, level, equal_nan=True):
+        n_tissue, n_missed, _ = _count(array, marked, threshold, asked, bits)
     largest = roi.count_groups(array, outside, asked).largest if n_dropped else None
     dropped = DroppedSignal(level, n_signal, n_dropped, largest)
     box = tuple(

@@ -81,7 +81,7 @@ typedef struct medroi_region {
     const void *mask_map; /* of a mask what medroi_read_mask_map() finds in `side`; same memory */
 } medroi_region;
 
-/* Scratch memory that the following two need for this layout, in bytes. */
+/* Scratch memory that medroi_find_region needs for this layout, in bytes. */
 size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
                                     const medroi_region_options *options);
 
@@ -90,8 +90,10 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
                                  const medroi_region_options *options, void *scratch,
                                  medroi_region *region, medroi_error *error);
 
-/* Count the voxels at a threshold that is a number, as if all of them were dropped, with their
- * largest connected group. */
+/* Count the voxels at the number that the threshold is, as if all of them were dropped, with their
+ * largest connected group. Of the options, polarity and axes count too. */
+size_t medroi_count_groups_scratch_nbytes(const medroi_layout *layout,
+                                          const medroi_region_options *options);
 medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
                                   const medroi_region_options *options, void *scratch,
                                   medroi_dropped *found, medroi_error *error);

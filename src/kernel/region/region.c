@@ -317,13 +317,24 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
     return MEDROI_OK;
 }
 
-medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
-                                  const medroi_region_options *options, void *scratch,
-                                  medroi_dropped *found, medroi_error *error) {
+static medroi_region_options counting(const medroi_region_options *options) {
     medroi_region_options asked = *options;
     asked.roi = MEDROI_ROI_BOX;
     asked.threshold_rule = MEDROI_THRESHOLD_NUMBER;
     asked.max_miss_rate = 1; /* nothing is given up for too many groups */
+    return asked;
+}
+
+size_t medroi_count_groups_scratch_nbytes(const medroi_layout *layout,
+                                          const medroi_region_options *options) {
+    medroi_region_options asked = counting(options);
+    return medroi_region_scratch_nbytes(layout, &asked);
+}
+
+medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
+                                  const medroi_region_options *options, void *scratch,
+                                  medroi_dropped *found, medroi_error *error) {
+    medroi_region_options asked = counting(options);
     medroi_status status = medroi_check_array(layout, data, error);
     if (status == MEDROI_OK) {
         status = check_options(layout, &asked, error);
