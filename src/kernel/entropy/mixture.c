@@ -162,9 +162,7 @@ medroi_status medroi_mixtures_decode(const medroi_mixtures *mixtures, const uint
         set_up(&m, mixtures, i);
         int32_t level = level_at(&m, place);
         uint32_t start = start_of_level(&m, level);
-        rc.code -= r * start;
-        rc.range = r * (start_of_level(&m, level + 1) - start);
-        medroi_rc_refill(&rc);
+        medroi_rc_narrow(&rc, r, start, start_of_level(&m, level + 1) - start);
         symbols[i] = m.low + level;
     }
     if (!medroi_rc_finished(&rc))

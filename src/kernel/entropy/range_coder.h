@@ -108,6 +108,14 @@ static inline void medroi_rc_refill(medroi_rc_decoder *rc) {
     }
 }
 
+/* Narrow to the share [start, start + size), in pieces of r = range >> bits. */
+static inline void medroi_rc_narrow(medroi_rc_decoder *rc, uint64_t r, uint32_t start,
+                                    uint32_t size) {
+    rc->code -= r * start;
+    rc->range = r * size;
+    medroi_rc_refill(rc);
+}
+
 /* 1 when the decoder has used what the encoder wrote, no less and no more. */
 static inline int medroi_rc_finished(const medroi_rc_decoder *rc) {
     return rc->position == rc->nbytes + 4;

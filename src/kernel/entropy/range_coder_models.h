@@ -37,15 +37,9 @@ static inline void medroi_bit_encode(medroi_rc_encoder *rc, medroi_bit_model *m,
 
 static inline unsigned medroi_bit_decode(medroi_rc_decoder *rc, medroi_bit_model *m) {
     uint32_t p1 = m->quick + m->slow;
-    uint64_t r = rc->range >> 23, split = r * p1;
-    unsigned bit = rc->code < split;
-    if (bit) {
-        rc->range = split;
-    } else {
-        rc->code -= split;
-        rc->range = r * ((1u << 23) - p1);
-    }
-    medroi_rc_refill(rc);
+    uint64_t r = rc->range >> 23;
+    unsigned bit = rc->code < r * p1;
+    medroi_rc_narrow(rc, r, bit ? 0 : p1, bit ? p1 : (1u << 23) - p1);
     medroi_bit_update(m, bit);
     return bit;
 }
@@ -154,9 +148,7 @@ static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_m
                     (code >= r * medroi_token_start(a, b, s + 2)) +
                     (code >= r * medroi_token_start(a, b, s + 3)));
     uint32_t start = medroi_token_start(a, b, s);
-    rc->code = code - r * start;
-    rc->range = r * (medroi_token_start(a, b, s + 1) - start);
-    medroi_rc_refill(rc);
+    medroi_rc_narrow(rc, r, start, medroi_token_start(a, b, s + 1) - start);
     medroi_token_update(a, s);
     medroi_token_update(b, s);
     return s;

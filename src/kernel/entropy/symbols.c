@@ -143,9 +143,7 @@ static uint32_t find_index(medroi_rc_decoder *rc, const row *r) {
         else
             high = middle - 1;
     }
-    rc->code -= piece * r->cdf[low];
-    rc->range = piece * (r->cdf[low + 1] - r->cdf[low]);
-    medroi_rc_refill(rc);
+    medroi_rc_narrow(rc, piece, r->cdf[low], (uint32_t)r->cdf[low + 1] - r->cdf[low]);
     return low;
 }
 

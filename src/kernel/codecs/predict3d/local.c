@@ -28,7 +28,7 @@
 
 /* Rows above the first: its own slice's are the first row of the slice before. */
 static void begin_slice(local_coder *c, int64_t z) {
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     int32_t *first = c->voxels + local_at(v, z, 0, 0);
     for (int64_t x = -LOCAL_MARGIN; x < v->width + LOCAL_MARGIN; x++) {
         int64_t inside = x < 0 ? 0 : x >= v->width ? v->width - 1 : x;
@@ -49,7 +49,7 @@ static void begin_slice(local_coder *c, int64_t z) {
 }
 
 static void begin_row(local_coder *c, int64_t z, int64_t y) {
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     int32_t *first = c->voxels + local_at(v, z, y, 0);
     int32_t value = first[-(y > 0 ? v->row : z > 0 ? v->slice : v->row)];
     for (int k = 1; k <= LOCAL_MARGIN; k++) {
@@ -58,7 +58,7 @@ static void begin_row(local_coder *c, int64_t z, int64_t y) {
 }
 
 static void end_row(local_coder *c, int64_t z, int64_t y) {
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     int32_t *last = c->voxels + local_at(v, z, y, v->width - 1);
     for (int k = 1; k <= LOCAL_MARGIN; k++) {
         last[k] = last[0];
@@ -66,7 +66,7 @@ static void end_row(local_coder *c, int64_t z, int64_t y) {
 }
 
 static void end_slice(local_coder *c, int64_t z) {
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     int32_t *row = c->voxels + local_at(v, z, v->height - 1, -LOCAL_MARGIN);
     for (int k = 1; k <= LOCAL_BELOW; k++) {
         memcpy(row + k * v->row, row, (size_t)v->row * sizeof *row);
@@ -81,6 +81,69 @@ static void end_slice(local_coder *c, int64_t z) {
             mean[i] += (int32_t)((apart * part) >> 16);
         }
     }
+}
+
+/* --- numbers, the same for any instructions --- */
+
+static void put_bits(medroi_rc_encoder *rc, uint32_t value, int n) {
+    for (; n > 16; n -= 16) {
+        medroi_rc_encode(rc, value >> (n - 16) & 0xFFFF, 1, 16);
+    }
+    if (n > 0) {
+        medroi_rc_encode(rc, value & ((1u << n) - 1), 1, n);
+    }
+}
+
+/* The share that the code lies in, in units of 2^-bits. */
+static inline uint32_t take_share(const medroi_rc_decoder *rc, int bits) {
+    uint64_t at = rc->code / (rc->range >> bits);
+    return at >> bits ? (1u << bits) - 1 : (uint32_t)at;
+}
+
+static uint32_t get_bits(medroi_rc_decoder *rc, int n) {
+    uint32_t value = 0;
+    while (n > 0) {
+        int part = n > 16 ? 16 : n;
+        uint32_t found = take_share(rc, part);
+        medroi_rc_narrow(rc, rc->range >> part, found, 1);
+        value = value << part | found;
+        n -= part;
+    }
+    return value;
+}
+
+/* A number from 0 up: its length in bits, in ones, then the bits below the leading one. */
+static void put_number(medroi_rc_encoder *rc, uint32_t value) {
+    int n = medroi_bit_length(value);
+    for (int i = 0; i < n; i++) {
+        put_bits(rc, 1, 1);
+    }
+    put_bits(rc, 0, 1);
+    put_bits(rc, value & ((1u << (n > 0 ? n - 1 : 0)) - 1), n - 1);
+}
+
+static uint32_t get_number(medroi_rc_decoder *rc) {
+    int n = 0;
+    while (n < 32 && get_bits(rc, 1)) {
+        n++;
+    }
+    return n == 0 ? 0 : 1u << (n - 1) | get_bits(rc, n - 1);
+}
+
+/* 2^48 / sqrt(x), rounded down twice; of x below 2^36 that of 2^36. */
+static int64_t reciprocal_root(int64_t x) {
+    uint64_t d = x < (int64_t)1 << 36 ? (uint64_t)1 << 36 : (uint64_t)x;
+    int shift = (63 - medroi_bit_length(d)) & ~1;
+    uint64_t wide = d << shift;
+    uint64_t root = (uint64_t)sqrt((double)wide);
+    /* Exact, whatever the machine makes of the square root. */
+    while (root * root > wide) {
+        root--;
+    }
+    while ((root + 1) * (root + 1) <= wide) {
+        root++;
+    }
+    return (int64_t)(((uint64_t)1 << (48 + shift / 2)) / root);
 }
 
 /* --- both sets of instructions --- */
@@ -173,7 +236,7 @@ static local_coder *local_new(medroi_p3_part *p, int set) {
     size_t n_row = (size_t)(LOCAL_BLOCK_HEIGHT * (v->width + LOCAL_BLOCK_WIDTH));
     int has_mean = v->lag > 2 && v->depth > v->lag;
     c->p = p;
-    c->v = (local_shape){v->depth, v->height, v->width, row, slice, v->lag};
+    c->v = (medroi_p3_volume){v->depth, v->height, v->width, row, slice, v->lag};
     c->n_taps = medroi_p3_local_taps(v, set, c->taps);
     c->n_errors = has_mean ? v->lag + 1 : 2;
     /* Vectors reach behind the last voxel. */

@@ -19,12 +19,6 @@ typedef struct local_tap {
     int dz, dy, dx, of_mean;
 } local_tap;
 
-typedef struct local_shape {
-    int64_t depth, height, width;
-    int64_t row, slice; /* strides, in voxels */
-    int64_t lag;        /* slices back to the second reference slice */
-} local_shape;
-
 /* Normal equations: for each block of a slice the sums of products of its samples, those of the
  * blocks above and of earlier slices, decayed, and what is solved from them.
  *
@@ -67,7 +61,7 @@ typedef struct local_model {
 
 typedef struct local_coder {
     medroi_p3_part *p;
-    local_shape v;
+    medroi_p3_volume v; /* the part's, with the margins of this method */
     int n_taps;
     local_tap taps[LOCAL_TAPS];
     local_sums sums;
@@ -104,7 +98,7 @@ typedef struct local_interval {
     uint32_t low, high;   /* shares */
 } local_interval;
 
-static inline int64_t local_at(const local_shape *v, int64_t z, int64_t y, int64_t x) {
+static inline int64_t local_at(const medroi_p3_volume *v, int64_t z, int64_t y, int64_t x) {
     return (z + 1) * v->slice + (y + LOCAL_ABOVE) * v->row + x + LOCAL_MARGIN;
 }
 

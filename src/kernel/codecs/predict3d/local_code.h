@@ -21,7 +21,7 @@ typedef struct LOCAL(block) {
 
 LOCAL_TARGET static void LOCAL(place_taps)(LOCAL(site) * s) {
     const local_coder *c = s->c;
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     s->n_away = s->n_near = 0;
     for (int i = 1; i < c->n_taps; i++) {
         local_tap tap = c->taps[i];
@@ -47,7 +47,7 @@ LOCAL_TARGET static void LOCAL(place_taps)(LOCAL(site) * s) {
 LOCAL_TARGET static void LOCAL(begin_block)(const LOCAL(site) * s, int64_t y, int64_t bx,
                                             LOCAL(block) * b) {
     local_coder *c = s->c;
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     if (!c->sums.solved[bx / LOCAL_LANES]) {
         LOCAL(solve)(&c->sums, bx);
     }
@@ -231,7 +231,7 @@ LOCAL_TARGET static inline void LOCAL(code_voxel)(const LOCAL(site) * s, const L
 
 LOCAL_TARGET static inline void LOCAL(code_row)(const LOCAL(site) * s, int64_t y, int encode) {
     local_coder *c = s->c;
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     const int64_t within = (y + LOCAL_ABOVE) * v->row + LOCAL_MARGIN;
     const int64_t n = c->n_errors, stride = v->width + LOCAL_BLOCK_WIDTH;
     int64_t here = s->z % n * v->slice + within, before = (s->z + n - 1) % n * v->slice + within;
@@ -294,7 +294,7 @@ LOCAL_TARGET static inline void LOCAL(sample)(const int32_t *t, const int32_t *b
 /* Samples of one row of a block; of a voxel without a weight they are 0. */
 LOCAL_TARGET static int LOCAL(sample_row)(const LOCAL(site) * s, int64_t y, int64_t bx) {
     local_coder *c = s->c;
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     const int n = c->sums.n;
     const int64_t x = bx * LOCAL_BLOCK_WIDTH, row = y % LOCAL_BLOCK_HEIGHT;
     int16_t *samples = c->sums.samples + row * LOCAL_BLOCK_WIDTH;
@@ -338,7 +338,7 @@ LOCAL_TARGET static void LOCAL(learn_row)(const LOCAL(site) * s, int64_t by) {
 }
 
 LOCAL_TARGET static inline void LOCAL(code_slice)(local_coder *c, int64_t z, int encode) {
-    const local_shape *v = &c->v;
+    const medroi_p3_volume *v = &c->v;
     LOCAL(site) s = {.c = c, .z = z, .kind = z == 0 ? 0 : z < v->lag ? 1 : 2};
     begin_slice(c, z);
     LOCAL(place_taps)(&s);

@@ -88,58 +88,6 @@ LOCAL_TARGET static inline void LOCAL(learn)(local_model *m, uint32_t start, uin
 #endif
 }
 
-/* A number from 0 up: its length in bits, in ones, then the bits below the leading one. */
-LOCAL_TARGET static void LOCAL(put_bits)(medroi_rc_encoder *rc, uint32_t value, int n) {
-    for (; n > 16; n -= 16) {
-        medroi_rc_encode(rc, value >> (n - 16) & 0xFFFF, 1, 16);
-    }
-    if (n > 0) {
-        medroi_rc_encode(rc, value & ((1u << n) - 1), 1, n);
-    }
-}
-
-LOCAL_TARGET static uint32_t LOCAL(take_share)(medroi_rc_decoder *rc, int bits) {
-    uint64_t at = rc->code / (rc->range >> bits);
-    return at >> bits ? (1u << bits) - 1 : (uint32_t)at;
-}
-
-LOCAL_TARGET static inline void LOCAL(narrow)(medroi_rc_decoder *rc, uint32_t start, uint32_t size,
-                                              int bits) {
-    uint64_t r = rc->range >> bits;
-    rc->code -= r * start;
-    rc->range = r * size;
-    medroi_rc_refill(rc);
-}
-
-LOCAL_TARGET static uint32_t LOCAL(get_bits)(medroi_rc_decoder *rc, int n) {
-    uint32_t value = 0;
-    while (n > 0) {
-        int part = n > 16 ? 16 : n;
-        uint32_t found = LOCAL(take_share)(rc, part);
-        LOCAL(narrow)(rc, found, 1, part);
-        value = value << part | found;
-        n -= part;
-    }
-    return value;
-}
-
-LOCAL_TARGET static void LOCAL(put_number)(medroi_rc_encoder *rc, uint32_t value) {
-    int n = medroi_bit_length(value);
-    for (int i = 0; i < n; i++) {
-        LOCAL(put_bits)(rc, 1, 1);
-    }
-    LOCAL(put_bits)(rc, 0, 1);
-    LOCAL(put_bits)(rc, value & ((1u << (n > 0 ? n - 1 : 0)) - 1), n - 1);
-}
-
-LOCAL_TARGET static uint32_t LOCAL(get_number)(medroi_rc_decoder *rc) {
-    int n = 0;
-    while (n < 32 && LOCAL(get_bits)(rc, 1)) {
-        n++;
-    }
-    return n == 0 ? 0 : 1u << (n - 1) | LOCAL(get_bits)(rc, n - 1);
-}
-
 LOCAL_TARGET static inline local_outlook LOCAL(look)(const local_coder *c, int64_t mean, int level,
                                                      local_model *one, local_model *other) {
     local_outlook o = {.base = -128 - mean, .level = level, .one = one, .other = other};
@@ -174,16 +122,16 @@ LOCAL_TARGET static inline void LOCAL(put_value)(local_coder *c, const local_out
         i = (local_interval){LAST_PLACE, END_PLACE, LOCAL(before)(o->one, o->other, LAST_PLACE),
                              1u << CDF_BITS};
         medroi_rc_encode(rc, i.low, i.high - i.low, CDF_BITS);
-        LOCAL(put_number)(rc, (uint32_t)(m - o->above));
+        put_number(rc, (uint32_t)(m - o->above));
     } else if (m <= o->below && o->below > 0) {
         i.high = LOCAL(before)(o->one, o->other, FIRST_PLACE);
         medroi_rc_encode(rc, 0, i.high, CDF_BITS);
-        LOCAL(put_number)(rc, (uint32_t)(o->below - m));
+        put_number(rc, (uint32_t)(o->below - m));
     } else {
         i = LOCAL(interval_of)(o, m);
         medroi_rc_encode(rc, i.low, i.high - i.low, CDF_BITS);
     }
-    LOCAL(put_bits)(rc, (uint32_t)value & ((1u << o->n_low) - 1), o->n_low);
+    put_bits(rc, (uint32_t)value & ((1u << o->n_low) - 1), o->n_low);
     LOCAL(learn)(o->one, i.start, i.stop);
     LOCAL(learn)(o->other, i.start, i.stop);
 }
@@ -211,7 +159,7 @@ LOCAL_TARGET static inline int64_t LOCAL(guess)(const local_coder *c, const loca
 
 LOCAL_TARGET static inline int32_t LOCAL(get_value)(local_coder *c, const local_outlook *o) {
     medroi_rc_decoder *rc = &c->p->dec;
-    uint32_t share = LOCAL(take_share)(rc, CDF_BITS), cell = 0;
+    uint32_t share = take_share(rc, CDF_BITS), cell = 0;
     for (int i = 1; i < 16; i++) {
         cell += share >= ((uint32_t)o->one->share[i] + (uint32_t)o->other->share[i]) << 10;
     }
@@ -220,12 +168,12 @@ LOCAL_TARGET static inline int32_t LOCAL(get_value)(local_coder *c, const local_
     if (cell == 15 && o->above < o->top) {
         i = (local_interval){LAST_PLACE, END_PLACE, LOCAL(before)(o->one, o->other, LAST_PLACE),
                              1u << CDF_BITS};
-        LOCAL(narrow)(rc, i.low, i.high - i.low, CDF_BITS);
-        m = o->above + LOCAL(get_number)(rc);
+        medroi_rc_narrow(rc, rc->range >> CDF_BITS, i.low, i.high - i.low);
+        m = o->above + get_number(rc);
     } else if (cell == 0 && o->below > 0) {
         i.high = LOCAL(before)(o->one, o->other, FIRST_PLACE);
-        LOCAL(narrow)(rc, 0, i.high, CDF_BITS);
-        m = o->below - (int64_t)LOCAL(get_number)(rc);
+        medroi_rc_narrow(rc, rc->range >> CDF_BITS, 0, i.high);
+        m = o->below - (int64_t)get_number(rc);
     } else {
         int64_t least = o->below > 0 ? o->below + 1 : 0;
         int64_t most = o->above < o->top ? o->above - 1 : o->top;
@@ -242,13 +190,13 @@ LOCAL_TARGET static inline int32_t LOCAL(get_value)(local_coder *c, const local_
             }
         }
         c->bad |= share < i.low || share >= i.high;
-        LOCAL(narrow)(rc, i.low, i.high - i.low, CDF_BITS);
+        medroi_rc_narrow(rc, rc->range >> CDF_BITS, i.low, i.high - i.low);
     }
     if (m < 0 || m > o->top) {
         c->bad = 1;
         m = m < 0 ? 0 : o->top;
     }
-    int64_t value = m * ((int64_t)1 << o->n_low) + LOCAL(get_bits)(rc, o->n_low);
+    int64_t value = m * ((int64_t)1 << o->n_low) + get_bits(rc, o->n_low);
     if (value > (int64_t)c->p->map.top) {
         c->bad = 1;
         value = (int64_t)c->p->map.top;

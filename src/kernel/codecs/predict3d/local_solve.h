@@ -127,22 +127,6 @@ LOCAL_TARGET static void LOCAL(gather)(local_sums *s, int64_t bx, int64_t half[]
     }
 }
 
-/* 2^48 / sqrt(x), rounded down twice; of x below 2^36 that of 2^36. */
-LOCAL_TARGET static int64_t LOCAL(reciprocal_root)(int64_t x) {
-    uint64_t d = x < (int64_t)1 << 36 ? (uint64_t)1 << 36 : (uint64_t)x;
-    int shift = (63 - medroi_bit_length(d)) & ~1;
-    uint64_t wide = d << shift;
-    uint64_t root = (uint64_t)sqrt((double)wide);
-    /* Exact, whatever the machine makes of the square root. */
-    while (root * root > wide) {
-        root--;
-    }
-    while ((root + 1) * (root + 1) <= wide) {
-        root++;
-    }
-    return (int64_t)(((uint64_t)1 << (48 + shift / 2)) / root);
-}
-
 /* Subtract from `rows` sums the products of their rows of the factor with row j, up to column j. */
 LOCAL_TARGET static inline void LOCAL(reduce)(const int64_t *const *row, const int64_t *row_j,
                                               int j, LOCAL(four) * sum, int n_rows) {
@@ -190,7 +174,7 @@ LOCAL_TARGET static void LOCAL(factorize)(local_sums *s, int64_t half[][LOCAL_LA
         int64_t pivot[LOCAL_LANES];
         LOCAL(save)(pivot, sum);
         for (int b = 0; b < LOCAL_LANES; b++) {
-            s->inverse[LOCAL_LANES * j + b] = LOCAL(reciprocal_root)(pivot[b]);
+            s->inverse[LOCAL_LANES * j + b] = reciprocal_root(pivot[b]);
         }
         int i = j + 1;
         for (; i + 3 <= s->n; i += 4) {

@@ -24,9 +24,8 @@ enum { SPEED_DENSE, SPEED_FAST, SPEED_MAX };
 static const char *const speeds[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
     {"speed", MEDROI_CHOICE, 0, 0, 0, 0, 2,
-     "\"fast\" is about three times as fast as \"dense\" and 1 to 8 % larger, \"max\" several "
-     "times "
-     "as slow and 3 to 10 % smaller",
+     "\"fast\" is about three times as fast as \"dense\" and 1 to 8 % larger, "
+     "\"max\" several times as slow and 3 to 10 % smaller",
      speeds, NULL},
 };
 const medroi_parameters medroi_predict3d_parameters = {
@@ -92,6 +91,8 @@ static void set_range(medroi_p3_part *p) {
     p->high = (int32_t)(low + (int64_t)p->map.top);
 }
 
+#define MOST_WAYS 3
+
 /* One way to code a part. */
 typedef struct way {
     int method;
@@ -135,16 +136,17 @@ static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, co
 }
 
 /* The ways that a speed tries; the smallest is kept, the first of equals. */
-static int ways_of(const medroi_p3_part *p, int speed, way ways[4]) {
+static int ways_of(const medroi_p3_part *p, int speed, way ways[MOST_WAYS]) {
     int n = 0;
     if (speed == SPEED_FAST && p->map.top >> 31 == 0) {
         ways[n++] = (way){METHOD_FAST, 0};
         return n;
     }
     ways[n++] = (way){METHOD_DENSE, 0};
-    for (int set = 0; speed == SPEED_MAX && p->map.top > 0 && set <= 2; set += 2)
-        if (medroi_p3_local_serves(&p->v, p->map.top, set))
-            ways[n++] = (way){METHOD_LOCAL, set};
+    const int sets[] = {0, 2}; /* the smallest and the largest set of neighbours */
+    for (int i = 0; i < 2 && speed == SPEED_MAX && p->map.top > 0; i++)
+        if (medroi_p3_local_serves(&p->v, p->map.top, sets[i]))
+            ways[n++] = (way){METHOD_LOCAL, sets[i]};
     return n;
 }
 
@@ -152,12 +154,13 @@ static int ways_of(const medroi_p3_part *p, int speed, way ways[4]) {
 static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part, const void *data,
                                      int speed, uint8_t *dst, size_t *nbytes, medroi_error *error) {
     size_t limit = medroi_block_nbytes(part);
-    uint8_t *bits = malloc(limit), *tried = malloc(limit + 64);
-    way ways[4];
+    way ways[MOST_WAYS];
     int n_ways = ways_of(p, speed, ways);
+    /* What is tried after the first has a place of its own. */
+    uint8_t *bits = malloc(limit), *tried = n_ways > 1 ? malloc(limit + HEAD_NBYTES) : NULL;
     medroi_status status = MEDROI_OK;
     *nbytes = 0;
-    if (!bits || !tried) {
+    if (!bits || (n_ways > 1 && !tried)) {
         status = medroi_fail(error, MEDROI_NO_MEMORY,
                              "predict3d: no memory for %zu bytes of voxels", limit);
         goto done;
@@ -169,12 +172,11 @@ static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part
     }
     for (int i = 0; i < n_ways && status == MEDROI_OK; i++) {
         size_t found = 0, room = *nbytes > 0 ? *nbytes - 1 : limit;
-        uint8_t *target = i == 0 ? dst : tried;
-        status = encode_part(p, part, data, ways[i], room, target, bits, &found, error);
-        if (found > 0) {
-            memcpy(dst, target, target == dst ? 0 : found);
-            *nbytes = found;
-        }
+        status =
+            encode_part(p, part, data, ways[i], room, i > 0 ? tried : dst, bits, &found, error);
+        if (found > 0 && i > 0)
+            memcpy(dst, tried, found);
+        *nbytes = found > 0 ? found : *nbytes;
     }
 done:
     free(bits);
