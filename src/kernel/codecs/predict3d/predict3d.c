@@ -156,7 +156,7 @@ static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part
     size_t limit = medroi_block_nbytes(part);
     way ways[MOST_WAYS];
     int n_ways = ways_of(p, speed, ways);
-    /* What is tried after the first has a place of its own. */
+    /* A second way is tried in a place of its own. */
     uint8_t *bits = malloc(limit), *tried = n_ways > 1 ? malloc(limit + HEAD_NBYTES) : NULL;
     medroi_status status = MEDROI_OK;
     *nbytes = 0;
