@@ -24,8 +24,8 @@ enum { SPEED_DENSE, SPEED_FAST, SPEED_MAX };
 static const char *const speeds[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
     {"speed", MEDROI_CHOICE, 0, 0, 0, 0, 2,
-     "\"fast\" is about three times as fast as \"dense\" and 1 to 8 % larger, "
-     "\"max\" several times as slow and 3 to 10 % smaller",
+     "on scans \"fast\" is two to five times as fast as \"dense\" and 1 to 10 % larger, "
+     "\"max\" two to eight times as slow and 2 to 15 % smaller",
      speeds, NULL},
 };
 const medroi_parameters medroi_predict3d_parameters = {
