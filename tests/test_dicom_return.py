@@ -7,7 +7,10 @@ import hashlib
 import io
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -67,6 +70,21 @@ def returned(source: Path, tmp_path: Path, target: str = TARGETS[0], **options):
         assert file.outcome == "very bytes", str(file)
         assert file.nbytes == len(found[file.name])
     return found
+
+
+def test_more_files_than_a_process_may_open_come_back_and_are_replaced(tmp_path):
+    folder = make_scans.dicom_series(tmp_path / "s", make_scans.head((4, 6, 150)))
+    pack(folder, tmp_path / "s.ome.zarr", lossless=True)
+    command = [sys.executable, "-m", "medroi", "unpack", str(tmp_path / "s.ome.zarr")]
+    limits = (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    for more in ((), ("--force",)):
+        subprocess.run(
+            [*command, f"{tmp_path / 'back'}/", *more],
+            check=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits),
+        )
+        assert files_in(tmp_path / "back") == files_in(folder)
+    assert sorted(os.listdir(tmp_path)) == ["back", "s", "s.ome.zarr"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

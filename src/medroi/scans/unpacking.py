@@ -33,7 +33,7 @@ from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest
 from medroi.scans.stores.folders import made_parent
 from medroi.scans.stores.kept import inspected, kept_of
-from medroi.scans.stores.staging import staged
+from medroi.scans.stores.staging import staged_together
 from medroi.scans.stores.wholeness import (
     attachments_in,
     check_complete,
@@ -144,10 +144,9 @@ def _unpack(
     with contextlib.ExitStack() as stack:
         for file in wanted:
             stack.enter_context(made_parent(file.path))
-        fresh = [
-            stack.enter_context(staged(file.path, force=force, may_replace=Path.is_file))
-            for file in wanted
-        ]
+        fresh = stack.enter_context(
+            staged_together([file.path for file in wanted], force=force, may_replace=Path.is_file)
+        )
         with (
             bar(array.nchunks, f"unpack {source.name}", show=progress) as advance,
             reading(source, array),

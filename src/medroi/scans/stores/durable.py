@@ -32,12 +32,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_tree(path: Path) -> None:
-    """Wait until a file, or a folder with everything in it, is on the disk."""
-    if not path.is_dir():
-        sync(path)
-        return
-    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in ("", *names)]
+def sync_tree(*paths: Path) -> None:
+    """Wait until files, and folders with everything in them, are on the disk."""
+    found: list[Path] = []
+    for path in paths:
+        inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in ("", *names)]
+        found += inside or [path]
     if len(found) > _MANY_FILES:
         os.sync()
     for item in reversed(found):

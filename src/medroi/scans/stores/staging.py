@@ -1,9 +1,11 @@
 """Putting finished files in place, in one step that holds through kills and power cuts.
 
 What is written lies in a private folder beside its target, ``.NAME.XXXXXXXX.partial``, until it is
-complete and on the disk; then it gets its name by one rename. Where a folder replaces another the
-two change names at once. A file system that cannot do that sees two renames: a kill in between
-leaves the old folder in the private one, from where the next command brings it back.
+complete and on the disk; then it gets its name by one rename. Files that are written together share
+one in each folder, named after the first of them: each private folder is an open file, of which a
+process has only so many. Where a folder replaces another the two change names at once. A file
+system that cannot do that sees two renames: a kill in between leaves the old folder in the private
+one, from where the next command brings it back.
 
 The private folder is locked while its process lives, so that what a killed process left behind can
 be distinguished from what another is writing.
@@ -19,7 +21,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from medroi.errors import InvalidArgument
@@ -27,6 +29,8 @@ from medroi.scans.stores.durable import exchange, rename_new, sync, sync_tree
 
 _SUFFIX = ".partial"
 _NEW, _OLD = "new", "old"
+# The name of a private folder: its prefix, and what `mkdtemp` put behind that.
+_PRIVATE = re.compile(r"(\..+\.)[a-z0-9_]{8}" + re.escape(_SUFFIX), re.DOTALL)
 # Of the 255 bytes that file systems have for a name.
 _MAX_NAME_NBYTES = 200
 
@@ -45,26 +49,51 @@ def staged(target: Path, *, force: bool, may_replace: Callable[[Path], bool]) ->
     InvalidArgument
         Where the target must not be replaced, or was changed by others while the body ran.
     """
-    if not target.parent.is_dir():
-        raise InvalidArgument(f"{target}: the folder {target.parent} does not exist")
-    place = Path(os.path.realpath(target))
-    recover(place)
-    before = _identity(place)
-    if before is not None:
-        _check_replaceable(place, force, may_replace)
-    with workspace(place) as folder:
-        fresh = folder / _NEW
+    with staged_together([target], force=force, may_replace=may_replace) as (fresh,):
         yield fresh
-        sync_tree(fresh)
-        if _identity(place) != before:
-            raise _meanwhile(target)
-        if before is None:
-            if not rename_new(fresh, place):
-                raise _meanwhile(target)
-        else:
+
+
+@contextlib.contextmanager
+def staged_together(
+    targets: Sequence[Path], *, force: bool, may_replace: Callable[[Path], bool]
+) -> Iterator[list[Path]]:
+    """As `staged`, of any number of files; those of one folder share a private one beside them."""
+    for target in targets:
+        if not target.parent.is_dir():
+            raise InvalidArgument(f"{target}: the folder {target.parent} does not exist")
+    places = [Path(os.path.realpath(target)) for target in targets]
+    in_folder: dict[Path, list[Path]] = {}
+    for place in places:
+        in_folder.setdefault(place.parent, []).append(place)
+    for members in in_folder.values():
+        _recover_all(members)
+    before = [_identity(place) for place in places]
+    for place, identity in zip(places, before, strict=True):
+        if identity is not None:
             _check_replaceable(place, force, may_replace)
-            _replace(fresh, place)
-        sync(place.parent)
+    with contextlib.ExitStack() as stack:
+        private = {
+            folder: stack.enter_context(workspace(members[0]))
+            for folder, members in in_folder.items()
+        }
+        fresh = [
+            private[place.parent] / f"{_NEW}{index or ''}" for index, place in enumerate(places)
+        ]
+        yield fresh
+        sync_tree(*fresh)
+        for path, place, identity, target in reversed(
+            list(zip(fresh, places, before, targets, strict=True))
+        ):
+            if _identity(place) != identity:
+                raise _meanwhile(target)
+            if identity is None:
+                if not rename_new(path, place):
+                    raise _meanwhile(target)
+            else:
+                _check_replaceable(place, force, may_replace)
+                _replace(path, place)
+        for folder in in_folder:
+            sync(folder)
 
 
 def _check_replaceable(target: Path, force: bool, may_replace: Callable[[Path], bool]) -> None:
@@ -154,20 +183,30 @@ def recover(target: Path) -> None:
 
     Folders that another process still works in, and those that must not be touched, stay.
     """
-    pattern = re.compile(re.escape(_prefix(target)) + r"[a-z0-9_]{8}" + re.escape(_SUFFIX))
+    _recover_all([target])
+
+
+def _recover_all(targets: Sequence[Path]) -> None:
+    """Do as `recover` for targets that lie in one folder, which is listed once."""
+    parent = targets[0].parent
+    target_of = {_prefix(target): target for target in targets}
     try:
-        names = [name for name in os.listdir(target.parent) if pattern.fullmatch(name)]
+        names = os.listdir(parent)
     except OSError:
         return
     for name in names:
-        folder = target.parent / name
+        match = _PRIVATE.fullmatch(name)
+        target = target_of.get(match[1]) if match else None
+        if target is None:
+            continue
+        folder = parent / name
         with contextlib.suppress(OSError):
             lock = _locked(folder)
             if lock is None:
                 continue
             try:
                 if (folder / _OLD).exists() and rename_new(folder / _OLD, target):
-                    sync(target.parent)
+                    sync(parent)
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 _unlock(lock)
