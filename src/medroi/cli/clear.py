@@ -7,12 +7,11 @@ import json
 from typing import Any
 
 from medroi.cli.pack import (
+    add_kept_arguments,
     add_mask_arguments,
-    add_option,
-    background_argument,
-    threshold_argument,
+    add_threshold_argument,
+    settings_of,
 )
-from medroi.options import TABLE
 
 _DESCRIPTION = """\
 Set everything outside the region to the background and write what any program reads without
@@ -21,16 +20,6 @@ new folder, or an OME-Zarr group of Zarr's own codecs. DICOM files become new im
 series, marked as derived, with a reference to their source. The region is the one that `medroi
 pack` finds with the same options. What was written is read back: every voxel inside the region has
 the bits it had."""
-
-_SETTINGS = (
-    "threshold",
-    "roi",
-    "components",
-    "polarity",
-    "background",
-    "padding",
-    "max_miss_rate",
-)
 
 
 def add_parser(commands: Any) -> None:
@@ -44,14 +33,8 @@ def add_parser(commands: Any) -> None:
         metavar="DST",
         help="a new file of the source's kind, a new folder for DICOM, or NAME.ome.zarr",
     )
-    names = "|".join(TABLE["threshold"].choices)
-    add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
-    add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
-    add_option(parser, "components")
-    add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
-    add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
-    add_option(parser, "padding", type=int, metavar="N")
-    add_option(parser, "max_miss_rate", type=float, metavar="X")
+    add_threshold_argument(parser)
+    add_kept_arguments(parser)
     add_mask_arguments(parser)
     parser.add_argument(
         "--gzip-level",
@@ -101,6 +84,6 @@ def run(args: argparse.Namespace) -> None:
         keep_uids=args.keep_uids,
         reason=args.reason,
         force=args.force,
-        **{name: value for name, value in vars(args).items() if name in _SETTINGS},
+        **settings_of(args),
     )
     print(json.dumps(report.to_json()) if args.json else report)

@@ -149,19 +149,13 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         parser, "inner", "predict3d:speed=fast", type=inner_argument, metavar="NAME[:key=value,...]"
     )
     rule = parser.add_mutually_exclusive_group()
-    names = "|".join(TABLE["threshold"].choices)
-    add_option(rule, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
+    add_threshold_argument(rule)
     rule.add_argument(
         "--lossless",
         action="store_true",
         help="keep every voxel that is not background, bit by bit; refuses a lossy inner codec",
     )
-    add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
-    add_option(parser, "components")
-    add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
-    add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
-    add_option(parser, "padding", type=int, metavar="N")
-    add_option(parser, "max_miss_rate", type=float, metavar="X")
+    add_kept_arguments(parser)
     parser.add_argument(
         "--chunks",
         **unset,
@@ -170,6 +164,22 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
         help="chunk size; volume is one chunk, or one per 3-D volume in a group and where a scan "
         "with more than three axes is above 1 GiB (default: that of the layout)",
     )
+
+
+def add_threshold_argument(parser: Any) -> None:
+    """Add the rule or number that decides what is kept."""
+    names = "|".join(TABLE["threshold"].choices)
+    add_option(parser, "threshold", type=threshold_argument, metavar=f"{names}|none|NUMBER")
+
+
+def add_kept_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what decides beside the threshold which voxels are kept."""
+    add_option(parser, "roi", "mask; box with a threshold of mean or otsu")
+    add_option(parser, "components")
+    add_option(parser, "polarity", "bright, and dark for DICOM MONOCHROME1")
+    add_option(parser, "background", "auto", type=background_argument, metavar="auto|VALUE")
+    add_option(parser, "padding", type=int, metavar="N")
+    add_option(parser, "max_miss_rate", type=float, metavar="X")
 
 
 def add_option(parser: Any, name: str, default: str = "", **how: Any) -> None:
