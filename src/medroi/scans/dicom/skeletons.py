@@ -31,6 +31,7 @@ import numpy.typing as npt
 
 from medroi.errors import CorruptStream
 from medroi.scans.dicom.layout import MAX_FILL_NBYTES, PixelLayout
+from medroi.scans.sources.source import is_inside
 
 NAME = "dicom"
 _MAGIC = b"MDCM\x01"
@@ -172,7 +173,7 @@ def _unpacked(attachment: bytes) -> list[Skeleton]:
 
 def _skeleton(entry: dict[str, Any], skeleton: bytes, kept: bytes) -> Skeleton:
     name, place = entry["name"], entry.get("pixels_at")
-    if not isinstance(name, str) or not is_safe(name):
+    if not isinstance(name, str) or not is_inside(name):
         raise ValueError(f"{name!r} is no name of a file within a folder")
     if place is not None and not (type(place) is int and 0 <= place <= len(skeleton)):
         raise ValueError(f"pixels at {place!r} of {len(skeleton)} bytes")
@@ -204,14 +205,6 @@ def _read_stream(attachment: bytes, start: int) -> tuple[bytes, int]:
             return bytes(out), start
         out += Zstd().decode(attachment[start : start + nbytes])
         start += nbytes
-
-
-def is_safe(name: str) -> bool:
-    """Whether a relative name stays within its folder on every system."""
-    parts = name.split("/")
-    return all(part not in ("", ".", "..") for part in parts) and not any(
-        character in name for character in "\\\0"
-    )
 
 
 def contents_of(

@@ -15,7 +15,7 @@ from medroi.scans.dicom import skeletons
 from medroi.scans.dicom.frames import ImageFile
 from medroi.scans.dicom.pixels import Pixels
 from medroi.scans.dicom.skeletons import Skeleton
-from medroi.scans.sources.source import SourceFile
+from medroi.scans.sources.source import SourceFile, is_inside
 
 # Of files beside the images; larger ones, and all beyond the sum, are named in a note.
 _MAX_SIDECAR_NBYTES = 1 << 24
@@ -80,7 +80,7 @@ def attachment_of(files: Sequence[tuple[SourceFile, Skeleton]], voxels: npt.NDAr
         Where a file does not come back; nothing has been written then.
     """
     for source, _ in files:
-        if not skeletons.is_safe(source.name):
+        if not is_inside(source.name):
             raise InvalidArgument(
                 f"{source.name!r} is a name that cannot be unpacked on all systems"
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from medroi.errors import InvalidArgument
@@ -115,7 +114,8 @@ def source_of_json(value: Any) -> SourceFile:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidArgument(f"the list of source files is damaged ({error})") from error
-    check_name(found.name)
+    if not is_inside(found.name):
+        raise InvalidArgument(f"{found.name!r} is no name of a source file inside its folder")
     digests = (found.sha256, found.contents_sha256)
     if found.role not in ROLES or found.nbytes < 0 or not all(map(_SHA256.fullmatch, digests)):
         raise InvalidArgument(f"what is said of the source file {found.name!r} is damaged")
@@ -128,20 +128,9 @@ def _piece(name: Any, start: Any, stop: Any) -> Piece:
     return name, int(start), int(stop)
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that would be written elsewhere than in the folder that was asked for.
-
-    Raises
-    ------
-    InvalidArgument
-    """
-    parts = PurePosixPath(name).parts
-    if (
-        not parts
-        or parts[0] == "/"
-        or ".." in parts
-        or "/".join(parts) != name
-        or "\0" in name
-        or "\\" in name
-    ):
-        raise InvalidArgument(f"{name!r} is no name of a source file inside its folder")
+def is_inside(name: str) -> bool:
+    """Whether a relative name stays within its folder on every system."""
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") for part in parts) and not any(
+        character in name for character in "\\\0"
+    )
