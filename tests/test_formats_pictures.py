@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 from returned import as_nifti, assert_very_bytes, unpacked_beside
 
+from medroi.cli import main
 from medroi.errors import InvalidArgument
 from medroi.scans import pack, read_scan, unpack
 from medroi.scans.sources.png_data import filtered
@@ -108,6 +110,22 @@ def test_a_folder_of_pictures_is_a_volume_and_comes_back(tmp_path, mode) -> None
     # Slice 10 follows 9, not 1.
     expected = np.stack([np.swapaxes(values, 0, 1) for values in slices], axis=2)
     np.testing.assert_array_equal(scan.voxels, expected)
+
+
+@pytest.mark.parametrize("kind", ["pictures", "array"])
+def test_a_folder_that_is_no_dicom_is_packed_into_a_folder(tmp_path, kind) -> None:
+    source = tmp_path / "in"
+    voxels = np.stack([pixels("L", seed).T for seed in range(3)], axis=2)
+    if kind == "array":
+        zarr.create_array(store=source, data=voxels)
+    else:
+        source.mkdir()
+        for number in range(3):
+            picture(source / f"slice{number}.png", voxels[..., number].T)
+    # Small scans may be larger than their source, which the exit code 3 says.
+    assert main(["pack", str(source), f"{tmp_path / 'stores'}/", "--lossless"]) in (0, 3)
+    unpack(tmp_path / "stores" / "in.ome.zarr", tmp_path / "back.nii")
+    np.testing.assert_array_equal(read_scan(tmp_path / "back.nii").voxels, voxels)
 
 
 def test_pictures_of_different_sizes_are_no_volume(tmp_path) -> None:

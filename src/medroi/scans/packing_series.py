@@ -8,6 +8,7 @@ from typing import Any
 
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans import dicom
+from medroi.scans.formats import kind_of
 from medroi.scans.packing import is_folder_target, pack
 from medroi.scans.report import PackReport
 from medroi.scans.stores.layouts import GROUP_SUFFIX
@@ -17,7 +18,7 @@ def has_series(source: str | Path, target: str | Path) -> bool:
     """Whether a source may hold several series, and a target is a folder for their stores."""
     path = Path(source)
     is_many = path.is_dir() or (path.is_file() and dicom.is_directory_file(path))
-    return is_many and is_folder_target(target)
+    return is_many and is_folder_target(target) and kind_of(path) == "dicom"
 
 
 def pack_series(source: str | Path, folder: str | Path, **options: Any) -> Iterator[PackReport]:

@@ -71,6 +71,24 @@ def stem_of(path: Path) -> str:
     return path.name if suffix is None else path.name[: -len(suffix)]
 
 
+def kind_of(path: Path) -> str:
+    """Say what `read_scan` takes a path for, before anything is read of it.
+
+    Returns
+    -------
+    str
+        ``"array"``, ``"pictures"``, ``"dicom"``, a suffix in `READERS`, or nothing: it is none.
+    """
+    suffix = suffix_of(path, READERS)
+    if suffix is None and arrays.is_array(path):
+        return "array"
+    if path.is_dir():
+        return "pictures" if stack.pictures_in(path) else "dicom"
+    if suffix is None and path.is_file() and dicom.is_dicom(path):
+        return "dicom"
+    return suffix or ""
+
+
 def read_scan(
     path: str | Path,
     *,
@@ -106,17 +124,18 @@ def read_scan(
         Where nibabel, pydicom or a decoder of compressed DICOM is not installed.
     """
     path = Path(path)
-    if suffix_of(path, READERS) is None and arrays.is_array(path):
+    kind = kind_of(path)
+    if kind == "array":
         with readable(path, "a damaged array"):
             return arrays.read(path)
     if not path.exists():
         raise InvalidArgument(f"{path} does not exist")
     if not path.is_dir() and not path.is_file():
         raise InvalidArgument(f"{path}: neither a file nor a folder")
-    if path.is_dir() and stack.pictures_in(path):
+    if kind == "pictures":
         with readable(path, "a damaged picture"):
             return stack.read(path)
-    if path.is_dir() or (suffix_of(path, READERS) is None and dicom.is_dicom(path)):
+    if kind == "dicom":
         return dicom.read(
             path,
             series=series,
@@ -125,14 +144,13 @@ def read_scan(
             encapsulated=encapsulated,
             sidecars=sidecars,
         )
-    suffix = suffix_of(path, READERS)
-    if suffix is None:
+    if not kind:
         raise InvalidArgument(
             foreign.advice_for(path)
             or f"{path}: expected {', '.join(READERS)} or a folder with one DICOM series"
         )
     with readable(path, "a damaged scan"):
-        return READERS[suffix](path)
+        return READERS[kind](path)
 
 
 def check_target(scan: Scan | None, path: Path) -> str:
