@@ -18,7 +18,7 @@ from medroi.scans.clearing.comparing import count_changed
 from medroi.scans.clearing.dicom_files import Uids
 from medroi.scans.clearing.report import ClearReport
 from medroi.scans.fitting import check_not_empty, config_to_count_with, fitted_codec, rule_of
-from medroi.scans.formats import READERS, check_target, read_scan, suffix_of
+from medroi.scans.formats import READERS, check_target, kind_of, read_scan, suffix_of
 from medroi.scans.masking import mask_options
 from medroi.scans.scan import Scan
 from medroi.scans.stores.folders import made_parent, nbytes_in
@@ -103,13 +103,15 @@ def clear(
     uids.check()
     if mask is not None and "roi" in region:
         raise InvalidArgument("a mask decides what is kept: leave out --roi (roi=)")
-    scan = read_scan(source, series=series, identifiers=False, incomplete=incomplete)
+    # The headers of a series are read once, for its voxels and for what takes their place.
+    chosen = dicom.find_one(source, series) if kind_of(source) == "dicom" else None
+    scan = read_scan(source, series=chosen, identifiers=False, incomplete=incomplete)
     target = _placed(Path(target), source, scan)
     if target.exists() and target.samefile(source):
         raise InvalidArgument(
             f"{target} is the source itself; what is dropped would be lost: name another target"
         )
-    writer = _writer_for(target, source, scan, gzip_level, series, uids, incomplete=incomplete)
+    writer = _writer_for(target, source, scan, gzip_level, chosen, uids, incomplete=incomplete)
     region, reasons = with_threshold(scan, region)
     given = mask_options(
         scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
@@ -152,7 +154,7 @@ def _writer_for(
     source: Path,
     scan: Scan,
     gzip_level: int,
-    series: str | None,
+    chosen: dicom.Chosen | None,
     uids: Uids,
     *,
     incomplete: bool,
@@ -166,8 +168,8 @@ def _writer_for(
     """
     is_group = target.name.lower().endswith(ome_zarr.SUFFIXES)
     names_file = suffix_of(target, READERS) is not None or dicom.is_name(target)
-    if scan.kind == "dicom":
-        files = dicom_files.files_of(source, series, incomplete=incomplete)
+    if chosen is not None:
+        files = dicom.files_of(chosen.volume, incomplete=incomplete)
         nbytes = sum(file.path.stat().st_size for file, _ in files)
         if not is_group and not names_file:
             dicom_files.check_whole(files)

@@ -72,13 +72,6 @@ class Uids:
             raise InvalidArgument("--reason (reason=) is that of --keep-uids (keep_uids=True)")
 
 
-def files_of(source: Path, series: str | None, *, incomplete: bool) -> Files:
-    """Find the files of a series, and where each of their planes is in the voxels."""
-    volumes, _ = dicom.find_volumes(source)
-    volume = dicom.choose(volumes, series, source)
-    return dicom.files_of(volume, incomplete=incomplete)
-
-
 def check_whole(files: Files) -> None:
     """Refuse files with planes of another volume too, which would not be cleared.
 

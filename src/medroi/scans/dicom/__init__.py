@@ -84,6 +84,19 @@ def find_series(source: Path) -> list[Chosen]:
     return [Chosen(volume, tuple(volumes), found) for volume in volumes]
 
 
+def find_one(source: Path, wanted: str | None) -> Chosen:
+    """Find the one volume, or that of a number, a label or a SeriesInstanceUID.
+
+    Raises
+    ------
+    InvalidArgument
+        Where a file cannot be read, or contradicts itself; where there are several, or none is
+        meant.
+    """
+    volumes, found = find_volumes(source)
+    return Chosen(choose(volumes, wanted, source), tuple(volumes), found)
+
+
 def read(
     source: Path,
     *,
@@ -118,11 +131,7 @@ def read(
     InnerUnavailable
         Where pydicom or a decoder of compressed pixels is not installed.
     """
-    if isinstance(series, Chosen):
-        chosen = series
-    else:
-        volumes, found = find_volumes(source)
-        chosen = Chosen(choose(volumes, series, source), tuple(volumes), found)
+    chosen = series if isinstance(series, Chosen) else find_one(source, series)
     with _reading(source):
         return assembled(
             chosen.volume,
@@ -147,8 +156,8 @@ __all__ = [
     "Chosen",
     "Found",
     "Volume",
-    "choose",
     "files_of",
+    "find_one",
     "find_series",
     "find_volumes",
     "is_dicom",
