@@ -64,11 +64,12 @@ def test_a_shard_that_is_cut_off_is_an_error_that_names_it(
 def test_voxels_and_streams_are_those_of_the_array(tmp_path: Path) -> None:
     from medroi import MedROI
     from medroi.scans.stores.files import Folder
-    from medroi.scans.stores.shards import shard_stream
+    from medroi.scans.stores.shards import Shards
 
     made = create(tmp_path / "scan.zarr", shards=(32, 16, 32))
     path = tmp_path / "scan.zarr"
-    stream = shard_stream(path, Folder(path), "", made, (2, 1, 0))
+    shards = Shards(path, Folder(path), "", made)
+    stream = shards.stream((2, 1, 0))
     assert stream is not None
     assert np.array_equal(MedROI().decode(stream)[:8], VOLUME[32:, 16:32, :16])
-    assert shard_stream(path, Folder(path), "", made, (2, 1, 1)) is None
+    assert shards.stream((2, 1, 1)) is None

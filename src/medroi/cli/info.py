@@ -30,7 +30,7 @@ from medroi.scans.stores.wholeness import (
     facts_of,
     metadata_digest,
 )
-from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream, open_array, reading
+from medroi.scans.stores.zarr_array import each_stream, open_array, reading
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8
@@ -133,8 +133,7 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def _streams(path: Path, array: Any, *, is_packed: bool) -> list[dict[str, Any]]:
     """Describe every stream; refuse those of a packed scan that are not its own."""
     streams, digest = [], StreamsDigest()
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(path, array, position)
+    for position, selection, stream in each_stream(path, array):
         if stream is None:
             continue
         digest.add(position, stream)

@@ -42,8 +42,7 @@ from medroi.scans.stores.wholeness import (
     metadata_digest,
 )
 from medroi.scans.stores.zarr_array import (
-    chunk_selections,
-    chunk_stream,
+    each_stream,
     medroi_config,
     open_array,
     reading,
@@ -254,8 +253,8 @@ def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:
     if found == written["voxels"]:
         return ()
     streams = StreamsDigest()
-    for position, _ in chunk_selections(array):
-        streams.add(position, chunk_stream(path, array, position) or b"")
+    for position, _, stream in each_stream(path, array):
+        streams.add(position, stream or b"")
     as_packed = (streams.hexdigest(), metadata_digest(path, array))
     if written["lossless"] or as_packed != (written["streams"], written["metadata"]):
         raise CorruptStream(
@@ -275,8 +274,8 @@ def n_outside(path: Path, array: Any) -> int:
         n_kept = n_voxels // int(region["n_voxels"]) * int(region["n_kept"])
         return n_voxels - n_kept
     n_kept = 0
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(path, array, position) or b""
+    for _, selection, found in each_stream(path, array):
+        stream = found or b""
         n_kept += int(kept_of(stream, inspected(array, stream), None, selection).sum())
     return n_voxels - n_kept
 

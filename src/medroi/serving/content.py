@@ -15,7 +15,7 @@ from medroi.scans import open_packed
 from medroi.scans.formats.orientation import nearest_directions
 from medroi.scans.stores.kept import kept_in_store
 from medroi.scans.stores.opened import open_store
-from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream
+from medroi.scans.stores.zarr_array import each_stream
 from medroi.serving.blocks import Blocks
 
 # The radiological view: the patient's right on the left, front or head up, front on the left.
@@ -162,8 +162,7 @@ class Content:
             return kept
         path = Path(self.source)
         array = open_store(path).in_scan_order
-        for position, selection in chunk_selections(array):
-            stream = chunk_stream(path, array, position)
+        for _, selection, stream in each_stream(path, array):
             if stream is not None:
                 bounds = tuple((part.start, part.stop) for part in selection)
                 decoded = self.blocks.read(bounds)

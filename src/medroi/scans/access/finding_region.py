@@ -12,7 +12,7 @@ from medroi.scans.access.kept_region import KeptRegion
 from medroi.scans.stores.kept import inspected, kept_mask, region_in_store
 from medroi.scans.stores.opened import Store
 from medroi.scans.stores.readback import clipped
-from medroi.scans.stores.zarr_array import chunk_selections, chunk_stream, medroi_config
+from medroi.scans.stores.zarr_array import each_stream, medroi_config
 from medroi.values import plain
 
 
@@ -55,8 +55,7 @@ def _of_streams(store: Store, common: dict[str, Any]) -> KeptRegion:
     """Add up what the chunks say, one after another."""
     n_kept, boxes, infos = 0, [], []
     array = store.in_scan_order
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(store.path, array, position)
+    for _, selection, stream in each_stream(store.path, array):
         if stream is None:
             continue
         info = inspected(array, stream)

@@ -33,8 +33,7 @@ from medroi.scans.stores.layouts import DEFAULT, LAYOUTS, cut_of
 from medroi.scans.stores.readback import number, tissue_mask
 from medroi.scans.stores.wholeness import check_complete, facts_of
 from medroi.scans.stores.zarr_array import (
-    chunk_selections,
-    chunk_stream,
+    each_stream,
     medroi_config,
     open_array,
     reading,
@@ -158,8 +157,7 @@ def _preview_array(path: Path, array: Any) -> Preview:
     region = region_in_store(array)
     crops = box_in_store(array)
     thresholds, backgrounds = set(), set()
-    for position, selection in chunk_selections(array):
-        stream = chunk_stream(path, array, position)
+    for _, selection, stream in each_stream(path, array):
         if stream is not None:
             info = inspected(array, stream)
             add_stream(found, stream, info, selection, crops)

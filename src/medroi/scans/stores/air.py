@@ -27,8 +27,7 @@ from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.writing import Cleared, Layout, write_array
 from medroi.scans.stores.zarr_array import (
     AIR,
-    chunk_selections,
-    chunk_stream,
+    each_stream,
     open_array,
     open_beside,
 )
@@ -161,8 +160,8 @@ def _read_digests(path: Path) -> dict[str, Any]:
     array = open_array(path)
     air = open_air(path, array)
     streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
-    for position, selection in chunk_selections(air):
-        streams.add(position, chunk_stream(path, air, position) or b"")
+    for position, selection, stream in each_stream(path, air):
+        streams.add(position, stream or b"")
         of_scan, of_air = (np.asarray(one[selection]) for one in (array, air))
         voxels.add(selection, merged(of_scan, of_air, air.fill_value))
     return {"streams": streams.hexdigest(), "voxels": voxels.hexdigest()}

@@ -16,12 +16,7 @@ from medroi.scans.stores.digests import VoxelsDigest
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.threads import in_order
-from medroi.scans.stores.zarr_array import (
-    Advance,
-    chunk_selections,
-    chunk_stream,
-    medroi_codec,
-)
+from medroi.scans.stores.zarr_array import Advance, each_stream, medroi_codec
 
 Result = TypeVar("Result")
 
@@ -66,21 +61,17 @@ def each_chunk(
     """
     decode = _decoder_of(array, threads if array.nchunks == 1 else 1)
 
-    def worked(found: tuple[tuple[int, ...], Selection, bytes]) -> tuple[Chunk, Result]:
+    def worked(found: tuple[tuple[int, ...], Selection, bytes | None]) -> tuple[Chunk, Result]:
         position, selection, stream = found
         if decode is None or not stream:
             voxels = np.asarray(array[selection])
         else:
             inside = tuple(slice(0, part.stop - part.start) for part in selection)
             voxels = decode(stream)[inside]
-        chunk = Chunk(position, selection, stream, voxels)
+        chunk = Chunk(position, selection, stream or b"", voxels)
         return chunk, work(chunk)
 
-    read = (
-        (position, selection, chunk_stream(path, array, position) or b"")
-        for position, selection in chunk_selections(array)
-    )
-    yield from in_order(worked, read, 1 if decode is None else threads)
+    yield from in_order(worked, each_stream(path, array), 1 if decode is None else threads)
 
 
 def _decoder_of(array: Any, threads: int) -> Any:

@@ -14,7 +14,7 @@ from medroi.scans.stores.files import Files
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.group.ome import HEADER, LEVEL, MAX_LEVELS
 from medroi.scans.stores.hdf5_array import Hdf5Array
-from medroi.scans.stores.shards import n_chunks_stored
+from medroi.scans.stores.shards import Shards
 from medroi.scans.stores.zarr_array import (
     ATTRIBUTE,
     LAYOUT_VERSION,
@@ -72,7 +72,7 @@ def _n_stored_in_shards(path: Path, array: Any) -> int:
         if n_shards > _MAX_UNWRITTEN:
             return 0
     stored, files, key = stored_in(path, array)
-    return n_chunks_stored(path, files, key, stored)
+    return Shards(path, files, key, stored).n_chunks_stored()
 
 
 def is_packed(array: Any) -> bool:

@@ -36,7 +36,7 @@ from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.files import Files, Folder, files_of, is_zip
 from medroi.scans.stores.group.array import ScanArray, turned_config
 from medroi.scans.stores.hdf5_array import Hdf5Array
-from medroi.scans.stores.shards import shard_stream
+from medroi.scans.stores.shards import Shards
 from medroi.scans.stores.staging import recover
 
 ATTRIBUTE = "medroi"
@@ -228,19 +228,33 @@ def chunk_selections(array: Any) -> Iterator[tuple[tuple[int, ...], Selection]]:
         )
 
 
-def chunk_stream(path: Path, array: Any, position: tuple[int, ...]) -> bytes | None:
-    """Read the bytes of one chunk's stream; None where there are none.
+def each_stream(
+    path: Path, array: Any
+) -> Iterator[tuple[tuple[int, ...], Selection, bytes | None]]:
+    """Give what `chunk_selections` does, and the bytes of each stream; None where there are none.
 
     Others leave chunks out that hold nothing but the fill value. `pack` does not.
     """
+    read = _reader_of(path, array)
+    for position, selection in chunk_selections(array):
+        yield position, selection, read(position)
+
+
+def _reader_of(path: Path, array: Any) -> Callable[[tuple[int, ...]], bytes | None]:
+    """Make a function that reads the bytes of one chunk's stream."""
     if isinstance(array, Hdf5Array):
-        return array.stream(position)
+        return array.stream
     stored, files, key = stored_in(path, array)
-    if isinstance(array, ScanArray):
-        position = array.turned(position)
     if getattr(stored, "shards", None) is not None:
-        return shard_stream(path, files, key, stored, position)
-    return files.read(key + stored.metadata.encode_chunk_key(position))
+        of_stored = Shards(path, files, key, stored).stream
+    else:
+
+        def of_stored(position: tuple[int, ...]) -> bytes | None:
+            return files.read(key + stored.metadata.encode_chunk_key(position))
+
+    if isinstance(array, ScanArray):
+        return lambda position: of_stored(array.turned(position))
+    return of_stored
 
 
 def stored_in(path: Path, array: Any) -> tuple[Any, Files, str]:
