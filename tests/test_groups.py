@@ -119,6 +119,18 @@ def test_a_series_has_seconds(tmp_path: Path) -> None:
     assert group["s0"].chunks == (1, 16, 18, 20)
 
 
+def test_a_header_of_another_size_is_known_by_its_magic(tmp_path: Path) -> None:
+    def edit(data: bytearray) -> None:
+        data[:4] = bytes(4)
+
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head((20, 18, 16, 3)), edit=edit)
+    pack(source, tmp_path / "s.ome.zarr")
+    found = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")["nifti"][...].tobytes()
+    assert found == source.read_bytes()[:348]
+    unpack(tmp_path / "s.ome.zarr", tmp_path / "back.nii")
+    assert (tmp_path / "back.nii").read_bytes() == source.read_bytes()
+
+
 def test_the_store_is_few_files_whose_names_every_pack_gives(tmp_path: Path, source: Path) -> None:
     pack(source, tmp_path / "s.ome.zarr")
     names = ["nifti/c/0", "nifti/zarr.json", "s0/c/0/0/0", "s0/zarr.json", "zarr.json"]

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.scans.access.nibabel_image import header_of
+from medroi.scans.formats.nifti_header import SECONDS_OF_UNIT
 from medroi.scans.scan import Scan
-
-# Of NIfTI's units of its fourth axis, those of time; nothing is guessed where there is none.
-_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
 def times_of(scan: Scan, path: Path) -> npt.NDArray[np.float64] | None:
@@ -33,7 +31,7 @@ def times_of(scan: Scan, path: Path) -> npt.NDArray[np.float64] | None:
         # A repetition time in milliseconds.
         first_s, step_s = 0.0, float(header.get_zooms()[3]) * 1e-3
     else:
-        unit_s = _SECONDS.get(header.get_xyzt_units()[1])
+        unit_s = SECONDS_OF_UNIT.get(header.get_xyzt_units()[1])
         if unit_s is None:
             return None
         first_s, step_s = float(header["toffset"]) * unit_s, float(header["pixdim"][4]) * unit_s

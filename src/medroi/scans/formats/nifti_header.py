@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ _NIFTI1_NBYTES = 348
 _MAX_NIFTI1_SIZE = 32767
 # Intents of values that are intensities all the same: none is given, and a time series.
 _INTENTS_OF_INTENSITIES = (0, 2001)
+# Units of the fourth axis, those of time; where there is none nothing is guessed.
+SECONDS_OF_UNIT = MappingProxyType({"sec": 1.0, "msec": 1e-3, "usec": 1e-6})
 
 
 def header_class(prefix: bytes | bytearray) -> tuple[Any, bool] | None:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats.nifti_header import as_nifti
-from medroi.scans.scan import Scan, require
+from medroi.scans.formats.nifti_header import SECONDS_OF_UNIT, as_nifti, header_class
+from medroi.scans.scan import Scan
 
 VERSION = "0.5"
 # Names of the arrays: the header, and the voxels at full size and halved again and again.
@@ -25,7 +25,6 @@ MAX_LEVELS = 16
 # OME-Zarr has up to three axes of space and one of time; one of another kind stands between them,
 # where a scan has none.
 _AXES = {2: ("y", "x"), 3: ("z", "y", "x"), 4: ("t", "z", "y", "x")}
-_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
 def has_room(n_axes: int) -> bool:
@@ -91,20 +90,17 @@ def time_step_s(scan: Scan) -> float | None:
     if scan.kind not in ("nifti", "pair") or scan.axis_names[3:4] != ("t",) or not scan.header:
         return None
     header = _parsed(scan.header)
-    unit = _SECONDS.get(header.get_xyzt_units()[1], 0.0)
+    unit = SECONDS_OF_UNIT.get(header.get_xyzt_units()[1], 0.0)
     step = float(header["pixdim"][4]) * unit
     return step if np.isfinite(step) and step > 0 else None
 
 
 def _parsed(header: bytes) -> Any:
-    nibabel = require("nibabel", "reading NIfTI")
-    size = int.from_bytes(header[:4], "little")
-    kind = nibabel.Nifti1Header if 348 in (size, _swapped(size)) else nibabel.Nifti2Header
+    found = header_class(header)
+    if found is None:
+        raise InvalidArgument("the scan's header is none of NIfTI's: no 'n+1' or 'n+2' in it")
+    kind, _ = found
     return kind(header[: kind.template_dtype.itemsize], check=False)
-
-
-def _swapped(number: int) -> int:
-    return int.from_bytes(number.to_bytes(4, "little"), "big")
 
 
 def header_of(scan: Scan) -> bytes | None:
