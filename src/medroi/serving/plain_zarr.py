@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medroi.scans.stores.group import ome
 from medroi.serving.blocks import Blocks
 from medroi.serving.body import Body, body_of, json_body
 
@@ -81,12 +82,6 @@ class PlainZarr:
 
     def _group(self) -> dict[str, Any]:
         names = self._names()
-        axes = [
-            {"name": name, "type": "time", "unit": "second"}
-            if name == "t"
-            else {"name": name, "type": "space", "unit": "millimeter"}
-            for name in names
-        ]
         spacing = dict(zip(_AXES, self._spacing_mm, strict=False))
         scale = [float(spacing.get(name, 1.0)) for name in names]
         scale_of = {"type": "scale", "scale": scale}
@@ -95,11 +90,11 @@ class PlainZarr:
             "node_type": "group",
             "attributes": {
                 "ome": {
-                    "version": "0.5",
+                    "version": ome.VERSION,
                     "multiscales": [
                         {
                             "name": self._name,
-                            "axes": axes,
+                            "axes": [ome.axis(name) for name in names],
                             "datasets": [{"path": "s0", "coordinateTransformations": [scale_of]}],
                         }
                     ],

@@ -21,8 +21,7 @@ from medroi.scans.scan import Scan
 from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
-from medroi.scans.stores.files import files_of, is_zip
-from medroi.scans.stores.folders import nbytes_in
+from medroi.scans.stores.files import files_of
 from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.writing import Cleared, Layout, write_array
 from medroi.scans.stores.zarr_array import (
@@ -175,6 +174,4 @@ def _digest_of(voxels: npt.NDArray[Any]) -> str:
 
 def nbytes_of(path: Path) -> int:
     """Bytes of all files of a store's air; 0 where there is none."""
-    if is_zip(path):
-        return files_of(path).nbytes_below(f"{NAME}/")
-    return nbytes_in(path / NAME)
+    return files_of(path).nbytes_below(f"{NAME}/")

@@ -9,6 +9,7 @@ from typing import Any
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
+from medroi.scans.chunking import count_chunks
 from medroi.scans.stores import attachments, digests, hdf5_store
 from medroi.scans.stores.files import Files
 from medroi.scans.stores.group.array import ScanArray
@@ -65,12 +66,8 @@ def _n_stored(path: Path, array: Any) -> int:
 
 
 def _n_stored_in_shards(path: Path, array: Any) -> int:
-    if array.nchunks > _MAX_UNWRITTEN:
-        n_shards = 1
-        for size, shard in zip(array.shape, array.shards, strict=True):
-            n_shards *= -(-size // shard)
-        if n_shards > _MAX_UNWRITTEN:
-            return 0
+    if count_chunks(array.shape, array.shards) > _MAX_UNWRITTEN:
+        return 0
     stored, files, key = stored_in(path, array)
     return Shards(path, files, key, stored).n_chunks_stored()
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.scan_region import ScanRegion
-from medroi.scans.chunking import padded, selections
+from medroi.scans.chunking import count_chunks, padded, selections
 from medroi.scans.scan import require
 from medroi.scans.stores.group.array import turned_config
 from medroi.scans.stores.threads import in_order
@@ -117,7 +117,8 @@ def write_array(
     if layout.in_group:
         config = turned_config(config, len(shape))
     array = _create(path, scan, config, layout, names, attributes or {})
-    writer = _writer(config, layout, stated, scan.voxels.dtype, threads if _n(array) == 1 else 1)
+    n_chunks = count_chunks(shape, chunks)
+    writer = _writer(config, layout, stated, scan.voxels.dtype, threads if n_chunks == 1 else 1)
 
     def encoded(selection: tuple[slice, ...]) -> bytes:
         chunk = padded(scan[selection], chunks, scan.background)
@@ -129,10 +130,6 @@ def write_array(
             yield from _in_files(path, array, layout, streams)
         else:
             yield from _in_shard(path, array, streams)
-
-
-def _n(array: Any) -> int:
-    return int(array.nchunks)
 
 
 def _writer(

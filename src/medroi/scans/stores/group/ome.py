@@ -67,14 +67,15 @@ def attributes(scan: Scan, factors: Sequence[Sequence[int]], *, is_label: bool) 
                 ],
             }
         )
-    multiscale: dict[str, Any] = {"name": "scan", "axes": [_axis(n) for n in names]}
+    multiscale: dict[str, Any] = {"name": "scan", "axes": [axis(n) for n in names]}
     multiscale["datasets"] = datasets
     if len(datasets) > 1:
         multiscale["type"] = "mode" if is_label else "mean"
     return {"version": VERSION, "multiscales": [multiscale]}
 
 
-def _axis(name: str) -> dict[str, str]:
+def axis(name: str) -> dict[str, str]:
+    """Describe a stored axis by its name."""
     if name == "t":
         return {"name": name, "type": "time", "unit": "second"}
     if name == "c":
