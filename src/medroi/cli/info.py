@@ -22,8 +22,7 @@ from medroi.scans.stores.folders import nbytes_in
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.hdf5_store import split_source
-from medroi.scans.stores.kept import inspected, kept_mask
-from medroi.scans.stores.readback import clipped
+from medroi.scans.stores.kept import inspected, n_kept_of
 from medroi.scans.stores.wholeness import (
     attachments_in,
     check_complete,
@@ -151,10 +150,7 @@ def _described(stream: bytes, info: Any, shape: tuple[int, ...]) -> dict[str, An
     `shape` is the part of the chunk that lies in the array: an edge chunk is longer.
     """
     threshold, background = float(info.threshold), float(info.background)
-    if info.roi == "mask":
-        kept = int(kept_mask(stream, info)[tuple(slice(size) for size in shape)].sum())
-    else:
-        kept = math.prod(part.stop - part.start for part in clipped(info.box, shape))
+    kept = n_kept_of(stream, info, shape)
     return {
         "format_version": info.format_version,
         "shape": list(info.shape),

@@ -32,7 +32,7 @@ from medroi.scans.stores.decoding import read_whole
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest
 from medroi.scans.stores.folders import made_parent
-from medroi.scans.stores.kept import inspected, kept_of
+from medroi.scans.stores.kept import inspected, n_kept_of
 from medroi.scans.stores.staging import staged_together
 from medroi.scans.stores.wholeness import (
     attachments_in,
@@ -275,8 +275,8 @@ def n_outside(path: Path, array: Any) -> int:
         return n_voxels - n_kept
     n_kept = 0
     for _, selection, found in each_stream(path, array):
-        stream = found or b""
-        n_kept += int(kept_of(stream, inspected(array, stream), None, selection).sum())
+        stream, shape = found or b"", tuple(part.stop - part.start for part in selection)
+        n_kept += n_kept_of(stream, inspected(array, stream), shape)
     return n_voxels - n_kept
 
 

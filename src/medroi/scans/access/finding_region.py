@@ -9,9 +9,8 @@ import numpy as np
 
 from medroi.roi import Box, DroppedSignal
 from medroi.scans.access.kept_region import KeptRegion
-from medroi.scans.stores.kept import inspected, kept_mask, region_in_store
+from medroi.scans.stores.kept import clipped, inspected, n_kept_of, region_in_store
 from medroi.scans.stores.opened import Store
-from medroi.scans.stores.readback import clipped
 from medroi.scans.stores.zarr_array import each_stream, medroi_config
 from medroi.values import plain
 
@@ -61,10 +60,7 @@ def _of_streams(store: Store, common: dict[str, Any]) -> KeptRegion:
         info = inspected(array, stream)
         shape = tuple(part.stop - part.start for part in selection)
         inside = clipped(info.box, shape)
-        if info.roi == "mask":
-            n_here = int(kept_mask(stream, info)[tuple(slice(size) for size in shape)].sum())
-        else:
-            n_here = math.prod(part.stop - part.start for part in inside)
+        n_here = n_kept_of(stream, info, shape)
         if n_here:
             n_kept += n_here
             boxes.append(

@@ -17,8 +17,7 @@ from medroi.scan_region import ScanRegion
 from medroi.scans.chunking import Selection
 from medroi.scans.pictures.measures import OTHER_REGION
 from medroi.scans.pictures.preview import Mask, Preview, Shown
-from medroi.scans.stores.kept import kept_of
-from medroi.scans.stores.readback import clipped
+from medroi.scans.stores.kept import clipped, kept_of
 
 _BRIGHT_PERCENTILE = 99.0
 _N_LEFT_OUT = 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,29 @@ def kept_mask(stream: bytes, info: medroi.StreamInfo) -> npt.NDArray[np.bool_]:
         is_turned = ("F" if header.f_order else "C") != info.order
         kept[inside] = marked.T if is_turned else marked
     return kept
+
+
+def clipped(box: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Cut a chunk's box to the part of the chunk that lies in the array."""
+    return tuple(
+        slice(min(start, size), min(stop, size))
+        for (start, stop), size in zip(box, shape, strict=True)
+    )
+
+
+def n_kept_of(stream: bytes, info: medroi.StreamInfo, shape: tuple[int, ...]) -> int:
+    """Count the voxels that a stream keeps of the part of its chunk that lies in the array.
+
+    Parameters
+    ----------
+    stream, info
+        As in `kept_mask`.
+    shape : tuple of int
+        Of that part.
+    """
+    if info.roi == "mask":
+        return int(kept_mask(stream, info)[tuple(slice(size) for size in shape)].sum())
+    return math.prod(part.stop - part.start for part in clipped(info.box, shape))
 
 
 def kept_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from medroi.errors import MedROIError
 from medroi.scan_region import ScanRegion
 from medroi.scans.stores.decoding import Chunk, each_chunk
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
-from medroi.scans.stores.kept import inspected, kept_of, same_bits
+from medroi.scans.stores.kept import clipped, inspected, kept_of, same_bits
 from medroi.scans.stores.wholeness import check_complete
 from medroi.scans.stores.zarr_array import Advance, open_array, reading
 
@@ -90,14 +89,6 @@ def measure(
 def number(value: Any) -> Any:
     """Numbers that are not finite are text in a configuration, as JSON has no others."""
     return float(value) if isinstance(value, str) else value
-
-
-def clipped(box: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Cut a chunk's box to the part of the chunk that lies in the array."""
-    return tuple(
-        slice(min(start, size), min(stop, size))
-        for (start, stop), size in zip(box, shape, strict=True)
-    )
 
 
 def tissue_mask(
