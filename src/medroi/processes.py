@@ -28,13 +28,6 @@ _ONE_THREAD = {
 _WATCH_S = 1.0
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_all(
     jobs: Iterable[Job],
     work: Callable[[Job], Result],

@@ -15,7 +15,7 @@ from typing import Any
 from medroi.archives.jobs import Job, ended, failed, pack_job
 from medroi.archives.records import Record
 from medroi.errors import InvalidArgument, MedROIError
-from medroi.processes import available_cores, run_all
+from medroi.processes import run_all
 from medroi.scans.scan import require
 
 Done = Iterator[tuple[Job, Record]]
@@ -119,6 +119,3 @@ def _gone(why: Any) -> MedROIError:
         f"the scheduler went away ({why}); what was done is recorded: start the scheduler and run "
         "the same command again"
     )
-
-
-__all__ = ["available_cores", "run_dask", "run_here", "run_processes"]

@@ -32,6 +32,7 @@ from medroi.archives.settings import Settings
 from medroi.archives.summary import ArchiveReport, summary_of
 from medroi.archives.tree import walk
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.values import n_available_cores
 
 _PART = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
@@ -212,7 +213,7 @@ def _engine(jobs: Iterator[Job], processes: int, scheduler: Any) -> Any:
         return engines.run_dask(jobs, scheduler)
     if processes < 0:
         raise InvalidArgument(f"--jobs {processes} (jobs=): expected a number from 0")
-    count = processes or engines.available_cores()
+    count = processes or n_available_cores()
     return engines.run_here(jobs) if count == 1 else engines.run_processes(jobs, count)
 
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from medroi.processes import available_cores
+from medroi.values import n_available_cores
 
 PACKAGES = (
     "numpy",
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
     return {
         "machine": platform.machine(),
         "processor": _processor(),
-        "cores": available_cores(),
+        "cores": n_available_cores(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},

@@ -18,7 +18,7 @@ from medroi.compare.state import State
 from medroi.compare.statistics import paired_tests
 from medroi.compare.work import Options, Piece
 from medroi.errors import InvalidArgument
-from medroi.processes import available_cores
+from medroi.values import n_available_cores
 
 EVERY_SCAN = "all scans"
 
@@ -111,7 +111,7 @@ def _stages(
     sources: Sequence[Source], methods: Sequence[Method], plan: Plan, book: Book
 ) -> Iterator[Stage]:
     """Each stage is made when the one before it is done, and may build on it."""
-    cores = plan.processes or available_cores()
+    cores = plan.processes or n_available_cores()
     figures = [
         Piece(source, method, plan.options, "figures", shown=source is sources[0])
         for source in sources
