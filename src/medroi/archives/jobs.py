@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import os
 import shutil
 import time
@@ -284,7 +285,9 @@ def _named_for_the_source(
         return VerificationFailed(text)
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
+    # Metadata are files: a look at all of them takes 2 ms, which a tree has for every small file.
     found = {}
     for name in ("medroi", "numpy", "zarr"):
         try:

@@ -17,7 +17,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from medroi.archives.records import Record
@@ -74,10 +74,10 @@ class SegmentFile:
         self._write(self._lines.header(number))
         self.flush()
 
-    def add(self, record: Record) -> int:
-        """Append a record, and say where its line begins."""
+    def add(self, found: Mapping[str, Any]) -> int:
+        """Append a record as JSON values, and say where its line begins."""
         start = self.nbytes
-        self._write(self._lines.line(record.to_json()))
+        self._write(self._lines.line(found))
         self.n_records += 1
         if time.monotonic() - self._synced > _SYNC_S:
             self.flush()

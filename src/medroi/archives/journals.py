@@ -69,8 +69,9 @@ class Journal:
         if self._own is None:
             self._begin()
         assert self._own is not None
-        start = self._own.add(record)
-        self.index.add(record.to_json(), (self._own_name, start))
+        found = record.to_json()
+        start = self._own.add(found)
+        self.index.add(found, (self._own_name, start))
         if self._is_temporary and (
             self._own.n_records >= _BATCH_RECORDS or time.monotonic() - self._begun > _BATCH_S
         ):
