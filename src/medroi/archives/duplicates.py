@@ -22,9 +22,8 @@ def merge_duplicates(journal: Journal, place: Place) -> int:
     """
     owners: dict[tuple[str, str], str] = {}
     others: list[str] = []
-    for path in sorted(journal.index):
-        known = journal.index.get(path)
-        if known is None or known.state != STORED or known.kind not in ("scan", "dicom"):
+    for path, known in sorted(journal.index.items()):
+        if known.state != STORED or known.kind not in ("scan", "dicom"):
             continue
         if owners.setdefault((known.sha256, known.settings), path) != path:
             others.append(path)
@@ -76,9 +75,8 @@ def described(record: Record, owner: Record) -> Record:
 
 def _follow_owners(journal: Journal, owners: dict[tuple[str, str], str]) -> None:
     """Let duplicates name the store that is there."""
-    for path in sorted(journal.index):
-        known = journal.index.get(path)
-        if known is None or known.state != DUPLICATE:
+    for path, known in sorted(journal.index.items()):
+        if known.state != DUPLICATE:
             continue
         owner = owners.get((known.sha256, known.settings))
         if owner is None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any
-
-from medroi.archives.records import DUPLICATE, STORED
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,8 +87,6 @@ class Index:
         users = self._users.get(target, set())
         return {users} if isinstance(users, str) else users
 
-    def stored(self) -> Iterator[tuple[str, Known]]:
-        """Paths with a store: their own, or that of an equal scan."""
-        for path, known in self._known.items():
-            if known.state in (STORED, DUPLICATE):
-                yield path, known
+    def items(self) -> ItemsView[str, Known]:
+        """Paths and their summaries, as they were first seen."""
+        return self._known.items()

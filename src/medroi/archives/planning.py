@@ -10,7 +10,8 @@ from typing import Any
 
 from medroi.archives.dicom_folders import Series
 from medroi.archives.jobs import Job
-from medroi.archives.keeping import Index, Known
+from medroi.archives.journals import Journal
+from medroi.archives.keeping import Known
 from medroi.archives.records import COPIED, DUPLICATE, FAILED, LINK, LISTED, STORED, Record
 from medroi.archives.settings import Settings
 from medroi.archives.tree import Item
@@ -49,22 +50,22 @@ class Planner:
     """Compares a tree with what the journal knows of it."""
 
     def __init__(
-        self, index: Index, settings: Settings, is_there: Callable[[str], bool], *, rehash: bool
+        self, journal: Journal, settings: Settings, is_there: Callable[[str], bool], *, rehash: bool
     ) -> None:
-        self._index, self._settings, self._is_there = index, settings, is_there
+        self._journal, self._index = journal, journal.index
+        self._settings, self._is_there = settings, is_there
         self._rehash, self._token = rehash, settings.token
         self._by_size: dict[int, list[tuple[str, str, str]]] = {}
         self._folders: dict[str, list[tuple[str, Known]]] = {}
-        for path in index:
-            known = index.get(path)
-            if known is not None:
-                self.learn(path, known)
-                if known.kind == "dicom" and known.listing:
-                    self._folders.setdefault(path.rpartition("/")[0], []).append((path, known))
+        for path, known in self._index.items():
+            self.learn(path)
+            if known.kind == "dicom" and known.listing:
+                self._folders.setdefault(path.rpartition("/")[0], []).append((path, known))
 
-    def learn(self, path: str, known: Known) -> None:
-        """Take in what is stored, so that an equal scan further on is not packed again."""
-        if known.state == STORED and known.settings == self._token:
+    def learn(self, path: str) -> None:
+        """Take in what the journal says is stored: an equal scan further on is not packed again."""
+        known = self._index.get(path)
+        if known is not None and known.state == STORED and known.settings == self._token:
             entry = (path, known.sha256, known.target)
             self._by_size.setdefault(known.nbytes, []).append(entry)
 
@@ -123,9 +124,12 @@ class Planner:
             return False
         if item.kind == "file":
             return known.state == COPIED and self._is_there(known.target)
+        return known.n_files == len(item.files) and self._is_held(known)
+
+    def _is_held(self, known: Known) -> bool:
+        """Whether the content of a record is stored with these settings."""
         return (
             known.settings == self._token
-            and known.n_files == len(item.files)
             and (known.state == STORED or (known.state == DUPLICATE and self._has_owner(known)))
             and self._is_there(known.target)
         )
@@ -148,12 +152,9 @@ class Planner:
             return None
         found = []
         for path, _ in known:
-            record = self.record_of(path)
+            record = self._journal.record(path)
             found.append(Series(path.rpartition("/")[2], tuple(f.name for f in record.files)))
         return sorted(found, key=lambda one: one.name)
-
-    # Set by whoever has the journal; the index knows no names of files.
-    record_of: Callable[[str], Record]
 
     def job(self, item: Item, root: str, place: str, options: Mapping[str, Any]) -> Job:
         """The job of an item, at the time when it is begun."""
@@ -165,7 +166,7 @@ class Planner:
                 for path, sha256, target in self._by_size.get(item.nbytes, ())
                 if path < item.path
             }
-            if known is not None and self._is_renewed(known):
+            if known is not None and self._is_held(known):
                 stored[known.sha256] = known.target
         return Job(
             root=root,
@@ -178,14 +179,6 @@ class Planner:
             place_options=options,
             stored=stored,
             listing=item.listing,
-        )
-
-    def _is_renewed(self, known: Known) -> bool:
-        """Whether the same content needs no packing, though its times changed."""
-        return (
-            known.settings == self._token
-            and (known.state == STORED or (known.state == DUPLICATE and self._has_owner(known)))
-            and self._is_there(known.target)
         )
 
     def _target(self, item: Item, known: Known | None) -> str:

@@ -18,7 +18,6 @@ from medroi.archives import engines, manifest
 from medroi.archives.duplicates import described, hand_over, merge_duplicates
 from medroi.archives.jobs import DISK_FULL, Job
 from medroi.archives.journals import Journal
-from medroi.archives.keeping import Known
 from medroi.archives.locks import locked
 from medroi.archives.marker import claim
 from medroi.archives.place_local import LocalPlace
@@ -111,7 +110,7 @@ def archive(
     if dry_run:
         with Journal(opened, writes=False) as journal:
             plan = _plan(root, opened, journal, chosen, share, rehash=rehash)[1]
-            return summary_of(plan, Counter(), began, is_dry=True)
+            return summary_of(plan, Counter(), began)
     claim(opened, root, moved=moved)
     with locked(opened, label), Journal(opened, label) as journal:
         opened.clear_scratch()
@@ -127,7 +126,7 @@ def archive(
             for job, result in done:
                 record = _renewed(journal, job, result)
                 _keep(journal, counted, record)
-                _learn(planner, journal, record)
+                planner.learn(record.path)
                 bar.add(record)
                 if record.error_class == DISK_FULL:
                     raise MedROIError(
@@ -138,7 +137,7 @@ def archive(
             _finish(journal, opened, root)
         if report is not None:
             write_report(journal, opened, Path(report))
-        return summary_of(plan, counted, began, journal=journal)
+        return summary_of(plan, counted, began, journal)
 
 
 def _finish(journal: Journal, place: Place, root: str) -> None:
@@ -188,8 +187,7 @@ def _plan(
 ) -> tuple[Planner, Plan]:
     # An object store is asked by `check`: a question for each scan would take longer than the rest.
     is_there: Callable[[str], bool] = place.exists if place.is_local else lambda name: True
-    planner = Planner(journal.index, settings, is_there, rehash=rehash)
-    planner.record_of = journal.record
+    planner = Planner(journal, settings, is_there, rehash=rehash)
     items = walk(root, settings.suffix, planner.known_series)
     if share is not None:
         number, count = share
@@ -248,12 +246,6 @@ def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
         hand_over(journal, record.path)
     journal.add(record)
     counted[record.state] += 1
-
-
-def _learn(planner: Planner, journal: Journal, record: Record) -> None:
-    known: Known | None = journal.index.get(record.path)
-    if known is not None:
-        planner.learn(record.path, known)
 
 
 def _describe_bids(root: str, place: Place) -> None:

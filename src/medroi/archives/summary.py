@@ -9,6 +9,7 @@ from typing import Any
 
 from medroi.archives.journals import Journal
 from medroi.archives.planning import Plan
+from medroi.archives.records import FAILED
 
 _SHOWN_FAILURES = 10
 
@@ -76,30 +77,23 @@ class ArchiveReport:
 
 
 def summary_of(
-    plan: Plan,
-    counted: Counter[str],
-    began: float,
-    *,
-    is_dry: bool = False,
-    journal: Journal | None = None,
+    plan: Plan, counted: Counter[str], began: float, journal: Journal | None = None
 ) -> ArchiveReport:
-    """Sum a run up."""
+    """Sum a run up; one without a journal was dry."""
     states: Counter[str] = Counter()
     n_files = nbytes = stored_nbytes = 0
     failures: list[tuple[str, str, str]] = []
-    for path in sorted(journal.index) if journal is not None else ():
-        known = journal.index.get(path) if journal is not None else None
-        if known is None or journal is None:
-            continue
-        states[known.state] += 1
-        n_files += known.n_files
-        nbytes += known.nbytes
-        stored_nbytes += known.stored_nbytes
-        if known.state == "failed" and len(failures) < _SHOWN_FAILURES:
-            record = journal.record(path)
-            failures.append((path, record.error_class, record.error))
+    if journal is not None:
+        for path, known in sorted(journal.index.items()):
+            states[known.state] += 1
+            n_files += known.n_files
+            nbytes += known.nbytes
+            stored_nbytes += known.stored_nbytes
+            if known.state == FAILED and len(failures) < _SHOWN_FAILURES:
+                record = journal.record(path)
+                failures.append((path, record.error_class, record.error))
     return ArchiveReport(
-        is_dry=is_dry,
+        is_dry=journal is None,
         planned=dict(plan.kinds()),
         planned_nbytes=plan.nbytes,
         n_done_before=plan.n_done,
@@ -109,6 +103,6 @@ def summary_of(
         nbytes=nbytes,
         stored_nbytes=stored_nbytes,
         failures=tuple(failures),
-        n_failed=states["failed"],
+        n_failed=states[FAILED],
         seconds=time.monotonic() - began,
     )
