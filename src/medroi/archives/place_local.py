@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,10 +48,8 @@ class LocalPlace:
         target.parent.mkdir(parents=True, exist_ok=True)
         with self.scratch() as folder:
             half = folder / "file"
-            with open(half, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            half.write_bytes(data)
+            sync(half)
             half.replace(target)
         sync(target.parent)
 
@@ -63,10 +60,9 @@ class LocalPlace:
         try:
             with open(target, "xb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
         except FileExistsError:
             return False
+        sync(target)
         return True
 
     def put(self, local: Path, name: str, files: Iterable[FileFacts]) -> None:
@@ -78,19 +74,10 @@ class LocalPlace:
             if file.stat().st_size != one.nbytes or sha256_of(file) != one.sha256:
                 raise VerificationFailed(f"{name}: {one.name or 'the file'} was not read back")
         sync_tree(local)
-        if not rename_new(local, target):
-            if local.is_dir() and target.is_dir() and not target.is_symlink():
-                if not exchange(local, target):
-                    shutil.rmtree(target)
-                    local.rename(target)
-            elif local.is_dir():
-                target.unlink()
-                local.rename(target)
-            elif target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-                local.rename(target)
-            else:
-                os.replace(local, target)
+        if not rename_new(local, target) and not exchange(local, target):
+            if local.is_dir() or target.is_dir():
+                self.remove(name)
+            os.replace(local, target)
         sync(target.parent)
 
     @contextmanager

@@ -116,7 +116,7 @@ class RemotePlace:
         """See `Place`."""
         ordered = metadata_last(files)
         if local.is_dir():
-            self._remove_others(name, ordered)
+            self._remove_objects(self._found(name))
         try:
             for one in ordered:
                 source = local / one.name if one.name else local
@@ -140,12 +140,6 @@ class RemotePlace:
             except Exception:  # whatever failed before may fail again; the journal has no record
                 return
 
-    def _remove_others(self, name: str, files: list[FileFacts]) -> None:
-        """Remove a store that is there, unless it is these files already as far as names go."""
-        found = self._found(name)
-        if found:
-            self._remove_objects(found)
-
     def _found(self, name: str) -> list[str]:
         try:
             return [str(one) for one in self._files.find(self._at(name))]
@@ -157,14 +151,19 @@ class RemotePlace:
         for one in reversed(ordered):
             self._files.rm_file(one.name)
 
-    def _digest(self, at: str, expected_nbytes: int) -> tuple[int, str]:
+    def _digest(
+        self, at: str, expected_nbytes: int, write: Callable[[bytes], Any] | None = None
+    ) -> tuple[int, str] | None:
+        """Size and SHA-256 of an object, whose bytes are given on; None where there is none."""
         total, nbytes = hashlib.sha256(), 0
         try:
             for block in self._blocks(at, expected_nbytes):
                 total.update(block)
                 nbytes += len(block)
+                if write is not None:
+                    write(block)
         except FileNotFoundError:
-            return (-1, "")
+            return None
         return nbytes, total.hexdigest()
 
     def _blocks(self, at: str, expected_nbytes: int) -> Iterator[bytes]:
@@ -189,16 +188,12 @@ class RemotePlace:
         for one in files:
             copied = local / one.name if one.name else local
             copied.parent.mkdir(parents=True, exist_ok=True)
-            total, nbytes, at = hashlib.sha256(), 0, self._of(name, one)
-            try:
-                with open(copied, "wb") as target:
-                    for block in self._blocks(at, one.nbytes):
-                        total.update(block)
-                        nbytes += len(block)
-                        target.write(block)
-            except FileNotFoundError as error:
-                raise CorruptStream(f"{at}: is not there any more") from error
-            if (nbytes, total.hexdigest()) != (one.nbytes, one.sha256):
+            at = self._of(name, one)
+            with open(copied, "wb") as target:
+                found = self._digest(at, one.nbytes, target.write)
+            if found is None:
+                raise CorruptStream(f"{at}: is not there any more")
+            if found != (one.nbytes, one.sha256):
                 raise CorruptStream(f"{at}: not the bytes that were stored")
 
     @_reaching
