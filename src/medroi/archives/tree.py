@@ -18,7 +18,7 @@ from medroi.archives.companions import scans_of_several_files
 from medroi.archives.dicom_folders import Series, series_of
 from medroi.archives.places import OWN
 from medroi.errors import InvalidArgument
-from medroi.scans.formats import READERS
+from medroi.scans.formats import READERS, pair, suffix_of
 from medroi.scans.formats.names import printable
 
 # What version control keeps for itself: it makes it again, and it is as large as the tree.
@@ -220,16 +220,17 @@ def _files(
     skip_series: SkipSeries | None,
 ) -> Iterator[Item]:
     dicom: list[tuple[str, os.stat_result]] = []
-    scans: list[tuple[str, str, os.stat_result]] = []
+    scans: list[tuple[str, str, str]] = []
     others: list[tuple[str, str, os.stat_result]] = []
-    several = scans_of_several_files(top / folder.path, {name: None for _, name, _ in files})
-    data_files = {name for names_of_one in several.values() for name in names_of_one}
     status = {name: found for _, name, found in files}
+    several = scans_of_several_files(top / folder.path, status)
+    data_files = {name for names_of_one in several.values() for name in names_of_one}
     for path, name, found in files:
         if name in data_files:
             continue
-        if _suffix_of(name) and not _is_half(name, several):
-            scans.append((path, name, found))
+        known = suffix_of(Path(name), READERS)
+        if known is not None and not (known in pair.SUFFIXES and name not in several):
+            scans.append((path, name, known))
         elif _may_be_dicom(top / path, name):
             dicom.append((path, found))
         else:
@@ -244,10 +245,9 @@ def _files(
         ours = not folder.path and name in _OURS
         target = names.own(f"{OWN}/kept/{name}" if ours else name)
         copies.append(_item(path, "file", found, _joined(folder.target, target)))
-    for path, name, found in scans:
-        known = _suffix_of(name)
-        target = names.own(name[: len(name) - len(known)] + suffix, name + suffix)
-        item = _item(path, "scan", found, _joined(folder.target, target))
+    for path, name, known in scans:
+        target = names.own(name[: -len(known)] + suffix, name + suffix)
+        item = _item(path, "scan", status[name], _joined(folder.target, target))
         more = several.get(name, ())
         if not more:
             yield item
@@ -259,20 +259,6 @@ def _files(
             mtime_ns=max([item.mtime_ns, *(status[one].st_mtime_ns for one in more)]),
         )
     yield from copies
-
-
-_SUFFIXES = sorted(READERS, key=len, reverse=True)
-
-
-def _suffix_of(name: str) -> str:
-    """The suffix of a scan file; nothing of another."""
-    lower = name.lower()
-    return next((suffix for suffix in _SUFFIXES if lower.endswith(suffix)), "")
-
-
-def _is_half(name: str, several: dict[str, tuple[str, ...]]) -> bool:
-    """Whether a name is that of a pair of which the other file is not there."""
-    return name.lower().endswith((".hdr", ".img", ".hdr.gz", ".img.gz")) and name not in several
 
 
 def _item(path: str, kind: str, found: os.stat_result, target: str) -> Item:
