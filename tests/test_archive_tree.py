@@ -172,6 +172,19 @@ def test_each_series_of_a_folder_has_a_store(tmp_path: Path) -> None:
     assert medroi.archive(root, tmp_path / "dst").run == {}
 
 
+def test_a_series_whose_only_file_has_its_name_comes_back(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    folder = make_scans.dicom_series(root / "ct", archive_trees.noisy(1, (9, 8, 1)))
+    (file,) = folder.iterdir()
+    file.rename(folder / "005-series")
+    assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {"stored": 1}
+    assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {}
+    assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
+    restored = archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert restored.failures == () and restored.n_contents == 0
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+
+
 def test_a_damaged_slice_stops_its_series_and_is_named(tmp_path: Path) -> None:
     root = tmp_path / "src"
     folder = make_scans.dicom_series(root / "ct", archive_trees.noisy(1, (9, 8, 4)))

@@ -185,12 +185,10 @@ def _copied(job: Job, source: Path, place: Place) -> Record:
 
 def _packed(job: Job, sources: list[Path], place: Place) -> Record:
     facts = _facts(job, sources)
-    # Of several files the names are part of what they are.
-    sha256 = facts[0].sha256 if len(facts) == 1 and job.kind == "scan" else _digest(facts)
-    known = {
-        "sha256": sha256,
-        "files": () if facts[0].name == job.path and not facts[1:] else facts,
-    }
+    # Of several files, and of a series, the names are part of what they are.
+    is_one = job.kind == "scan" and len(facts) == 1
+    sha256 = facts[0].sha256 if is_one else _digest(facts)
+    known = {"sha256": sha256, "files": () if is_one else facts}
     if sha256 in job.stored:
         return _of_sources(job, state=DUPLICATE, target=job.stored[sha256], **known)
     with place.scratch() as folder:

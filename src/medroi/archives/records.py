@@ -47,7 +47,7 @@ class Record:
     sha256 : str
         Of a file's bytes; of several files, of their names and digests.
     files : tuple of FileFacts
-        Of a source of several files.
+        Of a source of several files, and of a DICOM series, also one of a single file.
     target : str
         The store or file, relative to DST.
     stored_nbytes, stored_sha256, stored_files
