@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medroi.scans.dicom.files import says_image
 from medroi.scans.scan import require
 
 _TAGS = ["Rows", "SOPClassUID", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber"]
@@ -53,7 +54,7 @@ def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
             )
             uid = str(header.get("SeriesInstanceUID", ""))
             if header.get("Rows") is None:
-                if _says_image(header):
+                if says_image(header):
                     raise ValueError("an image that is cut off within its header")
                 continue
             names.setdefault(uid, _name_of(header))
@@ -72,15 +73,6 @@ def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
             name += "-" + hashlib.sha256(uid.encode()).hexdigest()[:8]
         series.append(Series(name, tuple(sorted(members))))
     return sorted(series, key=lambda one: one.name)
-
-
-def _says_image(header: Any) -> bool:
-    """Whether a header without a size is that of an image, or too short to say what it is."""
-    from pydicom.uid import UID
-
-    meta = getattr(header, "file_meta", {})
-    kind = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID", "")
-    return not kind or UID(str(kind)).name.endswith("Image Storage")
 
 
 def _name_of(header: Any) -> str:

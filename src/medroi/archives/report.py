@@ -125,10 +125,9 @@ def _sections(figures: _Figures, journal: Journal, place: Place) -> Iterator[str
 
 
 def _head(figures: _Figures, place: Place) -> str:
-    scans = [sums for (kind, state), sums in figures.kinds.items() if state == STORED]
+    scans = [sums for (_, state), sums in figures.kinds.items() if state == STORED]
     nbytes = sum(sums.nbytes for sums in figures.kinds.values())
-    held = [sums for (_, state), sums in figures.kinds.items() if state in IN_DST]
-    stored_nbytes = sum(sums.stored_nbytes for sums in held)
+    stored_nbytes = sum(sums.stored_nbytes for sums in figures.kinds.values())
     boxes = (
         (f"{sum(sums.n_records for sums in scans)}", "scans stored"),
         (_size(nbytes), "in the tree"),

@@ -108,8 +108,9 @@ def run(args: argparse.Namespace) -> None:
         report = _prune(args, words)
     else:
         report = _archive(args, args.words)
-    print(json.dumps(report.to_json()) if args.json else report)
-    failed = report.to_json().get("n_failed", 0) or len(report.to_json().get("failures", ()))
+    found = report.to_json()
+    print(json.dumps(found) if args.json else report)
+    failed = found.get("n_failed", 0) or len(found.get("failures", ()))
     if failed:
         raise MedROIError(f"{failed} failed; the rest is done")
 

@@ -54,12 +54,12 @@ def run(args: argparse.Namespace) -> None:
     for name in args.stores:
         archive = _checked_archive(name, args)
         if archive is not None:
-            reports.append(archive.to_json())
             if not args.json:
                 print(archive)
             if archive.problems:
                 errors.append(MedROIError(f"{name}: {len(archive.problems)} are not whole"))
-                reports.pop()
+            else:
+                reports.append(archive.to_json())
             continue
         given = Path(name)
         try:

@@ -189,17 +189,17 @@ def _image(path: Path) -> Any:
             raise InvalidArgument(f"{path}: {keyword} is damaged: {str(error)[:80]}") from error
     if "Rows" in dataset and "Columns" in dataset:
         return dataset
-    _check_no_image(path, dataset)
+    if says_image(dataset):
+        raise InvalidArgument(f"{path}: an image cut off within its header")
     return None
 
 
-def _check_no_image(path: Path, dataset: Any) -> None:
-    """Refuse an image that is cut off before its size; other objects have none."""
+def says_image(dataset: Any) -> bool:
+    """Whether a data set without a size is that of an image, or too short to say what it is."""
     from pydicom.uid import UID
 
     kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
-    if not kind or UID(str(kind)).name.endswith("Image Storage"):
-        raise InvalidArgument(f"{path}: an image cut off within its header")
+    return not kind or UID(str(kind)).name.endswith("Image Storage")
 
 
 def _is_other(path: Path) -> bool:
