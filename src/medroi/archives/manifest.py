@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from medroi.archives.journals import Journal
@@ -67,12 +67,11 @@ def row_of(record: Record) -> dict[str, Any]:
     }
 
 
-def lines(records: Iterable[Record]) -> Iterator[str]:
-    """The lines of the manifest as text."""
-    yield "\t".join(COLUMNS) + "\n"
-    for record in records:
-        row = row_of(record)
-        yield "\t".join(_cell(row[name]) for name in COLUMNS) + "\n"
+def lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The lines of the manifest, a first one with the columns' names and one for each row."""
+    yield ("\t".join(COLUMNS) + "\n").encode()
+    for row in rows:
+        yield ("\t".join(_cell(row[name]) for name in COLUMNS) + "\n").encode()
 
 
 def _cell(value: Any) -> str:
@@ -90,16 +89,14 @@ def _cell(value: Any) -> str:
 
 def write(journal: Journal, place: Place) -> None:
     """Write manifest.tsv, and manifest.parquet where pyarrow is installed."""
-    text = io.BytesIO()
-    for line in lines(journal.records()):
-        text.write(line.encode())
-    place.write(NAME, text.getvalue())
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
+        place.write(NAME, b"".join(lines(map(row_of, journal.records()))))
         return
     rows = [row_of(record) for record in journal.records()]
+    place.write(NAME, b"".join(lines(rows)))
     table = pyarrow.table({name: [row[name] for row in rows] for name in COLUMNS})
     buffer = io.BytesIO()
     parquet.write_table(table, buffer)
@@ -109,7 +106,7 @@ def write(journal: Journal, place: Place) -> None:
 def is_unchanged(journal: Journal, place: Place) -> bool:
     """Whether manifest.tsv is what the journal gives, and was not edited."""
     expected = hashlib.sha256()
-    for line in lines(journal.records()):
-        expected.update(line.encode())
+    for line in lines(map(row_of, journal.records())):
+        expected.update(line)
     found = place.read(NAME)
     return found is not None and hashlib.sha256(found).digest() == expected.digest()
