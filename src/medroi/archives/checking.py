@@ -14,9 +14,9 @@ from medroi.archives import manifest, marker
 from medroi.archives.hashing import sha256_of
 from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
-from medroi.archives.places import Place, open_place
-from medroi.archives.records import COPIED, DUPLICATE, IN_DST, FileFacts, Record, digest_of
-from medroi.archives.restore import holder_of
+from medroi.archives.places import open_place
+from medroi.archives.records import COPIED, IN_DST, FileFacts, Record, digest_of
+from medroi.archives.restore import at_hand, holder_of
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.progress import bar
@@ -127,7 +127,12 @@ def check_archive(
                 n_checked += 1
                 try:
                     root = None if against is None or record.pruned else Path(against)
-                    nbytes += check_record(record, holder_of(journal, record), opened, root)
+                    holder = holder_of(journal, record)
+                    if root is not None:
+                        check_source(record, root)
+                    with at_hand(record, holder, opened) as stored:
+                        check_stored(record, stored, root)
+                    nbytes += record.stored_nbytes
                 except (MedROIError, OSError) as error:
                     problems.append((path, " ".join(str(error).split())))
     return ArchiveCheck(
@@ -139,35 +144,31 @@ def _is_sampled(path: str, sample: float) -> bool:
     return zlib.crc32(path.encode("utf-8", "surrogateescape")) < sample * (1 << 32)
 
 
-def check_record(record: Record, holder: Record, place: Place, root: Path | None) -> int:
-    """Read what is stored of a record, and compare it.
-
-    Returns
-    -------
-    int
-        Bytes that were read.
+def check_stored(record: Record, stored: Path, root: Path | None) -> None:
+    """Decode what is stored of a record and at hand, and compare it with a scan of the tree.
 
     Raises
     ------
     CorruptStream
-        Where it is not what was stored, or the source in the tree is another.
+        Where it is not what was packed.
     """
     from medroi.scans import check
 
-    if root is not None:
-        _check_source(record, root)
     if record.state == COPIED:
-        facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
-        with place.at_hand(record.target, [facts]):
-            return record.stored_nbytes
+        return
     against = root / record.path if root is not None and record.kind == "scan" else None
-    with place.at_hand(holder.target, holder.stored_files) as stored:
-        for store in stores_of(stored):
-            check(store, against=against)
-    return 0 if record.state == DUPLICATE else holder.stored_nbytes
+    for store in stores_of(stored):
+        check(store, against=against)
 
 
-def _check_source(record: Record, root: Path) -> None:
+def check_source(record: Record, root: Path) -> None:
+    """Compare the files of a record in the tree with what was recorded.
+
+    Raises
+    ------
+    CorruptStream
+        Where one is not there, or another.
+    """
     found = []
     for one in record.sources:
         source = root / one.name

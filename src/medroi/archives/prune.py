@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from medroi.archives import manifest, marker
-from medroi.archives.checking import check_record
+from medroi.archives.checking import check_source, check_stored
 from medroi.archives.hashing import stamp_of
 from medroi.archives.journals import Journal
 from medroi.archives.locks import locked
 from medroi.archives.places import OWN, open_place
 from medroi.archives.records import IN_DST
-from medroi.archives.restore import EXACT, holder_of, restore_record
+from medroi.archives.restore import EXACT, at_hand, holder_of, restore_stored
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 
@@ -120,9 +120,13 @@ def prune(
             try:
                 stamps = [stamp_of(file) for file in files]
                 holder = holder_of(journal, record)
-                check_record(record, holder, opened, root)
-                with tempfile.TemporaryDirectory(prefix="medroi-prune-") as folder:
-                    back = list(restore_record(record, holder, opened, Path(folder)))
+                check_source(record, root)
+                with (
+                    at_hand(record, holder, opened) as stored,
+                    tempfile.TemporaryDirectory(prefix="medroi-prune-") as folder,
+                ):
+                    check_stored(record, stored, root)
+                    back = list(restore_stored(record, stored, Path(folder)))
                 inexact = [one for one in back if one.how != EXACT]
                 if inexact and only_exact:
                     kept.append((path, "the archive does not give back its very bytes"))

@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,14 @@ def holder_of(journal: Journal, record: Record) -> Record:
     raise CorruptStream(f"{record.path}: the journal knows no store with its content")
 
 
+def at_hand(record: Record, holder: Record, place: Place) -> AbstractContextManager[Path]:
+    """What the archive holds of a record, on this disk, every byte of it checked; see `Place`."""
+    if record.kind == "file":
+        facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
+        return place.at_hand(record.target, [facts])
+    return place.at_hand(holder.target, holder.stored_files)
+
+
 def restore_record(
     record: Record, holder: Record, place: Place, folder: Path
 ) -> Iterator[Restored]:
@@ -201,8 +210,14 @@ def restore_record(
             target.symlink_to(record.text)
         yield Restored(record.path, "link")
         return
+    with at_hand(record, holder, place) as stored:
+        yield from restore_stored(record, stored, folder)
+
+
+def restore_stored(record: Record, stored: Path, folder: Path) -> Iterator[Restored]:
+    """Write the files of a record that is at hand; otherwise as `restore_record`."""
     with workspace(folder / "restore") as work:
-        for made, facts in _made(record, holder, place, work):
+        for made, facts in _made(record, stored, work):
             is_exact = bool(facts.sha256) and sha256_of(made) == facts.sha256
             if record.state == COPIED and not is_exact:
                 raise CorruptStream(f"{record.target}: not the bytes that were copied")
@@ -221,38 +236,33 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _made(
-    record: Record, holder: Record, place: Place, work: Path
-) -> Iterator[tuple[Path, FileFacts]]:
+def _made(record: Record, stored: Path, work: Path) -> Iterator[tuple[Path, FileFacts]]:
     """The files of a record on this disk, each with the facts of its original."""
     from medroi.scans import unpack
 
     if record.kind == "file":
         copied = work / "copy"
-        facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
-        with place.at_hand(record.target, [facts]) as found:
-            shutil.copyfile(found, copied)
+        shutil.copyfile(stored, copied)
         yield copied, record.sources[0]
         return
     files = work / "files"
     files.mkdir()
-    with place.at_hand(holder.target, holder.stored_files) as stored:
-        if not record.files:
-            made = files / record.path.rpartition("/")[2]
-            unpack(stored, made)
-            yield made, record.sources[0]
-            return
-        originals = {one.name.rpartition("/")[2]: one for one in record.files}
-        stores = stores_of(stored)
-        # Refused where it was packed without what gives its files back.
-        with contextlib.suppress(InvalidArgument):
-            for store in stores:
-                unpack(store, files)
-        unpacked = {one.name: one for one in files.rglob("*") if one.is_file()}
-        if set(unpacked) == set(originals):
-            yield from ((unpacked[name], one) for name, one in sorted(originals.items()))
-            return
-        for number, store in enumerate(stores, 1):
-            label = f"-{number}" if len(stores) > 1 else ""
-            unpack(store, work / f"volume{label}.nii.gz")
-            yield work / f"volume{label}.nii.gz", FileFacts(f"{record.path}{label}.nii.gz", 0, "")
+    if not record.files:
+        made = files / record.path.rpartition("/")[2]
+        unpack(stored, made)
+        yield made, record.sources[0]
+        return
+    originals = {one.name.rpartition("/")[2]: one for one in record.files}
+    stores = stores_of(stored)
+    # Refused where it was packed without what gives its files back.
+    with contextlib.suppress(InvalidArgument):
+        for store in stores:
+            unpack(store, files)
+    unpacked = {one.name: one for one in files.rglob("*") if one.is_file()}
+    if set(unpacked) == set(originals):
+        yield from ((unpacked[name], one) for name, one in sorted(originals.items()))
+        return
+    for number, store in enumerate(stores, 1):
+        label = f"-{number}" if len(stores) > 1 else ""
+        unpack(store, work / f"volume{label}.nii.gz")
+        yield work / f"volume{label}.nii.gz", FileFacts(f"{record.path}{label}.nii.gz", 0, "")
