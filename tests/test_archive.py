@@ -186,6 +186,21 @@ def test_the_content_of_a_duplicate_outlives_its_owner(tmp_path: Path) -> None:
     assert (tmp_path / "back/a.nii").read_bytes() == (root / "a.nii").read_bytes()
 
 
+def test_a_duplicate_that_was_damaged_and_is_whole_again_is_no_failure(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    whole = make_scans.nifti(root / "a.nii", archive_trees.noisy(1)).read_bytes()
+    (root / "b.nii").write_bytes(whole)
+    medroi.archive(root, tmp_path / "dst", lossless=True)
+    (root / "b.nii").write_bytes(whole[:500])
+    assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {"failed": 1}
+    (root / "b.nii").write_bytes(whole)
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.run == {"duplicate": 1} and report.failures == ()
+    assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {}
+    assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
+
+
 def test_a_damaged_store_is_found_and_a_sample_reads_less(packed: Path, tmp_path: Path) -> None:
     copied = tmp_path / "dst"
     subprocess.run(["cp", "-r", str(packed), str(copied)], check=True)

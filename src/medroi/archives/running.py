@@ -217,10 +217,14 @@ def _engine(jobs: Iterator[Job], processes: int, scheduler: Any) -> Any:
 
 def _renewed(journal: Journal, job: Job, record: Record) -> Record:
     """A record of equal content: the earlier one with new times, or what is known of the other."""
-    known = journal.index.get(record.path)
     if record.state != DUPLICATE:
         return record
-    if known is None or (known.target, known.sha256) != (record.target, record.sha256):
+    known = journal.index.get(record.path)
+    if (
+        known is None
+        or known.state == FAILED
+        or (known.target, known.sha256) != (record.target, record.sha256)
+    ):
         return described(record, holder_of(journal, record))
     before = journal.record(record.path)
     return dataclasses.replace(
