@@ -24,7 +24,7 @@ from medroi.errors import MedROIError
 from medroi.scans import PackReport, pack, unpack
 
 SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
-SETTINGS: dict[str, dict[str, Any]] = {"box": {}, "lossless": {"lossless": True}}
+SETTINGS: dict[str, dict[str, Any]] = {"box": {"roi": "box"}, "lossless": {"lossless": True}}
 COLUMNS = (
     "file",
     "shape",

@@ -36,7 +36,7 @@ PYTHON
 }
 
 mkdir -p "$pictures"
-draw box
+draw box --roi box
 draw mask --roi mask
-draw settings --beside threshold=otsu,padding=0 --beside lossless
+draw settings --roi box --beside threshold=otsu,padding=0 --beside lossless
 "$python" scripts/draw_regions.py
