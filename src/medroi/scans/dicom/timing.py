@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -90,14 +90,14 @@ def volumes_of(frames: Sequence[Frame], order: list[list[int]], *, sparse: bool)
         return Volumes([[members[0] if members else -1 for members in order]], {})
     if not sparse:
         _check_counts(frames, order, counts)
-    found = _by_values(frames, order, max(counts), sparse=sparse)
+    values = _values_of(frames)
+    found = _by_values(values, order, max(counts), sparse=sparse)
     if found is None and not sparse:
         found = _by_order(frames, order, max(counts))
     if found is None:
         _refuse_copies(frames, order)
-        raise AssertionError("unreachable")
     grid, names = found
-    return Volumes(grid, _points(frames, grid, names))
+    return Volumes(grid, _points(frames, values, grid, names))
 
 
 def _is_segmentation(frames: Sequence[Frame]) -> bool:
@@ -119,7 +119,7 @@ def _check_counts(frames: Sequence[Frame], order: list[list[int]], counts: list[
     )
 
 
-def _refuse_copies(frames: Sequence[Frame], order: list[list[int]]) -> None:
+def _refuse_copies(frames: Sequence[Frame], order: list[list[int]]) -> NoReturn:
     n_more = sum(len(members) > 1 for members in order)
     first, second = next(members for members in order if len(members) > 1)[:2]
     raise InvalidArgument(
@@ -151,19 +151,21 @@ def _comparable(value: Any) -> Any:
     return str(value)
 
 
-def _readers() -> dict[str, Callable[[Frame], Any]]:
-    def of(keywords: tuple[str, ...]) -> Callable[[Frame], Any]:
-        return lambda frame: _value(frame, keywords)
-
-    readers = {name: of(keywords) for name, keywords in _KINDS.items()}
-    return {**readers, "b_value": b_value, "b_vector": b_vector}
+def _values_of(frames: Sequence[Frame]) -> dict[str, list[Any]]:
+    """All that may tell volumes apart, by its name: a list with the value of each frame."""
+    values = {
+        name: [_value(frame, keywords) for frame in frames] for name, keywords in _KINDS.items()
+    }
+    values["b_value"] = [b_value(frame) for frame in frames]
+    values["b_vector"] = [b_vector(frame) for frame in frames]
+    return values
 
 
 def _by_values(
-    frames: Sequence[Frame], order: list[list[int]], n_volumes: int, *, sparse: bool
+    values: dict[str, list[Any]], order: list[list[int]], n_volumes: int, *, sparse: bool
 ) -> tuple[list[list[int]], tuple[str, ...]] | None:
     """Use the values of which each place has each one once, and no more of them than needed."""
-    values = {name: [read(frame) for frame in frames] for name, read in _readers().items()}
+    n_frames = sum(len(members) for members in order)
     varying = [name for name, found in values.items() if len(set(found)) > 1 or name == "segment"]
     varying = [name for name in varying if None not in values[name] or name == "b_vector"]
     for n_combined in range(1, _N_COMBINED + 1):
@@ -180,7 +182,7 @@ def _by_values(
                 for index in members:
                     grid[number_of[keys[index]]][place] = index
             n_placed = sum(index >= 0 for volume in grid for index in volume)
-            if n_placed == len(frames):
+            if n_placed == n_frames:
                 return grid, names
     return None
 
@@ -212,13 +214,15 @@ def _by_order(
 
 
 def _points(
-    frames: Sequence[Frame], grid: list[list[int]], names: tuple[str, ...]
+    frames: Sequence[Frame],
+    values: dict[str, list[Any]],
+    grid: list[list[int]],
+    names: tuple[str, ...],
 ) -> dict[str, list[Any]]:
     """For each volume what sets it apart from the others, and all else that varies with it."""
-    readers = _readers()
     points: dict[str, list[Any]] = {}
-    for name, read in readers.items():
-        columns = [{read(frames[index]) for index in volume if index >= 0} for volume in grid]
+    for name, of_frame in values.items():
+        columns = [{of_frame[index] for index in volume if index >= 0} for volume in grid]
         if any(len(column) != 1 for column in columns):
             continue
         found = [next(iter(column)) for column in columns]
