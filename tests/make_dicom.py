@@ -105,6 +105,18 @@ def orientation() -> list[float]:
     return [float(value) for value in np.ravel(OBLIQUE_COSINES)]
 
 
+def shared_groups() -> Items:
+    """Functional groups that all frames share."""
+    shared = Dataset()
+    shared.PixelMeasuresSequence = item(
+        PixelSpacing=[SPACING_MM[1], SPACING_MM[0]],
+        SliceThickness=SPACING_MM[2],
+        SpacingBetweenSlices=SPACING_MM[2],
+    )
+    shared.PlaneOrientationSequence = item(ImageOrientationPatient=orientation())
+    return Items([shared])
+
+
 def enhanced(
     path: Path,
     voxels: np.ndarray,
@@ -122,14 +134,7 @@ def enhanced(
     places = [(k, t) for t in range(four.shape[3]) for k in range(four.shape[2])]
     places = [places[index] for index in (order or range(len(places)))]
     dataset = blank(CLASSES[modality], modality, **elements)
-    shared = Dataset()
-    shared.PixelMeasuresSequence = item(
-        PixelSpacing=[SPACING_MM[1], SPACING_MM[0]],
-        SliceThickness=SPACING_MM[2],
-        SpacingBetweenSlices=SPACING_MM[2],
-    )
-    shared.PlaneOrientationSequence = item(ImageOrientationPatient=orientation())
-    dataset.SharedFunctionalGroupsSequence = Items([shared])
+    dataset.SharedFunctionalGroupsSequence = shared_groups()
     groups = []
     for k, t in places:
         group = Dataset()
@@ -154,14 +159,7 @@ def segmentation(path: Path, segments: np.ndarray, *, fractional: bool = False) 
     """Write (column, row, slice, segment) of 0 and 1; planes without a voxel are left out."""
     dataset = blank(SegmentationStorage, "SEG")
     dataset.SegmentationType = "FRACTIONAL" if fractional else "BINARY"
-    shared = Dataset()
-    shared.PixelMeasuresSequence = item(
-        PixelSpacing=[SPACING_MM[1], SPACING_MM[0]],
-        SliceThickness=SPACING_MM[2],
-        SpacingBetweenSlices=SPACING_MM[2],
-    )
-    shared.PlaneOrientationSequence = item(ImageOrientationPatient=orientation())
-    dataset.SharedFunctionalGroupsSequence = Items([shared])
+    dataset.SharedFunctionalGroupsSequence = shared_groups()
     listed, groups, frames = [], [], []
     for s in range(segments.shape[3]):
         described = Dataset()

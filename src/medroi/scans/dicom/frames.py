@@ -95,9 +95,6 @@ class Frame:
         """Return an element of the frame, else of the file."""
         return self.own[keyword] if keyword in self.own else self.file.dataset.get(keyword, default)
 
-    def __contains__(self, keyword: str) -> bool:
-        return keyword in self.own or keyword in self.file.dataset
-
 
 def frames_of(path: Path, name: str, dataset: Any) -> list[Frame]:
     """Find the slices of one file.

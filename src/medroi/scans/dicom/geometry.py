@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +44,7 @@ class Places:
     notes: tuple[str, ...]
 
 
-def places_of(frames: Sequence[Frame], *, incomplete: bool, sparse: bool = False) -> Places:
+def places_of(frames: Sequence[Frame], *, incomplete: bool, sparse: bool) -> Places:
     """Sort frames by their place along the normal, or name what does not fit.
 
     Parameters
@@ -244,7 +243,7 @@ def _with_empty_places(
     return placed, (corners[-1] - corners[0]) / (n_places - 1)
 
 
-def flat_affine(frame: Any) -> tuple[npt.NDArray[np.float64], str]:
+def flat_affine(frame: Frame) -> tuple[npt.NDArray[np.float64], str]:
     """Make the affine of an image without a position, from its pixel spacing alone.
 
     The second value is what a user should know of it.

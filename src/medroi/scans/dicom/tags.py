@@ -6,6 +6,8 @@ import contextlib
 import math
 from typing import Any
 
+from medroi.scans.dicom.frames import Frame
+
 _TECHNICAL = (
     "Modality",
     "Manufacturer",
@@ -56,12 +58,12 @@ _IDENTIFYING = (
 )
 
 
-def tags_of(image: Any, *, identifiers: bool) -> dict[str, Any]:
+def tags_of(frame: Frame, *, identifiers: bool) -> dict[str, Any]:
     """Return the elements of an image that describe its series.
 
     Parameters
     ----------
-    image : Frame or Dataset
+    frame : Frame
     identifiers : bool
         Also UIDs, dates, descriptions and what names the patient.
     """
@@ -69,7 +71,7 @@ def tags_of(image: Any, *, identifiers: bool) -> dict[str, Any]:
     for name in _TECHNICAL + (_IDENTIFYING if identifiers else ()):
         # A damaged description is no reason to refuse the voxels, whatever pydicom says of it.
         with contextlib.suppress(Exception):
-            value = image.get(name)
+            value = frame.get(name)
             if value is not None:
                 found[name] = _plain(value)
     return found
