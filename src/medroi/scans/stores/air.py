@@ -19,17 +19,14 @@ from medroi import arrays
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.scan import Scan
 from medroi.scans.stores import hdf5_store
+from medroi.scans.stores.decoding import each_chunk
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.files import files_of
 from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.writing import Cleared, Layout, write_array
-from medroi.scans.stores.zarr_array import (
-    AIR,
-    each_stream,
-    open_array,
-    open_beside,
-)
+from medroi.scans.stores.zarr_array import AIR, open_array, open_beside
+from medroi.values import n_available_cores
 
 NAME = AIR
 # Noise is what general coders are worst at; of those that are as fast, this one is best.
@@ -70,7 +67,7 @@ def write(store: Path, scan: Scan, codec: Any, layout: Layout, threads: int = 1)
     layout : Layout
         Of the scan in its store.
     threads : int
-        Chunks coded at a time.
+        Chunks coded, and read back, at a time.
 
     Returns
     -------
@@ -89,7 +86,7 @@ def write(store: Path, scan: Scan, codec: Any, layout: Layout, threads: int = 1)
     air = Cleared(scan.voxels, region, background, inside=True)
     for _ in write_array(store / NAME, air, codec_of_air, layout, threads=threads):
         pass
-    digests = _read_digests(store)
+    digests = _read_digests(store, threads)
     if digests["voxels"] != _digest_of(scan.voxels):
         raise CorruptStream(f"{store}: scan and air do not give back what was packed")
     return digests
@@ -146,7 +143,7 @@ def check_air(path: Path, array: Any) -> None:
     CorruptStream
         Where it is not what was packed.
     """
-    if _read_digests(path) != array.attrs[DIGESTS][NAME]:
+    if _read_digests(path, n_available_cores()) != array.attrs[DIGESTS][NAME]:
         raise CorruptStream(f"{path}: its air is not that which was packed")
 
 
@@ -155,14 +152,14 @@ def gives_back(array: Any, scan: Scan) -> bool:
     return bool(array.attrs[DIGESTS][NAME]["voxels"] == _digest_of(scan.voxels))
 
 
-def _read_digests(path: Path) -> dict[str, Any]:
+def _read_digests(path: Path, threads: int) -> dict[str, Any]:
     array = open_array(path)
     air = open_air(path, array)
     streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
-    for position, selection, stream in each_stream(path, air):
-        streams.add(position, stream or b"")
-        of_scan, of_air = (np.asarray(one[selection]) for one in (array, air))
-        voxels.add(selection, merged(of_scan, of_air, air.fill_value))
+    both = (each_chunk(path, one, threads, lambda chunk: chunk) for one in (array, air))
+    for (of_scan, _), (of_air, _) in zip(*both, strict=True):
+        streams.add(of_air.position, of_air.stream)
+        voxels.add(of_air.selection, merged(of_scan.voxels, of_air.voxels, air.fill_value))
     return {"streams": streams.hexdigest(), "voxels": voxels.hexdigest()}
 
 
