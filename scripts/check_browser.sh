@@ -8,9 +8,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 if ! command -v chromium >/dev/null && may_install; then
-    stage "system packages: chromium"
-    quiet as_root apt-get update -q
-    quiet as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium
+    install_packages chromium
 fi
 mkdir -p build/browser
 js/node_modules/.bin/esbuild js/test/browser.js --bundle --format=esm --minify --log-level=error --external:fs --external:path \

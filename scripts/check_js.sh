@@ -7,9 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 source scripts/zig.sh
 
 if ! command -v npm >/dev/null && may_install; then
-    stage "system packages: nodejs npm"
-    quiet as_root apt-get update -q
-    quiet as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm
+    install_packages nodejs npm
 fi
 get_zig
 

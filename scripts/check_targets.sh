@@ -28,9 +28,7 @@ missing=""
 command -v qemu-aarch64-static >/dev/null || missing+=" qemu-user-static"
 command -v wine >/dev/null || missing+=" wine wine64"
 if [ -n "$missing" ] && may_install; then
-    stage "system packages:$missing"
-    quiet as_root apt-get update -q
-    quiet as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+    install_packages $missing
 fi
 get_zig
 

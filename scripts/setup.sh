@@ -89,15 +89,19 @@ may_install() {
         && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
 }
 
+# Install Debian packages; may_install says whether that is allowed.
+install_packages() {
+    stage "system packages:" "$@"
+    quiet as_root apt-get update -q
+    quiet as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
 # Install what is missing where that is allowed; say what is missing where it is not.
 system_packages() {
     local python="$1" missing
     missing="$(missing_packages "$python"; missing_libraries)"
     if [ -n "$missing" ] && may_install; then
-        stage "system packages:" $missing
-        quiet as_root apt-get update -q
-        quiet as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -q -y --no-install-recommends $missing
+        install_packages $missing
     fi
     missing="$(missing_packages "$python")"
     if [ -n "$missing" ]; then
