@@ -1,6 +1,7 @@
 """Whether anything became slower or larger: ratios and bytes against frozen figures.
 
-    python benchmarks/run.py --check
+    python benchmarks/run.py --check            bytes, which are the same on every machine
+    python benchmarks/run.py --check --times    ratios of times too: on a quiet machine
 
 Seconds belong to a machine, so none are compared. A time is divided by that of something else
 that takes its turn in the same rounds: a memcpy of the volume where memory is the limit, zstd
@@ -199,13 +200,17 @@ def sizes() -> Iterator[Verdict]:
     yield judge_size("wavelet3d 45 dB, box / zstd of the volume", wavelet / peer)
 
 
-GROUPS = (sizes, times_of_regions, times_of_coders)
+BYTES = (sizes,)
+TIMES = (times_of_regions, times_of_coders)
 
 
-def check() -> int:
-    """Print every figure beside its frozen one; 1 where one does not hold."""
+def check(with_times: bool = False) -> int:
+    """Print every figure beside its frozen one; 1 where one does not hold.
+
+    Times are left out unless asked for: on a machine that others use, they say nothing of a change.
+    """
     n_bad = 0
-    for group in GROUPS:
+    for group in BYTES + (TIMES if with_times else ()):
         for verdict in group():
             print(verdict, flush=True)
             n_bad += not verdict.holds

@@ -3,7 +3,8 @@
     python benchmarks/run.py                      all of them, on the scan of examples/data
     python benchmarks/run.py region hdf5          some
     python benchmarks/run.py --scans FOLDER       on your scans: one folder per data set in it
-    python benchmarks/run.py --check              ratios and bytes against frozen figures, seconds
+    python benchmarks/run.py --check              bytes against frozen figures, seconds
+    python benchmarks/run.py --check --times      times too, as ratios: on a quiet machine
 
 Every benchmark is a program of its own, started here with one thread per library. Its table
 NAME.csv gets the columns machine, versions and commit. One that fails leaves its old table.
@@ -159,7 +160,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scans", type=Path, default=EXAMPLES, help="folder of folders of scans")
     parser.add_argument("-o", "--output", type=Path, default=HERE, help="folder of the tables")
     parser.add_argument("--check", action="store_true", help="compare with frozen figures only")
+    parser.add_argument("--times", action="store_true", help="with --check: ratios of times too")
     asked = parser.parse_args(arguments)
+    if asked.times and not asked.check:
+        parser.error("--times goes with --check")
     unknown = [name for name in asked.names if name not in known]
     if unknown:
         parser.error(f"no benchmark {unknown[0]}: there are {', '.join(known)}")
@@ -168,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.check:
         from regression import check
 
-        return check()
+        return check(with_times=asked.times)
     return run_all(asked.names, asked.scans, asked.output)
 
 

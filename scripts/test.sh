@@ -79,7 +79,7 @@ environments() {
 main_environment() {
     stage "fuzzers, ${FUZZ_SECONDS:-20} s"
     quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
-    stage "benchmarks: ratios and bytes against frozen figures"
+    stage "benchmarks: bytes against frozen figures"
     quiet env OMP_NUM_THREADS=1 .venv/bin/python benchmarks/run.py --check
     stage "tests"
     .venv/bin/python -m pytest -q

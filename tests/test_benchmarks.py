@@ -106,14 +106,29 @@ def test_the_check_ends_with_the_status_that_its_figures_deserve(
 ) -> None:
     name, frozen = next(iter(regression.FROZEN_NBYTES.items()))
     verdicts = [regression.judge_nbytes(name, frozen + grown)]
-    monkeypatch.setattr(regression, "GROUPS", (lambda: verdicts,))
+    monkeypatch.setattr(regression, "BYTES", (lambda: verdicts,))
     assert module("run").main(["--check"]) == grown
     assert name in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--times"], 1)])
+def test_a_slow_machine_fails_only_a_check_of_times(
+    regression, monkeypatch, options: list[str], status: int
+) -> None:
+    monkeypatch.setattr(regression, "BYTES", ())
+    monkeypatch.setattr(regression, "TIMES", (lambda: [judge(regression, 2.1)],))
+    assert module("run").main(["--check", *options]) == status
+
+
+def test_times_without_a_check_are_refused(run, capsys) -> None:
+    with pytest.raises(SystemExit):
+        run.main(["--times"])
+    assert "--check" in capsys.readouterr().err
+
+
 def test_every_frozen_figure_is_measured(regression, monkeypatch) -> None:
     monkeypatch.setattr(regression, "time_ratio", lambda *_: 0.5)
-    found = [verdict for group in regression.GROUPS for verdict in group()]
+    found = [verdict for group in regression.BYTES + regression.TIMES for verdict in group()]
     frozen = [*regression.FROZEN_NBYTES, *regression.FROZEN_SIZE, *regression.FROZEN_TIME]
     assert sorted(verdict.name for verdict in found) == sorted(frozen)
     assert all(verdict.holds for verdict in found)

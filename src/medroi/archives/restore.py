@@ -176,7 +176,7 @@ def holder_of(journal: Journal, record: Record) -> Record:
 
 
 def at_hand(record: Record, holder: Record, place: Place) -> AbstractContextManager[Path]:
-    """What the archive holds of a record, on this disk, every byte of it checked; see `Place`."""
+    """A record's entry of the archive on this disk, every byte of it checked; see `Place`."""
     if record.kind == "file":
         facts = FileFacts("", record.stored_nbytes, record.stored_sha256)
         return place.at_hand(record.target, [facts])
