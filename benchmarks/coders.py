@@ -106,15 +106,15 @@ def thread_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
     span = float(array.max()) - float(array.min())
     step = span * 10 ** (-45 / 20) * 2.5
     for config in (
-        {"id": "predict3d", "speed": "dense"},
-        {"id": "predict3d", "speed": "fast"},
+        {"id": "predict3d", "level": "dense"},
+        {"id": "predict3d", "level": "fast"},
         {"id": "wavelet3d", "step": step},
     ):
         one, two = (keep_all(config, array, n) for n in (1, 2))
         coded = one.encode(array)
         assert two.encode(array) == coded
         info = inspect(coded)
-        label = "-".join(str(config[k]) for k in ("id", "speed") if k in config)
+        label = "-".join(str(config[k]) for k in ("id", "level") if k in config)
         row: Row = {"kind": "threads", "set": data_set, "volume": name, "codec": label}
         row |= {"bytes": info.payload_nbytes, "parts": info.n_parts}
         cuts = (info.n_parts - 1) * cut_nbytes(config, array, info.n_parts)
@@ -145,10 +145,10 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
             "decode_MBps": round(megabytes / max(decode_s, 1e-9), 1),
         }
 
-    for speed in ("dense", "fast", "max"):
-        nbytes, encode_s, decode_s, decoded = ours({"id": "predict3d", "speed": speed}, array)
+    for level in ("dense", "fast", "max"):
+        nbytes, encode_s, decode_s, decoded = ours({"id": "predict3d", "level": level}, array)
         assert decoded.tobytes() == array.tobytes()
-        yield row(f"predict3d-{speed}", nbytes, encode_s, decode_s)
+        yield row(f"predict3d-{level}", nbytes, encode_s, decode_s)
     images = values_and_slices(array)[1]
     for codec, (encode, decode) in LOSSLESS_PEERS.items():
         coded, encode_s = timed(lambda e=encode: [bytes(e(s)) for s in images])

@@ -30,7 +30,7 @@ INNERS = {
     "raw": "raw",
     "zstd": "zstd",
     "deflate": "deflate",
-    "predict3d fast": {"id": "predict3d", "speed": "fast"},
+    "predict3d fast": {"id": "predict3d", "level": "fast"},
     "predict3d dense": "predict3d",
     "wavelet3d 60 dB": {"id": "wavelet3d", "psnr": 60.0},
 }

@@ -31,7 +31,7 @@ from medroi.zarr import MedROICodec
 
 INNERS: dict[str, Any] = {
     "zstd": "zstd",
-    "predict3d fast": {"id": "predict3d", "speed": "fast"},
+    "predict3d fast": {"id": "predict3d", "level": "fast"},
     "predict3d": "predict3d",
 }
 EDGES = (64, 32)

@@ -1,10 +1,10 @@
-"""Bytes and times of predict3d at each of its speeds, on every scan of a folder, losslessly.
+"""Bytes and times of predict3d at each of its levels, on every scan of a folder, losslessly.
 
     python benchmarks/predict3d.py FOLDER -o benchmarks/predict3d.csv
 
 Every NIfTI file below FOLDER is encoded whole, with every voxel kept, decoded and compared bit by
 bit; one thread. MB/s are of 16-bit voxels, whatever their type is, and processor time of the
-process. `of_dense` is the bytes over those at speed="dense".
+process. `of_dense` is the bytes over those at level="dense".
 Needs: nibabel.
 """
 
@@ -27,19 +27,19 @@ from machine import add_columns, describe
 
 from medroi import MedROI
 
-SPEEDS = ("dense", "fast", "max")
-COLUMNS = ("set", "scan", "shape", "dtype", "speed", "nbytes", "of_dense", "encode_MBps")
+LEVELS = ("dense", "fast", "max")
+COLUMNS = ("set", "scan", "shape", "dtype", "level", "nbytes", "of_dense", "encode_MBps")
 COLUMNS += ("decode_MBps", "exact")
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """One row for each speed."""
+    """One row for each level."""
     data: Any = nibabel.load(path)
     voxels = np.asfortranarray(data.dataobj.get_unscaled())
     voxels = voxels.astype(voxels.dtype.newbyteorder("="))
     megabytes, dense = 2e-6 * voxels.size, 0
-    for speed in SPEEDS:
-        codec = MedROI.lossless({"id": "predict3d", "speed": speed})
+    for level in LEVELS:
+        codec = MedROI.lossless({"id": "predict3d", "level": level})
         times = [time.process_time()]
         stream = codec.encode(voxels)
         times.append(time.process_time())
@@ -51,7 +51,7 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
             "scan": path.name,
             "shape": "x".join(map(str, voxels.shape)),
             "dtype": str(voxels.dtype),
-            "speed": speed,
+            "level": level,
             "nbytes": len(stream),
             "of_dense": f"{len(stream) / dense:.4f}",
             "encode_MBps": f"{megabytes / (times[1] - times[0]):.1f}",
@@ -76,9 +76,9 @@ def main() -> int:
         add_columns(table, args.output, describe(["nibabel"]))
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
-        shares[row["set"], row["speed"]].append(math.log(float(row["of_dense"])))
-    for (data_set, speed), logs in shares.items():
-        print(f"{data_set:12} {speed:6} {math.exp(sum(logs) / len(logs)):.4f} of dense")
+        shares[row["set"], row["level"]].append(math.log(float(row["of_dense"])))
+    for (data_set, level), logs in shares.items():
+        print(f"{data_set:12} {level:6} {math.exp(sum(logs) / len(logs)):.4f} of dense")
     return 0 if all(row["exact"] for row in rows) else 1
 
 

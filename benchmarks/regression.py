@@ -42,8 +42,8 @@ TIME_MARGIN = 2.0
 SIZE_MARGIN = 1.02
 SCAN = HERE.parent / "examples" / "data" / "head_T1w.nii.gz"
 
-DENSE = {"id": "predict3d", "speed": "dense"}
-FAST = {"id": "predict3d", "speed": "fast"}
+DENSE = {"id": "predict3d", "level": "dense"}
+FAST = {"id": "predict3d", "level": "fast"}
 STEP = {"id": "wavelet3d", "step": 20}
 
 FROZEN_TIME = {

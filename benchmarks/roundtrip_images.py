@@ -20,7 +20,7 @@ from PIL import Image
 from medroi import MedROI
 
 SUFFIXES = (".png", ".dcm")
-SPEEDS = ("dense", "fast", "max")
+LEVELS = ("dense", "fast", "max")
 
 
 def load(path: Path) -> np.ndarray:
@@ -34,9 +34,9 @@ def load(path: Path) -> np.ndarray:
     return pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
 
 
-def measure(path: Path, pixels: np.ndarray, speed: str) -> dict[str, Any]:
+def measure(path: Path, pixels: np.ndarray, level: str) -> dict[str, Any]:
     """One row: what it takes, and whether it came back."""
-    codec = MedROI.lossless({"id": "predict3d", "speed": speed})
+    codec = MedROI.lossless({"id": "predict3d", "level": level})
     coded = codec.encode(pixels)
     decoded = np.asarray(MedROI().decode(coded)).reshape(pixels.shape)
     exact = decoded.dtype == pixels.dtype and decoded.tobytes() == pixels.tobytes()
@@ -44,7 +44,7 @@ def measure(path: Path, pixels: np.ndarray, speed: str) -> dict[str, Any]:
         "file": path.name,
         "shape": "x".join(map(str, pixels.shape)),
         "dtype": str(pixels.dtype),
-        "speed": speed,
+        "level": level,
         "array_nbytes": pixels.nbytes,
         "stored_nbytes": len(coded),
         "ratio": round(pixels.nbytes / len(coded), 3),
@@ -61,13 +61,13 @@ def main() -> int:
     sources = sorted(p for p in args.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not sources:
         parser.error(f"no images in {args.folder}")
-    rows = [measure(p, pixels, speed) for p in sources for pixels in [load(p)] for speed in SPEEDS]
+    rows = [measure(p, pixels, level) for p in sources for pixels in [load(p)] for level in LEVELS]
     with args.output.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     n_bad = sum(not row["exact"] for row in rows)
-    print(f"{len(sources)} images, {len(SPEEDS)} speeds, {n_bad} not exact")
+    print(f"{len(sources)} images, {len(LEVELS)} levels, {n_bad} not exact")
     return 1 if n_bad else 0
 
 

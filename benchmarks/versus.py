@@ -27,7 +27,7 @@ ROUNDS = 7
 
 CODECS = [
     *({"id": name} for name in ("raw", "deflate", "zstd", "jpeg2000", "predict3d")),
-    {"id": "predict3d", "speed": "fast"},
+    {"id": "predict3d", "level": "fast"},
     {"id": "wavelet3d", "step": 8.0},
 ]
 SETTINGS: list[dict[str, Any]] = [

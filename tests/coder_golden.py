@@ -19,8 +19,8 @@ SHAPE = (7, 11, 13)
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
     """Configuration and array of each golden part."""
-    dense, fast = {"id": "predict3d"}, {"id": "predict3d", "speed": "fast"}
-    most = {"id": "predict3d", "speed": "max"}
+    dense, fast = {"id": "predict3d"}, {"id": "predict3d", "level": "fast"}
+    most = {"id": "predict3d", "level": "max"}
     noisy = np.random.default_rng(9).integers(0, 2**16, (3, 5, 7)).astype("<u2")
     series = np.stack([part("<i2", (4, 6, 7)) + t for t in range(4)])
     rng = np.random.default_rng(4)

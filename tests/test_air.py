@@ -32,7 +32,7 @@ def content(path: Path) -> bytes:
     return make_scans.plain_bytes(path)
 
 
-@pytest.mark.parametrize("inner", ["zstd", "predict3d", "predict3d:speed=fast", "raw"])
+@pytest.mark.parametrize("inner", ["zstd", "predict3d", "predict3d:level=fast", "raw"])
 @pytest.mark.parametrize("chunks", ["volume", "16", "9,36,7"])
 @pytest.mark.parametrize("roi", ["box", "mask"])
 def test_scan_and_air_together_are_the_file(

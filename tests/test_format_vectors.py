@@ -63,7 +63,7 @@ SLABS = [vector for vector in VECTORS if vector.source[0] == "slab"]
 
 
 def codec_of(name: str) -> inner.InnerCodec:
-    """The inner codec that `predict3d:speed=fast` names."""
+    """The inner codec that `predict3d:level=fast` names."""
     codec_id, *options = name.split(":")
     settings = dict(option.split("=") for option in options)
     return inner.make({"id": codec_id, **{k: as_setting(v) for k, v in settings.items()}})

@@ -597,20 +597,20 @@ def test_a_store_that_is_larger_is_kept_and_said(
 
 
 @pytest.mark.parametrize(
-    ("options", "dtype", "speed"),
+    ("options", "dtype", "level"),
     [
         ({}, "<i2", "fast"),
         ({"lossless": True}, "<i2", "dense"),
         ({}, "<f4", "dense"),
         ({"layout": "archive"}, "<i2", "dense"),
-        ({"inner": {"id": "predict3d", "speed": "fast"}, "lossless": True}, "<i2", "fast"),
+        ({"inner": {"id": "predict3d", "level": "fast"}, "lossless": True}, "<i2", "fast"),
     ],
 )
 def test_what_keeps_everything_is_coded_densely(
-    tmp_path: Path, options: dict[str, Any], dtype: str, speed: str
+    tmp_path: Path, options: dict[str, Any], dtype: str, level: str
 ) -> None:
     noise = np.random.default_rng(3).normal(20, 4, SCAN.shape).clip(0)
     source = make_scans.nifti(tmp_path / "in.nii", (SCAN * 5 + noise).astype(dtype))
     pack(source, tmp_path / "s.ome.zarr", **options)
     codec = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")["s0"].serializer
-    assert codec.to_dict()["configuration"]["inner"] == {"id": "predict3d", "speed": speed}
+    assert codec.to_dict()["configuration"]["inner"] == {"id": "predict3d", "level": level}

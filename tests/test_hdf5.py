@@ -32,7 +32,7 @@ OPTIONS = {
         "inner": {"id": "wavelet3d", "step": 3.75, "spacing_mm": (3.0, 1.0, 0.9375)}
     },
     "predict3d": {"inner": "predict3d"},
-    "predict3d fast": {"inner": {"id": "predict3d", "speed": "fast"}},
+    "predict3d fast": {"inner": {"id": "predict3d", "level": "fast"}},
     "numcodecs": {"inner": {"id": "numcodecs", "codec": {"id": "lz4", "acceleration": 2}}},
     "number": {"threshold": 61.5},
     "otsu": {"threshold": "otsu"},

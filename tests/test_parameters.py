@@ -82,8 +82,8 @@ def test_the_kernel_refuses_numbers_that_no_setting_gives(
         _kernel.check_block(codec.codec_id, _kernel.Block((4, 4), "i", 2, False), params)
 
 
-def test_speeds_are_numbered_as_they_are_named() -> None:
-    *_, choices = table(Predict3D)["speed"]
+def test_levels_of_predict3d_are_numbered_as_they_are_named() -> None:
+    *_, choices = table(Predict3D)["level"]
     for number, name in enumerate(choices):
         assert Predict3D(name).native_params()[0] == number
 
@@ -119,6 +119,18 @@ def test_every_spelling_of_a_setting_is_one_codec(codecs: list[NativeCodec]) -> 
     assert len({MedROI(codec) for codec in codecs}) == 1
 
 
+EARLIER = ['{"id": "predict3d", "speed": "fast"}', '{"id": "predict3d", "level": "fast"}']
+
+
+def test_a_level_is_read_by_its_earlier_name_and_written_by_its_present_one() -> None:
+    earlier, present = (json.loads(text) for text in EARLIER)
+    assert inner.make(earlier) == inner.make(present) == Predict3D("fast")
+    assert inner.make(earlier).config() == present
+    assert inner.known_and_newer(earlier) == (earlier, {})
+    assert len({_kernel.read_settings(5, text) for text in EARLIER}) == 1
+    assert MedROI.from_config({"id": "medroi", "inner": earlier}).get_config()["inner"] == present
+
+
 WRONG = [
     {"id": "zstd", "level": 23},
     {"id": "zstd", "level": 3.5},
@@ -141,8 +153,9 @@ WRONG = [
     {"id": "jpeg2000", "rate": 3, "psnr": 40},
     {"id": "jpeg2000", "peak": 4095},
     {"id": "jpeg2000", "psnr": 151},
-    {"id": "predict3d", "speed": "slow"},
-    {"id": "predict3d", "speed": 1},
+    {"id": "predict3d", "level": "slow"},
+    {"id": "predict3d", "level": 1},
+    {"id": "predict3d", "level": "fast", "speed": "fast"},
     {"id": "raw", "level": 1},
 ]
 

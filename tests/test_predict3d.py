@@ -22,22 +22,22 @@ from medroi import MedROI, errors, inner
 from medroi.inner.base import Block
 from medroi.inner.predict3d import Predict3D
 
-SPEEDS = st.sampled_from(["dense", "fast", "max"])
+LEVELS = st.sampled_from(["dense", "fast", "max"])
 # Of the local method, which wants slices of 16 x 16: images, volumes, and volumes over time.
 LOCAL_SHAPES = [(17, 16), (40, 19), (2, 16, 18), (5, 17, 25), (7, 2, 16, 17), (3, 3, 16, 16)]
 
 
-def through(array: np.ndarray, speed: str = "dense") -> tuple[bytes, np.ndarray]:
-    coded = Predict3D(speed).encode(array)
+def through(array: np.ndarray, level: str = "dense") -> tuple[bytes, np.ndarray]:
+    coded = Predict3D(level).encode(array)
     out = np.empty_like(array)
     Predict3D.decode(memoryview(coded), out)
     return coded, out
 
 
-@given(array=arrays(DTYPES), speed=SPEEDS)
+@given(array=arrays(DTYPES), level=LEVELS)
 @settings(max_examples=200, deadline=None)
-def test_random_arrays_come_back(array: np.ndarray, speed: str) -> None:
-    codec = MedROI.lossless({"id": "predict3d", "speed": speed})
+def test_random_arrays_come_back(array: np.ndarray, level: str) -> None:
+    codec = MedROI.lossless({"id": "predict3d", "level": level})
     decoded = codec.decode(codec.encode(array))
     assert decoded.dtype == array.dtype
     assert decoded.tobytes("A") == array.tobytes("A")
@@ -46,34 +46,34 @@ def test_random_arrays_come_back(array: np.ndarray, speed: str) -> None:
 @given(
     dtype=st.sampled_from(DTYPES),
     shape=st.lists(st.integers(1, 9), min_size=1, max_size=5).map(tuple),
-    speed=SPEEDS,
+    level=LEVELS,
     seed=st.integers(0, 99),
 )
 @settings(max_examples=150, deadline=None)
 def test_smooth_arrays_come_back_and_the_reference_agrees(
-    dtype: str, shape: tuple[int, ...], speed: str, seed: int
+    dtype: str, shape: tuple[int, ...], level: str, seed: int
 ) -> None:
     array = part(dtype, shape, seed)
-    coded, decoded = through(array, speed)
+    coded, decoded = through(array, level)
     assert decoded.tobytes() == array.tobytes()
     assert reference_predict3d.decode(coded, shape, dtype).tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize("speed", ["dense", "fast"])
+@pytest.mark.parametrize("level", ["dense", "fast"])
 @pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8"])
-def test_special_floats_keep_their_bits(dtype: str, speed: str) -> None:
+def test_special_floats_keep_their_bits(dtype: str, level: str) -> None:
     array = part(dtype, (6, 8, 9))
     array[0, 0] = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 6e-8, -6e-8, 1.0]
-    assert through(array, speed)[1].tobytes() == array.tobytes()
+    assert through(array, level)[1].tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize("speed", ["dense", "fast"])
+@pytest.mark.parametrize("level", ["dense", "fast"])
 @pytest.mark.parametrize("dtype", ["<i4", "<u4", ">i8", "<u8", "|i1"])
-def test_whole_ranges_come_back(dtype: str, speed: str) -> None:
+def test_whole_ranges_come_back(dtype: str, level: str) -> None:
     limits = np.iinfo(dtype)
     array = part("<i2", (5, 8, 9)).astype(dtype)
     array[1, 2, 3:5] = [limits.min, limits.max]
-    assert through(array, speed)[1].tobytes() == array.tobytes()
+    assert through(array, level)[1].tobytes() == array.tobytes()
 
 
 @given(
@@ -182,10 +182,10 @@ PREFIXES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "speed"), PREFIXES)
-def test_every_prefix_and_every_extra_byte_is_refused(name: str, speed: str) -> None:
+@pytest.mark.parametrize(("name", "level"), PREFIXES)
+def test_every_prefix_and_every_extra_byte_is_refused(name: str, level: str) -> None:
     array = coder_golden.cases()[f"predict3d-{name}"][1]
-    coded, _ = through(array, speed)
+    coded, _ = through(array, level)
     out = np.empty_like(array)
     for length in range(len(coded)):
         with pytest.raises(errors.CorruptStream):
@@ -194,13 +194,13 @@ def test_every_prefix_and_every_extra_byte_is_refused(name: str, speed: str) -> 
         Predict3D.decode(memoryview(coded + b"\0"), out)
 
 
-@given(data=st.data(), speed=SPEEDS)
+@given(data=st.data(), level=LEVELS)
 @settings(max_examples=300, deadline=None)
 def test_damaged_parts_are_refused_or_decode_as_the_reference_does(
-    data: st.DataObject, speed: str
+    data: st.DataObject, level: str
 ) -> None:
     array = part("<i2", (3, 5, 6))
-    coded = bytearray(through(array, speed)[0])
+    coded = bytearray(through(array, level)[0])
     for _ in range(data.draw(st.integers(1, 4))):
         coded[data.draw(st.integers(0, len(coded) - 1))] = data.draw(st.integers(0, 255))
     check_as_the_reference(bytes(coded), array)
@@ -234,8 +234,8 @@ def test_all_builds_write_and_read_the_same_bytes(coder_builds: list[CDLL]) -> N
     arrays_here += [coder_golden.cases()[name][1] for name in LOCAL]
     made = [Coder(library, "predict3d") for library in coder_builds]
     for array in arrays_here:
-        for speed in (0.0, 1.0, 2.0):
-            written = {coder.encode(array, [speed]) for coder in made}
+        for level in (0.0, 1.0, 2.0):
+            written = {coder.encode(array, [level]) for coder in made}
             assert len(written) == 1
             coded = written.pop()
             for coder in made:
@@ -256,7 +256,7 @@ def test_scaled_integers_as_floats_cost_little_more_than_the_integers() -> None:
 
 def test_it_is_smaller_than_zstd_and_fast_is_not_much_larger() -> None:
     array = part("<i2", (24, 40, 41))
-    dense, fast = (len(through(array, speed)[0]) for speed in ("dense", "fast"))
+    dense, fast = (len(through(array, level)[0]) for level in ("dense", "fast"))
     assert dense < 0.8 * len(inner.make("zstd").encode(array))
     assert dense < fast < 1.15 * dense
 
@@ -284,7 +284,7 @@ def test_what_is_not_a_number_is_refused_by_name(dtype: str) -> None:
         Predict3D().check(Block((3, 4), np.dtype(dtype)))
 
 
-def test_unknown_speeds_are_refused() -> None:
+def test_unknown_levels_are_refused() -> None:
     with pytest.raises(errors.InvalidArgument, match="dense"):
         Predict3D("warp")
 

@@ -22,7 +22,7 @@ REGISTRATION = (FOLDER / "zarr-extensions" / "README.md").read_text()
 WRITTEN = [
     MedROICodec(),
     MedROICodec("predict3d", roi="mask", threshold=None),
-    MedROICodec({"id": "predict3d", "speed": "fast"}, threshold=12.5, polarity="dark"),
+    MedROICodec({"id": "predict3d", "level": "fast"}, threshold=12.5, polarity="dark"),
     MedROICodec({"id": "wavelet3d", "psnr": 60.0}, background=float("nan"), threshold="noise"),
     MedROICodec(background=-1024, axes=(0, 2), slice_axis=2, components="largest"),
     MedROICodec(affine=[[1.5, 0, 0, 3], [0, 2, 0, 4], [0, 0, 3, 5], [0, 0, 0, 1]], padding=0),
@@ -78,7 +78,7 @@ def test_the_example_of_the_registration_is_read(tmp_path: Path) -> None:
     (text,) = re.findall(r"```json\n(.*?)```", REGISTRATION, re.S)
     sharding = json.loads(text)["codecs"][0]
     codec = MedROICodec.from_dict(sharding["configuration"]["codecs"][0])
-    assert codec == MedROICodec({"id": "predict3d", "speed": "fast"}, roi="mask")
+    assert codec == MedROICodec({"id": "predict3d", "level": "fast"}, roi="mask")
     assert ShardingCodec.from_dict(sharding).chunk_shape == (64, 64, 64)
 
 

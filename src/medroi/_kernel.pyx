@@ -218,6 +218,7 @@ cdef extern from "codecs/inner.h" nogil:
         double high
         const char *help
         const char *const *choices
+        const char *earlier_name
     ctypedef struct medroi_parameters:
         uint16_t id
         const char *name
@@ -465,6 +466,13 @@ def settings(int inner_id):
                       codec.rows[i].high, (<const char *>limits).decode(),
                       codec.rows[i].help.decode(), names_in(codec.rows[i].choices)))
     return found
+
+
+def earlier_names(int inner_id):
+    """The settings of an inner codec by the earlier names that configurations may still have."""
+    cdef const medroi_parameters *codec = find_parameters(inner_id)
+    return {codec.rows[i].earlier_name.decode(): codec.rows[i].name.decode()
+            for i in range(codec.n) if codec.rows[i].earlier_name != NULL}
 
 
 def read_settings(int inner_id, str settings not None):

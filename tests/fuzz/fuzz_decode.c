@@ -30,7 +30,7 @@ static const struct {
               {"{\"id\": \"wavelet3d\", \"max_error\": 0}", 0},
               {"{\"id\": \"wavelet3d\", \"step\": 0.5, \"spacing_mm\": [3, 0.8, 0.8]}", 1},
               {"\"predict3d\"", 0},
-              {"{\"id\": \"predict3d\", \"speed\": \"fast\"}", 0},
+              {"{\"id\": \"predict3d\", \"level\": \"fast\"}", 0},
               {"\"inverted\"", 0},
               {"{\"id\": \"inverted\", \"planned\": true}", 0}};
 

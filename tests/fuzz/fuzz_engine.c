@@ -8,7 +8,7 @@
 
 static const char *const inners[] = {
     "\"raw\"",
-    "{\"id\": \"predict3d\", \"speed\": \"fast\"}",
+    "{\"id\": \"predict3d\", \"level\": \"fast\"}",
     "{\"name\": \"predict3d\", \"configuration\": {}}",
     "\"predict3d\"",
 };

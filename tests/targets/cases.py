@@ -105,8 +105,8 @@ def scans() -> Iterator[Case]:
     inners = (
         "raw",
         "predict3d",
-        {"id": "predict3d", "speed": "fast"},
-        {"id": "predict3d", "speed": "max"},
+        {"id": "predict3d", "level": "fast"},
+        {"id": "predict3d", "level": "max"},
         {"id": "wavelet3d", "step": 4.0},
     )
     arrays = {

@@ -47,9 +47,9 @@ medroi_status medroi_unpack_part(const medroi_block *part, const uint8_t *src, s
 /* The settings of such a codec. */
 #define MEDROI_DEFINE_PACKED_PARAMETERS(codec, number, level, low, high, help)                     \
     static const medroi_parameter rows[] = {                                                       \
-        {"level", MEDROI_INTEGER, 0, 0, level, low, high, help, NULL, NULL},                       \
+        {"level", MEDROI_INTEGER, 0, 0, level, low, high, help, NULL, NULL, NULL},                 \
         {"shuffle", MEDROI_FLAG, 1, 0, 1, 0, 1,                                                    \
-         "whether elements of several bytes are byte-shuffled first", NULL, NULL},                 \
+         "whether elements of several bytes are byte-shuffled first", NULL, NULL, NULL},           \
     };                                                                                             \
     const medroi_parameters medroi_##codec##_parameters = {                                        \
         .id = number, .name = #codec, .n = 2, .rows = rows};

@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+static int is_name(const char *known, const char *name, size_t nbytes) {
+    return known != NULL && strlen(known) == nbytes && memcmp(known, name, nbytes) == 0;
+}
+
 const medroi_parameter *medroi_find_parameter(const medroi_parameters *codec, const char *name,
                                               size_t nbytes) {
     for (size_t i = 0; i < codec->n; i++) {
-        const char *known = codec->rows[i].name;
-        if (strlen(known) == nbytes && memcmp(known, name, nbytes) == 0) {
-            return &codec->rows[i];
+        const medroi_parameter *row = &codec->rows[i];
+        if (is_name(row->name, name, nbytes) || is_name(row->earlier_name, name, nbytes)) {
+            return row;
         }
     }
     return NULL;

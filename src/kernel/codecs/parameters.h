@@ -30,6 +30,7 @@ typedef struct medroi_parameter {
     const char *help;
     const char *const *choices; /* names of low, low + 1, ..., up to a NULL */
     const char *belongs_to;     /* the target without which it has no meaning, or NULL */
+    const char *earlier_name;   /* which configurations may still call it by, or NULL */
 } medroi_parameter;
 
 typedef struct medroi_parameters {
@@ -48,7 +49,7 @@ extern const medroi_parameters medroi_jpeg2000_parameters;
 extern const medroi_parameters medroi_wavelet3d_parameters;
 extern const medroi_parameters medroi_predict3d_parameters;
 
-/* The setting of this name, `nbytes` long, or NULL. */
+/* The setting of this name or earlier name, `nbytes` long, or NULL. */
 const medroi_parameter *medroi_find_parameter(const medroi_parameters *codec, const char *name,
                                               size_t nbytes);
 /* The numbers of a codec whose configuration says nothing. */

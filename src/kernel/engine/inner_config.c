@@ -84,6 +84,11 @@ static medroi_status read_settings(const medroi_parameters *codec, const medroi_
             (row->kind == MEDROI_TARGET || row->belongs_to != NULL)) {
             continue;
         }
+        if (row->earlier_name != NULL && (*given >> (row - codec->rows) & 1)) {
+            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                               "%s: %s, of which %s is an earlier name, is given twice",
+                               codec->name, row->name, row->earlier_name);
+        }
         if (!read_setting(row, &value, &params[row->index])) {
             return wrong(codec, row, &value, error);
         }

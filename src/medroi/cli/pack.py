@@ -146,7 +146,7 @@ def add_region_arguments(parser: argparse.ArgumentParser) -> None:
     # take no settings can refuse those that are given.
     unset: dict[str, Any] = {"default": argparse.SUPPRESS}
     add_option(
-        parser, "inner", "predict3d:speed=fast", type=inner_argument, metavar="NAME[:key=value,...]"
+        parser, "inner", "predict3d:level=fast", type=inner_argument, metavar="NAME[:key=value,...]"
     )
     rule = parser.add_mutually_exclusive_group()
     add_threshold_argument(rule)

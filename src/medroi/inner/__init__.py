@@ -163,7 +163,8 @@ def known_and_newer(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
     entry = entry_of(name) if isinstance(name, str) else None
     if entry is None or entry.problem():
         return plain_config, {}
-    known = {"id", "package", *(field.name for field in _fields(entry.load()))}
+    codec = entry.load()
+    known = {"id", "package", *(field.name for field in _fields(codec)), *codec.earlier_names()}
     if entry.package == registry.OWN_PACKAGE:
         known.discard("package")
     newer = {key: value for key, value in plain_config.items() if key not in known}
@@ -193,7 +194,21 @@ def _fields(codec: type[InnerCodec]) -> tuple[Field[Any], ...]:
     return fields(codec)  # type: ignore[arg-type]
 
 
+def _with_present_names(codec: type[InnerCodec], config: dict[str, Any]) -> dict[str, Any]:
+    """The settings by the names that they have now."""
+    config = dict(config)
+    for earlier, name in codec.earlier_names().items():
+        if {earlier, name} <= set(config):
+            raise InvalidArgument(
+                f"{codec.name}: {name}, of which {earlier} is an earlier name, is given twice"
+            )
+        if earlier in config:
+            config[name] = config.pop(earlier)
+    return config
+
+
 def _configure(codec: type[InnerCodec], config: dict[str, Any]) -> InnerCodec:
+    config = _with_present_names(codec, config)
     known = {field.name: field for field in _fields(codec)}
     unknown = sorted(set(config) - set(known))
     if unknown:

@@ -126,6 +126,11 @@ class InnerCodec(abc.ABC):
         """
         return self
 
+    @classmethod
+    def earlier_names(cls) -> dict[str, str]:
+        """Names of settings by the earlier ones that configurations may still have; mostly none."""
+        return {}
+
     @property
     def library(self) -> str:
         """The library that decodes what this codec codes, by the name that `trust` takes."""
@@ -216,6 +221,12 @@ class NativeCodec(InnerCodec):
         settings = {key: json_number(value) for key, value in self.config().items()}
         found: tuple[float, ...] = _kernel.read_settings(self.codec_id, json.dumps(settings))
         return found
+
+    @classmethod
+    def earlier_names(cls) -> dict[str, str]:
+        """See `InnerCodec.earlier_names`."""
+        names: dict[str, str] = _kernel.earlier_names(cls.codec_id)
+        return names
 
     @classmethod
     def is_native(cls) -> bool:

@@ -17,7 +17,7 @@ class Predict3D(NativeCodec):
     dtypes = "all real numbers"
     dims = "1-D to 8-D"
 
-    speed: str = "dense"
+    level: str = "dense"
 
     def encode_without_kernel(self, part: Array) -> bytes:
         """See `NativeCodec`."""

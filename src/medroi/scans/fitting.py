@@ -15,12 +15,9 @@ from medroi.roi import find_region
 from medroi.scan_region import ScanRegion
 from medroi.scans.scan import Scan, slice_axis_of
 from medroi.scans.stores.kept import same_bits
+from medroi.scans.stores.layouts import DENSE, FAST
 from medroi.scans.stores.readback import Measured, number
 from medroi.values import json_number
-
-# Inner codecs of `pack` where nobody names one.
-FAST: dict[str, Any] = {"id": "predict3d", "speed": "fast"}
-DENSE: dict[str, Any] = {"id": "predict3d", "speed": "dense"}
 
 
 def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:

@@ -86,7 +86,7 @@ def pack(
         is added. In an existing folder it is ``NAME.ome.zarr``. It appears only when it is
         complete.
     inner : str, dict or codec, optional
-        The inner codec; None is that of the layout, and predict3d at its dense speed for floats and
+        The inner codec; None is that of the layout, and predict3d at its dense level for floats and
         where the region drops nothing.
     lossless : bool
         Keep every voxel that is not background, with an inner codec that is lossless too.

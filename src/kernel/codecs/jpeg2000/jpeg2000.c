@@ -5,15 +5,15 @@
 
 static const medroi_parameter rows[] = {
     {"rate", MEDROI_TARGET, 1, 1, 0, 1, 100000,
-     "stored bytes of a slice's region per byte of its payload", NULL, NULL},
+     "stored bytes of a slice's region per byte of its payload", NULL, NULL, NULL},
     {"psnr", MEDROI_TARGET, 1, 2, 0, 1, 150,
      "dB over the region; reached within 0.2 dB or refused, and exceeded only where no coarser "
      "setting reaches it",
-     NULL, NULL},
+     NULL, NULL, NULL},
     {"peak", MEDROI_NUMBER, 2, 0, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
      "number that the PSNR refers to, in stored units; the region's own range where it is not "
      "given",
-     NULL, "psnr"},
+     NULL, "psnr", NULL},
 };
 const medroi_parameters medroi_jpeg2000_parameters = {
     .id = 3, .name = "jpeg2000", .n = 3, .rows = rows};

@@ -20,13 +20,13 @@
 /* The first byte of a part. Number 1 is not used. */
 enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3, METHOD_LOCAL = 4 };
 
-enum { SPEED_DENSE, SPEED_FAST, SPEED_MAX };
-static const char *const speeds[] = {"dense", "fast", "max", NULL};
+enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX };
+static const char *const levels[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
-    {"speed", MEDROI_CHOICE, 0, 0, 0, 0, 2,
+    {"level", MEDROI_CHOICE, 0, 0, 0, 0, 2,
      "on scans \"fast\" is two to five times as fast as \"dense\" and 1 to 10 % larger, "
      "\"max\" two to eight times as slow and 2 to 15 % smaller",
-     speeds, NULL},
+     levels, NULL, "speed"},
 };
 const medroi_parameters medroi_predict3d_parameters = {
     .id = 5, .name = "predict3d", .n = 1, .rows = rows};
@@ -135,16 +135,16 @@ static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, co
     return MEDROI_OK;
 }
 
-/* The ways that a speed tries; the smallest is kept, the first of equals. */
-static int ways_of(const medroi_p3_part *p, int speed, way ways[MOST_WAYS]) {
+/* The ways that a level tries; the smallest is kept, the first of equals. */
+static int ways_of(const medroi_p3_part *p, int level, way ways[MOST_WAYS]) {
     int n = 0;
-    if (speed == SPEED_FAST && p->map.top >> 31 == 0) {
+    if (level == LEVEL_FAST && p->map.top >> 31 == 0) {
         ways[n++] = (way){METHOD_FAST, 0};
         return n;
     }
     ways[n++] = (way){METHOD_DENSE, 0};
     const int sets[] = {0, 2}; /* the smallest and the largest set of neighbours */
-    for (int i = 0; i < 2 && speed == SPEED_MAX && p->map.top > 0; i++)
+    for (int i = 0; i < 2 && level == LEVEL_MAX && p->map.top > 0; i++)
         if (medroi_p3_local_serves(&p->v, p->map.top, sets[i]))
             ways[n++] = (way){METHOD_LOCAL, sets[i]};
     return n;
@@ -152,10 +152,10 @@ static int ways_of(const medroi_p3_part *p, int speed, way ways[MOST_WAYS]) {
 
 /* Code a part in the smallest of its ways. */
 static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part, const void *data,
-                                     int speed, uint8_t *dst, size_t *nbytes, medroi_error *error) {
+                                     int level, uint8_t *dst, size_t *nbytes, medroi_error *error) {
     size_t limit = medroi_block_nbytes(part);
     way ways[MOST_WAYS];
-    int n_ways = ways_of(p, speed, ways);
+    int n_ways = ways_of(p, level, ways);
     /* A second way is tried in a place of its own. */
     uint8_t *bits = malloc(limit), *tried = n_ways > 1 ? malloc(limit + HEAD_NBYTES) : NULL;
     medroi_status status = MEDROI_OK;

@@ -25,17 +25,17 @@
 /* plan() leaves mode 3 or 4, and the step that it found in params[5]. */
 static const medroi_parameter rows[] = {
     {"psnr", MEDROI_TARGET, 1, 1, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
-     "dB against the range of the data inside the region, reached within 0.2 dB", NULL, NULL},
+     "dB against the range of the data inside the region, reached within 0.2 dB", NULL, NULL, NULL},
     {"rate", MEDROI_TARGET, 1, 2, 0, 1, MEDROI_NO_LIMIT,
-     "stored bytes of the region per byte of its payload, reached within 1 %", NULL, NULL},
+     "stored bytes of the region per byte of its payload, reached within 1 %", NULL, NULL, NULL},
     {"max_error", MEDROI_TARGET, 1, 3, 0, 0, MEDROI_NO_LIMIT,
-     "no voxel differs by more, in stored units; 0 for integers alone", NULL, NULL},
+     "no voxel differs by more, in stored units; 0 for integers alone", NULL, NULL, NULL},
     {"step", MEDROI_TARGET, 1, 4, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
-     "step of the quantiser, in stored units: no search", NULL, NULL},
+     "step of the quantiser, in stored units: no search", NULL, NULL, NULL},
     {"spacing_mm", MEDROI_SPACING, 2, 0, 0, 0, MEDROI_NO_LIMIT,
      "voxel spacing of the last three axes in coding order, 0 where it is not known; axes with "
      "much longer voxels are split less often",
-     NULL, NULL},
+     NULL, NULL, NULL},
 };
 const medroi_parameters medroi_wavelet3d_parameters = {
     .id = 4, .name = "wavelet3d", .needs_target = 1, .planned = 5, .n = 5, .rows = rows};

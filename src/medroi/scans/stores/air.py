@@ -24,13 +24,14 @@ from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.files import files_of
 from medroi.scans.stores.kept import same_bits
+from medroi.scans.stores.layouts import FAST
 from medroi.scans.stores.writing import Cleared, Layout, write_array
 from medroi.scans.stores.zarr_array import AIR, open_array, open_beside
 from medroi.values import n_available_cores
 
 NAME = AIR
 # Noise is what general coders are worst at; of those that are as fast, this one is best.
-_INNER = {"id": "predict3d", "speed": "fast"}
+_INNER = FAST
 
 
 def check_possible(place: hdf5_store.Place | None, inner: Any) -> None:

@@ -34,15 +34,16 @@ class Kind:
     inner: Mapping[str, Any]
 
 
-_FAST = MappingProxyType({"id": "predict3d", "speed": "fast"})
-_DENSE = MappingProxyType({"id": "predict3d"})
+# Inner codecs of `pack` where nobody names one.
+FAST = MappingProxyType({"id": "predict3d", "level": "fast"})
+DENSE = MappingProxyType({"id": "predict3d", "level": "dense"})
 
 LAYOUTS: Mapping[str, Kind] = MappingProxyType(
     {
-        "viewer": Kind(True, 64, _FAST),
-        "archive": Kind(True, "volume", _DENSE),
-        "training": Kind(True, 32, _FAST),
-        "bare": Kind(False, "volume", _FAST),
+        "viewer": Kind(True, 64, FAST),
+        "archive": Kind(True, "volume", DENSE),
+        "training": Kind(True, 32, FAST),
+        "bare": Kind(False, "volume", FAST),
     }
 )
 DEFAULT = "viewer"
