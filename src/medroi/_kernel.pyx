@@ -244,6 +244,7 @@ cdef extern from "engine/engine.h" nogil:
     medroi_status medroi_read_params(const medroi_parameters *, const medroi_json *, double *,
                                      medroi_error *)
     void medroi_config_init(medroi_config *)
+    medroi_status medroi_config_set_padding_values(medroi_config *, double, double, medroi_error *)
     medroi_status medroi_config_to_json(const medroi_config *, char **, medroi_error *)
     medroi_status medroi_json_read(const char *, medroi_json *, medroi_error *)
     medroi_status medroi_config_read(const medroi_json *, medroi_config *, medroi_json *,
@@ -498,18 +499,20 @@ cdef class Config:
     """A configuration: its options as JSON, and its inner codec.
 
     The inner codec is one of the kernel's, by id and parameters, or any object of Python's, which
-    then goes through a `Hosting`.
+    then goes through a `Hosting`. The padding values, (lowest, highest), are those of one scan.
     """
 
     cdef medroi_config c
     cdef readonly str options
     cdef readonly object inner
+    cdef readonly tuple padding_values
 
-    def __init__(self, str options not None, int inner_id=0, tuple params=None, inner=None):
+    def __init__(self, str options not None, int inner_id=0, tuple params=None, inner=None,
+                 tuple padding_values=None):
         cdef medroi_error error
         cdef medroi_json object_, unused
         cdef bytes text = options.encode()
-        self.options, self.inner = options, inner
+        self.options, self.inner, self.padding_values = options, inner, padding_values
         medroi_config_init(&self.c)
         check(medroi_json_read(text, &object_, &error), &error)
         check(medroi_config_read(&object_, &self.c, &unused, &error), &error)
@@ -518,6 +521,9 @@ cdef class Config:
             self.c.coder.native = find_inner(inner_id)
             read_params(params, self.c.coder.params)
         self.c.coder.settings = <void *>inner
+        if padding_values is not None:
+            low, high = padding_values
+            check(medroi_config_set_padding_values(&self.c, low, high, &error), &error)
 
     def to_json(self):
         """The options as a JSON object, each in its one spelling, with nothing for the inner codec."""
@@ -695,7 +701,7 @@ cdef class Config:
         params = None
         if self.c.coder.native != NULL:
             params = tuple(self.c.coder.params[i] for i in range(MEDROI_MAX_PARAMS))
-        return Config, (self.options, self.c.coder.id, params, self.inner)
+        return Config, (self.options, self.c.coder.id, params, self.inner, self.padding_values)
 
 
 cdef size_t load_words(tuple words, unsigned *c) except? 0:

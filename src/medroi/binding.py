@@ -131,6 +131,7 @@ class Binding:
         mask: Any = None,
         mask_margin_mm: float = 0,
         spacing_mm: Sequence[float] | None = None,
+        padding_values: Any = None,
         **options: Any,
     ) -> Self:
         """Make a codec whose threshold and background are numbers, found in the whole array.
@@ -152,6 +153,9 @@ class Binding:
             Voxels are kept whose centre is at most so far from that of a voxel of the mask.
         spacing_mm : sequence of float, optional
             Distance between voxel centres along each axis of the volume; None is that of `affine`.
+        padding_values : number or (number, number), optional
+            Padding of this scan in stored units, as DICOM's PixelPaddingValue says: a value, or the
+            lowest and the highest. Neither air nor tissue, it is kept by the `region`.
         **options
             Parameters of the class.
 
@@ -161,7 +165,9 @@ class Binding:
             As the class, and for a chunk shape or a mask that does not suit the array.
         """
         made = cls(**options)._settings
-        return cls._with(settings.fit(array, chunks, made, mask, mask_margin_mm, spacing_mm))
+        return cls._with(
+            settings.fit(array, chunks, made, mask, mask_margin_mm, spacing_mm, padding_values)
+        )
 
     @property
     def note(self) -> str:

@@ -17,6 +17,7 @@ def fit_region(
     chunks: Sequence[int] | None,
     asked: roi.RegionOptions,
     affine: roi.Affine | None = None,
+    padding_values: roi.PaddingValues | None = None,
 ) -> tuple[roi.RegionOptions, str, ScanRegion]:
     """Options with a number for the background and for the threshold, a note, and the region.
 
@@ -36,6 +37,8 @@ def fit_region(
         What is asked for.
     affine : tuple of float, optional
         Its upper-left 3x3, row major: how long voxels are.
+    padding_values : tuple of float, optional
+        Lowest and highest value that the scan declares to be padding.
 
     Raises
     ------
@@ -43,11 +46,11 @@ def fit_region(
         Where the chunk shape does not suit the array, or its dtype cannot hold the background.
     """
     shape = _chunk_shape(array, chunks)
-    whole, note = _fixed(array, array.shape, asked, affine)
-    scan = scan_region.find(array, whole, affine)
+    whole, note = _fixed(array, array.shape, asked, affine, padding_values)
+    scan = scan_region.find(array, whole, affine, padding_values)
     if shape == array.shape:
         return whole, note, scan
-    return (*_fixed(array, shape, asked, affine), scan)
+    return (*_fixed(array, shape, asked, affine, padding_values), scan)
 
 
 def fit_mask(
@@ -56,6 +59,7 @@ def fit_mask(
     margin_mm: float,
     spacing_mm: Sequence[float] | None,
     asked: roi.RegionOptions,
+    padding_values: roi.PaddingValues | None = None,
 ) -> tuple[roi.RegionOptions, ScanRegion]:
     """Options for a scan of which a mask was given, and its region.
 
@@ -75,6 +79,8 @@ def fit_mask(
         Distance between voxel centres along each axis of the volume.
     asked : RegionOptions
         What is asked for.
+    padding_values : tuple of float, optional
+        Lowest and highest value that the scan declares to be padding.
 
     Raises
     ------
@@ -97,10 +103,10 @@ def fit_mask(
         flags = given_mask.grown(flags, margin_mm, spacing_mm)
     options = dataclasses.replace(asked, roi="mask")
     layout, memory = arrays.layout_of(array), arrays.memory_of(array)
-    bits, known = roi.config_of(options).background(layout, memory)
+    bits, known = roi.config_of(options, None, padding_values).background(layout, memory)
     levels = (math.nan, math.nan)
     if known and asked.threshold is not None and array.ndim > 1:
-        found = roi.search(array, options, bits, complete=True)
+        found = roi.search(array, options, bits, complete=True, padding_values=padding_values)
         level = found.dropped.level
         levels = (found.threshold, found.threshold if math.isnan(level) else level)
     scan = scan_region.of_mask(array, flags, options, levels, bits)
@@ -112,8 +118,9 @@ def _fixed(
     shape: tuple[int, ...],
     asked: roi.RegionOptions,
     affine: roi.Affine | None,
+    padding_values: roi.PaddingValues | None,
 ) -> tuple[roi.RegionOptions, str]:
-    threshold, bits, note = roi.config_of(asked, affine).fit(
+    threshold, bits, note = roi.config_of(asked, affine, padding_values).fit(
         arrays.layout_of(array), arrays.memory_of(array), shape
     )
     fixed = dataclasses.replace(

@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi import _kernel, arrays
+from medroi.errors import InvalidArgument
 from medroi.options import checked
 from medroi.values import json_number
 
 Box = tuple[tuple[int, int], ...]
 Mask = npt.NDArray[np.bool_]
 Affine = tuple[float, ...]
+# Lowest and highest value that is padding, in stored units.
+PaddingValues = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -167,18 +170,43 @@ def options_of(options: RegionOptions) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _config_from(text: str) -> _kernel.Config:
-    return _kernel.Config(text)
+def _config_from(text: str, padding_values: PaddingValues | None) -> _kernel.Config:
+    return _kernel.Config(text, padding_values=padding_values)
 
 
-def config_of(options: RegionOptions, affine: Affine | None = None) -> _kernel.Config:
-    """The options as the engine holds them; the affine says how long voxels are."""
+def config_of(
+    options: RegionOptions,
+    affine: Affine | None = None,
+    padding_values: PaddingValues | None = None,
+) -> _kernel.Config:
+    """The options as the engine holds them, with what it has to know of one scan.
+
+    The affine says how long voxels are; the padding values are those that the scan declares.
+    """
     numbers = None if affine is None else [json_number(number) for number in affine]
     rows = None if numbers is None else [numbers[i : i + 3] for i in (0, 3, 6)]
-    return _config_from(json.dumps({**options_of(options), "affine": rows}))
+    return _config_from(json.dumps({**options_of(options), "affine": rows}), padding_values)
 
 
-def background_bits(array: arrays.Array, options: RegionOptions) -> int:
+def checked_padding_values(value: Any) -> PaddingValues | None:
+    """Read padding values: a number, or the lowest and the highest of them; None where none is."""
+    if value is None:
+        return None
+    try:
+        numbers = [float(number) for number in np.ravel(value)]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise InvalidArgument(
+            f"padding_values={value!r}: expected a number in stored units, or the lowest and the "
+            "highest"
+        )
+    return numbers[0], numbers[-1]
+
+
+def background_bits(
+    array: arrays.Array, options: RegionOptions, padding_values: PaddingValues | None = None
+) -> int:
     """The bits of the background element for one array.
 
     Raises
@@ -187,7 +215,7 @@ def background_bits(array: arrays.Array, options: RegionOptions) -> int:
         Where the array's dtype cannot hold the background, or "auto" cannot tell what it is.
     """
     layout, memory = arrays.layout_of(array), arrays.memory_of(array)
-    bits, known = config_of(options).background(layout, memory)
+    bits, known = config_of(options, None, padding_values).background(layout, memory)
     if not known:
         _kernel.find_background(layout, memory, options.polarity == "dark")  # says why
     return int(bits)
@@ -200,6 +228,7 @@ def search(
     threads: int = 1,
     *,
     complete: bool = False,
+    padding_values: PaddingValues | None = None,
 ) -> Region:
     """Find the region of one dense array.
 
@@ -216,8 +245,10 @@ def search(
     complete : bool
         Whether the array is known to be completely written, as a whole scan is. If not, "auto"
         keeps all of an array that looks as if it were being written.
+    padding_values : tuple of float, optional
+        Lowest and highest value that the scan declares to be padding.
     """
-    found = config_of(options).find_region(
+    found = config_of(options, None, padding_values).find_region(
         arrays.layout_of(array), arrays.memory_of(array), background, threads, complete
     )
     return _region_of(found)
@@ -236,7 +267,11 @@ def volume_axes(array: arrays.Array, options: RegionOptions) -> tuple[int, ...]:
 
 
 def search_marked(
-    array: arrays.Array, options: RegionOptions, background: int, affine: Affine | None = None
+    array: arrays.Array,
+    options: RegionOptions,
+    background: int,
+    affine: Affine | None = None,
+    padding_values: PaddingValues | None = None,
 ) -> tuple[Region, Mask]:
     """Find the region of a dense array that is complete, and mark what it keeps.
 
@@ -250,6 +285,8 @@ def search_marked(
         Bits of the background element.
     affine : tuple of float, optional
         Its upper-left 3x3, row major.
+    padding_values : tuple of float, optional
+        Lowest and highest value that the scan declares to be padding.
 
     Returns
     -------
@@ -263,7 +300,7 @@ def search_marked(
         array.shape[axis] if axis in axes else min(1, array.shape[axis]) for axis in memory_axes
     ]
     marked = np.zeros(shape, np.uint8)
-    found = config_of(options, affine).find_region(
+    found = config_of(options, affine, padding_values).find_region(
         arrays.layout_of(array), arrays.memory_of(array), background, 1, True, marked.reshape(-1)
     )
     return _region_of(found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
@@ -299,7 +336,11 @@ def count_groups(array: arrays.Array, dropped: Mask, options: RegionOptions) -> 
 
 
 def foreground_mask(
-    array: arrays.Array, options: RegionOptions, background: int, affine: Affine | None = None
+    array: arrays.Array,
+    options: RegionOptions,
+    background: int,
+    affine: Affine | None = None,
+    padding_values: PaddingValues | None = None,
 ) -> Mask:
     """Everything that the tissue of a dense array encloses, as a mask of the array's shape.
 
@@ -317,11 +358,13 @@ def foreground_mask(
         Bits of the background element.
     affine : tuple of float, optional
         Its upper-left 3x3, row major: how long voxels are.
+    padding_values : tuple of float, optional
+        Lowest and highest value that the scan declares to be padding.
     """
     axes = arrays.normalize_axes(options.axes, array.ndim)
     memory_axes = [axis for axis in _memory_order(array) if axis in axes]
     mask = np.zeros([array.shape[axis] for axis in memory_axes], np.uint8)
-    config_of(options, affine).find_mask(
+    config_of(options, affine, padding_values).find_mask(
         arrays.layout_of(array), arrays.memory_of(array), background, mask.reshape(-1)
     )
     volume = mask.astype(bool).transpose(np.argsort(memory_axes))
@@ -350,7 +393,9 @@ def reaches(array: arrays.Array, level: float, polarity: str) -> Mask:
     return np.asarray(array <= exact if polarity == "dark" else array >= exact)
 
 
-def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Region:
+def find_region(
+    array: arrays.Array, *, threads: int = 1, padding_values: Any = None, **options: Any
+) -> Region:
     """Find the region of an array.
 
     Parameters
@@ -359,6 +404,8 @@ def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Reg
         1 to 8 axes.
     threads : int
         Threads that look at large arrays; the region is the same for any number.
+    padding_values : number or (number, number), optional
+        What is padding in this array, in stored units: a value, or the lowest and the highest.
     **options
         Fields of `RegionOptions`.
 
@@ -371,7 +418,13 @@ def find_region(array: arrays.Array, *, threads: int = 1, **options: Any) -> Reg
     InvalidArgument
         For options or arrays that cannot be served.
     """
-    return search(arrays.as_dense(array), RegionOptions(**options), None, threads)
+    return search(
+        arrays.as_dense(array),
+        RegionOptions(**options),
+        None,
+        threads,
+        padding_values=checked_padding_values(padding_values),
+    )
 
 
 def find_background(

@@ -12,7 +12,7 @@ import numpy as np
 
 from medroi import arrays, roi
 from medroi.errors import InvalidArgument
-from medroi.roi import Box, DroppedSignal, Mask
+from medroi.roi import Box, DroppedSignal, Mask, PaddingValues
 from medroi.values import json_number
 
 Bounds = Sequence[tuple[int, int]]
@@ -58,6 +58,8 @@ class ScanRegion:
         Connected components of tissue that were left out of the region, and their voxels.
     left_out : tuple of (int, box)
         The largest of them: voxels and bounds per array axis.
+    padding_values : tuple of float or None
+        Lowest and highest value that the scan was said to have as padding.
     """
 
     shape: tuple[int, ...]
@@ -76,6 +78,7 @@ class ScanRegion:
     n_left_out: int = 0
     n_left_out_voxels: int = 0
     left_out: tuple[tuple[int, Box], ...] = ()
+    padding_values: PaddingValues | None = None
 
     @property
     def miss_rate(self) -> float:
@@ -318,7 +321,10 @@ def _span(marked: Mask, axis: int) -> tuple[int, int]:
 
 
 def find(
-    array: arrays.Array, fitted: roi.RegionOptions, affine: roi.Affine | None = None
+    array: arrays.Array,
+    fitted: roi.RegionOptions,
+    affine: roi.Affine | None = None,
+    padding_values: PaddingValues | None = None,
 ) -> ScanRegion:
     """Find the region of a whole scan.
 
@@ -330,9 +336,11 @@ def find(
         With a number, or none, for the threshold, and a number for the background.
     affine : tuple of float, optional
         Its upper-left 3x3, row major: how long voxels are.
+    padding_values : tuple of float, optional
+        Lowest and highest value that the scan declares to be padding.
     """
     bits = roi.background_bits(array, fitted)
-    found, marked = roi.search_marked(array, fitted, bits, affine)
+    found, marked = roi.search_marked(array, fitted, bits, affine, padding_values)
     axes = roi.volume_axes(array, fitted)
     inside = tuple(
         slice(start, stop) if axis in axes else slice(0, 1)
@@ -356,4 +364,5 @@ def find(
         n_left_out=found.n_left_out,
         n_left_out_voxels=found.n_left_out_voxels,
         left_out=found.left_out,
+        padding_values=padding_values,
     )

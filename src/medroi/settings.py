@@ -152,6 +152,7 @@ def fit(
     mask: Any = None,
     mask_margin_mm: float = 0,
     spacing_mm: Sequence[float] | None = None,
+    padding_values: Any = None,
 ) -> Settings:
     """Settings with the numbers of a whole array in them.
 
@@ -169,14 +170,17 @@ def fit(
         By which the mask is grown.
     spacing_mm : sequence of float, optional
         Distance between voxel centres along each axis of the volume; None is that of the affine.
+    padding_values : number or (number, number), optional
+        What is padding in this scan.
 
     Raises
     ------
     InvalidArgument
         Where the chunk shape, or the mask, does not suit the array.
     """
+    padding = roi.checked_padding_values(padding_values)
     with opened_whole(array) as whole:
-        return _fit(whole, chunks, settings, mask, mask_margin_mm, spacing_mm)
+        return _fit(whole, chunks, settings, mask, mask_margin_mm, spacing_mm, padding)
 
 
 def _fit(
@@ -186,11 +190,12 @@ def _fit(
     mask: Any,
     mask_margin_mm: float,
     spacing_mm: Sequence[float] | None,
+    padding_values: roi.PaddingValues | None,
 ) -> Settings:
     if mask is not None:
         spacing = _spacing_of(settings.affine) if spacing_mm is None else spacing_mm
         margin = float_of("mask_margin_mm", mask_margin_mm)
-        region, scan = fit_mask(whole, mask, margin, spacing, settings.region)
+        region, scan = fit_mask(whole, mask, margin, spacing, settings.region, padding_values)
         return dataclasses.replace(settings, region=region, scan=scan)
     if mask_margin_mm:
         raise InvalidArgument("mask_margin_mm is for a mask=, which was not given")
@@ -199,7 +204,7 @@ def _fit(
         n_axes = len(roi.volume_axes(whole, settings.region))
         steps = [*given_mask.checked_spacing(spacing_mm, n_axes), 1.0, 1.0][:3]
         affine = tuple(float(step) for step in np.diag(steps).ravel())
-    found, note, scan = fit_region(whole, chunks, settings.region, affine)
+    found, note, scan = fit_region(whole, chunks, settings.region, affine, padding_values)
     return dataclasses.replace(settings, region=found, note=note, scan=scan)
 
 

@@ -29,6 +29,29 @@ static void find_mask(const fuzz_options *options, const medroi_layout *layout, 
     medroi_config_free(config);
 }
 
+/* Padding values that a scan declares, whichever they are. */
+static void declare_padding(fuzz_random *random, const fuzz_options *options,
+                            const medroi_layout *layout, const uint8_t *data) {
+    medroi_config *config = NULL;
+    medroi_output stream = {0};
+    medroi_info info;
+    double low = (double)fuzz_below(random, 512) - 256;
+    double high = low + (double)fuzz_below(random, 64);
+    if (medroi_config_from_json(options->text, &config, NULL) != MEDROI_OK) {
+        return;
+    }
+    fuzz_expect(medroi_config_set_padding_values(config, high + 1, low, NULL) != MEDROI_OK,
+                "a range that ends before it begins is refused");
+    fuzz_expect(medroi_config_set_padding_values(config, low, high, NULL) == MEDROI_OK,
+                "a range is taken");
+    if (medroi_encode(NULL, config, layout, data, &stream, NULL) == MEDROI_OK) {
+        fuzz_expect(medroi_inspect(stream.data, stream.nbytes, &info, NULL) == MEDROI_OK,
+                    "what was written can be read");
+    }
+    medroi_free(stream.data);
+    medroi_config_free(config);
+}
+
 static void search(fuzz_random *random) {
     medroi_layout layout = fuzz_layout(random, 1 << 15);
     uint8_t *data = fuzz_allocate(fuzz_layout_nbytes(&layout));
@@ -38,6 +61,7 @@ static void search(fuzz_random *random) {
     if (stream.bytes != NULL && fuzz_below(random, 2)) {
         find_mask(&options, &layout, data, &stream);
     }
+    declare_padding(random, &options, &layout, data);
     fuzz_release(&stream);
     free(data);
 }

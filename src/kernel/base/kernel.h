@@ -54,7 +54,31 @@ typedef struct medroi_region_options {
     double spacing_mm[3];
     uint8_t complete;   /* 1: the array is known to be completely written, as a whole scan is */
     uint8_t voxel_mask; /* 1: the mask of what differs from the background has tiles of a voxel */
+    /* 1: the scan itself calls the values from `padding_low` to `padding_high`, stored units, both
+     * included, padding. */
+    uint8_t declares_padding;
+    double padding_low;
+    double padding_high;
 } medroi_region_options;
+
+/* Values that are neither tissue nor air and come back as themselves. */
+typedef struct medroi_padding {
+    uint8_t has_corner;  /* one that fills the corners of the volume: */
+    uint64_t corner;     /* its bits, */
+    double value;        /* and the number that they are; no NaN */
+    uint8_t is_declared; /* those that the options declare */
+    double low;
+    double high;
+} medroi_padding;
+
+/* Whether a number is declared padding, and whether it is padding of either kind. */
+static inline int medroi_is_declared_padding(const medroi_padding *padding, double value) {
+    return padding->is_declared && value >= padding->low && value <= padding->high;
+}
+static inline int medroi_is_padding(const medroi_padding *padding, double value) {
+    return (padding->has_corner && value == padding->value) ||
+           medroi_is_declared_padding(padding, value);
+}
 
 /* Signal outside a region: voxels at the signal level or beyond (for dark tissue: below). */
 typedef struct medroi_dropped {
@@ -111,10 +135,11 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
  * MEDROI_INVALID_ARGUMENT and a reason. Only for kinds b i u f. */
 medroi_status medroi_find_background(const medroi_layout *layout, const void *data, uint8_t dark,
                                      void *scratch, uint64_t *background, medroi_error *error);
-/* The same where elements of one value, padding, play no part. */
+/* The same where elements that are padding play no part. */
 medroi_status medroi_find_background_beside(const medroi_layout *layout, const void *data,
-                                            uint8_t dark, uint64_t padding, void *scratch,
-                                            uint64_t *background, medroi_error *error);
+                                            uint8_t dark, const medroi_padding *padding,
+                                            void *scratch, uint64_t *background,
+                                            medroi_error *error);
 /* The constant value of corners of the volume, as element bits in native byte order. Returns how
  * many of the eight hold it alone; 0 where two corners hold different ones. */
 int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint64_t *bits);

@@ -271,6 +271,20 @@ medroi_status medroi_config_from_json(const char *text, medroi_config **config,
     return MEDROI_OK;
 }
 
+medroi_status medroi_config_set_padding_values(medroi_config *config, double low, double high,
+                                               medroi_error *error) {
+    if (!(low <= high)) {
+        return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                           "padding values from %.10g to %.10g; expected two numbers, the lower "
+                           "one first",
+                           low, high);
+    }
+    config->region.declares_padding = 1;
+    config->region.padding_low = low;
+    config->region.padding_high = high;
+    return MEDROI_OK;
+}
+
 void medroi_config_free(medroi_config *config) {
     if (config != NULL) {
         const medroi_hosted *hosted = config->coder.hosted;

@@ -386,6 +386,9 @@ medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
     medroi_free(text);
     if (status == MEDROI_OK) {
         fix(*fitted, &layout, background, threshold);
+        (*fitted)->region.declares_padding = config->region.declares_padding;
+        (*fitted)->region.padding_low = config->region.padding_low;
+        (*fitted)->region.padding_high = config->region.padding_high;
         if (note != NULL) {
             *note = medroi_reason_text(reason);
         }

@@ -1,8 +1,10 @@
 /* Settings and an array to the header of its stream: the rules that every binding shares. */
 #include "base/arena.h"
+#include "base/elements.h"
 #include "base/layout.h"
 #include "engine/engine.h"
 #include "region/mask/mask.h"
+#include "region/padding.h"
 #include "stream/stream.h"
 
 #include <math.h>
@@ -32,14 +34,15 @@ static void look_for_air(medroi_region_options *options) {
     options->complete = 1; /* the constant would else say that the array is being written */
 }
 
-/* Whether noisy air is seen beside a constant that fills the corners: then that is padding, and
+/* Whether noisy air is seen beside what may be padding: then that is padding, and
  * the air another value. Sets options->background to it. */
-static int find_air_beside_padding(const medroi_layout *layout, const void *data, uint64_t corner,
-                                   void *scratch, medroi_region_options *options) {
+static int find_air_beside_padding(const medroi_layout *layout, const void *data,
+                                   const medroi_padding *padding, void *scratch,
+                                   medroi_region_options *options) {
     medroi_region_options tried = *options;
     medroi_region region;
     if (!medroi_is_image(layout) ||
-        medroi_find_background_beside(layout, data, options->dark, corner, scratch,
+        medroi_find_background_beside(layout, data, options->dark, padding, scratch,
                                       &tried.background, NULL) != MEDROI_OK) {
         return 0;
     }
@@ -50,6 +53,13 @@ static int find_air_beside_padding(const medroi_layout *layout, const void *data
     }
     options->background = tried.background;
     return 1;
+}
+
+static int background_is_padding(const medroi_layout *layout, uint64_t background,
+                                 const medroi_padding *padding) {
+    double value = medroi_value_of_bits(layout->kind, layout->itemsize, background);
+    return (padding->has_corner && background == padding->corner) ||
+           medroi_is_declared_padding(padding, value);
 }
 
 size_t medroi_choice_scratch_nbytes(const medroi_settings *settings, const medroi_layout *layout) {
@@ -72,14 +82,16 @@ int medroi_choose_background(const medroi_settings *settings, const medroi_layou
     if (!has_findable_background(layout)) {
         return 1;
     }
-    uint64_t corner = 0;
-    int has_corners = medroi_find_corner_value(layout, data, &corner) == 8;
+    medroi_padding padding;
+    (void)medroi_note_all_padding(layout, data, options, &padding);
     int known = medroi_find_background(layout, data, options->dark, scratch, &options->background,
                                        NULL) == MEDROI_OK;
-    if (known && !(has_corners && corner == options->background)) {
+    if (known && !background_is_padding(layout, options->background, &padding)) {
         return 1;
     }
-    if ((has_corners && find_air_beside_padding(layout, data, corner, scratch, options)) || known) {
+    int has_padding = padding.has_corner || padding.is_declared;
+    if ((has_padding && find_air_beside_padding(layout, data, &padding, scratch, options)) ||
+        known) {
         return 1;
     }
     options->background = 0; /* nothing is known to be air: everything is kept */

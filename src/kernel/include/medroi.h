@@ -113,6 +113,11 @@ MEDROI_API medroi_status medroi_config_from_json(const char *text, medroi_config
 MEDROI_API medroi_status medroi_config_to_json(const medroi_config *config, char **text,
                                                medroi_error *error);
 MEDROI_API void medroi_config_free(medroi_config *config);
+/* Declare values from `low` to `high`, stored units, both included, to be padding, as DICOM's Pixel
+ * Padding Value does: neither tissue nor air, they come back as themselves. This belongs to one
+ * scan, and is in no JSON. */
+MEDROI_API medroi_status medroi_config_set_padding_values(medroi_config *config, double low,
+                                                          double high, medroi_error *error);
 
 /* --- Work --- */
 

@@ -58,15 +58,15 @@ static void take_stretch(const medroi_search *search, const medroi_kept *kept, c
     double sign = search->options->dark ? -1 : 1;
     double background = sign * medroi_scalar_to_double(search->type, search->background);
     double tau = sign * search->tau.value;
-    double padding = search->has_padding ? sign * search->padding : (double)NAN;
     int64_t flat = 0;
     for (int64_t i = 0; i < from->n && found->n < MEDROI_AIR_SAMPLES; i++) {
         double value = from->values[i];
         int64_t x = (from->start + i) / grid->inner;
-        if (value != padding) {
+        int is_padding = medroi_is_padding(&search->padding, sign * value);
+        if (!is_padding) {
             note_label(found, value);
         }
-        if (value >= tau || value == padding || medroi_is_kept(kept, from->z, from->y, x)) {
+        if (value >= tau || is_padding || medroi_is_kept(kept, from->z, from->y, x)) {
             flat = 0; /* tissue outside is counted elsewhere */
             continue;
         }
@@ -78,9 +78,10 @@ static void take_stretch(const medroi_search *search, const medroi_kept *kept, c
         found->flat |= flat + 1 >= FLAT_RUN;
         found->not_finite |= !isfinite(value);
         found->values[found->n] = value;
-        found->next[found->n] = pair && from->values[k] != padding ? from->values[k] : (double)NAN;
-        found->below[found->n] =
-            row_pair && from->below[i] != padding ? from->below[i] : (double)NAN;
+        pair = pair && !medroi_is_padding(&search->padding, sign * from->values[k]);
+        row_pair = row_pair && !medroi_is_padding(&search->padding, sign * from->below[i]);
+        found->next[found->n] = pair ? from->values[k] : (double)NAN;
+        found->below[found->n] = row_pair ? from->below[i] : (double)NAN;
         found->side[found->n++] = nearest_side(grid, from->z, from->y, x);
     }
 }

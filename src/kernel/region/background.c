@@ -126,7 +126,7 @@ static medroi_status decide(evidence *known, int is_float, double *background,
                             medroi_error *error) {
     medroi_survey *look = &known->look;
     const double highest = 0x1.fffffffffffffp1023;
-    if (look->excludes) { /* a border of nothing else says all, without a pass over the array */
+    if (look->excluded) { /* a border of nothing else says all, without a pass over the array */
         medroi_survey_border(look);
         if (look->n_seen == 0) {
             return refuse(known, "the border of the volume is one value", error);
@@ -187,7 +187,7 @@ size_t medroi_background_scratch_nbytes(const medroi_layout *layout) {
 }
 
 static medroi_status find(const medroi_layout *layout, const void *data, uint8_t dark,
-                          const uint64_t *excluded, void *scratch, uint64_t *background,
+                          const medroi_padding *excluded, void *scratch, uint64_t *background,
                           medroi_error *error) {
     medroi_status status = medroi_check_array(layout, data, error);
     if (status != MEDROI_OK) {
@@ -210,11 +210,7 @@ static medroi_status find(const medroi_layout *layout, const void *data, uint8_t
                                .type = type,
                                .ops = medroi_row_ops_for(type, 0),
                                .sign = dark ? -1.0 : 1.0,
-                               .excludes = excluded != NULL}};
-    if (excluded) {
-        known.look.excluded =
-            medroi_scalar_to_double(type, medroi_scalar_from_bits(layout, *excluded));
-    }
+                               .excluded = excluded}};
     known.array_counts = (uint64_t *)(void *)aligned;
     known.border_counts = known.array_counts + MEDROI_BACKGROUND_NBINS;
     known.look.value_counts[0] = known.border_counts + MEDROI_BACKGROUND_NBINS;
@@ -235,7 +231,8 @@ medroi_status medroi_find_background(const medroi_layout *layout, const void *da
 }
 
 medroi_status medroi_find_background_beside(const medroi_layout *layout, const void *data,
-                                            uint8_t dark, uint64_t padding, void *scratch,
-                                            uint64_t *background, medroi_error *error) {
-    return find(layout, data, dark, &padding, scratch, background, error);
+                                            uint8_t dark, const medroi_padding *padding,
+                                            void *scratch, uint64_t *background,
+                                            medroi_error *error) {
+    return find(layout, data, dark, padding, scratch, background, error);
 }

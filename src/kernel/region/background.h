@@ -13,9 +13,8 @@ typedef struct medroi_survey {
     const medroi_row_ops *ops;
     double sign; /* -1 for dark tissue */
     int border_only;
-    int excludes; /* 1: elements of this stored value play no part */
-    double excluded;
-    double low; /* values outside are left out */
+    const medroi_padding *excluded; /* stored values that play no part; or NULL */
+    double low;                     /* values outside are left out */
     double high;
     const medroi_bins *bins; /* NULL: find the range */
     uint64_t *counts;        /* NULL: find the range of one bin */

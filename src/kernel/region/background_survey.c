@@ -56,7 +56,7 @@ static void survey_piece(medroi_survey *look, const uint8_t *row, int64_t start,
         int64_t n = stop - start < N_BUFFERED ? stop - start : N_BUFFERED;
         look->ops->widen(look->ops, row + (size_t)start * look->source->nbytes, (size_t)n, values);
         for (int64_t i = 0; i < n; i++) {
-            if (!look->excludes || values[i] != look->excluded) {
+            if (!look->excluded || !medroi_is_padding(look->excluded, values[i])) {
                 survey_value(look, look->sign * values[i] + 0.0, 1); /* no negative zero */
             }
         }
@@ -115,10 +115,9 @@ static void fill_bins(medroi_survey *look, const medroi_bins *bins, uint64_t *co
     visit_rows(look, count_piece);
     medroi_merge_tables(look->tables, bins->n_bins);
     memcpy(counts, look->tables, bins->n_bins * sizeof *counts);
-    if (look->excludes && bins == &look->values) {
-        double place = look->excluded - bins->low;
-        if (place >= 0 && place < bins->n_bins) {
-            counts[(size_t)place] = 0;
+    for (uint32_t k = 0; look->excluded && bins == &look->values && k < bins->n_bins; k++) {
+        if (medroi_is_padding(look->excluded, bins->low + k)) {
+            counts[k] = 0;
         }
     }
 }
@@ -165,7 +164,7 @@ void medroi_survey_array(medroi_survey *look) {
         look->border_only = 1;
         fill_bins(look, &look->values, look->value_counts[1]);
     }
-    if (look->excludes) {
+    if (look->excluded) {
         look_at_everything(look);
         survey_values(look, 0);
         return;
@@ -180,7 +179,7 @@ void medroi_survey_array(medroi_survey *look) {
 }
 
 void medroi_survey_bins(medroi_survey *look, const medroi_bins *bins, uint64_t *counts) {
-    if (look->values.n_bins == 0 && !look->excludes) {
+    if (look->values.n_bins == 0 && !look->excluded) {
         medroi_bins turned = *bins;
         turned.scale *= look->sign;
         look->border_only = 0;

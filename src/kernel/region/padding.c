@@ -2,9 +2,11 @@
  *
  * A value is padding where all eight corners of the volume, cubes of four voxels, hold it alone and
  * it is not the background; of a chunk, one such corner is enough where the value is no tissue.
- * Noise never fills a corner. Padding of all corners is left out of every sample of the air and of
- * the tissue. What is kept is widened to padding in the end: to its runs along a row that touch an
- * end of the row or are long. Shorter ones inside are air that was clipped to that value.
+ * Noise never fills a corner. So are the values that a scan declares, wherever they lie, unless the
+ * background is among them. Padding of all corners, and what is declared, is left out of every
+ * sample of the air and of the tissue. What is kept is widened to padding in the end: to its runs
+ * along a row that touch an end of the row or are long. Shorter ones inside are air that was
+ * clipped to that value.
  *
  * Nor is air what lies further beyond the background than twice the distance to the threshold, on
  * the other side of it: a chunk without a corner of the scan keeps its padding by that. */
@@ -78,14 +80,28 @@ int medroi_find_corner_value(const medroi_layout *layout, const void *data, uint
     return n_corners;
 }
 
-void medroi_note_padding(medroi_search *search, const medroi_layout *layout, const void *data) {
-    uint64_t bits = 0;
-    int n_corners = medroi_find_corner_value(layout, data, &bits);
-    search->padding = medroi_scalar_to_double(search->type, medroi_scalar_from_bits(layout, bits));
+int medroi_note_all_padding(const medroi_layout *layout, const void *data,
+                            const medroi_region_options *options, medroi_padding *padding) {
+    padding->corner = 0;
+    int n_corners = medroi_find_corner_value(layout, data, &padding->corner);
+    medroi_scalar corner = medroi_scalar_from_bits(layout, padding->corner);
+    padding->value = medroi_scalar_to_double(medroi_element_type_of(layout), corner);
     /* NaN is content as it is. */
-    int is_other = bits != search->options->background && search->padding == search->padding;
-    search->has_padding = n_corners == 8 && is_other;
-    search->may_have_padding = n_corners > 0 && is_other;
+    padding->has_corner = n_corners == 8 && padding->value == padding->value;
+    padding->is_declared = options->declares_padding;
+    padding->low = options->padding_low;
+    padding->high = options->padding_high;
+    return n_corners;
+}
+
+void medroi_note_padding(medroi_search *search, const medroi_layout *layout, const void *data) {
+    medroi_padding *padding = &search->padding;
+    double background = medroi_scalar_to_double(search->type, search->background);
+    int n_corners = medroi_note_all_padding(layout, data, search->options, padding);
+    int is_other = padding->corner != search->options->background;
+    search->may_have_corner = n_corners > 0 && is_other && padding->value == padding->value;
+    padding->has_corner = padding->has_corner && is_other;
+    padding->is_declared = padding->is_declared && !medroi_is_declared_padding(padding, background);
 }
 
 static int is_tissue(const medroi_search *search, double value) {
@@ -125,8 +141,9 @@ void medroi_note_floor(medroi_search *search) {
     if (search->tau.tissue == MEDROI_TISSUE_ALL) {
         return;
     }
-    search->has_padding =
-        search->has_padding || (search->may_have_padding && !is_tissue(search, search->padding));
+    search->padding.has_corner =
+        search->padding.has_corner ||
+        (search->may_have_corner && !is_tissue(search, search->padding.value));
     search->floor = background - FLOOR_WIDTHS * distance;
     int is_beyond = search->options->dark ? distance < 0 : distance > 0;
     search->has_floor = is_beyond && isfinite(search->floor) &&
@@ -161,7 +178,7 @@ static void visit_row(const medroi_search *search, const uint8_t *row, int64_t z
                 (search->options->dark ? values[i] >= search->floor : values[i] <= search->floor)) {
                 visit(context, z, y, x, x + 1);
             }
-            if (search->has_padding && values[i] == search->padding) {
+            if (medroi_is_padding(&search->padding, values[i])) {
                 start = start < 0 ? first + i : start;
             } else if (start >= 0) {
                 visit_run(search, z, y, start, first + i, visit, context);
@@ -176,7 +193,7 @@ static void visit_row(const medroi_search *search, const uint8_t *row, int64_t z
 
 static void visit_padding(medroi_search *search, run_visitor *visit, void *context) {
     const medroi_grid *grid = &search->grid;
-    int any = search->has_padding || search->has_floor;
+    int any = search->padding.has_corner || search->padding.is_declared || search->has_floor;
     for (int64_t k = 0; any && k < grid->n_repeats * grid->n_z; k++) {
         medroi_source_seek(&search->source, k / grid->n_z);
         for (int64_t y = 0; y < grid->n_y; y++) {
@@ -214,13 +231,16 @@ void medroi_join_padding(medroi_search *search, const medroi_bits *tiles) {
 }
 
 void medroi_unmark_padding(const medroi_search *search, const void *row, uint64_t *bits) {
+    const medroi_padding *padding = &search->padding;
     double value = 0;
-    int counts = search->has_padding && is_tissue(search, search->padding);
+    int counts = (padding->has_corner && is_tissue(search, padding->value)) ||
+                 (padding->is_declared &&
+                  (is_tissue(search, padding->low) || is_tissue(search, padding->high)));
     for (int64_t i = 0; counts && i < search->grid.length; i++) {
         if (medroi_get_bit(bits, i)) {
             search->ops->widen(search->ops,
                                (const uint8_t *)row + (size_t)i * search->source.nbytes, 1, &value);
-            if (value == search->padding) {
+            if (medroi_is_padding(padding, value)) {
                 medroi_clear_run(bits, i, i + 1);
             }
         }

@@ -5,15 +5,15 @@
 #include "mask/bits.h"
 #include "region/search.h"
 
-/* Note the padding value of the array in search->padding, if it has one that is not background. */
+/* Find the values of an array that are padding, if they are not its background. Returns how many
+ * corners hold `padding->corner` alone: it is padding where all eight do. */
+int medroi_note_all_padding(const medroi_layout *layout, const void *data,
+                            const medroi_region_options *options, medroi_padding *padding);
+/* Note in search->padding the values of the array that are padding and not background. */
 void medroi_note_padding(medroi_search *search, const medroi_layout *layout, const void *data);
 /* The rest, once search->tau is known: padding of some corners, and values beyond the background.
  */
 void medroi_note_floor(medroi_search *search);
-/* Whether a value, as search->ops->widen gives it, is padding. */
-static inline int medroi_is_padding(const medroi_search *search, double value) {
-    return search->has_padding && value == search->padding;
-}
 /* Widen `box` to all padding and to all values beyond the background; set the tiles that hold some;
  * clear it in a row of marked elements. */
 void medroi_include_padding(medroi_search *search, medroi_grid_box *box);

@@ -55,9 +55,8 @@ typedef struct medroi_search {
     const medroi_region_options *options;
     medroi_element_type type;
     medroi_scalar background;
-    uint8_t has_padding;
-    uint8_t may_have_padding; /* of some corners alone */
-    double padding;           /* a constant beside the air, stored units */
+    medroi_padding padding;
+    uint8_t may_have_corner; /* the value of some corners alone may be padding */
     uint8_t has_floor;
     double floor;         /* values from here on, on the other side of the background, are no air */
     medroi_reach opening; /* of the cross that opens tissue */

@@ -73,7 +73,7 @@ static void sample_row(medroi_search *search, samples *found, int64_t z, int64_t
     size_t n = widen_row(search, row, step, CAPACITY - found->n_all, found->all + found->n_all);
     for (size_t i = 0; i < n; i++) {
         double value = search->options->dark ? -values[i] : values[i];
-        if (!isfinite(value) || medroi_is_padding(search, values[i])) {
+        if (!isfinite(value) || medroi_is_padding(&search->padding, values[i])) {
             continue;
         }
         found->all[found->n_all++] = value;

@@ -13,7 +13,7 @@ import medroi
 from medroi.errors import InvalidArgument
 from medroi.roi import find_region
 from medroi.scan_region import ScanRegion
-from medroi.scans.scan import Scan, slice_axis_of
+from medroi.scans.scan import PADDING_VALUES, Scan, slice_axis_of
 from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.layouts import DENSE, FAST
 from medroi.scans.stores.readback import Measured, number
@@ -26,6 +26,7 @@ def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, t
     options["inner"] = inner
     options["affine"] = scan.affine
     options["slice_axis"] = slice_axis_of(scan)
+    options["padding_values"] = scan.details.get(PADDING_VALUES)
     if scan.voxels.ndim > 3:
         options["axes"] = (0, 1, 2)
     codec: Any = medroi.MedROI.fit(scan.voxels, **options)
@@ -33,7 +34,8 @@ def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, t
         return codec, ()
     if codec.note:
         return codec, (f"{codec.note}: every voxel that is not background is kept",)
-    return codec, note_of_lowering(scan, options["threshold"], codec.get_config())
+    notes = note_of_lowering(scan, options["threshold"], codec.get_config())
+    return codec, notes + note_of_padding(scan, codec.region)
 
 
 def with_inner_for(codec: Any, scan: Scan) -> Any:
@@ -60,11 +62,12 @@ def config_to_count_with(codec: Any) -> dict[str, Any]:
 def crops_of(codec: Any, *, is_alone: bool) -> ScanRegion | None:
     """The region of which every chunk gets its crop.
 
-    None for a chunk that is alone and whose codec finds the same region, unless that was given: its
-    stream then holds the mask.
+    None for a chunk that is alone and whose codec finds the same region: its stream then holds the
+    mask. It does not where the mask was given, or values are declared to be padding.
     """
     region: ScanRegion = codec.region
-    return None if is_alone and not region.is_given else region
+    finds_it = not region.is_given and region.padding_values is None
+    return None if is_alone and finds_it else region
 
 
 def note_of_lowering(
@@ -81,6 +84,7 @@ def note_of_lowering(
         polarity=config["polarity"],
         background=number(config["background"]),
         axes=None if config["axes"] is None else tuple(config["axes"]),
+        padding_values=scan.details.get(PADDING_VALUES),
     ).threshold
     if fitted == of_scan or math.isnan(of_scan):
         return ()
@@ -88,6 +92,29 @@ def note_of_lowering(
     return (
         f"the threshold of the whole scan is {of_scan:.6g}; with it more of what the tissue "
         f"encloses would be dropped than max_miss_rate allows: {taken} instead",
+    )
+
+
+def note_of_padding(scan: Scan, region: ScanRegion) -> tuple[str, ...]:
+    """Say what becomes of the voxels that have a padding value which the scan's source declares."""
+    if region.padding_values is None:
+        return ()
+    low, high = region.padding_values
+    is_padding = (scan.voxels >= low) & (scan.voxels <= high)
+    n_padding = int(np.count_nonzero(is_padding))
+    if not n_padding or low <= region.background <= high:
+        return ()
+    n_dropped = int(np.count_nonzero(is_padding & ~region.kept()))
+    values = f"{low:.10g}" if low == high else f"{low:.10g} to {high:.10g}"
+    fate = "all of them come back as they are"
+    if n_dropped:
+        fate = (
+            f"all of them come back as they are but {n_dropped} that lie singly in the noise of "
+            "the air, which has this value too, and become background"
+        )
+    return (
+        f"padding values {values}, as the source declares: {n_padding} voxels "
+        f"({100 * n_padding / scan.voxels.size:.1f} %) are neither air nor tissue; {fate}",
     )
 
 

@@ -17,6 +17,8 @@ from medroi.scans.sources.source import SourceFile
 KINDS = ("nifti", "pair", "analyze", "mgz", "nrrd", "meta", "minc", "pictures", "dicom", "array")
 # The names NIfTI gives its seven dimensions.
 AXIS_NAMES = ("x", "y", "z", "t", "u", "v", "w")
+# In `details`: the lowest and the highest value that the source declares to be padding.
+PADDING_VALUES = "padding_values"
 # No scan is a thousand kilometres long; larger numbers are damage, and overflow in float32.
 _MAX_MM = 1e9
 

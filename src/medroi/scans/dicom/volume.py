@@ -17,6 +17,7 @@ from medroi.scans.dicom.files import Found, listed
 from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile, is_encapsulated
 from medroi.scans.dicom.geometry import flat_affine, places_of
 from medroi.scans.dicom.numbering import missing_at_ends
+from medroi.scans.dicom.padding import padding_of
 from medroi.scans.dicom.pixels import Pixels, read_pixels
 from medroi.scans.dicom.rescaling import rescale_of, table_of
 from medroi.scans.dicom.skeletons import Skeleton
@@ -24,7 +25,7 @@ from medroi.scans.dicom.splitting import Volume
 from medroi.scans.dicom.tags import tags_of
 from medroi.scans.dicom.timing import time_step_s, volumes_of
 from medroi.scans.formats.files import readable
-from medroi.scans.scan import AXIS_NAMES, Scan
+from medroi.scans.scan import AXIS_NAMES, PADDING_VALUES, Scan
 from medroi.scans.sources.source import SourceFile
 
 _SAME_IN_ALL = (
@@ -98,6 +99,10 @@ def assembled(
         details.update(_colour(in_order[0], voxels.ndim))
     else:
         voxels = voxels[..., 0]
+    meaning = _meaning(in_order[0])
+    padding = None if meaning else padding_of(in_order, voxels.dtype)
+    if padding is not None:
+        details[PADDING_VALUES] = padding
     attachments = {}
     if keeping:
         side, left_out = sources.sidecars_of(beside, found.folder)
@@ -115,7 +120,7 @@ def assembled(
         polarity="dark"
         if in_order[0].get("PhotometricInterpretation") == "MONOCHROME1"
         else "bright",
-        meaning=_meaning(in_order[0]),
+        meaning=meaning,
         details=details,
         notes=tuple(notes),
         sources=tuple(source for source, _ in files),

@@ -20,7 +20,10 @@ OTHER_REGION = {"box": "mask", "mask": "box", "hull": "box"}
 
 
 def enclosed_mask(
-    voxels: npt.NDArray[Any], config: dict[str, Any], threshold: str | float | None
+    voxels: npt.NDArray[Any],
+    config: dict[str, Any],
+    threshold: str | float | None,
+    padding_values: roi.PaddingValues | None = None,
 ) -> Mask | None:
     """Mark the foreground mask of a whole array, but for background.
 
@@ -34,6 +37,8 @@ def enclosed_mask(
         The fitted codec's.
     threshold : str, float or None
         What was asked for before the fit.
+    padding_values : tuple of float, optional
+        As `MedROI.fit` was given them.
 
     Returns
     -------
@@ -50,14 +55,18 @@ def enclosed_mask(
         axes=None if config["axes"] is None else tuple(config["axes"]),
     )
     dense = arrays.as_dense(voxels)
-    background = roi.background_bits(dense, options)
+    background = roi.background_bits(dense, options, padding_values)
     rows = config["affine"]
     affine = None if rows is None else tuple(float(x) for row in rows for x in row)
-    wanted = roi.foreground_mask(dense, options, background, affine)
+    wanted = roi.foreground_mask(dense, options, background, affine, padding_values)
     return np.asarray(wanted & roi.differs(dense, background))
 
 
-def level_of_noise(voxels: npt.NDArray[Any], config: dict[str, Any]) -> float | None:
+def level_of_noise(
+    voxels: npt.NDArray[Any],
+    config: dict[str, Any],
+    padding_values: roi.PaddingValues | None = None,
+) -> float | None:
     """Find the signal level of a whole array's air, whatever threshold it has.
 
     Parameters
@@ -66,6 +75,8 @@ def level_of_noise(voxels: npt.NDArray[Any], config: dict[str, Any]) -> float | 
         The whole array.
     config : dict
         The fitted codec's.
+    padding_values : tuple of float, optional
+        As `MedROI.fit` was given them.
 
     Returns
     -------
@@ -80,7 +91,10 @@ def level_of_noise(voxels: npt.NDArray[Any], config: dict[str, Any]) -> float | 
         background=number(config["background"]),
         axes=None if config["axes"] is None else tuple(config["axes"]),
     )
-    level = roi.search(arrays.as_dense(voxels), options, complete=True).dropped.level
+    found = roi.search(
+        arrays.as_dense(voxels), options, complete=True, padding_values=padding_values
+    )
+    level = found.dropped.level
     return level if math.isfinite(level) else None
 
 

@@ -90,8 +90,9 @@ def preview_scan(
         shown=_shown(scan, config, _middle(voxels, config)),
         notes=scan.notes + reasons + notes,
     )
-    found.noise_level = level_of_noise(voxels, config)
-    enclosed = enclosed_mask(voxels, config, region["threshold"])
+    padding_values = codec.region.padding_values
+    found.noise_level = level_of_noise(voxels, config, padding_values)
+    enclosed = enclosed_mask(voxels, config, region["threshold"], padding_values)
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
         chunk = padded(original, cut, background)
