@@ -25,10 +25,16 @@ from medroi import MedROI
 from medroi.serving import ScanServer, make_server
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from range_server import serving  # noqa: E402
+
 GOLDEN = ROOT / "tests" / "golden"
 SCAN = ROOT / "examples" / "data" / "head_T1w.nii.gz"
 TINT = np.array([40, 25, 70])
 TIMEOUT_S = 120
+# Of a store with levels, for the first picture.
+MAX_REQUESTS = 4
+MAX_SHARE = 0.05
 # The page's address says what it shows.
 VIEWS = ("at=70,100,90&low=0&high=120&region=1", "at=20,30,150&low=10&high=60&region=0")
 
@@ -130,16 +136,21 @@ def drawn(server: ScanServer, words: str) -> dict[str, str]:
     return found
 
 
-def check_view(program: str, folder: Path, server: ScanServer, url: str, name: str) -> None:
-    """Compare the canvases of the page with the pixels that Python makes of the same scan."""
+def check_view(
+    program: str, folder: Path, server: ScanServer, url: str, name: str, decoder: str
+) -> None:
+    """Compare the canvases of the page with the pixels that Python makes of the same scan.
+
+    `server` has the scan as a folder; `url` is the page's address, which may be another server's.
+    """
     for number, words in enumerate(VIEWS):
         with tempfile.TemporaryDirectory() as profile:
-            arguments = ["--virtual-time-budget=20000", "--window-size=1350,760"]
+            arguments = ["--virtual-time-budget=60000", "--window-size=1350,760"]
             process = browser(
                 program, Path(profile), *arguments, "--dump-dom", f"{url}/?check#{words}"
             )
             document, _ = process.communicate(timeout=TIMEOUT_S)
-            picture = folder / f"{name}-{number}.png"
+            picture = folder / f"{name.replace(' ', '-')}-{number}.png"
             shot = browser(
                 program, Path(profile), *arguments, f"--screenshot={picture}", f"{url}/#{words}"
             )
@@ -151,27 +162,50 @@ def check_view(program: str, folder: Path, server: ScanServer, url: str, name: s
         expected = drawn(server, words)
         if found != expected:
             raise SystemExit(f"{name}, {words}: Chromium drew {found}, Python {expected}")
-    print(f"Chromium: medroi view of {name}: {len(VIEWS)} views of three planes, pixel by pixel")
+        seen = dict(re.findall(r'data-([\w-]+)="([^"]*)"', re.findall(r"<body[^>]*>", document)[0]))
+        if seen["decoder"] != decoder:
+            raise SystemExit(f"{name}: decoded by {seen['decoder']}, expected {decoder}")
+    said = f"{len(VIEWS)} views of three planes, pixel by pixel, decoded by the {decoder}"
+    print(f"Chromium: medroi view of {name}: {said}")
+    if decoder == "page":
+        check_first_picture(name, seen, Path(server.content.source))
+
+
+def check_first_picture(name: str, seen: dict[str, str], store: Path) -> None:
+    """Say what the first picture takes of a store; of one with levels hold it against the goal."""
+    n_requests, nbytes = int(seen["first-requests"]), int(seen["first-nbytes"])
+    files = [path for path in store.rglob("*") if path.is_file()]
+    share = nbytes / sum(path.stat().st_size for path in files)
+    print(f"Chromium: first picture of {name}: {n_requests} requests, {share:.1%} of the bytes")
+    if (store / "s2").is_dir() and (n_requests > MAX_REQUESTS or share > MAX_SHARE):
+        raise SystemExit(f"{name}: expected {MAX_REQUESTS} requests and {MAX_SHARE:.0%} at most")
 
 
 def main(program: str, folder: Path) -> None:
     """Run every check."""
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
         stores: dict[str, str] = {}
-        for name, options in (
-            ("head.ome.zarr", {}),
-            ("head-box.zarr", {"inner": "zstd", "chunks": (64,), "roi": "box"}),
-            ("head-wavelet.zarr", {"inner": {"id": "wavelet3d", "psnr": 60.0}}),
+        behind_url = stack.enter_context(serving(Path(temporary))).url
+        for name, options, decoder in (
+            ("head.ome.zarr", {}, "page"),
+            ("levels.ome.zarr", {"levels": 3}, "page"),
+            ("box.zarr", {"inner": "zstd", "chunks": (64,), "roi": "box"}, "page"),
+            ("wavelet.zarr", {"inner": {"id": "wavelet3d", "psnr": 60.0}}, "page"),
+            # Its decoder is in neither the page nor the package.
+            ("jpeg2000.ome.zarr", {"inner": "jpeg2000"}, "server"),
         ):
             store = Path(temporary, name)
             medroi.pack(SCAN, store, **options)
             server = make_server(str(store), allow_origins=(f"http://127.0.0.1:{PORT}",))
             url = stack.enter_context(running(server))
-            key = "store/s0" if (store / "s0").is_dir() else "store"
-            array = np.asarray(medroi.open(store).array)
-            stores[f"{url}/{key}"] = sha256(array.T if key.endswith("s0") else array)
-            if name != "head-wavelet.zarr":
-                check_view(program, folder, server, url, store.stem)
+            if decoder == "page":
+                key = "store/s0" if (store / "s0").is_dir() else "store"
+                array = np.asarray(medroi.open(store).array)
+                stores[f"{url}/{key}"] = sha256(array.T if key.endswith("s0") else array)
+            check_view(program, folder, server, url, store.stem, decoder)
+            if name == "levels.ome.zarr":
+                remote = stack.enter_context(running(make_server(f"{behind_url}/{name}")))
+                check_view(program, folder, server, remote, "levels behind a URL", decoder)
         check_goldens(program, folder, stores)
 
 

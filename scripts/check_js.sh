@@ -14,6 +14,7 @@ get_zig
 stage "js: packages, and the kernel to WebAssembly"
 quiet npm install --prefix js --no-package-lock --no-audit --no-fund
 quiet env ZIG="$ZIG" bash js/build.sh
+quiet bash js/build_page.sh
 
 stage "js: types and tests"
 quiet js/node_modules/.bin/tsc -p js

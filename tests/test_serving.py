@@ -17,6 +17,7 @@ import nibabel
 import numpy as np
 import pytest
 import zarr
+from range_server import serving
 
 import medroi
 from medroi.cli import main
@@ -30,7 +31,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 @contextlib.contextmanager
-def served(source: Path, **options: Any) -> Iterator[ScanServer]:
+def served(source: Path | str, **options: Any) -> Iterator[ScanServer]:
     server = make_server(str(source), **options)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -204,7 +205,7 @@ def test_the_page_takes_nothing_from_elsewhere(store: Path) -> None:
         status, headers, content = ask(server, "/")
         assert status == 200
         assert "default-src 'none'" in headers["Content-Security-Policy"]
-        script = content_of(server, "/page.js").decode()
+        script = content_of(server, "/page.js").decode() + content_of(server, "/planes.js").decode()
     assert b"http" not in content.replace(b"<!doctype html>", b"")
     assert "innerHTML" not in script and "http" not in script
 
@@ -231,6 +232,79 @@ def test_planes_are_turned_as_a_radiologist_sees_them(affine: np.ndarray, scan: 
         part[cut.axis] = slice(index, index + 1)
         assert np.array_equal(cut.turned(scan[tuple(part)]), plane)
         assert cut.edges == edges
+
+
+@pytest.fixture(scope="module")
+def behind_url(store: Path) -> Iterator[str]:
+    with serving(store.parent) as folder:
+        yield f"{folder.url}/{store.name}"
+
+
+def test_a_store_behind_a_url_comes_by_ranges_and_nothing_beside_it_does(
+    store: Path, behind_url: str
+) -> None:
+    file = next(path for path in store.rglob("*") if "/c/" in str(path) and path.is_file())
+    key, expected = file.relative_to(store), file.read_bytes()
+    with served(behind_url) as server:
+        assert content_of(server, "/store/zarr.json") == (store / "zarr.json").read_bytes()
+        for asked, part in (("bytes=-20", expected[-20:]), ("bytes=7-30", expected[7:31])):
+            status, _, content = ask(server, f"/store/{key}", headers={"Range": asked})
+            assert (status, content) == (206, part)
+        for path in (
+            "/store/../secret",
+            "/store/%2e%2e/secret",
+            "/store/s0/../../secret",
+            "/store/..%2fsecret",
+            "/store/%2e%2e%5csecret",
+            "/store//secret",
+            "/store/http://127.0.0.1/secret",
+            "/store/zarr.json%3fx",
+            "/store/zarr.json%23x",
+            "/store/nothing",
+            "/store/",
+        ):
+            status, _, content = ask(server, path)
+            assert (status, b"not of the store" in content) == (404, False), path
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "keys"),
+    [
+        ("a.ome.zarr", {"levels": 2}, {"/zarr.json", "/s0/zarr.json", "/s1/zarr.json"}),
+        ("a.zarr", {"inner": "zstd"}, {"/zarr.json"}),
+        ("b.ome.zarr", {"inner": "jpeg2000"}, None),
+        ("a.h5", {}, None),
+        ("a.ome.zarr.zip", {}, None),
+    ],
+)
+def test_a_page_is_told_what_it_can_decode_itself(
+    tmp_path: Path, scan: np.ndarray, name: str, options: dict[str, Any], keys: set[str] | None
+) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii.gz", scan)
+    medroi.pack(source, tmp_path / name, **options)
+    with served(tmp_path / name) as server:
+        metadata = json.loads(content_of(server, "/facts.json"))["metadata"]
+        low, high = json.loads(content_of(server, "/window.json"))
+        for key, found in (metadata or {}).items():
+            assert json.loads(content_of(server, f"/store{key}")) == found
+    assert (None if metadata is None else set(metadata)) == keys
+    assert scan.min() <= low < high <= scan.max()
+
+
+def test_the_decoder_of_the_page_is_its_scripts_alone(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "decoder").mkdir()
+    (tmp_path / "decoder" / "decoder.js").write_text("export {};")
+    (tmp_path / "decoder" / "notes.txt").write_text("secret")
+    (tmp_path / "beside.js").write_text("secret")
+    monkeypatch.setattr("medroi.serving.server.__file__", str(tmp_path / "server.py"))
+    with served(store) as server:
+        status, headers, content = ask(server, "/decoder/decoder.js")
+        assert (status, content) == (200, b"export {};")
+        assert headers["Content-Type"].startswith("text/javascript")
+        for name in ("notes.txt", "../beside.js", "%2e%2e/beside.js", "..%2fbeside.js", "a.js", ""):
+            assert ask(server, f"/decoder/{name}")[0] == 404
 
 
 def test_planes_and_facts_are_those_of_the_scan(store: Path) -> None:

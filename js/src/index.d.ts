@@ -104,3 +104,14 @@ export function decodeBox(
   stop: readonly number[],
   options?: DecodeOptions,
 ): Promise<DecodedArray>;
+
+export interface KeptMask {
+  /** 1 inside the region, 0 where the array is background. */
+  data: Uint8Array;
+  shape: number[];
+  stride: number[];
+  order: "C" | "F";
+}
+
+/** Mark the voxels that a stream keeps. */
+export function keptMask(stream: Stream, options?: DecodeOptions): Promise<KeptMask>;

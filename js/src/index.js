@@ -40,6 +40,16 @@ export async function decodeBox(stream, start, stop, { simd, maxNbytes = MAX_NBY
   return arrayOf(kernel.decodeBox(bytes, start, stop, nbytes), info, shape, "C");
 }
 
+/** Mark the voxels that a stream keeps: 1 inside its region, 0 where the array is background. */
+export async function keptMask(stream, { simd, maxNbytes = MAX_NBYTES } = {}) {
+  const kernel = await loadKernel(simd);
+  const bytes = asBytes(stream);
+  const { nbytes, itemsize, shape, order } = infoOf(kernel, bytes);
+  checkSize(nbytes / itemsize, maxNbytes);
+  const data = kernel.kept(bytes, nbytes / itemsize);
+  return { data, shape, stride: strideOf(shape, order), order };
+}
+
 function infoOf(kernel, bytes) {
   const info = kernel.inspect(bytes);
   return { ...info, dtype: dtypeOf(info) };

@@ -79,6 +79,16 @@ class Kernel {
     });
   }
 
+  /** A 1 for each element inside the region, else a 0, in the stream's memory order. */
+  kept(stream, n) {
+    return this.#run((exports) => {
+      const at = put(exports, stream);
+      const marks = allocate(exports, n);
+      check(exports, exports.kept(at, stream.length, marks, n));
+      return new Uint8Array(exports.memory.buffer, marks, n).slice();
+    });
+  }
+
   /** Bytes that the kernel's memory has now. */
   get memoryNbytes() {
     return this.#instance?.exports.memory.buffer.byteLength ?? 0;

@@ -20,6 +20,14 @@ export function register(zarr) {
   zarr.registry.set("numcodecs.medroi", () => MedROI);
 }
 
+// Streams by the elements that were made of them.
+const streams = new WeakMap();
+
+/** The stream that a chunk's `data` was decoded from; undefined where none was. */
+export function streamOf(data) {
+  return streams.get(data);
+}
+
 /** The codec `medroi` of Zarr format 3. It only decodes. */
 export class MedROICodec {
   kind = "array_to_bytes";
@@ -46,8 +54,11 @@ export class MedROICodec {
           `the array's chunks are ${dataType} of shape [${shape}]`,
       );
     }
-    return { data: this.#asChunk(found), shape: found.shape, stride: found.stride };
+    const data = this.#asChunk(found);
+    streams.set(data, bytes);
+    return { data, shape: found.shape, stride: found.stride };
   }
+
   #asChunk(found) {
     if (found.dtype === "|b1") {
       const { buffer, byteOffset, length } = found.bytes;

@@ -1,7 +1,7 @@
 // Streams written once are decoded for ever, and bad ones refused for ever: with and without SIMD.
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { decode, decodeBox, hasSimd, inspect, MedROIError } from "medroi";
+import { decode, decodeBox, hasSimd, inspect, keptMask, MedROIError } from "medroi";
 import { load as loadJpeg2000 } from "medroi/jpeg2000";
 import { loadKernel } from "../src/kernel.js";
 import { arrayOf, bytesOf, inCOrder, names, streamOf } from "./goldens.js";
@@ -39,6 +39,23 @@ for (const simd of [true, false]) {
         const box = await decodeBox(stream, start, stop, { simd });
         assert.deepEqual(box.bytes, crop(inCOrder(expected, itemsize), shape, start, stop, itemsize));
       });
+
+      test(`what ${name} does not keep is background`, async () => {
+        const stream = bytesOf(`${name}.medroi`);
+        const info = await inspect(stream, { simd });
+        const kept = await keptMask(stream, { simd });
+        const { bytes, order } = await decode(stream, { simd });
+        assert.equal(kept.order, order);
+        const background = new Uint8Array(new BigUint64Array([info.backgroundBits]).buffer, 0, info.itemsize);
+        if (info.bigEndian) background.reverse();
+        const n = kept.data.filter((mark) => mark === 0).length;
+        kept.data.forEach((mark, i) => {
+          const element = bytes.subarray(i * info.itemsize, (i + 1) * info.itemsize);
+          assert.ok(mark === 1 || (mark === 0 && element.every((byte, k) => byte === background[k])), `${i}`);
+        });
+        const inBox = info.start.reduce((product, start, i) => product * (info.stop[i] - start), 1);
+        assert.ok(info.isMask ? kept.data.length - n <= inBox : kept.data.length - n === inBox);
+      });
     }
 
     for (const name of SLABS) {
@@ -53,6 +70,9 @@ for (const simd of [true, false]) {
     for (const name of BAD) {
       test(`${name} is refused`, async () => {
         await assert.rejects(decode(bytesOf(`${name}.medroi`), { simd }), isRefusal);
+        // Marks do not depend on the payload: what is bad there alone has them.
+        const marks = await keptMask(bytesOf(`${name}.medroi`), { simd }).catch((error) => error);
+        assert.ok(marks.data?.every((mark) => mark <= 1) || isRefusal(marks));
       });
     }
 

@@ -4,7 +4,9 @@
  * a JPEG 2000 slice is decoded by one. Each fails where its library is not loaded. */
 #include "codecs/jpeg2000/jpeg2000.h"
 #include "codecs/packed.h"
+#include "engine/engine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define IMPORTED(name) __attribute__((import_module("medroi"), import_name(name)))
@@ -102,6 +104,37 @@ medroi_status medroi_js_decode_box(const uint8_t *stream, size_t nbytes, const d
         box.stop[i] = (int64_t)bounds[ndim + i];
     }
     return medroi_decode_box(NULL, stream, nbytes, &box, data, data_nbytes, &last_error);
+}
+
+/* One byte for each element: 1 inside the region, else 0. */
+EXPORTED("kept")
+medroi_status medroi_js_kept(const uint8_t *stream, size_t nbytes, uint8_t *kept, size_t n) {
+    medroi_header header;
+    size_t preamble_nbytes;
+    void *map = NULL;
+    medroi_status status =
+        medroi_read_preamble(stream, nbytes, &header, &preamble_nbytes, &last_error);
+    if (status == MEDROI_OK) {
+        status = medroi_load_mask(&header, &map, &last_error);
+    }
+    if (status != MEDROI_OK) {
+        goto done;
+    }
+    header.layout = medroi_flags_layout(&header.layout);
+    header.background = 0;
+    if (medroi_array_nbytes(&header.layout) != n) {
+        status = medroi_fail(&last_error, MEDROI_INVALID_ARGUMENT,
+                             "%zu flags for an array of another size", n);
+        goto done;
+    }
+    memset(kept, 1, n);
+    medroi_fill_outside(&header.layout, kept, &header.box, 0);
+    if (map != NULL) {
+        medroi_apply_mask_to_array(&header, map, kept);
+    }
+done:
+    free(map);
+    return status;
 }
 
 /* --- Inner codecs of JavaScript --- */

@@ -10,7 +10,8 @@ from medroi.cli.serve import add_server_arguments
 
 _DESCRIPTION = """\
 Open a packed scan in the browser: three planes, the region and what was dropped, scrolling and
-windowing. Slices are decoded by this command, as they are looked at. Ctrl-C ends it."""
+windowing. The page decodes what it shows from the store, read by ranges, the smallest level first;
+what it cannot decode this command does, as it is looked at. Ctrl-C ends it."""
 
 
 def add_parser(commands: Any) -> None:

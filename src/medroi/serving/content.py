@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from medroi.scans.stores.kept import kept_in_store
 from medroi.scans.stores.opened import open_store
 from medroi.scans.stores.zarr_array import each_stream
 from medroi.serving.blocks import Blocks
+from medroi.serving.store_files import StoreFiles
 
 # The radiological view: the patient's right on the left, front or head up, front on the left.
 _UP_OR_LEFT = "RAS"
@@ -24,6 +26,9 @@ _TITLES = {"LR": "sagittal", "PA": "coronal", "IS": "axial"}
 _ORDER = ("axial", "coronal", "sagittal")
 # Elements that a page has a typed array of.
 _SENT = ("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8")
+# What the decoder of the page knows: the package of js without JPEG 2000, and numbers.
+_PAGE_INNERS = ("raw", "deflate", "zstd", "predict3d", "wavelet3d")
+_PAGE_ELEMENTS = ("b1", *_SENT, "i8", "u8")
 _WINDOW_PERCENT = (1.0, 99.5)
 
 
@@ -82,6 +87,7 @@ class Content:
                 "real numbers with at least two axes"
             )
         self.source = source
+        self.files = StoreFiles(source)
         self.blocks = Blocks(self.packed.array)
         shape = self.packed.shape
         self.volume_shape = (*shape[:3], 1)[:3]
@@ -99,7 +105,8 @@ class Content:
             "dtype": self.sent_dtype.str[1:],
             "stored_dtype": self.packed.dtype.name,
             "n_frames": self.n_frames,
-            "window": self._window(),
+            "background": _finite(self.packed.region.background),
+            "metadata": self._metadata(),
             "region": str(self.packed.region),
             "cuts": [
                 {
@@ -169,7 +176,15 @@ class Content:
                 kept[selection] = kept_in_store(array, stream, decoded, selection)
         return kept
 
-    def _window(self) -> list[float]:
+    def _metadata(self) -> dict[str, Any] | None:
+        """Give what a page has to know to decode the store itself; None where it cannot."""
+        if self.packed.dtype.str[1:] not in _PAGE_ELEMENTS:
+            return None
+        found = self.files.metadata()
+        inners = [inner for node in found.values() for inner in _inners(node.get("codecs", ()))]
+        return found if inners and set(inners) <= set(_PAGE_INNERS) else None
+
+    def window(self) -> list[float]:
         """Give the values that are black and white at first, from the middle cuts."""
         middles = [self.plane(cut, self.volume_shape[cut.axis] // 2, 0) for cut in self.cuts]
         values = np.concatenate([plane.astype(np.float64).ravel() for plane in middles])
@@ -179,6 +194,25 @@ class Content:
             return [0.0, 1.0]
         low, high = (float(value) for value in np.percentile(tissue, _WINDOW_PERCENT))
         return [low, high if high > low else low + 1.0]
+
+
+def _inners(codecs: Any) -> list[str]:
+    """Name the inner codec of each MedROI codec, also inside shards; "" stands for other codecs."""
+    found = []
+    for codec in codecs:
+        name, config = codec["name"], codec.get("configuration", {})
+        if name == "sharding_indexed":
+            found += _inners(config["codecs"])
+        elif name == "medroi":
+            inner = config.get("inner", "")
+            found.append(str(inner.get("id", "") if isinstance(inner, dict) else inner))
+        else:
+            found.append("")
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def cuts_of(affine: npt.NDArray[np.float64]) -> list[Cut]:

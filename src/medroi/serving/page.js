@@ -1,23 +1,15 @@
 // Three planes of a packed scan. Everything from the store is shown as text, never as markup.
-const ARRAYS = {
-  i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array,
-  i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array,
-};
+import { ask, readerOf } from "./planes.js";
+
 const DROPPED_TINT = [40, 25, 70]; // added to what lies outside the region
 const MAX_CANVAS_PX = 420;
+const DECODERS = { page: "Decoded in this page.", server: "Decoded by medroi view." };
 
 const element = (id) => document.getElementById(id);
 const state = { index: [0, 0, 0], frame: 0, low: 0, high: 1, region: true };
 let facts;
+let reader;
 let panes = [];
-
-async function ask(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) {
-    throw new Error((await answer.text()).trim());
-  }
-  return answer;
-}
 
 function made(name, attributes, parent) {
   const found = Object.assign(document.createElement(name), attributes);
@@ -118,18 +110,17 @@ async function update(pane) {
   const asked = ++pane.asked;
   pane.slider.value = index;
   pane.where.textContent = `${pane.cut.axis} ${index} of ${pane.cut.n}`;
-  const path = `${pane.number}/${index}/${state.frame}`;
+  const wanted = {
+    cut: pane.cut, number: pane.number, index, frame: state.frame, region: state.region,
+    isWanted: () => asked === pane.asked,
+  };
   try {
-    const [plane, kept] = await Promise.all([
-      ask(`planes/${path}`).then((answer) => answer.arrayBuffer()),
-      state.region ? ask(`regions/${path}`).then((answer) => answer.arrayBuffer()) : null,
-    ]);
-    if (asked > pane.drawn) {
-      pane.drawn = asked;
-      pane.values = new ARRAYS[facts.dtype](plane);
-      pane.kept = kept && new Uint8Array(kept);
-      draw(pane);
-    }
+    await reader.read(wanted, ({ values, kept }) => {
+      if (asked >= pane.drawn) {
+        Object.assign(pane, { drawn: asked, values, kept });
+        draw(pane);
+      }
+    });
   } catch (error) {
     fail(error);
   }
@@ -153,12 +144,15 @@ function draw(pane) {
   context.putImageData(image, 0, 0);
   pane.canvas.dataset.drawn = `${state.index[pane.number]}`;
   if (location.search === "?check") {
-    check(pane, image.data);
+    check(pane);
   }
 }
 
-/** For tests: the digest of the pixels on the canvas, in the document. */
+/** For tests, in the document: what the first picture took of the store, and the digest of the pixels. */
 async function check(pane) {
+  const asked = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/store/"));
+  document.body.dataset.firstRequests ??= asked.length;
+  document.body.dataset.firstNbytes ??= asked.reduce((sum, one) => sum + one.encodedBodySize, 0);
   const { width, height } = pane.canvas;
   const { data } = pane.canvas.getContext("2d").getImageData(0, 0, width, height);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
@@ -183,10 +177,10 @@ function recall() {
     const isUsable = at.length === facts.cuts.length && Number.isInteger(at[i]);
     state.index[i] = Math.min(Math.max(isUsable ? at[i] : Math.floor(cut.n / 2), 0), cut.n - 1);
   });
-  state.low = number("low", facts.window[0]);
-  state.high = number("high", facts.window[1]);
+  state.low = number("low", reader.window[0]);
+  state.high = number("high", reader.window[1]);
   if (!(state.high > state.low)) {
-    [state.low, state.high] = facts.window;
+    [state.low, state.high] = reader.window;
   }
   state.frame = Math.min(Math.max(Math.floor(number("frame", 0)), 0), facts.n_frames - 1);
   state.region = number("region", 1) !== 0;
@@ -202,6 +196,9 @@ async function start() {
   element("name").textContent = facts.name;
   element("facts").textContent = `${facts.shape.join(" x ")} ${facts.stored_dtype}`;
   element("words").textContent = facts.region;
+  reader = await readerOf(facts);
+  document.body.dataset.decoder = reader.name;
+  element("decoder").textContent = DECODERS[reader.name];
   recall();
   panes = facts.cuts.map(makePane);
   element("low").value = state.low;

@@ -18,16 +18,21 @@ from medroi.serving.nifti_file import nifti_body
 from medroi.serving.plain_zarr import PlainZarr
 from medroi.serving.ranges import asked_range
 
+_SCRIPT = "text/javascript; charset=utf-8"
 _PAGE = {
     "": ("page.html", "text/html; charset=utf-8"),
-    "page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "page.js": ("page.js", _SCRIPT),
+    "planes.js": ("planes.js", _SCRIPT),
     "page.css": ("page.css", "text/css; charset=utf-8"),
 }
 _PLANE = re.compile(r"(planes|regions)/([0-2])/(\d{1,9})/(\d{1,9})")
-# The page runs its own script and asks this server alone.
+# What js/build_page.sh makes; a build without it has none, and this server decodes.
+_DECODER = re.compile(r"decoder/([A-Za-z0-9_-]+\.js)")
+# The page runs its own scripts, with the WebAssembly that they hold, and asks this server alone.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' "
-    "data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "connect-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _PIECE_NBYTES = 2**22
 
@@ -68,12 +73,16 @@ class ScanServer(ThreadingHTTPServer):
             return body_of(Path(__file__).with_name(name).read_bytes(), content_type)
         if path == "facts.json":
             return json_body(self.content.facts())
+        if path == "window.json":
+            return json_body(self.content.window())
         if path == "scan.nii":
             return nifti_body(self.content.packed, self.content.blocks)
         if kind == "zarr":
             return self.zarr.body(key)
         if kind == "store":
-            return self._file(key)
+            return self.content.files.body(key)
+        if kind == "decoder":
+            return self._decoder(path)
         return self._plane(path)
 
     def _plane(self, path: str) -> Body | None:
@@ -89,21 +98,10 @@ class ScanServer(ThreadingHTTPServer):
         )
         return body_of(read(cut, index, frame).tobytes(order="C"))
 
-    def _file(self, key: str) -> Body | None:
-        """A file of the store itself, which has to be below it, links followed."""
-        if "://" in self.content.source or "\0" in key:
-            return None
-        root = Path(self.content.source).resolve()
-        file = (root / key).resolve()
-        if not root.is_dir() or not file.is_relative_to(root) or not file.is_file():
-            return None
-
-        def read(start: int, stop: int) -> bytes:
-            with file.open("rb") as opened:
-                opened.seek(start)
-                return opened.read(stop - start)
-
-        return Body("application/octet-stream", file.stat().st_size, read)
+    def _decoder(self, path: str) -> Body | None:
+        found = _DECODER.fullmatch(path)
+        file = None if found is None else Path(__file__).with_name("decoder") / found[1]
+        return None if file is None or not file.is_file() else body_of(file.read_bytes(), _SCRIPT)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -92,6 +92,13 @@ class RemoteFiles:
         data = data[start:] if asked is None else data
         return data if nbytes is None else data[:nbytes]
 
+    def nbytes(self, key: str) -> int | None:
+        """Give the size of a file; None where it is not there."""
+        try:
+            return int(sync(self._store.getsize(key)))
+        except FileNotFoundError:
+            return None
+
 
 def open_url(url: str, storage_options: dict[str, Any] | None) -> RemoteStore:
     """Give the store behind a URL of any kind that fsspec knows, for reading."""

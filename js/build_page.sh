@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Bundle the decoder of the page that `medroi view` serves, into ../src/medroi/serving/decoder.
+#
+# Needs node_modules and what build.sh makes. Compressors of other codecs than MedROI stay out.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+out=../src/medroi/serving/decoder
+rm -rf "$out"
+node_modules/.bin/esbuild page/decoder.js --bundle --format=esm --splitting --minify --log-level=error \
+    --legal-comments=inline '--external:numcodecs/*' --outdir="$out"

@@ -1,0 +1,107 @@
+// Planes of packed scans over HTTP: those that Python reads, by few requests and few bytes.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync, cpSync, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { openVolume } from "medroi/volume";
+import * as zarr from "zarrita";
+
+const folder = process.env.MEDROI_STORES;
+const volumes = JSON.parse(readFileSync(join(folder, "volumes.json"), "utf8"));
+const sent = [];
+let server;
+let root;
+let hasRanges = true;
+
+before(async () => {
+  server = createServer((request, response) => {
+    const file = join(folder, decodeURIComponent(request.url));
+    if (!existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    const whole = readFileSync(file);
+    const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+    const isPart = hasRanges && first !== undefined;
+    const start = !isPart ? 0 : first ? Number(first) : whole.length - Number(last);
+    const body = whole.subarray(start, isPart && first && last ? Number(last) + 1 : whole.length);
+    const headers = isPart ? { "Content-Range": `bytes ${start}-${start + body.length - 1}/${whole.length}` } : {};
+    sent.push(body.length);
+    response.writeHead(isPart ? 206 : 200, { "Content-Length": body.length, ...headers });
+    response.end(request.method === "HEAD" ? undefined : body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  root = `http://127.0.0.1:${server.address().port}`;
+});
+
+after(() => server.close());
+
+beforeEach(() => {
+  sent.length = 0;
+});
+
+const sha256 = (data) => createHash("sha256").update(new Uint8Array(data.buffer)).digest("hex");
+const doubles = ({ values }) => sha256(Float64Array.from(values));
+
+for (const [name, { planes }] of Object.entries(volumes)) {
+  test(`planes of ${name} and their regions are those that Python reads`, async () => {
+    const level = await (await openVolume(zarr, `${root}/${name}`)).level(0);
+    for (const { axis, index, frame, values, kept } of planes) {
+      const found = await level.plane(axis, index, frame);
+      assert.deepEqual([doubles(found), sha256(found.kept)], [values, kept], `${axis} ${index} ${frame}`);
+    }
+  });
+}
+
+test("a first plane of a store with levels takes 4 requests and 5 % of its bytes", async () => {
+  const { nbytes, smallest } = volumes["levels.ome.zarr"];
+  const volume = await openVolume(zarr, `${root}/levels.ome.zarr`);
+  const level = await volume.level(volume.nLevels - 1);
+  assert.deepEqual(level.factors, [4, 4, 4]);
+  const plane = await level.plane(2, Math.floor(level.shape[2] / 2));
+  assert.equal(doubles(plane), smallest);
+  const nSent = sent.reduce((sum, one) => sum + one, 0);
+  assert.ok(sent.length <= 4, `${sent.length} requests`);
+  assert.ok(nSent <= 0.05 * nbytes, `${nSent} of ${nbytes} bytes`);
+});
+
+test("a plane of all voxels takes the index of its shard and as few ranges as there are gaps", async () => {
+  const metadata = {};
+  for (const key of ["/zarr.json", "/s0/zarr.json"]) {
+    metadata[key] = JSON.parse(readFileSync(join(folder, "levels.ome.zarr", key), "utf8"));
+  }
+  const level = await (await openVolume(zarr, `${root}/levels.ome.zarr`, { metadata })).level(0);
+  await level.plane(2, 96);
+  assert.equal(sent.length, 2);
+  await level.plane(2, 97);
+  assert.equal(sent.length, 2, "chunks that were decoded are kept");
+});
+
+test("chunks are forgotten where there is no room for them, and read again", async () => {
+  const { planes } = volumes["box.ome.zarr"];
+  const level = await (await openVolume(zarr, `${root}/box.ome.zarr`, { keptNbytes: 1 })).level(0);
+  for (const { axis, index, frame, values } of [...planes, ...planes]) {
+    assert.equal(doubles(await level.plane(axis, index, frame)), values);
+  }
+});
+
+test("what the server fails to give is an error, and no background", async () => {
+  const place = join(folder, "gone.ome.zarr");
+  cpSync(join(folder, "box.ome.zarr"), place, { recursive: true });
+  rmSync(join(place, "s0", "c"), { recursive: true });
+  const level = await (await openVolume(zarr, `${root}/gone.ome.zarr`)).level(0);
+  await assert.rejects(level.plane(2, 0), /every chunk/);
+  rmSync(place, { recursive: true });
+});
+
+test("a server without ranges is told apart from one with them", async () => {
+  hasRanges = false;
+  try {
+    const level = await (await openVolume(zarr, `${root}/box.ome.zarr`)).level(0);
+    await assert.rejects(level.plane(2, 0), /the whole file/);
+  } finally {
+    hasRanges = true;
+  }
+});
