@@ -134,7 +134,8 @@ class ScanRegion:
         Returns
         -------
         ndarray of bool
-            Of the part's shape; axes outside the volume have length 1.
+            Of the part's shape; axes outside the volume have length 1. Not to be written to: where
+            the part lies inside the box it is a view of the mask.
         """
         wanted = [(0, n) for n in self.shape] if bounds is None else list(bounds)
         target, source, shape = [], [], []
@@ -149,8 +150,11 @@ class ScanRegion:
             first, last = max(low, start), max(min(high, stop), max(low, start))
             target.append(slice(first - low, last - low))
             source.append(slice(first - start, last - start))
+        inside: Any = np.True_ if self.mask is None else self.mask[tuple(source)]
+        if target == [slice(0, n) for n in shape]:
+            return np.broadcast_to(inside, shape)
         marked = np.zeros(shape, bool)
-        marked[tuple(target)] = True if self.mask is None else self.mask[tuple(source)]
+        marked[tuple(target)] = inside
         return marked
 
     def cleared(self, values: arrays.Array, bounds: Bounds | None = None) -> arrays.Array:
@@ -182,9 +186,9 @@ class ScanRegion:
         kept = self.kept(bounds)
         if kept.all():
             return values
-        cleared = np.array(values, order="K")
-        element = arrays.constant((), values.dtype, self.background_bits)
-        np.copyto(cleared, element, where=~kept)
+        cleared = np.empty_like(values)
+        cleared[...] = arrays.constant((), values.dtype, self.background_bits)
+        np.copyto(cleared, values, where=kept)
         return cleared
 
     def cleared_chunk(self, chunk: arrays.Array, start: Sequence[int]) -> arrays.Array:

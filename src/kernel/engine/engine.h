@@ -76,8 +76,12 @@ void medroi_fix_background(medroi_config *config, const medroi_layout *layout, u
 /* --- kept.c --- */
 /* The layout of one byte for each element of an array. */
 medroi_layout medroi_flags_layout(const medroi_layout *layout);
-/* Set flags of such a layout to 0 outside a region of the array. */
-void medroi_clear_dropped(const medroi_layout *flags, const medroi_region *region, uint8_t *kept);
+uint64_t medroi_count_flags(const uint8_t *flags, size_t n);
+/* Count the flags of such a layout that are set inside a region of the array. `plane` is memory for
+ * those of one step along the array's outermost axis. */
+size_t medroi_plane_of_flags_nbytes(const medroi_layout *flags);
+uint64_t medroi_count_kept(const medroi_layout *flags, const medroi_region *region,
+                           const uint8_t *marked, uint8_t *plane);
 /* A byte, 0 or 1, for each voxel of the array's volume, in memory order: whether the region keeps
  * it. All other axes have length 1. */
 void medroi_mark_kept(const medroi_layout *layout, const medroi_region *region, uint8_t *kept);

@@ -27,7 +27,8 @@ typedef struct fitting {
     uint8_t *wanted; /* of the whole array: 1 where a voxel must not be lost */
     uint8_t *part;   /* what a chunk has of the array, dense */
     uint8_t *full;   /* a chunk, and background behind its end */
-    uint8_t *kept;   /* its mask */
+    uint8_t *flags;  /* what a chunk has of `wanted` */
+    uint8_t *plane;  /* of these */
     void *scratch;   /* for the search in a chunk */
     uint64_t n_allowed;
     int is_whole; /* the chunk is the array: no copy of it is made */
@@ -89,37 +90,28 @@ static void take_chunk(const medroi_layout *array, const void *data, const medro
     medroi_scatter(chunk, full, &inside, axis, part);
 }
 
-static uint64_t count(const uint8_t *mask, size_t n) {
-    uint64_t total = 0;
-    for (size_t i = 0; i < n; i++) {
-        total += mask[i];
-    }
-    return total;
-}
-
 /* Wanted voxels of one chunk that its region does not keep. */
 static uint64_t lost_in(fitting *f, const medroi_box *box, const medroi_region_options *options) {
     medroi_region region;
     size_t n = n_elements(&f->chunk_mask);
-    const uint8_t *chunk = f->full;
-    if (f->is_whole) {
-        memcpy(f->kept, f->wanted, n);
-        chunk = f->data;
-    } else {
-        take_chunk(&f->mask, f->wanted, box, &f->chunk_mask, 0, f->part, f->kept);
+    const uint8_t *chunk = f->data, *wanted = f->wanted;
+    if (!f->is_whole) {
+        take_chunk(&f->mask, f->wanted, box, &f->chunk_mask, 0, f->part, f->flags);
+        wanted = f->flags;
     }
-    uint64_t n_wanted = count(f->kept, n);
+    uint64_t n_wanted = medroi_count_flags(wanted, n);
     if (n_wanted == 0) {
         return 0;
     }
     if (!f->is_whole) {
         take_chunk(&f->array, f->data, box, &f->chunk, options->background, f->part, f->full);
+        chunk = f->full;
     }
     f->status = medroi_find_region(&f->chunk, chunk, options, f->scratch, &region, f->error);
-    if (f->status == MEDROI_OK) {
-        medroi_clear_dropped(&f->chunk_mask, &region, f->kept);
+    if (f->status != MEDROI_OK) {
+        return 0;
     }
-    return n_wanted - count(f->kept, n);
+    return n_wanted - medroi_count_kept(&f->chunk_mask, &region, wanted, f->plane);
 }
 
 static int next_chunk(const fitting *f, medroi_box *box) {
@@ -203,7 +195,8 @@ static medroi_status find_wanted(fitting *f) {
     for (int32_t i = 0; i < f->array.ndim; i++) {
         n_voxels *= f->array.axes >> i & 1 ? (size_t)f->array.shape[i] : 1;
     }
-    uint8_t *contour = malloc(n_voxels);
+    /* A volume has one flag for each element, which then becomes what is wanted in place. */
+    uint8_t *contour = n_voxels == n_elements(&f->array) ? f->wanted : malloc(n_voxels);
     void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
     medroi_status status = MEDROI_OK;
     if (contour == NULL || scratch == NULL) {
@@ -217,12 +210,24 @@ static medroi_status find_wanted(fitting *f) {
         f->n_allowed = (uint64_t)floor(f->options.max_miss_rate / 2 * (double)n_wanted);
     }
     free(scratch);
-    free(contour);
+    if (contour != f->wanted) {
+        free(contour);
+    }
     return status;
 }
 
+static int has_room(fitting *f, size_t scratch_nbytes) {
+    size_t chunk_nbytes = f->is_whole ? 1 : medroi_array_nbytes(&f->chunk);
+    f->part = malloc(chunk_nbytes);
+    f->full = malloc(chunk_nbytes);
+    f->flags = malloc(f->is_whole ? 1 : n_elements(&f->chunk));
+    f->plane = malloc(medroi_plane_of_flags_nbytes(&f->chunk_mask));
+    f->scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    return f->part != NULL && f->full != NULL && f->flags != NULL && f->plane != NULL &&
+           f->scratch != NULL;
+}
+
 static medroi_status find_threshold(fitting *f, double *threshold) {
-    size_t chunk_nbytes = medroi_array_nbytes(&f->chunk);
     size_t scratch_nbytes = medroi_region_scratch_nbytes(&f->chunk, &f->options);
     medroi_region_options number = f->options;
     number.threshold_rule = MEDROI_THRESHOLD_NUMBER;
@@ -232,22 +237,20 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     f->chunk_mask = medroi_flags_layout(&f->chunk);
     f->is_whole = memcmp(f->chunk.shape, f->array.shape, sizeof f->chunk.shape) == 0;
     f->wanted = malloc(n_elements(&f->array));
-    f->part = malloc(f->is_whole ? 1 : chunk_nbytes);
-    f->full = malloc(f->is_whole ? 1 : chunk_nbytes);
-    f->kept = malloc(n_elements(&f->chunk));
-    f->scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
-    if (f->wanted == NULL || f->part == NULL || f->full == NULL || f->kept == NULL ||
-        f->scratch == NULL) {
+    f->status = f->wanted == NULL
+                    ? medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a flag a voxel")
+                    : find_wanted(f);
+    /* Only now, as the contour needs as much: the two are not in memory together. */
+    if (f->status == MEDROI_OK && !has_room(f, scratch_nbytes)) {
         f->status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a chunk of %zu bytes",
-                                chunk_nbytes);
-    } else {
-        f->status = find_wanted(f);
+                                medroi_array_nbytes(&f->chunk));
     }
     if (f->status == MEDROI_OK) {
         *threshold = lower(f, *threshold);
     }
     free(f->scratch);
-    free(f->kept);
+    free(f->plane);
+    free(f->flags);
     free(f->full);
     free(f->part);
     free(f->wanted);

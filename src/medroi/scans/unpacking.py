@@ -155,7 +155,7 @@ def _unpack(
             if facts is not None:
                 notes = _check_voxels(source, array, digest)
             if air.has_air(array):
-                voxels = air.with_air(source, array, voxels)
+                air.put_air(source, array, voxels)
             elif facts is not None:
                 n_dropped = n_outside(source, array)
         scan = foreign_scan(voxels, config) if facts is None else scan_of(voxels, facts, source)

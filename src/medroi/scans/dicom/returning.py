@@ -72,9 +72,13 @@ def outside_by_slice(
         Whether the last axis is that of the numbers of a colour.
     """
     kept = kept.reshape((*kept.shape, *(1,) * (voxels.ndim - kept.ndim)))
-    dropped = ~kept & (voxels != background)
-    axes = (0, 1, voxels.ndim - 1) if has_samples else (0, 1)
-    return [int(count) for count in np.count_nonzero(dropped, axis=axes).ravel(order="F")]
+    kept = np.broadcast_to(kept, voxels.shape)
+    counts = []
+    # Slice by slice: flags of the whole scan would be as large as the scan.
+    for place in np.ndindex(voxels.shape[2 : voxels.ndim - has_samples][::-1]):
+        plane = (slice(None), slice(None), *place[::-1])
+        counts.append(int(np.count_nonzero(~kept[plane] & (voxels[plane] != background))))
+    return counts
 
 
 def made_files(scan: Scan) -> Iterator[MadeFile]:

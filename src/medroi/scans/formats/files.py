@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.scans.sources.reading import SourceReader
 
 _BLOCK_NBYTES = 1 << 20
 # Bytes behind the voxels that a file may have: tags, not further voxels of a header that lies.
@@ -64,23 +65,30 @@ def read_exactly(file: Readable, nbytes: int, path: Path, what: str) -> bytearra
     """Read `nbytes`, growing with what is really there, never with what a header claims."""
     data = bytearray()
     try:
-        _read_into(data, file, nbytes, path, what)
+        for block in _blocks(file, nbytes, path, what):
+            data += block
     except MemoryError as error:
-        raise InvalidArgument(
-            f"{path}: the header announces {nbytes} bytes of {what}, more than the memory holds"
-        ) from error
+        raise _too_large(nbytes, path, what) from error
     return data
 
 
-def _read_into(data: bytearray, file: Readable, nbytes: int, path: Path, what: str) -> None:
-    while len(data) < nbytes:
-        block = file.read(min(_BLOCK_NBYTES, nbytes - len(data)))
+def _blocks(file: Readable, nbytes: int, path: Path, what: str) -> Iterator[bytes]:
+    n_read = 0
+    while n_read < nbytes:
+        block = file.read(min(_BLOCK_NBYTES, nbytes - n_read))
         if not block:
             raise InvalidArgument(
                 f"{path}: the header announces {nbytes} bytes of {what}, the file holds "
-                f"{len(data)}; it is truncated or its header is wrong"
+                f"{n_read}; it is truncated or its header is wrong"
             )
-        data += block
+        n_read += len(block)
+        yield block
+
+
+def _too_large(nbytes: int, path: Path, what: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{path}: the header announces {nbytes} bytes of {what}, more than the memory holds"
+    )
 
 
 def read_footer(file: Readable, path: Path) -> bytes:
@@ -95,7 +103,7 @@ def read_footer(file: Readable, path: Path) -> bytes:
 
 
 def read_voxels(
-    file: Readable, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
+    file: SourceReader, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
 ) -> npt.NDArray[Any]:
     """Read a dense Fortran-order array and return it in native byte order."""
     nbytes = dtype.itemsize
@@ -103,8 +111,22 @@ def read_voxels(
         if size < 1:
             raise InvalidArgument(f"{path}: the header gives the shape {shape}; sizes start at 1")
         nbytes *= int(size)
-    data = read_exactly(file, nbytes, path, "voxels")
-    stored = np.frombuffer(data, dtype=dtype)
+    if file.may_hold(nbytes):
+        stored = _read_in_place(file, nbytes, path).view(dtype)
+    else:
+        stored = np.frombuffer(read_exactly(file, nbytes, path, "voxels"), dtype=dtype)
     if not dtype.isnative:
         stored = stored.byteswap(inplace=True).view(dtype.newbyteorder("="))
     return stored.reshape(shape, order="F")
+
+
+def _read_in_place(file: SourceReader, nbytes: int, path: Path) -> npt.NDArray[np.uint8]:
+    """Read into memory of the whole size at once: memory that grows is there twice meanwhile."""
+    try:
+        data, at = np.empty(nbytes, np.uint8), 0
+    except MemoryError as error:
+        raise _too_large(nbytes, path, "voxels") from error
+    for block in _blocks(file, nbytes, path, "voxels"):
+        data[at : at + len(block)] = np.frombuffer(block, np.uint8)
+        at += len(block)
+    return data

@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import hashlib
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ _BLOCK_NBYTES = 1 << 18
 # A file of nothing but the start of another container says nothing; this many bytes tell.
 _MAGIC_NBYTES = 6
 _DRAIN_NBYTES = 1 << 20
+# Deflate makes no more than this of a byte; other kinds have no such bound.
+_MAX_INFLATION = {"plain": 1, "gzip": 1032, "zlib": 1032}
 # What xz -9 asks for is 65 MB; a header may ask for 4 GB.
 _MAX_XZ_NBYTES = 1 << 28
 
@@ -74,6 +77,11 @@ class SourceReader:
             blocks.append(block)
             missing -= len(block)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    def may_hold(self, nbytes: int) -> bool:
+        """Whether the file is large enough for contents of this size, as far as its kind tells."""
+        file_nbytes = os.fstat(self._file.fileno()).st_size
+        return nbytes <= _MAX_INFLATION.get(self._kind, 0) * file_nbytes
 
     def decompress(self, kind: str) -> None:
         """Take what follows for compressed data: ``"gzip"``, ``"zlib"`` or ``"bzip2"``.

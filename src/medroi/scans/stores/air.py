@@ -19,7 +19,7 @@ from medroi import arrays
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.scan import Scan
 from medroi.scans.stores import hdf5_store
-from medroi.scans.stores.decoding import each_chunk
+from medroi.scans.stores.decoding import Chunk, each_chunk
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.files import files_of
@@ -115,25 +115,28 @@ def open_air(path: Path, array: Any) -> Any:
     return air
 
 
-def merged(scan: npt.NDArray[Any], air: npt.NDArray[Any], background: Any) -> npt.NDArray[Any]:
-    """Put a part of the scan and its air together; `background` is an element's value."""
-    is_air = ~same_bits(air, np.asarray(background, air.dtype))
-    return np.asarray(np.where(is_air, air, scan))
+def merge(scan: npt.NDArray[Any], air: npt.NDArray[Any], background: Any) -> None:
+    """Put the air into a part of the scan, in place; `background` is an element's value."""
+    np.copyto(scan, air, where=~same_bits(air, np.asarray(background, air.dtype)))
 
 
-def with_air(path: Path, array: Any, voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Put the air of a store back into the voxels of its scan.
+def put_air(path: Path, array: Any, voxels: npt.NDArray[Any]) -> None:
+    """Put the air of a store back into the voxels of its scan, in place.
 
     Raises
     ------
     CorruptStream
         Where the two are not what was packed.
     """
-    found = open_air(path, array)
-    whole = merged(voxels, np.asarray(found[...]), found.fill_value)
-    if _digest_of(whole) != array.attrs[DIGESTS][NAME]["voxels"]:
+    air = open_air(path, array)
+
+    def put(chunk: Chunk) -> None:
+        merge(voxels[chunk.selection], chunk.voxels, air.fill_value)
+
+    for _ in each_chunk(path, air, n_available_cores(), put):
+        pass
+    if _digest_of(voxels) != array.attrs[DIGESTS][NAME]["voxels"]:
         raise CorruptStream(f"{path}: with its air it is not what was packed; nothing is written")
-    return np.asfortranarray(whole)
 
 
 def check_air(path: Path, array: Any) -> None:
@@ -160,7 +163,8 @@ def _read_digests(path: Path, threads: int) -> dict[str, Any]:
     both = (each_chunk(path, one, threads, lambda chunk: chunk) for one in (array, air))
     for (of_scan, _), (of_air, _) in zip(*both, strict=True):
         streams.add(of_air.position, of_air.stream)
-        voxels.add(of_air.selection, merged(of_scan.voxels, of_air.voxels, air.fill_value))
+        merge(of_scan.voxels, of_air.voxels, air.fill_value)
+        voxels.add(of_scan.selection, of_scan.voxels)
     return {"streams": streams.hexdigest(), "voxels": voxels.hexdigest()}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.kept import clipped, inspected, kept_of, same_bits
 from medroi.scans.stores.wholeness import check_complete
 from medroi.scans.stores.zarr_array import Advance, open_array, reading
+
+_SLAB_N_VOXELS = 1 << 20
 
 
 @dataclass
@@ -110,20 +114,12 @@ def _compared(
     crops: ScanRegion | None,
     background: npt.NDArray[Any],
 ) -> Measured:
-    """Compare one chunk with the voxels that went in."""
+    """Compare one chunk with the voxels that went in, a slab at a time."""
     info, decoded = inspected(array, chunk.stream), chunk.voxels
     kept = kept_of(chunk.stream, info, crops, chunk.selection)
-    if (~same_bits(decoded, background) & ~kept).any():
-        raise MedROIError(f"{path}: voxels outside the region did not come back as background")
-    found = Measured(n_kept=int(np.count_nonzero(kept)), inner=info.inner)
-    changed = ~same_bits(original, decoded) & kept
-    found.n_changed = int(np.count_nonzero(changed))
-    if found.n_changed:
-        error = np.abs(original[changed].astype(np.float64) - decoded[changed].astype(np.float64))
-        found.max_abs_error = float(error.max())
-    tissue = tissue_mask(original, config, background)
-    found.n_tissue = int(np.count_nonzero(tissue))
-    found.n_missed = int(np.count_nonzero(tissue & ~kept))
+    found = Measured(inner=info.inner)
+    for slab in _slabs(original.shape):
+        _add_slab(path, found, original[slab], decoded[slab], kept[slab], config, background)
     inside = clipped(info.box, original.shape)
     if all(part.start < part.stop for part in inside):
         found.box = tuple(
@@ -131,3 +127,36 @@ def _compared(
             for whole, part in zip(chunk.selection, inside, strict=True)
         )
     return found
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    """Cut a chunk along its last axis, so that flags of a slab are all that is in memory."""
+    if not shape:
+        yield ()
+        return
+    n_planes = max(1, _SLAB_N_VOXELS // max(1, math.prod(shape[:-1])))
+    for start in range(0, shape[-1], n_planes):
+        yield ..., slice(start, start + n_planes)
+
+
+def _add_slab(
+    path: Path,
+    found: Measured,
+    original: npt.NDArray[Any],
+    decoded: npt.NDArray[Any],
+    kept: npt.NDArray[np.bool_],
+    config: dict[str, Any],
+    background: npt.NDArray[Any],
+) -> None:
+    if (~same_bits(decoded, background) & ~kept).any():
+        raise MedROIError(f"{path}: voxels outside the region did not come back as background")
+    found.n_kept += int(np.count_nonzero(kept))
+    changed = ~same_bits(original, decoded) & kept
+    n_changed = int(np.count_nonzero(changed))
+    if n_changed:
+        error = np.abs(original[changed].astype(np.float64) - decoded[changed].astype(np.float64))
+        found.n_changed += n_changed
+        found.max_abs_error = max(found.max_abs_error, float(error.max()))
+    tissue = tissue_mask(original, config, background)
+    found.n_tissue += int(np.count_nonzero(tissue))
+    found.n_missed += int(np.count_nonzero(tissue & ~kept))
