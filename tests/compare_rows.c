@@ -10,20 +10,11 @@
 #include <string.h>
 
 #define MAX_LENGTH 1100
-#define MAX_ROWS 4
-#define PLANE_NBYTES (MAX_LENGTH * MAX_ROWS * sizeof(double))
 
 const medroi_row_ops *portable_row_ops_for(medroi_element_type type, int dark);
 
-typedef struct peaks_of_plane {
-    uint64_t rows[MAX_ROWS];
-    uint64_t row_cores[MAX_ROWS];
-    uint64_t columns[MAX_LENGTH];
-    uint64_t column_cores[MAX_LENGTH];
-} peaks_of_plane;
-
 static uint64_t state;
-static uint8_t planes[3][PLANE_NBYTES];
+static uint8_t row[MAX_LENGTH * sizeof(double)];
 static const char *what = "";
 
 static uint64_t draw(uint64_t n) {
@@ -77,61 +68,10 @@ static int same(const char *name, const void *a, const void *b, size_t nbytes) {
     return memcmp(a, b, nbytes) == 0;
 }
 
-/* Zeros of either sign are one peak. */
-static int same_peaks(medroi_element_type type, const void *a, const void *b, size_t n) {
-    what = "peaks";
-    for (size_t i = 0; i < n; i++) {
-        if (type == MEDROI_F32   ? ((const float *)a)[i] != ((const float *)b)[i]
-            : type == MEDROI_F64 ? ((const double *)a)[i] != ((const double *)b)[i]
-                                 : memcmp((const uint8_t *)a + i * medroi_element_nbytes(type),
-                                          (const uint8_t *)b + i * medroi_element_nbytes(type),
-                                          medroi_element_nbytes(type)) != 0) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static void sweep(const medroi_row_ops *ops, const medroi_plane *plane, peaks_of_plane *found,
-                  medroi_scalar background, medroi_sum *sum) {
-    const medroi_peaks peaks = {found->rows, found->row_cores, found->columns, found->column_cores};
-    ops->clear(found->rows, MAX_ROWS);
-    ops->clear(found->row_cores, MAX_ROWS);
-    ops->clear(found->columns, MAX_LENGTH);
-    ops->clear(found->column_cores, MAX_LENGTH);
-    (void)ops->sweep(ops, plane, &peaks, background, sum);
-}
-
-static int sweeps_agree(const medroi_row_ops *const ops[2], medroi_element_type type, size_t length,
-                        medroi_scalar background) {
-    static peaks_of_plane found[2];
-    medroi_sum sums[2];
-    size_t step = draw(3);
-    medroi_plane plane = {.rows = planes[0], .row_nbytes = length * medroi_element_nbytes(type)};
-    plane.n_rows = MAX_ROWS;
-    plane.length = length;
-    plane.dy = draw(2);
-    plane.step = length > 2 * step ? step : 0;
-    if (draw(4)) {
-        plane.before = planes[1];
-        plane.after = planes[2];
-    }
-    int add = draw(3) != 0;
-    memset(sums, 0, sizeof sums);
-    for (int k = 0; k < 2; k++) {
-        sweep(ops[k], &plane, &found[k], background, add ? &sums[k] : NULL);
-    }
-    return same("sums of a sweep", &sums[0], &sums[1], sizeof sums[0]) &&
-           same_peaks(type, found[0].rows, found[1].rows, MAX_ROWS) &&
-           same_peaks(type, found[0].row_cores, found[1].row_cores, MAX_ROWS) &&
-           same_peaks(type, found[0].columns, found[1].columns, length) &&
-           same_peaks(type, found[0].column_cores, found[1].column_cores, length);
-}
-
 static int rows_agree(const medroi_row_ops *const ops[2], medroi_element_type type, size_t n,
-                      medroi_scalar background, medroi_scalar tau) {
+                      medroi_scalar background, medroi_scalar tau, medroi_scalar level) {
     static uint64_t counts[2][MEDROI_HISTOGRAM_NBYTES / sizeof(uint64_t)];
-    uint64_t bits[2][MAX_LENGTH / 64 + 1];
+    uint64_t bits[2][3][MAX_LENGTH / 64 + 1];
     double values[2][MAX_LENGTH];
     medroi_sum sums[2];
     double ends[2][2] = {{1e300, -1e300}, {1e300, -1e300}};
@@ -141,19 +81,21 @@ static int rows_agree(const medroi_row_ops *const ops[2], medroi_element_type ty
     memset(sums, 0, sizeof sums);
     memset(bits, 0, sizeof bits);
     for (int k = 0; k < 2; k++) {
-        ops[k]->add_up(ops[k], planes[0], n, background, &sums[k]);
-        numbers[k][0] = ops[k]->count(ops[k], planes[0], n, tau);
-        ops[k]->mark(ops[k], planes[0], n, tau, bits[k]);
-        numbers[k][1] = ops[k]->range(ops[k], planes[0], n, &ends[k][0], &ends[k][1]);
-        ops[k]->widen(ops[k], planes[0], n, values[k]);
+        ops[k]->add_up(ops[k], row, n, background, &sums[k]);
+        numbers[k][0] = ops[k]->count(ops[k], row, n, tau);
+        ops[k]->mark(ops[k], row, n, tau, bits[k][0]);
+        ops[k]->mark_both(ops[k], row, n, tau, level, bits[k][1], bits[k][2]);
+        numbers[k][1] = ops[k]->range(ops[k], row, n, &ends[k][0], &ends[k][1]);
+        ops[k]->widen(ops[k], row, n, values[k]);
         if (is_byte) {
             medroi_clear_tables(counts[k], bins.n_bins);
-            ops[k]->histogram(ops[k], planes[0], n, &bins, counts[k]);
+            ops[k]->histogram(ops[k], row, n, &bins, counts[k]);
         }
     }
     return same("sums", &sums[0], &sums[1], sizeof sums[0]) &&
            same("counts", numbers[0], numbers[1], sizeof numbers[0]) &&
            same("marks", bits[0], bits[1], sizeof bits[0]) &&
+           same("marks at two levels", bits[0][0], bits[0][1], sizeof bits[0][0]) &&
            (ends[0][0] == ends[1][0] && ends[0][1] == ends[1][1]) &&
            same("values", values[0], values[1], n * sizeof(double)) &&
            (!is_byte || same("histogram", counts[0], counts[1],
@@ -169,17 +111,15 @@ int main(int argc, char **argv) {
         size_t nbytes = medroi_element_nbytes(type);
         size_t length = 1 + draw(draw(2) ? 80 : MAX_LENGTH);
         int odd = draw(2) != 0;
-        for (size_t k = 0; k < 3; k++) {
-            for (size_t i = 0; i < length * MAX_ROWS; i++) {
-                draw_element(type, odd, planes[k] + i * nbytes);
-            }
+        for (size_t i = 0; i < length; i++) {
+            draw_element(type, odd, row + i * nbytes);
         }
         const medroi_row_ops *const ops[2] = {portable_row_ops_for(type, dark),
                                               medroi_row_ops_for(type, dark)};
-        medroi_scalar background = scalar_at(type, planes[0] + draw(length) * nbytes);
-        medroi_scalar tau = scalar_at(type, planes[0] + draw(length) * nbytes);
-        if (!rows_agree(ops, type, length, background, tau) ||
-            !sweeps_agree(ops, type, length, background)) {
+        medroi_scalar background = scalar_at(type, row + draw(length) * nbytes);
+        medroi_scalar tau = scalar_at(type, row + draw(length) * nbytes);
+        medroi_scalar level = scalar_at(type, row + draw(length) * nbytes);
+        if (!rows_agree(ops, type, length, background, tau, level)) {
             printf("round %lu: type %d, dark %d, length %zu: %s differ\n", round, (int)type, dark,
                    length, what);
             return 1;

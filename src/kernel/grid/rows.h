@@ -77,7 +77,7 @@ int medroi_element_is_signed(medroi_element_type type);
 medroi_scalar medroi_scalar_from_bits(const medroi_layout *layout, uint64_t bits);
 double medroi_scalar_to_double(medroi_element_type type, medroi_scalar value);
 
-/* Where rows come from: the caller's array as it is, or three planes of converted rows. */
+/* Where rows come from: the caller's array as it is, or one converted row. */
 typedef struct medroi_source {
     const uint8_t *data;
     const medroi_grid *grid;
@@ -86,23 +86,18 @@ typedef struct medroi_source {
     uint8_t swap;
     uint8_t half;
     uint8_t clamp; /* replace infinities by the largest finite values */
-    uint8_t *planes;
+    uint8_t *row;
     int64_t repeat_offset; /* elements; set by medroi_source_seek */
 } medroi_source;
 
-/* `planes` and `clamp` are left to the caller. */
+/* `row` and `clamp` are left to the caller. */
 medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
                                  const void *data);
 int medroi_source_converts(const medroi_source *source);
-/* Bytes of `planes`; 0 where rows need no conversion. */
+/* Bytes of `row`; 0 where rows need no conversion. */
 size_t medroi_source_scratch_nbytes(const medroi_source *source);
 void medroi_source_seek(medroi_source *source, int64_t repeat);
-/* Make plane z available to medroi_source_row until plane z + 3 is. */
-void medroi_source_load_plane(medroi_source *source, int64_t z);
-const uint8_t *medroi_source_row(const medroi_source *source, int64_t z, int64_t y);
-/* From a row to the next one along y. */
-size_t medroi_source_row_nbytes(const medroi_source *source);
-/* One row alone, without its plane; valid until the next call. */
+/* One row; valid until the next call. */
 const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y);
 
 /* Sums are taken over runs of at most this many elements of a row; part of the definition of the
@@ -149,51 +144,12 @@ void medroi_clear_tables(uint64_t *counts, uint32_t n_bins);
 /* Add the other tables to the first. */
 void medroi_merge_tables(uint64_t *counts, uint32_t n_bins);
 
-/* The rows of one plane, and where the erosion by the cross finds their neighbours. Nearer than
- * `dy` rows to an end of the plane, or `step` elements to an end of a row, nothing is in the
- * erosion. */
-typedef struct medroi_plane {
-    const uint8_t *rows;
-    const uint8_t *before; /* rows of the planes on both sides; NULL: no erosion here */
-    const uint8_t *after;
-    size_t row_nbytes; /* from one row to the next */
-    size_t n_rows;
-    size_t length;
-    size_t dy;
-    size_t step;
-    int clean; /* the plane and the one before it are finite, as a sweep has said */
-} medroi_plane;
-
-/* Row y and its neighbours at y - dy, y + dy, before and after; returns whether it has them. A row
- * that has not stands in their place. */
-static inline int medroi_plane_rows(const medroi_plane *plane, size_t y, const void *rows[5]) {
-    const uint8_t *row = plane->rows + y * plane->row_nbytes;
-    rows[0] = row;
-    if (!plane->before || y < plane->dy || y + plane->dy >= plane->n_rows) {
-        rows[1] = rows[2] = rows[3] = rows[4] = row;
-        return 0;
-    }
-    rows[1] = row - plane->dy * plane->row_nbytes;
-    rows[2] = row + plane->dy * plane->row_nbytes;
-    rows[3] = plane->before + y * plane->row_nbytes;
-    rows[4] = plane->after + y * plane->row_nbytes;
-    return 1;
-}
-
-/* Where the highest elements go, and those of the erosion. */
-typedef struct medroi_peaks {
-    void *row_peaks; /* one for each row */
-    void *row_cores;
-    void *column_peaks; /* one for each place of a row */
-    void *column_cores;
-} medroi_peaks;
-
 /* Functions of one row, for one type of element, and bright or dark tissue. Each width of
  * element has one kernel, which compares keys: signed integers as wide as the elements (floats:
  * floats) of which the highest is the most like tissue. The key of an integer is its bits with the
  * sign bit turned over where it is unsigned, and every bit where the tissue is dark; that of a
  * float is the float, its sign turned over where the tissue is dark, and that of a NaN the lowest.
- * Peaks are kept as keys. Results do not depend on the instruction set. */
+ * Results do not depend on the instruction set. */
 typedef struct medroi_row_ops medroi_row_ops;
 struct medroi_row_ops {
     uint8_t is_unsigned;
@@ -201,27 +157,15 @@ struct medroi_row_ops {
     /* Add the finite elements that are not background. At most MEDROI_RUN_LENGTH elements. */
     void (*add_up)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar background,
                    medroi_sum *sum);
-    /* Look at a plane once: add it up unless `sum` is NULL (rows of at most MEDROI_RUN_LENGTH
-     * elements), and raise the peaks. Returns 1 where it has seen that the plane after it is
-     * finite. */
-    int (*sweep)(const medroi_row_ops *ops, const medroi_plane *plane, const medroi_peaks *peaks,
-                 medroi_scalar background, medroi_sum *sum);
     /* Tissue elements among at most MEDROI_RUN_LENGTH. */
     uint64_t (*count)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau);
-    /* Add 1 to counts[i] for each tissue element; returns their number. */
-    uint64_t (*tally)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
-                      uint64_t *counts);
-    /* Set the flags of peaks that are tissue. */
-    void (*flag)(const medroi_row_ops *ops, const void *peaks, size_t n, medroi_scalar tau,
-                 uint8_t *flags);
     /* Set the bits of elements that are: element i in bit i % 64 of word i / 64; those beyond the
      * row are 0. */
     void (*mark)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
                  uint64_t *bits);
-    /* Set peaks to the lowest key. */
-    void (*clear)(void *peaks, size_t n);
-    /* Raise each peak to another one. */
-    void (*raise)(void *peaks, const void *others, size_t n);
+    /* The same at two levels at once. */
+    void (*mark_both)(const medroi_row_ops *ops, const void *row, size_t n, medroi_scalar tau,
+                      medroi_scalar level, uint64_t *bits, uint64_t *beyond);
     /* Widen [*low, *high] to the finite elements; returns their number. */
     uint64_t (*range)(const medroi_row_ops *ops, const void *row, size_t n, double *low,
                       double *high);

@@ -117,9 +117,8 @@ static uint64_t word_of_flags(const uint8_t *flags, size_t n) {
  * for bright tissue and for dark. */
 #define OPS(is_unsigned, dark, name, simd)                                                         \
     {                                                                                              \
-        is_unsigned, dark, name##_add_up##simd, name##_sweep##simd, name##_count##simd,            \
-            name##_tally, name##_flag, name##_mark##simd, name##_clear, name##_raise,              \
-            name##_range##simd, name##_widen, name##_histogram##simd                               \
+        is_unsigned, dark, name##_add_up##simd, name##_count##simd, name##_mark##simd,             \
+            name##_mark_both##simd, name##_range##simd, name##_widen, name##_histogram##simd       \
     }
 #define BOTH(is_unsigned, name, simd)                                                              \
     { OPS(is_unsigned, 0, name, simd), OPS(is_unsigned, 1, name, simd) }

@@ -89,58 +89,6 @@ CODE static void JOIN(NAME, _add_up)(const medroi_row_ops *ops, const void *row,
 }
 #endif
 
-CODE static void JOIN(NAME, _project)(const medroi_row_ops *ops, const void *row, size_t n,
-                                      ELEMENT *row_peak, ELEMENT *restrict columns) {
-    const JOIN(NAME, _t) *v = row;
-    const JOIN(NAME, _order) order = ORDER_OF(ops);
-    ELEMENT peak = *row_peak;
-    for (size_t i = 0; i < n; i++) {
-        ELEMENT key = KEY(v[i], order);
-        columns[i] = GREATER(columns[i], key);
-        peak = GREATER(peak, key);
-    }
-    *row_peak = peak;
-}
-
-CODE static void JOIN(NAME, _erode)(const medroi_row_ops *ops, const void *const rows[5], size_t n,
-                                    size_t step, ELEMENT *row_peak, ELEMENT *restrict columns) {
-    const JOIN(NAME, _t) *v = rows[0], *up = rows[1], *down = rows[2], *in = rows[3],
-                         *out = rows[4];
-    const JOIN(NAME, _order) order = ORDER_OF(ops);
-    ELEMENT peak = *row_peak;
-    for (size_t i = step; i < n - step; i++) {
-        ELEMENT a = LESSER(KEY(v[i - step], order), KEY(v[i + step], order));
-        ELEMENT b = LESSER(KEY(up[i], order), KEY(down[i], order));
-        ELEMENT c = LESSER(KEY(in[i], order), KEY(out[i], order));
-        ELEMENT d = LESSER(a, b);
-        ELEMENT e = LESSER(c, KEY(v[i], order));
-        ELEMENT core = LESSER(d, e);
-        columns[i] = GREATER(columns[i], core);
-        peak = GREATER(peak, core);
-    }
-    *row_peak = peak;
-}
-
-CODE static int JOIN(NAME, _sweep)(const medroi_row_ops *ops, const medroi_plane *plane,
-                                   const medroi_peaks *peaks, medroi_scalar background,
-                                   medroi_sum *sum) {
-    for (size_t y = 0; y < plane->n_rows; y++) {
-        const void *rows[5];
-        int eroded = medroi_plane_rows(plane, y, rows);
-        if (sum) {
-            JOIN(NAME, _add_up)(ops, rows[0], plane->length, background, sum);
-        }
-        JOIN(NAME, _project)
-        (ops, rows[0], plane->length, (ELEMENT *)peaks->row_peaks + y, peaks->column_peaks);
-        if (eroded) {
-            JOIN(NAME, _erode)
-            (ops, rows, plane->length, plane->step, (ELEMENT *)peaks->row_cores + y,
-             peaks->column_cores);
-        }
-    }
-    return 0;
-}
-
 CODE static uint64_t JOIN(NAME, _count)(const medroi_row_ops *ops, const void *row, size_t n,
                                         medroi_scalar tau) {
     const JOIN(NAME, _t) *v = row;
@@ -149,20 +97,6 @@ CODE static uint64_t JOIN(NAME, _count)(const medroi_row_ops *ops, const void *r
     uint32_t count = 0;
     for (size_t i = 0; i < n; i++) {
         count += TURNED(v[i], order) >= limit;
-    }
-    return count;
-}
-
-CODE static uint64_t JOIN(NAME, _tally)(const medroi_row_ops *ops, const void *row, size_t n,
-                                        medroi_scalar tau, uint64_t *counts) {
-    const JOIN(NAME, _t) *v = row;
-    const JOIN(NAME, _order) order = ORDER_OF(ops);
-    const ELEMENT limit = KEY_OF_SCALAR(tau, order);
-    uint64_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t tissue = TURNED(v[i], order) >= limit;
-        counts[i] += tissue;
-        count += tissue;
     }
     return count;
 }
@@ -182,28 +116,11 @@ CODE static void JOIN(NAME, _mark)(const medroi_row_ops *ops, const void *row, s
     }
 }
 
-CODE static void JOIN(NAME, _flag)(const medroi_row_ops *ops, const void *peaks, size_t n,
-                                   medroi_scalar tau, uint8_t *flags) {
-    const ELEMENT *keys = peaks;
-    const ELEMENT limit = KEY_OF_SCALAR(tau, ORDER_OF(ops));
-    for (size_t i = 0; i < n; i++) {
-        flags[i] = keys[i] >= limit;
-    }
-}
-
-CODE static void JOIN(NAME, _clear)(void *peaks, size_t n) {
-    ELEMENT *keys = peaks;
-    for (size_t i = 0; i < n; i++) {
-        keys[i] = LOWEST;
-    }
-}
-
-CODE static void JOIN(NAME, _raise)(void *peaks, const void *others, size_t n) {
-    ELEMENT *restrict keys = peaks;
-    const ELEMENT *other_keys = others;
-    for (size_t i = 0; i < n; i++) {
-        keys[i] = GREATER(keys[i], other_keys[i]);
-    }
+CODE static void JOIN(NAME, _mark_both)(const medroi_row_ops *ops, const void *row, size_t n,
+                                        medroi_scalar tau, medroi_scalar level, uint64_t *bits,
+                                        uint64_t *beyond) {
+    JOIN(NAME, _mark)(ops, row, n, tau, bits);
+    JOIN(NAME, _mark)(ops, row, n, level, beyond);
 }
 
 /* With lanes, so that every instruction set can do several at a time. */

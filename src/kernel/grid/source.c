@@ -22,12 +22,7 @@ int medroi_source_converts(const medroi_source *source) {
 }
 
 size_t medroi_source_scratch_nbytes(const medroi_source *source) {
-    const medroi_grid *grid = source->grid;
-    if (!medroi_source_converts(source)) {
-        return 0;
-    }
-    int64_t n_planes = grid->n_z < 3 ? grid->n_z : 3;
-    return (size_t)(n_planes * grid->n_y * grid->length) * source->nbytes;
+    return medroi_source_converts(source) ? (size_t)source->grid->length * source->nbytes : 0;
 }
 
 void medroi_source_seek(medroi_source *source, int64_t repeat) {
@@ -102,34 +97,10 @@ static void convert_row(const medroi_source *source, const uint8_t *src, uint8_t
     }
 }
 
-static uint8_t *converted_row(const medroi_source *source, int64_t z, int64_t y) {
-    const medroi_grid *grid = source->grid;
-    return source->planes + (size_t)((z % 3 * grid->n_y + y) * grid->length) * source->nbytes;
-}
-
-void medroi_source_load_plane(medroi_source *source, int64_t z) {
-    if (!medroi_source_converts(source)) {
-        return;
-    }
-    for (int64_t y = 0; y < source->grid->n_y; y++) {
-        convert_row(source, stored_row(source, z, y), converted_row(source, z, y));
-    }
-}
-
-const uint8_t *medroi_source_row(const medroi_source *source, int64_t z, int64_t y) {
-    return medroi_source_converts(source) ? converted_row(source, z, y) : stored_row(source, z, y);
-}
-
-size_t medroi_source_row_nbytes(const medroi_source *source) {
-    const medroi_grid *grid = source->grid;
-    return (size_t)(medroi_source_converts(source) ? grid->length : grid->y_stride) *
-           source->nbytes;
-}
-
 const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y) {
     if (!medroi_source_converts(source)) {
         return stored_row(source, z, y);
     }
-    convert_row(source, stored_row(source, z, y), source->planes);
-    return source->planes;
+    convert_row(source, stored_row(source, z, y), source->row);
+    return source->row;
 }

@@ -31,21 +31,6 @@ VECTOR_OP vec vec_all_f64(double v) { return _mm256_castpd_si256(_mm256_set1_pd(
 #define OF_F32(v) _mm256_castps_si256(v)
 #define OF_F64(v) _mm256_castpd_si256(v)
 
-VECTOR_OP vec vec_max_i8(vec a, vec b) { return _mm256_max_epi8(a, b); }
-VECTOR_OP vec vec_max_i16(vec a, vec b) { return _mm256_max_epi16(a, b); }
-VECTOR_OP vec vec_max_i32(vec a, vec b) { return _mm256_max_epi32(a, b); }
-VECTOR_OP vec vec_max_f32(vec a, vec b) { return OF_F32(_mm256_max_ps(F32(a), F32(b))); }
-VECTOR_OP vec vec_max_f64(vec a, vec b) { return OF_F64(_mm256_max_pd(F64(a), F64(b))); }
-VECTOR_OP vec vec_min_i8(vec a, vec b) { return _mm256_min_epi8(a, b); }
-VECTOR_OP vec vec_min_i16(vec a, vec b) { return _mm256_min_epi16(a, b); }
-VECTOR_OP vec vec_min_i32(vec a, vec b) { return _mm256_min_epi32(a, b); }
-VECTOR_OP vec vec_min_f32(vec a, vec b) { return OF_F32(_mm256_min_ps(F32(a), F32(b))); }
-VECTOR_OP vec vec_min_f64(vec a, vec b) { return OF_F64(_mm256_min_pd(F64(a), F64(b))); }
-
-/* The lowest number in place of a NaN: of it and a number, max takes the second. */
-VECTOR_OP vec vec_number_f32(vec v) { return vec_max_f32(v, vec_all_f32(-INFINITY)); }
-VECTOR_OP vec vec_number_f64(vec v) { return vec_max_f64(v, vec_all_f64(-(double)INFINITY)); }
-
 /* Mask of a >= b; false where one is NaN. */
 VECTOR_OP vec vec_reaches_i8(vec a, vec b) { return _mm256_cmpeq_epi8(_mm256_max_epi8(a, b), a); }
 VECTOR_OP vec vec_reaches_i16(vec a, vec b) {
@@ -81,17 +66,6 @@ VECTOR_OP uint64_t vec_bits_f64(const vec masks[1]) {
     return (uint32_t)_mm256_movemask_pd(F64(masks[0]));
 }
 
-/* For folding: first (second) halves of two vectors; in each half, the upper 8 bytes moved down;
- * in 8 bytes, the upper bits moved down; the first 8 bytes of a half. */
-VECTOR_OP vec vec_first_halves(vec a, vec b) { return _mm256_permute2x128_si256(a, b, 0x20); }
-VECTOR_OP vec vec_second_halves(vec a, vec b) { return _mm256_permute2x128_si256(a, b, 0x31); }
-VECTOR_OP vec vec_upper_down(vec v) { return _mm256_shuffle_epi32(v, 0xee); }
-VECTOR_OP vec vec_shift_down(vec v, int n_bits) { return _mm256_srli_epi64(v, n_bits); }
-VECTOR_OP uint64_t vec_first_of_half(vec v, int half) {
-    __m128i low = half ? _mm256_extracti128_si256(v, 1) : _mm256_castsi256_si128(v);
-    return (uint64_t)_mm_cvtsi128_si64(low);
-}
-
 VECTOR_OP vec vec_equal_i8(vec a, vec b) { return _mm256_cmpeq_epi8(a, b); }
 VECTOR_OP vec vec_equal_i16(vec a, vec b) { return _mm256_cmpeq_epi16(a, b); }
 VECTOR_OP vec vec_equal_i32(vec a, vec b) { return _mm256_cmpeq_epi32(a, b); }
@@ -110,22 +84,11 @@ VECTOR_OP vec vec_finite_f64(vec v) {
     __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), F64(v));
     return OF_F64(_mm256_cmp_pd(size, _mm256_set1_pd((double)INFINITY), _CMP_LT_OQ));
 }
-VECTOR_OP int vec_has_nan_f32(vec v) {
-    return _mm256_movemask_ps(_mm256_cmp_ps(F32(v), F32(v), _CMP_UNORD_Q)) != 0;
-}
-VECTOR_OP int vec_has_nan_f64(vec v) {
-    return _mm256_movemask_pd(_mm256_cmp_pd(F64(v), F64(v), _CMP_UNORD_Q)) != 0;
-}
 
 VECTOR_OP vec vec_sub_i16(vec a, vec b) { return _mm256_sub_epi16(a, b); }
 VECTOR_OP vec vec_sub_i32(vec a, vec b) { return _mm256_sub_epi32(a, b); }
 VECTOR_OP vec vec_sub_i64(vec a, vec b) { return _mm256_sub_epi64(a, b); }
-VECTOR_OP vec vec_add_f32(vec a, vec b) { return OF_F32(_mm256_add_ps(F32(a), F32(b))); }
-VECTOR_OP vec vec_sub_f32(vec a, vec b) { return OF_F32(_mm256_sub_ps(F32(a), F32(b))); }
-VECTOR_OP vec vec_mul_f32(vec a, vec b) { return OF_F32(_mm256_mul_ps(F32(a), F32(b))); }
 VECTOR_OP vec vec_add_f64(vec a, vec b) { return OF_F64(_mm256_add_pd(F64(a), F64(b))); }
-VECTOR_OP vec vec_sub_f64(vec a, vec b) { return OF_F64(_mm256_sub_pd(F64(a), F64(b))); }
-VECTOR_OP vec vec_mul_f64(vec a, vec b) { return OF_F64(_mm256_mul_pd(F64(a), F64(b))); }
 /* float64 of the first and of the second four float32. */
 VECTOR_OP vec vec_first_f64(vec v) {
     return OF_F64(_mm256_cvtps_pd(_mm256_castps256_ps128(F32(v))));

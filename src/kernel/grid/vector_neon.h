@@ -43,22 +43,6 @@ ALL(vec_all_i32, int32_t, s32, vdupq_n_s32)
 ALL(vec_all_f32, float, f32, vdupq_n_f32)
 ALL(vec_all_f64, double, f64, vdupq_n_f64)
 
-BINARY(vec_max_i8, s8, s8, vmaxq_s8)
-BINARY(vec_max_i16, s16, s16, vmaxq_s16)
-BINARY(vec_max_i32, s32, s32, vmaxq_s32)
-BINARY(vec_max_f32, f32, f32, vmaxq_f32)
-BINARY(vec_max_f64, f64, f64, vmaxq_f64)
-BINARY(vec_min_i8, s8, s8, vminq_s8)
-BINARY(vec_min_i16, s16, s16, vminq_s16)
-BINARY(vec_min_i32, s32, s32, vminq_s32)
-BINARY(vec_min_f32, f32, f32, vminq_f32)
-BINARY(vec_min_f64, f64, f64, vminq_f64)
-
-#define NUMBER_F32(v) vbslq_f32(vceqq_f32(v, v), v, vdupq_n_f32(-INFINITY))
-#define NUMBER_F64(v) vbslq_f64(vceqq_f64(v, v), v, vdupq_n_f64(-(double)INFINITY))
-UNARY(vec_number_f32, f32, f32, NUMBER_F32)
-UNARY(vec_number_f64, f64, f64, NUMBER_F64)
-
 BINARY(vec_reaches_i8, s8, u8, vcgeq_s8)
 BINARY(vec_reaches_i16, s16, u16, vcgeq_s16)
 BINARY(vec_reaches_i32, s32, u32, vcgeq_s32)
@@ -98,19 +82,6 @@ VECTOR_OP uint64_t vec_bits_f64(const vec masks[1]) {
     return vec_bits_i32(&words);
 }
 
-VECTOR_OP vec vec_first_halves(vec a, vec b) { return (vec){{a.val[0], b.val[0]}}; }
-VECTOR_OP vec vec_second_halves(vec a, vec b) { return (vec){{a.val[1], b.val[1]}}; }
-VECTOR_OP vec vec_upper_down(vec v) {
-    return (vec){{vextq_u8(v.val[0], v.val[0], 8), vextq_u8(v.val[1], v.val[1], 8)}};
-}
-VECTOR_OP vec vec_shift_down(vec v, int n_bits) {
-    int64x2_t by = vdupq_n_s64(-n_bits);
-    return PAIR(u64, vshlq_u64(HALF(u64, v, 0), by), vshlq_u64(HALF(u64, v, 1), by));
-}
-VECTOR_OP uint64_t vec_first_of_half(vec v, int half) {
-    return vgetq_lane_u64(vreinterpretq_u64_u8(half ? v.val[1] : v.val[0]), 0);
-}
-
 BINARY(vec_equal_i8, s8, u8, vceqq_s8)
 BINARY(vec_equal_i16, s16, u16, vceqq_s16)
 BINARY(vec_equal_i32, s32, u32, vceqq_s32)
@@ -122,26 +93,11 @@ BINARY(vec_differs_f64, f64, u64, DIFFERS_F64)
 #define FINITE_F64(v) vcltq_f64(vabsq_f64(v), vdupq_n_f64((double)INFINITY))
 UNARY(vec_finite_f32, f32, u32, FINITE_F32)
 UNARY(vec_finite_f64, f64, u64, FINITE_F64)
-VECTOR_OP int vec_has_nan_f32(vec v) {
-    uint32x4_t first = vceqq_f32(HALF(f32, v, 0), HALF(f32, v, 0));
-    uint32x4_t second = vceqq_f32(HALF(f32, v, 1), HALF(f32, v, 1));
-    return vminvq_u32(vandq_u32(first, second)) == 0;
-}
-VECTOR_OP int vec_has_nan_f64(vec v) {
-    uint64x2_t first = vceqq_f64(HALF(f64, v, 0), HALF(f64, v, 0));
-    uint64x2_t second = vceqq_f64(HALF(f64, v, 1), HALF(f64, v, 1));
-    return vminvq_u32(vreinterpretq_u32_u64(vandq_u64(first, second))) == 0;
-}
 
 BINARY(vec_sub_i16, s16, s16, vsubq_s16)
 BINARY(vec_sub_i32, s32, s32, vsubq_s32)
 BINARY(vec_sub_i64, s64, s64, vsubq_s64)
-BINARY(vec_add_f32, f32, f32, vaddq_f32)
-BINARY(vec_sub_f32, f32, f32, vsubq_f32)
-BINARY(vec_mul_f32, f32, f32, vmulq_f32)
 BINARY(vec_add_f64, f64, f64, vaddq_f64)
-BINARY(vec_sub_f64, f64, f64, vsubq_f64)
-BINARY(vec_mul_f64, f64, f64, vmulq_f64)
 VECTOR_OP vec vec_first_f64(vec v) {
     float32x4_t four = HALF(f32, v, 0);
     return PAIR(f64, vcvt_f64_f32(vget_low_f32(four)), vcvt_high_f64_f32(four));

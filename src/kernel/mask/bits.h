@@ -73,6 +73,21 @@ int64_t medroi_next_clear(const medroi_bits *bits, const uint64_t *row, int64_t 
 /* The last set bit of a row that has one. */
 int64_t medroi_last_set(const medroi_bits *bits, const uint64_t *row);
 
+/* Each of 32 bits twice. */
+static inline uint64_t medroi_twice(uint64_t v) {
+    v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+    v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v | v << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    v = (v | v << 2) & UINT64_C(0x3333333333333333);
+    v = (v | v << 1) & UINT64_C(0x5555555555555555);
+    return v | v << 1;
+}
+
+/* Word `word` of a row of voxels whose tiles, of two along x, are the bits of `tiles`. */
+static inline uint64_t medroi_tile_voxels(const uint64_t *tiles, int64_t word) {
+    return medroi_twice(tiles[word >> 1] >> (word & 1) * 32 & UINT32_MAX);
+}
+
 /* Set every bit that lies between set bits along at least two of the three axes. `along_z` and
  * `along_y` are volumes of the same size. */
 void medroi_fill_majority(const medroi_bits *bits, const medroi_bits *along_z,
@@ -92,6 +107,10 @@ typedef struct medroi_reach {
  * erosion and 0 for the dilation. */
 void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
                         int outside);
+/* Plane z alone, into medroi_plane_nbytes() of its own. */
+void medroi_erode_plane(uint64_t *dst, const medroi_bits *src, int64_t z, medroi_reach reach,
+                        int outside);
+size_t medroi_plane_nbytes(const medroi_bits *bits);
 void medroi_dilate_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach);
 
 #endif

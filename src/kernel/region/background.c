@@ -216,7 +216,7 @@ static medroi_status find(const medroi_layout *layout, const void *data, uint8_t
     known.look.value_counts[0] = known.border_counts + MEDROI_BACKGROUND_NBINS;
     known.look.value_counts[1] = known.look.value_counts[0] + MEDROI_HISTOGRAM_NBINS;
     known.look.tables = known.look.value_counts[1] + MEDROI_HISTOGRAM_NBINS;
-    source.planes = aligned + COUNTS_NBYTES + MEDROI_SURVEY_NBYTES;
+    source.row = aligned + COUNTS_NBYTES + MEDROI_SURVEY_NBYTES;
     double value = 0;
     status = decide(&known, medroi_element_is_float(type), &value, error);
     if (status == MEDROI_OK) {

@@ -1,40 +1,35 @@
-/* From the projections and tau to the box. Erosion commutes with thresholding, so the box of the
- * opened tissue follows from the projections of the eroded array, without a second pass. */
+/* From tissue to the box: the bounds of the eroded tissue are those of the opened, less one layer.
+ */
 #include "grid/spans.h"
 #include "region/search.h"
 
 #include <string.h>
 
-static void include_flagged(medroi_span *span, int64_t i) {
-    if (span->start == span->stop) {
-        span->start = i;
+static void include_plane(const medroi_search *search, int64_t z, medroi_grid_box *box) {
+    const medroi_bits *bits = &search->tissue;
+    const medroi_grid *grid = &search->grid;
+    for (int64_t y = 0; y < grid->n_y; y++) {
+        const uint64_t *row = search->eroded + y * bits->n_words;
+        int64_t first = medroi_next_set(bits, row, 0);
+        if (first < grid->length) {
+            medroi_span_include(&box->z, z, z + 1);
+            medroi_span_include(&box->y, y, y + 1);
+            medroi_span_include(&box->x, first / grid->inner,
+                                medroi_last_set(bits, row) / grid->inner + 1);
+        }
     }
-    span->stop = i + 1;
 }
 
-/* The bounds of what is set in the flags of rows and columns. */
-static medroi_grid_box box_of_flags(const medroi_search *search) {
+/* The bounds of the eroded tissue of all repeats; the border of the volume is not in it. */
+static medroi_grid_box box_of_cores(const medroi_search *search) {
     const medroi_grid *grid = &search->grid;
     medroi_grid_box box = {{0, 0}, {0, 0}, {0, 0}};
-    for (int64_t z = 0; z < grid->n_z; z++) {
-        const uint8_t *flags = search->row_flags + z * grid->n_y;
-        const uint8_t *first = memchr(flags, 1, (size_t)grid->n_y);
-        if (first) {
-            include_flagged(&box.z, z);
-            int64_t low = first - flags;
-            int64_t high = grid->n_y;
-            while (!flags[high - 1]) {
-                high--;
-            }
-            int empty = box.y.start == box.y.stop;
-            box.y.start = empty || low < box.y.start ? low : box.y.start;
-            box.y.stop = high > box.y.stop ? high : box.y.stop;
-        }
-    }
-    for (int64_t i = 0; i < grid->length; i++) {
-        if (search->column_flags[i]) {
-            include_flagged(&box.x, i / grid->inner);
-        }
+    medroi_bits repeat = search->tissue;
+    repeat.n_z = grid->n_z;
+    for (int64_t k = 0; k < search->tissue.n_z; k++) {
+        repeat.words = medroi_bit_row(&search->tissue, k / grid->n_z * grid->n_z, 0);
+        medroi_erode_plane(search->eroded, &repeat, k % grid->n_z, search->opening, 0);
+        include_plane(search, k % grid->n_z, &box);
     }
     return box;
 }
@@ -57,16 +52,8 @@ static medroi_grid_box pad_core(const medroi_search *search, medroi_grid_box cor
 }
 
 medroi_grid_box medroi_find_box(medroi_search *search, medroi_counts *counts) {
-    const medroi_grid *grid = &search->grid;
     const medroi_region_options *options = search->options;
-    size_t n_rows = (size_t)(grid->n_z * grid->n_y);
-    size_t length = (size_t)grid->length;
-    medroi_scalar tau = search->tau.element;
-    search->ops->flag(search->ops, search->row_cores, n_rows, tau, search->row_flags);
-    search->ops->flag(search->ops, search->column_cores, length, tau, search->column_flags);
-    medroi_grid_box box = pad_core(search, box_of_flags(search), options->padding);
-    search->ops->flag(search->ops, search->row_peaks, n_rows, tau, search->row_flags);
-    search->ops->flag(search->ops, search->column_peaks, length, tau, search->column_flags);
+    medroi_grid_box box = pad_core(search, box_of_cores(search), options->padding);
     *counts = medroi_count_tissue(search, &box);
     uint64_t allowed = medroi_allowed_misses(counts->n_tissue, options->max_miss_rate);
     if (counts->n_missed > allowed) {

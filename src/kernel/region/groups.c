@@ -91,49 +91,62 @@ size_t medroi_groups_scratch_nbytes(const medroi_search *search) {
 
 /* --- rows of dropped signal --- */
 
-static void clear_kept(const following *f, int64_t z, int64_t y) {
-    const medroi_kept *kept = f->wanted->kept;
-    const int64_t inner = f->search->grid.inner, e = MEDROI_TILE_EDGE;
-    if (!medroi_kept_has_row(kept, z, y)) {
-        return;
+/* The bits of a row that lie outside a box, of which the row has some. */
+static uint64_t outside_box(const following *f, const uint64_t *signal) {
+    const int64_t inner = f->search->grid.inner;
+    const medroi_span *x = &f->wanted->kept->box.x;
+    int64_t start = x->start * inner, stop = x->stop * inner;
+    uint64_t any = 0;
+    memset(f->bits, 0, medroi_bits_nbytes(&f->row_shape));
+    for (int64_t i = 0; i * 64 < start; i++) {
+        any |= f->bits[i] = signal[i] & medroi_run_mask(i, 0, start);
     }
-    if (!kept->tiles.words) {
-        medroi_clear_run(f->bits, kept->box.x.start * inner, kept->box.x.stop * inner);
-        return;
+    for (int64_t i = stop >> 6; i < f->row_shape.n_words; i++) {
+        f->bits[i] |= signal[i] & ~medroi_run_mask(i, 0, stop);
+        any |= f->bits[i];
     }
-    const uint64_t *tiles = medroi_bit_row(&kept->tiles, z / e, y / e);
-    int64_t start = medroi_next_set(&kept->tiles, tiles, 0);
-    while (start < kept->tiles.n_x) {
-        int64_t stop = medroi_next_clear(&kept->tiles, tiles, start);
-        medroi_clear_run(f->bits, start * e * inner,
-                         medroi_lesser(stop * e, f->search->grid.n_x) * inner);
-        start = medroi_next_set(&kept->tiles, tiles, stop);
-    }
+    return any;
 }
 
-static int any_bit(const following *f) {
+static uint64_t outside_tiles(const following *f, const uint64_t *signal, int64_t z, int64_t y) {
+    const int64_t inner = f->search->grid.inner, e = MEDROI_TILE_EDGE;
+    const medroi_bits *tiles = &f->wanted->kept->tiles;
+    const uint64_t *row = medroi_bit_row(tiles, z / e, y / e);
+    uint64_t any = 0;
+    if (inner == 1) {
+        for (int64_t i = 0; i < f->row_shape.n_words; i++) {
+            f->bits[i] = signal[i] & ~medroi_tile_voxels(row, i);
+            any |= f->bits[i];
+        }
+        return any;
+    }
+    memcpy(f->bits, signal, medroi_bits_nbytes(&f->row_shape));
+    int64_t start = medroi_next_set(tiles, row, 0);
+    while (start < tiles->n_x) {
+        int64_t stop = medroi_next_clear(tiles, row, start);
+        medroi_clear_run(f->bits, start * e * inner,
+                         medroi_lesser(stop * e, f->search->grid.n_x) * inner);
+        start = medroi_next_set(tiles, row, stop);
+    }
     return medroi_next_set(&f->row_shape, f->bits, 0) < f->row_shape.n_x;
 }
 
 /* Set f->bits to the dropped signal of a row; returns the row, or NULL where there is none. */
 static const uint8_t *load_row(following *f, int64_t z, int64_t y) {
     medroi_search *search = f->search;
-    const medroi_grid *grid = &search->grid;
-    const medroi_bits *candidates = f->wanted->candidates;
-    size_t nbytes = medroi_bits_nbytes(&f->row_shape);
-    if (candidates) {
-        memcpy(f->bits, medroi_bit_row(candidates, f->repeat * grid->n_z + z, y), nbytes);
-        clear_kept(f, z, y);
-        if (!any_bit(f)) {
-            return NULL;
+    const medroi_kept *kept = f->wanted->kept;
+    const uint64_t *signal = medroi_bit_row(&search->beyond, f->repeat * search->grid.n_z + z, y);
+    uint64_t any = 0;
+    if (!medroi_kept_has_row(kept, z, y)) {
+        for (int64_t i = 0; i < f->row_shape.n_words; i++) {
+            any |= f->bits[i] = signal[i];
         }
-    } else if (!search->row_flags[z * grid->n_y + y]) {
-        return NULL;
+    } else if (kept->tiles.words) {
+        any = outside_tiles(f, signal, z, y);
+    } else if (kept->box.x.start > 0 || kept->box.x.stop < search->grid.n_x) {
+        any = outside_box(f, signal);
     }
-    const uint8_t *row = medroi_source_single_row(&search->source, z, y);
-    search->ops->mark(search->ops, row, (size_t)grid->length, search->signal.element, f->bits);
-    clear_kept(f, z, y);
-    return any_bit(f) ? row : NULL;
+    return any ? medroi_source_single_row(&search->source, z, y) : NULL;
 }
 
 /* The next run of this channel from x on; returns 0 where there is none. */

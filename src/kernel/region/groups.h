@@ -11,8 +11,6 @@ typedef void medroi_voxel_visitor(void *context, int64_t z, int64_t y, int64_t x
 
 typedef struct medroi_group_search {
     const medroi_kept *kept;
-    const medroi_bits *candidates; /* a superset of the dropped signal, as medroi_tissue_bits.tissue
-                                      has it; NULL: every row that search->row_flags names */
     uint64_t limit;
     medroi_voxel_visitor *visit; /* may be NULL */
     void *context;
@@ -24,7 +22,7 @@ static inline int medroi_only_counts(const medroi_search *search) {
 }
 
 size_t medroi_groups_scratch_nbytes(const medroi_search *search);
-/* Follow all groups of voxels at search->signal that are not kept. */
+/* Follow all groups of voxels of search->beyond that are not kept. */
 medroi_groups medroi_find_groups(medroi_search *search, const medroi_group_search *wanted,
                                  uint8_t *scratch);
 

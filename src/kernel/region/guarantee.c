@@ -13,10 +13,9 @@
 #include <string.h>
 
 size_t medroi_guarantee_scratch_nbytes(const medroi_search *search) {
-    medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
     medroi_bits tiles = medroi_make_tiles(&search->grid);
     return medroi_align(medroi_groups_scratch_nbytes(search)) +
-           medroi_align(medroi_bits_nbytes(&row)) + medroi_align(medroi_bits_nbytes(&tiles));
+           medroi_align(medroi_bits_nbytes(&tiles));
 }
 
 /* Element bits in native byte order as a native load of the array's bytes finds them. */
@@ -52,48 +51,28 @@ static void raise_level(medroi_search *search) {
     }
 }
 
+void medroi_find_signal_level(medroi_search *search) {
+    search->signal = search->tau;
+    if (search->rule == MEDROI_THRESHOLD_NOISE) {
+        raise_level(search);
+    }
+}
+
 int medroi_study_air(medroi_search *search, const medroi_layout *layout, const void *data,
                      const medroi_kept *kept) {
-    search->signal = search->tau;
-    if (search->rule != MEDROI_THRESHOLD_NOISE) {
+    if (search->options->threshold_rule != MEDROI_THRESHOLD_AUTO) {
         return 1;
     }
     medroi_air air = medroi_sample_air(search, kept, search->air);
-    if (search->options->threshold_rule == MEDROI_THRESHOLD_AUTO) {
-        search->reason = judge(search, layout, data, &air);
-        if (search->reason != MEDROI_REASON_NOISY_AIR) {
-            return 0;
-        }
-    }
-    raise_level(search);
-    return 1;
+    search->reason = judge(search, layout, data, &air);
+    return search->reason == MEDROI_REASON_NOISY_AIR;
 }
 
-/* --- counts --- */
-
-/* Signal in all; `candidates` as in medroi_group_search. */
-static uint64_t count_signal(medroi_search *search, const medroi_bits *candidates,
-                             uint8_t *scratch) {
-    const medroi_grid *grid = &search->grid;
-    medroi_bits shape = medroi_make_bits(1, 1, grid->length);
-    uint64_t *bits = (uint64_t *)(void *)scratch;
+static uint64_t count_signal(const medroi_search *search) {
+    const medroi_bits *beyond = &search->beyond;
     uint64_t n = 0;
-    for (int64_t k = 0; k < grid->n_repeats * grid->n_z; k++) {
-        medroi_source_seek(&search->source, k / grid->n_z);
-        for (int64_t y = 0; y < grid->n_y; y++) {
-            int64_t z = k % grid->n_z;
-            const uint64_t *known = candidates ? medroi_bit_row(candidates, k, y) : NULL;
-            if (known ? medroi_next_set(candidates, known, 0) == candidates->n_x
-                      : !search->row_flags[z * grid->n_y + y]) {
-                continue;
-            }
-            const void *row = medroi_source_single_row(&search->source, z, y);
-            search->ops->mark(search->ops, row, (size_t)grid->length, search->signal.element, bits);
-            for (int64_t i = 0; known && i < shape.n_words; i++) {
-                bits[i] &= known[i];
-            }
-            n += medroi_count_run(bits, 0, grid->length);
-        }
+    for (int64_t k = 0; k < beyond->n_z; k++) {
+        n += medroi_count_run(medroi_bit_row(beyond, k, 0), 0, beyond->n_y * beyond->n_words * 64);
     }
     return n;
 }
@@ -106,18 +85,15 @@ typedef struct keeping {
     medroi_kept kept;    /* tiles, or a box where they are NULL */
     medroi_bits joining; /* tiles that join once all groups are known */
     uint8_t *scratch;    /* of the groups */
-    uint8_t *row;        /* of bits */
 } keeping;
 
-static keeping begin(const medroi_search *search, const medroi_kept *kept,
-                     const medroi_bits *candidates) {
-    keeping k = {.wanted = {.candidates = candidates, .limit = MEDROI_GROUP_LIMIT},
+static keeping begin(const medroi_search *search, const medroi_kept *kept) {
+    keeping k = {.wanted = {.limit = MEDROI_GROUP_LIMIT},
                  .kept = *kept,
                  .joining = medroi_make_tiles(&search->grid),
                  .scratch = search->groups};
-    medroi_bits row = medroi_make_bits(1, 1, search->grid.length);
-    k.row = k.scratch + medroi_align(medroi_groups_scratch_nbytes(search));
-    k.joining.words = (uint64_t *)(void *)(k.row + medroi_align(medroi_bits_nbytes(&row)));
+    k.joining.words =
+        (uint64_t *)(void *)(k.scratch + medroi_align(medroi_groups_scratch_nbytes(search)));
     return k;
 }
 
@@ -141,11 +117,6 @@ static void take(keeping *k, const medroi_groups *groups) {
     }
 }
 
-static void flag_rows(medroi_search *search, medroi_scalar element) {
-    size_t n_rows = (size_t)(search->grid.n_z * search->grid.n_y);
-    search->ops->flag(search->ops, search->row_peaks, n_rows, element, search->row_flags);
-}
-
 /* With a threshold that did not look at the noise: whether anything is dropped at it. Only then
  * is the noise looked at. */
 static int drops_any(medroi_search *search, keeping *k) {
@@ -158,6 +129,7 @@ static int drops_any(medroi_search *search, keeping *k) {
     }
     medroi_sample_shell(search, search->samples);
     raise_level(search);
+    medroi_mark_tissue(search, search->marks_padding);
     return search->signal.tissue == MEDROI_TISSUE_SOME;
 }
 
@@ -171,9 +143,6 @@ static int keep_signal(medroi_search *search, keeping *k) {
     if (search->signal.tissue != MEDROI_TISSUE_SOME || !drops_any(search, k)) {
         return 1;
     }
-    if (!k->wanted.candidates) {
-        flag_rows(search, search->signal.element);
-    }
     k->wanted.visit = joins && k->kept.tiles.words ? medroi_join_tile : NULL;
     medroi_groups groups = find_groups(search, k);
     if (joins && !groups.overflows && !medroi_grid_box_is_empty(&groups.large)) {
@@ -183,7 +152,7 @@ static int keep_signal(medroi_search *search, keeping *k) {
     if (groups.overflows) {
         return 0;
     }
-    search->n_signal = groups.n_voxels ? count_signal(search, k->wanted.candidates, k->row) : 0;
+    search->n_signal = groups.n_voxels ? count_signal(search) : 0;
     if (joins && is_too_much(search, search->n_signal, groups.n_voxels)) {
         k->wanted.limit = 0;
         groups = find_groups(search, k);
@@ -195,27 +164,21 @@ static int keep_signal(medroi_search *search, keeping *k) {
     return 1;
 }
 
-int medroi_keep_signal_in_tiles(medroi_search *search, const medroi_bits *tiles,
-                                const medroi_bits *candidates) {
+int medroi_keep_signal_in_tiles(medroi_search *search, const medroi_bits *tiles) {
     const medroi_kept kept = {medroi_whole_volume(&search->grid), *tiles};
-    keeping k = begin(search, &kept, candidates);
+    keeping k = begin(search, &kept);
     return keep_signal(search, &k);
 }
 
-void medroi_count_dropped(medroi_search *search, const medroi_kept *kept,
-                          const medroi_bits *candidates) {
-    keeping k = begin(search, kept, candidates);
+void medroi_count_dropped(medroi_search *search, const medroi_kept *kept) {
+    keeping k = begin(search, kept);
     (void)keep_signal(search, &k);
 }
 
 int medroi_keep_signal_in_box(medroi_search *search, medroi_grid_box *box) {
     const medroi_kept kept = {.box = *box};
-    keeping k = begin(search, &kept, NULL);
-    if (search->signal.tissue == MEDROI_TISSUE_SOME) {
-        flag_rows(search, search->signal.element);
-    }
+    keeping k = begin(search, &kept);
     int holds = keep_signal(search, &k);
-    flag_rows(search, search->tau.element);
     *box = k.kept.box;
     return holds;
 }

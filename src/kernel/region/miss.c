@@ -1,109 +1,48 @@
 /* The guarantee: how many tissue voxels a box misses, and the box that misses few enough. */
-#include "base/parallel.h"
 #include "region/search.h"
 
 #include <string.h>
 
-static uint64_t count_row(const medroi_search *search, const void *row, size_t start, size_t stop) {
-    const uint8_t *bytes = row;
-    uint64_t count = 0;
-    while (start < stop) {
-        size_t n = stop - start < MEDROI_RUN_LENGTH ? stop - start : MEDROI_RUN_LENGTH;
-        count += search->ops->count(search->ops, bytes + start * search->source.nbytes, n,
-                                    search->tau.element);
-        start += n;
-    }
-    return count;
-}
-
-static int any_set(const uint8_t *flags, int64_t start, int64_t stop) {
-    return start < stop && memchr(flags + start, 1, (size_t)(stop - start)) != NULL;
+/* Tissue in the rows [start, stop) of one layer, whose words lie behind one another. */
+static uint64_t count_rows(const medroi_bits *tissue, int64_t layer, int64_t start, int64_t stop) {
+    return medroi_count_run(medroi_bit_row(tissue, layer, start), 0,
+                            (stop - start) * tissue->n_words * 64);
 }
 
 static int contains(const medroi_span *span, int64_t i) {
     return i >= span->start && i < span->stop;
 }
 
-static int row_in_box(const medroi_grid_box *box, int64_t z, int64_t y) {
-    return contains(&box->z, z) && contains(&box->y, y) && box->x.start < box->x.stop;
+/* Where a box ends among the elements of a row. */
+static medroi_span row_span(const medroi_grid *grid, const medroi_grid_box *box) {
+    medroi_span span = {box->x.start * grid->inner, box->x.stop * grid->inner};
+    return span;
 }
 
-/* Whether the projections leave any place outside the box where tissue may be. */
-static int may_miss(const medroi_search *search, const medroi_grid_box *box) {
+static uint64_t count_outside(const medroi_search *search, const medroi_grid_box *box) {
     const medroi_grid *grid = &search->grid;
-    if (any_set(search->column_flags, 0, box->x.start * grid->inner) ||
-        any_set(search->column_flags, box->x.stop * grid->inner, grid->length)) {
-        return 1;
-    }
-    for (int64_t z = 0; z < grid->n_z; z++) {
-        const uint8_t *flags = search->row_flags + z * grid->n_y;
-        if (!contains(&box->z, z)
-                ? any_set(flags, 0, grid->n_y)
-                : any_set(flags, 0, box->y.start) || any_set(flags, box->y.stop, grid->n_y)) {
-            return 1;
+    const medroi_bits *tissue = &search->tissue;
+    medroi_span x = row_span(grid, box);
+    int whole = x.start == 0 && x.stop == grid->length;
+    uint64_t n = 0;
+    for (int64_t k = 0; k < tissue->n_z; k++) {
+        if (medroi_grid_box_is_empty(box) || !contains(&box->z, k % grid->n_z)) {
+            n += count_rows(tissue, k, 0, grid->n_y);
+            continue;
+        }
+        n += count_rows(tissue, k, 0, box->y.start) + count_rows(tissue, k, box->y.stop, grid->n_y);
+        for (int64_t y = box->y.start; !whole && y < box->y.stop; y++) {
+            const uint64_t *row = medroi_bit_row(tissue, k, y);
+            n += medroi_count_run(row, 0, x.start) + medroi_count_run(row, x.stop, grid->length);
         }
     }
-    return 0;
+    return n;
 }
 
-/* Shared by the threads of one count. */
-typedef struct counting {
-    medroi_search *search;
-    const medroi_grid_box *box;
-} counting;
-
-static void count_outside(const counting *job, medroi_worker *worker, int64_t z, int64_t y) {
-    const medroi_search *search = job->search;
-    const medroi_grid_box *box = job->box;
-    const void *row = medroi_source_single_row(&worker->source, z, y);
-    size_t length = (size_t)search->grid.length;
-    uint64_t inside = 0;
-    uint64_t outside = 0;
-    if (row_in_box(box, z, y)) {
-        size_t start = (size_t)(box->x.start * search->grid.inner);
-        size_t stop = (size_t)(box->x.stop * search->grid.inner);
-        inside = count_row(search, row, start, stop);
-        outside = count_row(search, row, 0, start) + count_row(search, row, stop, length);
-    } else {
-        outside = count_row(search, row, 0, length);
-    }
-    worker->counts.n_tissue += inside + outside;
-    worker->counts.n_missed += outside;
-}
-
-static medroi_status count_slab(void *context, uint64_t task, uint32_t number,
-                                medroi_error *error) {
-    const counting *job = context;
-    const medroi_grid *grid = &job->search->grid;
-    medroi_worker *worker = &job->search->workers[number];
-    medroi_span slab = medroi_slab(job->search, task);
-    (void)error;
-    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        medroi_source_seek(&worker->source, repeat);
-        for (int64_t z = slab.start; z < slab.stop; z++) {
-            for (int64_t y = 0; y < grid->n_y; y++) {
-                if (job->search->row_flags[z * grid->n_y + y]) {
-                    count_outside(job, worker, z, y);
-                }
-            }
-        }
-    }
-    return MEDROI_OK;
-}
-
-medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box) {
-    counting job = {search, box};
-    medroi_counts counts = {0, 0};
-    if (!may_miss(search, box)) {
-        return counts;
-    }
-    for (uint32_t i = 0; i < search->n_workers; i++) {
-        search->workers[i].counts = counts;
-    }
-    (void)medroi_run_tasks(count_slab, &job, medroi_count_slabs(search), search->n_workers, NULL);
-    for (uint32_t i = 0; i < search->n_workers; i++) {
-        counts.n_tissue += search->workers[i].counts.n_tissue;
-        counts.n_missed += search->workers[i].counts.n_missed;
+medroi_counts medroi_count_tissue(const medroi_search *search, const medroi_grid_box *box) {
+    medroi_counts counts = {0, count_outside(search, box)};
+    for (int64_t k = 0; counts.n_missed > 0 && k < search->tissue.n_z; k++) {
+        counts.n_tissue += count_rows(&search->tissue, k, 0, search->grid.n_y);
     }
     return counts;
 }
@@ -117,34 +56,44 @@ uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate) {
     return allowed;
 }
 
-static void count_layers(medroi_search *search) {
-    const medroi_grid *grid = &search->grid;
-    memset(search->z_counts, 0, (size_t)grid->n_z * sizeof *search->z_counts);
-    memset(search->y_counts, 0, (size_t)grid->n_y * sizeof *search->y_counts);
-    memset(search->x_counts, 0, (size_t)grid->length * sizeof *search->x_counts);
-    for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        medroi_source_seek(&search->source, repeat);
-        for (int64_t z = 0; z < grid->n_z; z++) {
-            for (int64_t y = 0; y < grid->n_y; y++) {
-                if (search->row_flags[z * grid->n_y + y]) {
-                    const void *row = medroi_source_single_row(&search->source, z, y);
-                    uint64_t n = search->ops->tally(search->ops, row, (size_t)grid->length,
-                                                    search->tau.element, search->x_counts);
-                    search->z_counts[z] += n;
-                    search->y_counts[y] += n;
-                }
-            }
-        }
-    }
-    for (int64_t x = 0; x < grid->n_x; x++) { /* in place: x <= x * inner */
-        uint64_t n = 0;
-        for (int64_t i = 0; i < grid->inner; i++) {
-            n += search->x_counts[x * grid->inner + i];
-        }
-        search->x_counts[x] = n;
+/* Count the set bits [start, stop) of a row at their places along x. */
+static void count_places(const medroi_search *search, const uint64_t *row, int64_t start,
+                         int64_t stop) {
+    int64_t place = medroi_next_set(&search->tissue, row, start);
+    while (place < stop) {
+        search->x_counts[place / search->grid.inner]++;
+        place = medroi_next_set(&search->tissue, row, place + 1);
     }
 }
 
+/* Of layers inside the box, which stay, only that they are there. */
+static void begin_counts(uint64_t *counts, int64_t n, const medroi_span *span) {
+    for (int64_t i = 0; i < n; i++) {
+        counts[i] = (uint64_t)contains(span, i);
+    }
+}
+
+static void count_layers(medroi_search *search, const medroi_grid_box *box) {
+    const medroi_grid *grid = &search->grid;
+    medroi_span x = row_span(grid, box);
+    begin_counts(search->z_counts, grid->n_z, &box->z);
+    begin_counts(search->y_counts, grid->n_y, &box->y);
+    begin_counts(search->x_counts, grid->n_x, &box->x);
+    for (int64_t k = 0; k < search->tissue.n_z; k++) {
+        int64_t z = k % grid->n_z;
+        if (!contains(&box->z, z)) {
+            search->z_counts[z] += count_rows(&search->tissue, k, 0, grid->n_y);
+        }
+        for (int64_t y = 0; y < grid->n_y; y++) {
+            const uint64_t *row = medroi_bit_row(&search->tissue, k, y);
+            if (!contains(&box->y, y)) {
+                search->y_counts[y] += medroi_count_run(row, 0, grid->length);
+            }
+            count_places(search, row, 0, x.start);
+            count_places(search, row, x.stop, grid->length);
+        }
+    }
+}
 /* The layers of `counts` that hold anything, widened to `span` unless that is empty. */
 static medroi_span span_of_counts(const uint64_t *counts, int64_t n, int keep, medroi_span span) {
     medroi_span found = {0, n};
@@ -224,6 +173,6 @@ medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_b
 
 medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed) {
-    count_layers(search);
+    count_layers(search, box);
     return medroi_trim_box(search, box, n_allowed);
 }

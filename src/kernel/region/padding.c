@@ -230,13 +230,17 @@ void medroi_join_padding(medroi_search *search, const medroi_bits *tiles) {
     visit_padding(search, join_run, &joined);
 }
 
+int medroi_padding_is_tissue(const medroi_search *search) {
+    const medroi_padding *padding = &search->padding;
+    return (padding->has_corner && is_tissue(search, padding->value)) ||
+           (padding->is_declared &&
+            (is_tissue(search, padding->low) || is_tissue(search, padding->high)));
+}
+
 void medroi_unmark_padding(const medroi_search *search, const void *row, uint64_t *bits) {
     const medroi_padding *padding = &search->padding;
     double value = 0;
-    int counts = (padding->has_corner && is_tissue(search, padding->value)) ||
-                 (padding->is_declared &&
-                  (is_tissue(search, padding->low) || is_tissue(search, padding->high)));
-    for (int64_t i = 0; counts && i < search->grid.length; i++) {
+    for (int64_t i = 0; i < search->grid.length; i++) {
         if (medroi_get_bit(bits, i)) {
             search->ops->widen(search->ops,
                                (const uint8_t *)row + (size_t)i * search->source.nbytes, 1, &value);

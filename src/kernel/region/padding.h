@@ -2,7 +2,6 @@
 #ifndef MEDROI_REGION_PADDING_H
 #define MEDROI_REGION_PADDING_H
 
-#include "mask/bits.h"
 #include "region/search.h"
 
 /* Find the values of an array that are padding, if they are not its background. Returns how many
@@ -14,6 +13,8 @@ void medroi_note_padding(medroi_search *search, const medroi_layout *layout, con
 /* The rest, once search->tau is known: padding of some corners, and values beyond the background.
  */
 void medroi_note_floor(medroi_search *search);
+/* Whether marked tissue may hold padding. */
+int medroi_padding_is_tissue(const medroi_search *search);
 /* Widen `box` to all padding and to all values beyond the background; set the tiles that hold some;
  * clear it in a row of marked elements. */
 void medroi_include_padding(medroi_search *search, medroi_grid_box *box);

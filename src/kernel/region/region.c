@@ -58,24 +58,16 @@ static medroi_status check_options(const medroi_layout *layout,
 
 /* Memory that each worker but the first has of its own. */
 static size_t worker_nbytes(const medroi_search *search) {
-    size_t length = (size_t)search->grid.length;
-    return 2 * medroi_align(length * medroi_element_nbytes(search->type)) +
-           medroi_align(medroi_source_scratch_nbytes(&search->source));
+    return medroi_align(medroi_source_scratch_nbytes(&search->source));
 }
 
 static void place_workers(medroi_search *search, uint8_t *scratch) {
-    size_t columns_nbytes =
-        medroi_align((size_t)search->grid.length * medroi_element_nbytes(search->type));
     for (uint32_t i = 0; i < search->n_workers; i++) {
         medroi_worker *worker = &search->workers[i];
         memset(worker, 0, sizeof *worker);
         worker->source = search->source;
-        worker->column_peaks = search->column_peaks;
-        worker->column_cores = search->column_cores;
         if (i > 0) {
-            worker->column_peaks = scratch;
-            worker->column_cores = scratch + columns_nbytes;
-            worker->source.planes = scratch + 2 * columns_nbytes;
+            worker->source.row = scratch;
             scratch += worker_nbytes(search);
         }
     }
@@ -92,25 +84,22 @@ static medroi_threshold rule_of(const medroi_region_options *options) {
 /* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
 static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
     const medroi_grid *grid = &search->grid;
-    size_t n_rows = (size_t)(grid->n_z * grid->n_y);
-    size_t length = (size_t)grid->length;
-    size_t nbytes = medroi_element_nbytes(search->type);
     size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
     int body = search->options->roi == MEDROI_ROI_MASK || search->options->largest_only;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
+    search->tissue = medroi_make_bits(grid->n_repeats * grid->n_z, grid->n_y, grid->length);
+    search->beyond = search->tissue;
+    size_t bits_nbytes = medroi_bits_nbytes(&search->tissue);
     const medroi_stretch arrays[] = {
-        {(void **)&search->row_peaks, n_rows * nbytes},
-        {(void **)&search->row_cores, n_rows * nbytes},
-        {(void **)&search->column_peaks, length * nbytes},
-        {(void **)&search->column_cores, length * nbytes},
-        {(void **)&search->row_flags, n_rows},
-        {(void **)&search->column_flags, length},
+        {(void **)&search->tissue.words, bits_nbytes},
+        {(void **)&search->level_words, bits_nbytes},
+        {(void **)&search->eroded, medroi_plane_nbytes(&search->tissue)},
         {(void **)&search->z_counts, (size_t)grid->n_z * sizeof(uint64_t)},
         {(void **)&search->y_counts, (size_t)grid->n_y * sizeof(uint64_t)},
-        {(void **)&search->x_counts, length * sizeof(uint64_t)},
+        {(void **)&search->x_counts, (size_t)grid->n_x * sizeof(uint64_t)},
         {(void **)&search->histogram, otsu ? MEDROI_HISTOGRAM_NBYTES : 0},
-        {(void **)&search->source.planes, medroi_source_scratch_nbytes(&search->source)},
+        {(void **)&search->source.row, medroi_source_scratch_nbytes(&search->source)},
         {(void **)&search->workers, search->n_workers * sizeof *search->workers},
         {(void **)&search->plane_sums, plane_sums ? n_planes * sizeof(double) : 0},
         {(void **)&search->samples, medroi_noise_scratch_nbytes()},
@@ -154,16 +143,15 @@ size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
     return place_arrays(&search, NULL) + MEDROI_SCRATCH_ALIGNMENT;
 }
 
-/* Sets search->tau. Returns 1 where the array was swept for it. */
-static int find_tau(medroi_search *search) {
+static void find_tau(medroi_search *search) {
     const medroi_region_options *options = search->options;
     switch (search->rule) {
     case MEDROI_THRESHOLD_OTSU:
         search->tau = medroi_tau_from_otsu(search);
-        return 0;
+        return;
     case MEDROI_THRESHOLD_NOISE:
         search->tau = medroi_tau_from_noise(search, search->samples);
-        return 0;
+        return;
     case MEDROI_THRESHOLD_NUMBER: {
         double tau = options->threshold;
         if (search->source.clamp) {
@@ -172,12 +160,11 @@ static int find_tau(medroi_search *search) {
         }
         search->tau = medroi_tau_from_number(search->type, tau, options->dark);
         search->tau.value = options->threshold;
-        return 0;
+        return;
     }
     default: {
-        medroi_sum sum = medroi_sweep_array(search);
+        medroi_sum sum = medroi_sum_array(search);
         search->tau = medroi_tau_from_mean(search, &sum);
-        return 1;
     }
     }
 }
@@ -224,7 +211,7 @@ static void set_dropped(medroi_search *search, const medroi_layout *layout, medr
 
 /* Returns 0 where nothing may be dropped; search->reason says why. */
 static int find_thresholded_box(medroi_search *search, const medroi_layout *layout,
-                                const void *data, int swept, medroi_region *region) {
+                                const void *data, medroi_region *region) {
     const medroi_grid *grid = &search->grid;
     medroi_grid_box box = medroi_whole_volume(grid);
     medroi_counts counts = {0, 0};
@@ -232,9 +219,7 @@ static int find_thresholded_box(medroi_search *search, const medroi_layout *layo
     if (search->tau.tissue == MEDROI_TISSUE_NONE) {
         memset(&box, 0, sizeof box);
     } else if (some) {
-        if (!swept) {
-            (void)medroi_sweep_array(search);
-        }
+        medroi_mark_tissue(search, 1);
         box = medroi_find_box(search, &counts);
     }
     medroi_grid_box found = box;
@@ -257,15 +242,15 @@ static int find_thresholded_box(medroi_search *search, const medroi_layout *layo
 static int find_thresholded(medroi_search *search, const medroi_layout *layout, const void *data,
                             medroi_region *region) {
     const medroi_region_options *options = search->options;
-    int swept = find_tau(search);
+    find_tau(search);
+    medroi_find_signal_level(search);
     medroi_note_floor(search);
     region->threshold = search->tau.value;
-    search->signal = search->tau;
     int body = options->roi == MEDROI_ROI_MASK || options->largest_only;
     if (search->tau.tissue == MEDROI_TISSUE_NONE || !body ||
         !medroi_find_body(search, layout, data, search->body, region)) {
         if (search->reason > MEDROI_REASON_NOISY_AIR ||
-            !find_thresholded_box(search, layout, data, swept, region)) {
+            !find_thresholded_box(search, layout, data, region)) {
             return 0;
         }
     }
@@ -348,12 +333,12 @@ medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
     search.source.grid = &search.grid;
     search.n_workers = 1;
     place_arrays(&search, medroi_align_scratch(scratch));
-    (void)find_tau(&search);
+    find_tau(&search);
     search.signal = search.tau;
     if (search.tau.tissue == MEDROI_TISSUE_NONE) {
         return MEDROI_OK;
     }
-    memset(search.row_flags, 1, (size_t)(search.grid.n_z * search.grid.n_y));
+    medroi_mark_tissue(&search, 1);
     const medroi_kept nothing = {.box = {{0, 0}, {0, 0}, {0, 0}}};
     const medroi_group_search wanted = {.kept = &nothing, .limit = MEDROI_GROUP_LIMIT};
     search.dropped = medroi_find_groups(&search, &wanted, search.groups);
@@ -397,7 +382,8 @@ medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *dat
     search.n_workers = medroi_count_workers(&search);
     size_t used = place_arrays(&search, aligned);
     medroi_note_padding(&search, layout, data);
-    (void)find_tau(&search);
+    find_tau(&search);
+    search.signal = search.tau;
     medroi_note_floor(&search);
     if (search.tau.tissue == MEDROI_TISSUE_SOME) {
         medroi_contour(&search, layout, aligned + used, mask);

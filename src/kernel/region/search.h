@@ -44,10 +44,7 @@ typedef struct medroi_groups {
 /* Memory of one thread. */
 typedef struct medroi_worker {
     medroi_source source;
-    uint8_t *column_peaks; /* as those of the search, over the slabs of this worker */
-    uint8_t *column_cores;
     medroi_sum sum;
-    medroi_counts counts;
 } medroi_worker;
 
 /* Everything one search works with; the arrays lie in the caller's scratch. */
@@ -65,16 +62,16 @@ typedef struct medroi_search {
     medroi_source source;
     medroi_threshold rule; /* what the threshold that was asked for comes to for this region */
     medroi_tau tau;
-    medroi_tau signal; /* the signal level */
+    medroi_tau signal;  /* the signal level */
+    medroi_bits tissue; /* n_repeats * n_z layers of rows of `length`, of voxels at tau */
+    medroi_bits
+        beyond; /* the same of voxels at the signal level; the same words where that is tau */
+    uint64_t *level_words; /* of `beyond` where it has words of its own */
+    uint8_t marks_padding; /* these hold padding that is tissue too */
     medroi_reason reason;
     medroi_groups dropped;
-    uint64_t n_signal;     /* in all, where any is dropped */
-    uint8_t *row_peaks;    /* [n_z][n_y] highest key of each row, over all repeats */
-    uint8_t *row_cores;    /* the same of the eroded array */
-    uint8_t *column_peaks; /* [length] highest key at each place of a row */
-    uint8_t *column_cores;
-    uint8_t *row_flags; /* [n_z][n_y] row holds tissue */
-    uint8_t *column_flags;
+    uint64_t n_signal;  /* in all, where any is dropped */
+    uint64_t *eroded;   /* one plane of bits */
     uint64_t *z_counts; /* tissue voxels of each layer, for the growth of a box */
     uint64_t *y_counts;
     uint64_t *x_counts;
@@ -115,14 +112,15 @@ medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch);
 void medroi_sample_shell(medroi_search *search, void *scratch);
 
 /* --- miss.c --- */
-/* Voxels that are tissue, and those of them outside `box`. */
-medroi_counts medroi_count_tissue(medroi_search *search, const medroi_grid_box *box);
+/* Voxels that are tissue, and those of them outside `box`; nothing is counted where none is. */
+medroi_counts medroi_count_tissue(const medroi_search *search, const medroi_grid_box *box);
 /* The most voxels that may be missed of n_tissue. */
 uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate);
 /* A box around `box` that misses at most `n_allowed` tissue voxels. */
 medroi_grid_box medroi_grow_box(medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed);
-/* The same from counts of layers that are there already. */
+/* The same from counts of layers that are there already. Those inside `box` need only be above 0.
+ */
 medroi_grid_box medroi_trim_box(const medroi_search *search, const medroi_grid_box *box,
                                 uint64_t n_allowed);
 
@@ -134,11 +132,11 @@ medroi_grid_box medroi_box_of_differing(const medroi_layout *layout, const medro
 /* --- sweep.c --- */
 /* Threads that are worth their while, at most those asked for. */
 uint32_t medroi_count_workers(const medroi_search *search);
-/* Slabs of planes, shared among the workers. */
-uint64_t medroi_count_slabs(const medroi_search *search);
-medroi_span medroi_slab(const medroi_search *search, uint64_t slab);
-/* The one pass. Returns the sum, if the rule is the mean. */
-medroi_sum medroi_sweep_array(medroi_search *search);
+/* The sum of all finite elements that are not background. */
+medroi_sum medroi_sum_array(medroi_search *search);
+/* Set search->tissue, at search->tau, and search->beyond, at search->signal, which lies no nearer
+ * to the background. */
+void medroi_mark_tissue(medroi_search *search, int with_padding);
 
 /* --- box.c --- */
 /* The padded box of the opened tissue, grown until it holds the guarantee. */

@@ -176,24 +176,18 @@ static void widen_to_row(const medroi_search *search, const uint8_t *row, double
     }
 }
 
-/* Take in every row, or those alone whose peak reaches the mean, until the range holds it. */
-static void widen_to_rows(medroi_search *search, double mean, double scale, int all,
-                          value_range *range) {
+/* Take in one row after another until the range holds the mean: from the middle of the volume on,
+ * where there is tissue beside air. */
+static void widen_to_rows(medroi_search *search, double mean, double scale, value_range *range) {
     const medroi_grid *grid = &search->grid;
-    medroi_scalar tau =
-        medroi_tau_from_number(search->type, mean * scale, search->options->dark).element;
-    int64_t n_rows = grid->n_z * grid->n_y;
-    for (int64_t k = 0; k < grid->n_repeats * n_rows && !holds(range, mean); k++) {
-        uint8_t reaches = 0;
-        const uint8_t *peak = search->row_peaks + (size_t)(k % n_rows) * search->source.nbytes;
-        search->ops->flag(search->ops, peak, 1, tau, &reaches);
-        if (all || reaches) {
-            medroi_source_seek(&search->source, k / n_rows);
-            widen_to_row(
-                search,
-                medroi_source_single_row(&search->source, k % n_rows / grid->n_y, k % grid->n_y),
-                mean, scale, range);
-        }
+    int64_t n_rows = grid->n_repeats * grid->n_z * grid->n_y;
+    for (int64_t i = 0; i < n_rows && !holds(range, mean); i++) {
+        int64_t k = (n_rows / 2 + i) % n_rows;
+        medroi_source_seek(&search->source, k / (grid->n_z * grid->n_y));
+        widen_to_row(
+            search,
+            medroi_source_single_row(&search->source, k / grid->n_y % grid->n_z, k % grid->n_y),
+            mean, scale, range);
     }
 }
 
@@ -201,8 +195,7 @@ static void widen_to_rows(medroi_search *search, double mean, double scale, int 
  * of the mean are soon found, and only where they are not the whole range is. */
 static double clamp_to_counted(medroi_search *search, double mean, double scale) {
     value_range range = {(double)INFINITY, -(double)INFINITY};
-    widen_to_rows(search, mean, scale, 0, &range);
-    widen_to_rows(search, mean, scale, 1, &range);
+    widen_to_rows(search, mean, scale, &range);
     return mean < range.lowest ? range.lowest : mean > range.highest ? range.highest : mean;
 }
 

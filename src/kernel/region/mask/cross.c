@@ -137,34 +137,44 @@ static int is_narrow(const medroi_bits *bits, medroi_reach reach) {
     return reach.x == 1 && bits->n_words <= 4;
 }
 
-void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
+size_t medroi_plane_nbytes(const medroi_bits *bits) {
+    /* Vectors of four words may write behind the last row. */
+    return (size_t)(bits->n_y * bits->n_words + 3) * sizeof(uint64_t);
+}
+
+void medroi_erode_plane(uint64_t *dst, const medroi_bits *src, int64_t z, medroi_reach reach,
                         int outside) {
     int wide = has_avx2();
     uint64_t before = outside ? UINT64_MAX : 0;
     uint64_t tail = outside ? UINT64_C(1) << ((src->n_x - 1) & 63) : 0;
-    for (int64_t z = 0; z < src->n_z; z++) {
-        int on_z_border = reach.z && (z == 0 || z + 1 == src->n_z);
-        if (wide && is_narrow(src, reach) && (outside || !on_z_border)) {
-            plane_rows planes = find_planes(src, z, reach);
-            erode_plane_avx2(medroi_bit_row(dst, z, 0), &planes, src, outside);
+    int on_z_border = reach.z && (z == 0 || z + 1 == src->n_z);
+    if (wide && is_narrow(src, reach) && (outside || !on_z_border)) {
+        plane_rows planes = find_planes(src, z, reach);
+        erode_plane_avx2(dst, &planes, src, outside);
+        return;
+    }
+    for (int64_t y = 0; y < src->n_y; y++) {
+        uint64_t *out = dst + y * src->n_words;
+        int on_border = on_z_border || (reach.y && (y == 0 || y + 1 == src->n_y));
+        if (on_border && !outside) {
+            memset(out, 0, (size_t)src->n_words * sizeof *out);
             continue;
         }
-        for (int64_t y = 0; y < src->n_y; y++) {
-            uint64_t *out = medroi_bit_row(dst, z, y);
-            int on_border = on_z_border || (reach.y && (y == 0 || y + 1 == src->n_y));
-            if (on_border && !outside) {
-                memset(out, 0, (size_t)src->n_words * sizeof *out);
-                continue;
-            }
-            neighbours n = find_neighbours(src, z, y, reach);
-            if (reach.x == 1 && wide) {
-                erode_row_avx2(out, &n, src->n_words, before, tail);
-            } else if (reach.x == 1) {
-                erode_row(out, &n, src->n_words, before, tail);
-            } else {
-                erode_far_row(out, &n, src, reach.x, outside ? reach.x : 0);
-            }
+        neighbours n = find_neighbours(src, z, y, reach);
+        if (reach.x == 1 && wide) {
+            erode_row_avx2(out, &n, src->n_words, before, tail);
+        } else if (reach.x == 1) {
+            erode_row(out, &n, src->n_words, before, tail);
+        } else {
+            erode_far_row(out, &n, src, reach.x, outside ? reach.x : 0);
         }
+    }
+}
+
+void medroi_erode_cross(const medroi_bits *dst, const medroi_bits *src, medroi_reach reach,
+                        int outside) {
+    for (int64_t z = 0; z < src->n_z; z++) {
+        medroi_erode_plane(medroi_bit_row(dst, z, 0), src, z, reach, outside);
     }
 }
 

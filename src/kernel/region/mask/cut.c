@@ -40,22 +40,11 @@ void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medr
     }
 }
 
-/* Each of 32 bits twice. */
-static inline uint64_t twice(uint64_t v) {
-    _Static_assert(MEDROI_TILE_EDGE == 2, "a tile has two voxels along x");
-    v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
-    v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
-    v = (v | v << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    v = (v | v << 2) & UINT64_C(0x3333333333333333);
-    v = (v | v << 1) & UINT64_C(0x5555555555555555);
-    return v | v << 1;
-}
-
 /* The rows of voxels in a row of tiles. */
 #define COUNT_CUBE_ROWS(popcount_of)                                                               \
     {                                                                                              \
         for (int64_t i = 0; i < n_words; i++) {                                                    \
-            uint64_t inside = twice(tiles[i >> 1] >> (i & 1) * 32 & UINT32_MAX);                   \
+            uint64_t inside = medroi_tile_voxels(tiles, i);                                        \
             for (int k = 0; k < n_rows; k++) {                                                     \
                 counts->n_tissue += popcount_of(rows[k][i]);                                       \
                 counts->n_missed += popcount_of(rows[k][i] & ~inside);                             \

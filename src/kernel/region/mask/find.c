@@ -210,11 +210,11 @@ static void find_tiles(mask_search *o) {
 static int keep_signal(mask_search *o, uint8_t *bits) {
     medroi_search *search = o->search;
     if (!search->options->largest_only) {
-        return medroi_keep_signal_in_tiles(search, &o->tiles, &o->bits.tissue);
+        return medroi_keep_signal_in_tiles(search, &o->tiles);
     }
     const medroi_kept kept = {medroi_whole_volume(&search->grid), o->tiles};
     o->bits = medroi_find_tissue_bits(search, bits);
-    medroi_count_dropped(search, &kept, &o->bits.tissue);
+    medroi_count_dropped(search, &kept);
     return 1;
 }
 
@@ -288,7 +288,7 @@ static int find_largest_box(mask_search *o, uint8_t *bits, medroi_region *region
     medroi_include_padding(search, &box);
     o->bits = medroi_find_tissue_bits(search, bits);
     kept.box = box;
-    medroi_count_dropped(search, &kept, &o->bits.tissue);
+    medroi_count_dropped(search, &kept);
     medroi_counts counts =
         medroi_count_beside_others(&search->grid, &o->components, &o->bits.tissue, &box);
     medroi_set_box(o->layout, &o->search->grid, &box, region);
@@ -319,6 +319,7 @@ int medroi_find_body(medroi_search *search, const medroi_layout *layout, const v
             return 1;
         }
         memset(&search->dropped, 0, sizeof search->dropped);
+        medroi_find_signal_level(search);
     }
     if (search->reason > MEDROI_REASON_NOISY_AIR || !search->options->largest_only ||
         o.components.n_found < 2) {

@@ -26,21 +26,11 @@ static uint64_t add_fields(uint64_t fields, uint64_t more) {
     return sum & ~(full - (full >> 3));
 }
 
-/* Every bit twice. */
-static uint64_t doubled(uint64_t bits) {
-    bits = (bits | bits << 16) & UINT64_C(0x0000ffff0000ffff);
-    bits = (bits | bits << 8) & UINT64_C(0x00ff00ff00ff00ff);
-    bits = (bits | bits << 4) & LOW_OF_BYTES;
-    bits = (bits | bits << 2) & LOW_OF_FIELDS;
-    bits = (bits | bits << 1) & PAIRS;
-    return bits | bits << 1;
-}
-
 /* Add the tissue of a tile's rows, at most four, in the tiles that are not set. */
 static void count_rows(const medroi_bits *tissue, const uint64_t *const *rows, int n_rows,
                        const uint64_t *set, uint64_t *fields) {
     for (int64_t i = 0; i < tissue->n_words; i++) {
-        uint64_t open = ~doubled(set[i / 2] >> i % 2 * 32 & UINT32_MAX);
+        uint64_t open = ~medroi_tile_voxels(set, i);
         uint64_t even = 0, odd = 0;
         for (int k = 0; k < n_rows && open != 0; k++) {
             uint64_t outside = rows[k][i] & open;

@@ -71,12 +71,12 @@ medroi_grid_box medroi_component_box(const medroi_components *components,
 
 /* --- tissue.c --- */
 typedef struct medroi_tissue_bits {
-    medroi_bits tissue; /* n_repeats * n_z layers of rows of `length` */
+    medroi_bits tissue; /* that of the search */
     medroi_bits opened; /* n_z layers of rows of n_x */
 } medroi_tissue_bits;
 
 size_t medroi_tissue_bits_nbytes(const medroi_grid *grid);
-/* Tissue at search->tau, before and after the opening. */
+/* Tissue at search->tau, before and after the opening, without padding. */
 medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scratch);
 
 /* --- find.c --- */

@@ -1,9 +1,6 @@
 /* Tissue as bits, before and after the opening (mask.h, step 1). */
 #include "base/arena.h"
 #include "region/mask/mask.h"
-#include "region/padding.h"
-
-#include <string.h>
 
 typedef struct work {
     medroi_tissue_bits found;
@@ -14,12 +11,10 @@ typedef struct work {
 static int is_simple(const medroi_grid *grid) { return grid->n_repeats == 1 && grid->inner == 1; }
 
 static size_t place(const medroi_grid *grid, work *w, uint8_t *scratch) {
-    w->found.tissue = medroi_make_bits(grid->n_repeats * grid->n_z, grid->n_y, grid->length);
     w->found.opened = medroi_make_bits(grid->n_z, grid->n_y, grid->n_x);
     w->eroded = medroi_make_bits(grid->n_z, grid->n_y, grid->length);
     w->again = w->eroded;
     const medroi_stretch arrays[] = {
-        {(void **)&w->found.tissue.words, medroi_bits_nbytes(&w->found.tissue)},
         {(void **)&w->found.opened.words, medroi_bits_nbytes(&w->found.opened)},
         {(void **)&w->eroded.words, medroi_bits_nbytes(&w->eroded)},
         {(void **)&w->again.words, is_simple(grid) ? 0 : medroi_bits_nbytes(&w->again)},
@@ -30,25 +25,6 @@ static size_t place(const medroi_grid *grid, work *w, uint8_t *scratch) {
 size_t medroi_tissue_bits_nbytes(const medroi_grid *grid) {
     work w;
     return place(grid, &w, NULL);
-}
-
-static void mark_repeat(medroi_search *search, const work *w, int64_t repeat) {
-    const medroi_grid *grid = &search->grid;
-    medroi_source_seek(&search->source, repeat);
-    for (int64_t z = 0; z < grid->n_z; z++) {
-        for (int64_t y = 0; y < grid->n_y; y++) {
-            uint64_t *bits = medroi_bit_row(&w->found.tissue, repeat * grid->n_z + z, y);
-            if (search->tau.tissue == MEDROI_TISSUE_ALL) {
-                memset(bits, 0, (size_t)w->found.tissue.n_words * sizeof *bits);
-                medroi_set_run(bits, 0, grid->length);
-            } else {
-                const void *row = medroi_source_single_row(&search->source, z, y);
-                search->ops->mark(search->ops, row, (size_t)grid->length, search->tau.element,
-                                  bits);
-                medroi_unmark_padding(search, row, bits);
-            }
-        }
-    }
 }
 
 /* Add one repeat's opening to that of all, `inner` places of a row to one. */
@@ -75,6 +51,8 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
     const medroi_grid *grid = &search->grid;
     work w;
     place(grid, &w, scratch);
+    w.found.tissue = search->tissue;
+    medroi_mark_tissue(search, 0);
     medroi_reach reach = search->opening;
     if (is_simple(grid)) {
         w.again = w.found.opened;
@@ -82,7 +60,6 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
         medroi_clear_bits(&w.found.opened);
     }
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
-        mark_repeat(search, &w, repeat);
         medroi_bits tissue = w.eroded;
         tissue.words = medroi_bit_row(&w.found.tissue, repeat * grid->n_z, 0);
         medroi_erode_cross(&w.eroded, &tissue, reach, 1);
