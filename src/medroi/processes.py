@@ -1,4 +1,4 @@
-"""Processes that work side by side, one a core, each on a core of its own."""
+"""Processes that work side by side, one a core."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def run_all(
     work: Callable[[Job], Result],
     processes: int,
     ended: Callable[[Job], Result],
+    *,
+    pinned: bool = True,
 ) -> Iterator[tuple[Job, Result]]:
     """Work through jobs in their order, and give each with its result as it is done.
 
@@ -50,24 +52,34 @@ def run_all(
         How many at a time, at least 1.
     ended : callable
         The result of a job that took its process down twice; called here.
+    pinned : bool
+        Keep each process on a core of its own, so that times can be compared. Without it two
+        programs that do so at once do not crowd on the same cores, and each piece of work has to
+        keep to one thread by itself.
     """
     waiting = iter(jobs)
     for first in waiting:
         lost: list[Job] = []
-        yield from _run_until_broken(itertools.chain([first], waiting), work, processes, lost)
+        taken = itertools.chain([first], waiting)
+        yield from _run_until_broken(taken, work, processes, lost, pinned=pinned)
         for job in lost:
             again: list[Job] = []
-            yield from _run_until_broken(iter([job]), work, 1, again)
+            yield from _run_until_broken(iter([job]), work, 1, again, pinned=pinned)
             if again:
                 yield job, ended(job)
 
 
 def _run_until_broken(
-    waiting: Iterator[Job], work: Callable[[Job], Result], processes: int, lost: list[Job]
+    waiting: Iterator[Job],
+    work: Callable[[Job], Result],
+    processes: int,
+    lost: list[Job],
+    *,
+    pinned: bool,
 ) -> Generator[tuple[Job, Result], None, None]:
     """Done jobs, until a process ends; `lost` gets those under way then."""
     running: dict[Future[Result], Job] = {}
-    with _pool(processes) as pool:
+    with _pool(processes, pinned=pinned) as pool:
         while True:
             for job in itertools.islice(waiting, processes - len(running)):
                 try:
@@ -94,11 +106,12 @@ def _run_until_broken(
 
 
 @contextlib.contextmanager
-def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(processes: int, *, pinned: bool) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     cores = context.Queue()
-    free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    has_cores = pinned and hasattr(os, "sched_getaffinity")
+    free = sorted(os.sched_getaffinity(0)) if has_cores else []
     for number in range(processes):
         cores.put(free[number % len(free)] if free else None)
     with _environment(_ONE_THREAD):
@@ -123,7 +136,7 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(cores: Any, parent: int) -> None:
-    """Keep this process and its libraries' threads on one core, and end it with its parent."""
+    """Keep this process and its threads on the core it is given, and end it with its parent."""
     core = cores.get()
     if core is not None:
         with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ be done, `engines` do it, `journal` and `journals` keep what was done, `places` 
 object stores.
 """
 
-from medroi.archives.checking import ArchiveCheck, check_archive, is_archive
+from medroi.archives.checking import ArchiveCheck, check_archive
 from medroi.archives.engines import run_dask, run_here, run_processes
 from medroi.archives.jobs import Job, pack_job
 from medroi.archives.journals import Journal
@@ -34,7 +34,6 @@ __all__ = [
     "archive",
     "check_archive",
     "claim",
-    "is_archive",
     "open_place",
     "pack_job",
     "prune",

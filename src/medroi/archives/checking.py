@@ -14,7 +14,8 @@ from medroi.archives import manifest, marker
 from medroi.archives.hashing import sha256_of
 from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
-from medroi.archives.places import open_place
+from medroi.archives.locks import is_in_use
+from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, IN_DST, FileFacts, Record, digest_of
 from medroi.archives.restore import at_hand, holder_of
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
@@ -63,14 +64,6 @@ class ArchiveCheck:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def is_archive(place: str | Path, options: Mapping[str, Any] | None = None) -> bool:
-    """Whether a path or URL is an archive."""
-    try:
-        return marker.read(open_place(os.fspath(place), options)) is not None
-    except NotADirectoryError:
-        return False
-
-
 def check_archive(
     place: str | Path,
     *,
@@ -80,6 +73,10 @@ def check_archive(
     place_options: Mapping[str, Any] | None = None,
 ) -> ArchiveCheck:
     """Read what is in an archive, decode every store, and compare with what was recorded.
+
+    It takes no lock, so that a check of days keeps no run out, and an archive can be checked where
+    it cannot be written to. A run or prune beside it may replace what is just being read: what does
+    not agree is looked at again with the journal as it is at the end.
 
     Parameters
     ----------
@@ -105,7 +102,8 @@ def check_archive(
         raise InvalidArgument(f"--sample {sample} (sample=): expected a share above 0, up to 1")
     opened = open_place(os.fspath(place), place_options)
     marker.check(opened)
-    problems: list[tuple[str, str]] = []
+    root = None if against is None else Path(against)
+    problems: dict[str, _Problem] = {}
     notes: list[str] = []
     n_checked = n_all = nbytes = 0
     with Journal(opened, writes=False) as journal:
@@ -114,30 +112,68 @@ def check_archive(
                 "manifest.tsv is not what the journal says: it was edited, or a run was stopped; "
                 "the next run writes it anew"
             )
-        paths = sorted(journal.index)
-        with bar(len(paths), "check", show=progress, unit="scan") as advance:
-            for path in paths:
+        with bar(len(journal.index), "check", show=progress, unit="scan") as advance:
+            for record in journal.records():
                 advance(1)
-                record = journal.record(path)
                 if record.state not in IN_DST:
                     continue
                 n_all += 1
-                if not _is_sampled(path, sample):
+                if not _is_sampled(record.path, sample):
                     continue
                 n_checked += 1
-                try:
-                    root = None if against is None or record.pruned else Path(against)
-                    holder = holder_of(journal, record)
-                    if root is not None:
-                        check_source(record, root)
-                    with at_hand(record, holder, opened) as stored:
-                        check_stored(record, stored, root)
+                text = _problem_of(record, journal, opened, root)
+                if text:
+                    problems[record.path] = _Problem(record, text)
+                else:
                     nbytes += record.stored_nbytes
-                except (MedROIError, OSError) as error:
-                    problems.append((path, " ".join(str(error).split())))
-    return ArchiveCheck(
-        n_checked, n_all, nbytes, tuple(problems), tuple(notes), time.monotonic() - began
-    )
+    if problems:
+        problems = _seen_again(problems, opened, root)
+    if problems and is_in_use(opened):
+        notes.append(
+            "another command works on this archive: what it replaces just now may look damaged; "
+            "check again when it has ended"
+        )
+    found = tuple((path, one.text) for path, one in problems.items())
+    return ArchiveCheck(n_checked, n_all, nbytes, found, tuple(notes), time.monotonic() - began)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Problem:
+    """A record, and what is wrong with what it says."""
+
+    record: Record
+    text: str
+
+
+def _problem_of(record: Record, journal: Journal, place: Place, root: Path | None) -> str:
+    """Check one record; what is wrong, nothing where it is whole."""
+    try:
+        holder = holder_of(journal, record)
+        tree = None if record.pruned else root
+        if tree is not None:
+            check_source(record, tree)
+        with at_hand(record, holder, place) as stored:
+            check_stored(record, stored, tree)
+    except (MedROIError, OSError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def _seen_again(
+    problems: dict[str, _Problem], place: Place, root: Path | None
+) -> dict[str, _Problem]:
+    """Problems that the journal of now still has: a run beside the check replaces stores."""
+    left: dict[str, _Problem] = {}
+    with Journal(place, writes=False) as journal:
+        for path, before in problems.items():
+            now = journal.record(path)
+            if now != before.record:
+                text = _problem_of(now, journal, place, root) if now.state in IN_DST else ""
+            else:
+                text = before.text
+            if text:
+                left[path] = _Problem(now, text)
+    return left
 
 
 def _is_sampled(path: str, sample: float) -> bool:

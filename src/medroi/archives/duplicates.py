@@ -20,17 +20,10 @@ def merge_duplicates(journal: Journal, place: Place) -> int:
     int
         Stores that were removed.
     """
-    owners: dict[tuple[str, str], str] = {}
-    others: list[str] = []
-    for path, known in sorted(journal.index.items()):
-        if known.state != STORED or known.kind not in ("scan", "dicom"):
-            continue
-        if owners.setdefault((known.sha256, known.settings), path) != path:
-            others.append(path)
     removed = []
-    for path in others:
-        before = journal.record(path)
-        owner = journal.record(owners[before.sha256, before.settings])
+    found = journal.index.stored_twice()
+    for first, path in ((paths[0], path) for paths in found for path in paths[1:]):
+        before, owner = journal.record(path), journal.record(first)
         sharing = journal.index.users_of(before.target) - {path}
         emptied = dataclasses.replace(before, stored_nbytes=0, stored_sha256="", stored_files=())
         record = dataclasses.replace(emptied, state=DUPLICATE, target=owner.target)
@@ -40,7 +33,7 @@ def merge_duplicates(journal: Journal, place: Place) -> int:
     journal.flush()
     for target in removed:
         place.remove(target)
-    _follow_owners(journal, owners)
+    _follow_owners(journal)
     return len(removed)
 
 
@@ -73,14 +66,9 @@ def described(record: Record, owner: Record) -> Record:
     )
 
 
-def _follow_owners(journal: Journal, owners: dict[tuple[str, str], str]) -> None:
+def _follow_owners(journal: Journal) -> None:
     """Let duplicates name the store that is there."""
-    for path, known in sorted(journal.index.items()):
-        if known.state != DUPLICATE:
-            continue
-        owner = owners.get((known.sha256, known.settings))
-        if owner is None:
-            continue
-        found = journal.index.get(owner)
-        if found is not None and found.target != known.target:
-            journal.add(dataclasses.replace(journal.record(path), target=found.target))
+    for path, known in journal.index.items(DUPLICATE):
+        target = journal.index.target_of(known.sha256, known.settings)
+        if target is not None and target != known.target:
+            journal.add(dataclasses.replace(journal.record(path), target=target))

@@ -35,7 +35,13 @@ def run_here(jobs: Iterable[Job], work: Work = pack_job) -> Done:
 
 def run_processes(jobs: Iterable[Job], processes: int, work: Work = pack_job) -> Done:
     """Run jobs in processes of this machine; one that dies costs its own job at most."""
-    yield from run_all(jobs, work, processes, ended)
+    # Not pinned: another part of the same run may work on the same machine.
+    yield from run_all(map(_of_one_thread, jobs), work, processes, ended, pinned=False)
+
+
+def _of_one_thread(job: Job) -> Job:
+    """A job for a worker that runs as many at a time as it has threads."""
+    return dataclasses.replace(job, threads=1)
 
 
 def run_dask(jobs: Iterable[Job], scheduler: Any, work: Work = pack_job) -> Done:
@@ -59,9 +65,7 @@ def run_dask(jobs: Iterable[Job], scheduler: Any, work: Work = pack_job) -> Done
 
     def submit(count: int) -> list[Any]:
         fresh = []
-        for given in itertools.islice(waiting, count):
-            # A worker runs as many jobs at a time as it has threads.
-            job = dataclasses.replace(given, threads=1)
+        for job in map(_of_one_thread, itertools.islice(waiting, count)):
             future = client.submit(work, job, pure=False, retries=_RETRIES)
             running[future] = job
             fresh.append(future)

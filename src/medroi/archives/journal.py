@@ -1,10 +1,11 @@
 """The journal: what was done, a line each, appended and never changed.
 
-A journal is a folder of segments, ``000007.jsonl`` or ``000007-part-1-of-4.jsonl``. Each run
-writes its own. Of two records of one path that of the later segment, and of the later line in it,
-counts. A line is eight hexadecimal digits, a space and a JSON value; the digits are the CRC-32 of
-the value's bytes that goes on from that of the line before, so that a line that was changed, taken
-out or put in is found. The first line of a segment says what wrote it, and in which version.
+A journal is a folder of segments, ``000007.jsonl`` or ``000007-part-1-of-4.jsonl``; in an object
+store also ``000007.000001.jsonl``, of a few seconds. Each run writes its own. Of two records of one
+path that of the later segment, and of the later line in it, counts. A line is eight hexadecimal
+digits, a space and a JSON value; the digits are the CRC-32 of the value's bytes that goes on from
+that of the line before, so that a line that was changed, taken out or put in is found. The first
+line of a segment says what wrote it, and in which version.
 
 What a kill or a power cut leaves is a last line that is not whole: it is passed over, and what it
 stood for is done again.
@@ -39,6 +40,12 @@ def segment_name(number: int, part: str = "") -> str:
 def is_segment(name: str) -> bool:
     """Whether a file in the journal's folder is one of its segments."""
     return _NAME.fullmatch(name) is not None
+
+
+def is_batch(name: str) -> bool:
+    """Whether a segment holds what a run of an object store did in a few seconds."""
+    found = _NAME.fullmatch(name)
+    return found is not None and found[3] is not None
 
 
 def next_number(names: Iterable[str]) -> int:

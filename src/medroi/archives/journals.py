@@ -1,7 +1,8 @@
 """The journal of an archive, wherever the archive lies.
 
 In a folder the segments are appended to where they lie. An object store has no appending: there
-lines are collected for a few seconds and put as a small segment of their own.
+lines are collected for a few seconds and put as a small segment of their own. A whole run merges
+small segments at its end.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from types import TracebackType
 from typing import IO
 
 from medroi.archives import journal
+from medroi.archives.hashing import facts_in
 from medroi.archives.keeping import Index
 from medroi.archives.place_local import LocalPlace
 from medroi.archives.places import OWN, Place
 from medroi.archives.records import Record
+from medroi.errors import MedROIError
 
 FOLDER = f"{OWN}/journal"
 # Names of the segments, for places that cannot list a folder.
@@ -27,6 +30,10 @@ LIST = f"{OWN}/segments.txt"
 # An object of so many records or seconds is put.
 _BATCH_RECORDS, _BATCH_S = 256, 5.0
 _OPEN_FILES = 32
+# A segment is small beside those after it up to so many times their bytes.
+_SMALL = 2
+# Looks at a journal whose segments another run merges meanwhile.
+_LOOKS = 5
 
 
 class Journal:
@@ -102,25 +109,36 @@ class Journal:
 
     def records(self) -> Iterator[Record]:
         """The latest record of every path, by path."""
-        for path in sorted(self.index):
+        for path in self.index.paths():
             yield self.record(path)
 
     def _open(self) -> None:
-        self._names = [name for name in self._listed() if journal.is_segment(name)]
         if isinstance(self._place, LocalPlace):
             self.folder = self._place.folder / FOLDER
             if self._writes:
                 self.folder.mkdir(parents=True, exist_ok=True)
+            self._names = self._listed()
         else:
             self.folder = Path(tempfile.mkdtemp(prefix="medroi-journal-"))
-            for name in self._names:
-                (self.folder / name).write_bytes(self._place.read(f"{FOLDER}/{name}") or b"")
+            self._names = self._fetched()
         for name in self._names:
             with open(self.folder / name, "rb") as file:
                 shown = f"{self._place.url}/{FOLDER}/{name}"
-                for start, found in journal.read_segment(shown, file):
-                    self.index.add(found, (name, start))
+                found = journal.read_segment(shown, file)
+                self.index.add_all((record, (name, start)) for start, record in found)
         self._number = journal.next_number(self._names)
+
+    def _fetched(self) -> list[str]:
+        """Names of the segments of an object store, all of them copied to the folder."""
+        for _ in range(_LOOKS):
+            names = self._listed()
+            fetched = (self._place.fetch(f"{FOLDER}/{name}", self.folder / name) for name in names)
+            if all(fetched):
+                return names
+        raise MedROIError(
+            f"{self._place.url}: the journal changed each time while it was read: a run ends just "
+            "now; run the same command again"
+        )
 
     def _listed(self) -> list[str]:
         try:
@@ -129,7 +147,7 @@ class Journal:
             names = []
         if not names:
             names = (self._place.read(LIST) or b"").decode().split()
-        return sorted(names)
+        return sorted(name for name in names if journal.is_segment(name))
 
     def _begin(self) -> None:
         batch = f".{self._n_batches + 1:06d}" if self._is_temporary else ""
@@ -139,11 +157,53 @@ class Journal:
         self._own = journal.SegmentFile(os.fspath(self.folder / name), self._number)
         self._names.append(name)
 
-    def write_list(self) -> None:
-        """Write the names of the segments, for places that cannot list them."""
-        self._place.write(LIST, "".join(f"{name}\n" for name in sorted(self._names)).encode())
+    def merge(self) -> None:
+        """Merge small segments of an object store, and write the list of all; for whole runs.
+
+        Merged are those of a few seconds, and those that are small beside all that is newer, so
+        that a journal of any age has few, and a line is written again a few times at most. The
+        merged one comes first and counts as the latest, then the list, then the others go: what a
+        kill leaves between the two says the same twice.
+        """
+        old: list[str] = []
+        if self._is_temporary:
+            self.flush()
+            old = self._small()
+            if len(old) > 1:
+                self._write_merged(set(old))
+        kept = [name for name in self._names if name not in old or len(old) < 2]
+        self._place.write(LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())
+        for name in set(self._names) - set(kept):
+            self._place.remove(f"{FOLDER}/{name}")
+        self._names = kept
+
+    def _small(self) -> list[str]:
+        found: list[str] = []
+        nbytes = 0
+        for name in sorted(self._names, reverse=True):
+            size = (self.folder / name).stat().st_size
+            if journal.is_batch(name) or size <= _SMALL * nbytes:
+                found.append(name)
+                nbytes += size
+        return found
+
+    def _write_merged(self, old: set[str]) -> None:
+        # After every batch of this run, and before those of the next.
+        name = journal.segment_name(self._number)
+        local = self.folder / name
+        merged = journal.SegmentFile(os.fspath(local), self._number)
+        try:
+            for path, known in self.index.items():
+                if known.at[0] in old:
+                    found = self.record(path).to_json()
+                    self.index.move(path, (name, merged.add(found)))
+        finally:
+            merged.close()
+        self._place.put(local, f"{FOLDER}/{name}", facts_in(local))
+        self._names.append(name)
 
     def _clear(self) -> None:
+        self.index.close()
         for file in self._files.values():
             file.close()
         if self._is_temporary and hasattr(self, "folder"):

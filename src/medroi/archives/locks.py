@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 from medroi.archives.place_local import LocalPlace
 from medroi.archives.places import OWN, Place
@@ -24,7 +25,7 @@ from medroi.errors import MedROIError
 
 _RENEW_S = 10.0
 _WATCH_S = 25.0
-_WHOLE = "run"
+_WHOLE, _LEASES = "run", f"{OWN}/leases"
 # Leases that runs of this process hold.
 _HELD: set[object] = set()
 
@@ -67,6 +68,36 @@ def locked(place: Place, part: str = "") -> Iterator[None]:
         yield
 
 
+def is_in_use(place: Place) -> bool:
+    """Whether a run, a part of one or prune works on an archive, as far as one can see."""
+    if isinstance(place, LocalPlace):
+        names = [name for name in place.names(OWN) if name.startswith("lock")]
+        if any(_is_locked(place.folder / OWN / name) for name in names):
+            return True
+    try:
+        leases = place.names(_LEASES)
+    except (OSError, NotImplementedError):  # HTTP has no lists
+        return False
+    found = (place.read(f"{_LEASES}/{name}") for name in leases)
+    return any(text is not None and not _is_of_the_dead(_holder(text)) for text in found)
+
+
+def _is_locked(file: Path) -> bool:
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(held: contextlib.ExitStack, name: str, url: str, *, shared: bool) -> None:
     descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
     held.callback(os.close, descriptor)
@@ -82,10 +113,9 @@ def _in_use(url: str, who: str) -> InUse:
 
 @contextlib.contextmanager
 def _lease(place: Place, part: str) -> Iterator[None]:
-    folder = f"{OWN}/leases"
-    own = f"{folder}/{part.lstrip('-') or _WHOLE}.json"
-    for name in place.names(folder):
-        other = f"{folder}/{name}"
+    own = f"{_LEASES}/{part.lstrip('-') or _WHOLE}.json"
+    for name in place.names(_LEASES):
+        other = f"{_LEASES}/{name}"
         if not part or other == own or name == f"{_WHOLE}.json":
             _wait_until_free(place, other)
     holder = {"host": socket.gethostname(), "pid": os.getpid(), "id": uuid.uuid4().hex}
@@ -112,9 +142,7 @@ def _wait_until_free(place: Place, name: str) -> None:
         return
     holder = _holder(found)
     if holder.get("host") == socket.gethostname():
-        # One of our own that could not be removed when it ended is held by nobody.
-        is_own = holder.get("pid") == os.getpid()
-        is_held = holder.get("id") in _HELD if is_own else _is_running(holder.get("pid"))
+        is_held = not _is_of_the_dead(holder)
     else:
         deadline, is_held = time.monotonic() + _WATCH_S, False
         while time.monotonic() < deadline and not is_held:
@@ -132,6 +160,15 @@ def _holder(found: bytes) -> dict[str, object]:
     except ValueError:
         return {}
     return holder if isinstance(holder, dict) else {}
+
+
+def _is_of_the_dead(holder: dict[str, object]) -> bool:
+    """Whether a lease is of a process of this machine that is no more, or holds it no more."""
+    if holder.get("host") != socket.gethostname():
+        return False
+    # One of our own that could not be removed when it ended is held by nobody.
+    is_own = holder.get("pid") == os.getpid()
+    return not (holder.get("id") in _HELD if is_own else _is_running(holder.get("pid")))
 
 
 def _is_running(pid: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,14 @@ class LocalPlace:
             return (self.folder / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def fetch(self, name: str, local: Path) -> bool:
+        """See `Place`."""
+        try:
+            shutil.copyfile(self.folder / name, local)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def write(self, name: str, data: bytes) -> None:
         """See `Place`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import posixpath
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -91,6 +92,16 @@ class RemotePlace:
             return bytes(self._files.cat_file(self._at(name)))
         except FileNotFoundError:
             return None
+
+    @_reaching
+    def fetch(self, name: str, local: Path) -> bool:
+        """See `Place`."""
+        try:
+            with self._files.open(self._at(name), "rb") as source, open(local, "wb") as target:
+                shutil.copyfileobj(source, target, _BLOCK_NBYTES)
+        except FileNotFoundError:
+            return False
+        return True
 
     @_reaching
     def write(self, name: str, data: bytes) -> None:

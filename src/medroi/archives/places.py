@@ -30,6 +30,9 @@ class Place(Protocol):
     def read(self, name: str) -> bytes | None:
         """All bytes of a file; None where there is none."""
 
+    def fetch(self, name: str, local: Path) -> bool:
+        """Copy a file of any size to this disk; False where there is none."""
+
     def write(self, name: str, data: bytes) -> None:
         """Write a small file, in place of one that is there."""
 

@@ -55,19 +55,6 @@ class Planner:
         self._journal, self._index = journal, journal.index
         self._settings, self._is_there = settings, is_there
         self._rehash, self._token = rehash, settings.token
-        self._by_size: dict[int, list[tuple[str, str, str]]] = {}
-        self._folders: dict[str, list[tuple[str, Known]]] = {}
-        for path, known in self._index.items():
-            self.learn(path)
-            if known.kind == "dicom" and known.listing:
-                self._folders.setdefault(path.rpartition("/")[0], []).append((path, known))
-
-    def learn(self, path: str) -> None:
-        """Take in what the journal says is stored: an equal scan further on is not packed again."""
-        known = self._index.get(path)
-        if known is not None and known.state == STORED and known.settings == self._token:
-            entry = (path, known.sha256, known.target)
-            self._by_size.setdefault(known.nbytes, []).append(entry)
 
     def plan(self, items: Iterator[Item]) -> Plan:
         """Sort the items of a tree."""
@@ -84,8 +71,11 @@ class Planner:
                 plan.done_nbytes += item.nbytes
             else:
                 plan.todo.append(item)
-        # By path, so that the first of equal scans is stored before the others are looked at.
-        plan.todo.sort(key=lambda item: item.path)
+        # What is more than a thousandth of the whole comes first, the largest first: no process is
+        # left with a large scan when the others have ended. The rest goes by path, neighbours on
+        # the disk. Equal scans go by path either way: the first of them is the one that is stored.
+        large = plan.nbytes / 1000
+        plan.todo.sort(key=lambda item: (-item.nbytes if item.nbytes > large else 0, item.path))
         return plan
 
     def _without_work(self, item: Item) -> Record | None:
@@ -145,7 +135,7 @@ class Planner:
 
     def known_series(self, folder: str, listing: str) -> list[Series] | None:
         """The series of a folder, where every file in it is as it was when all were done."""
-        known = self._folders.get(folder, [])
+        known = self._index.series_in(folder)
         if not known or any(one.listing != listing for _, one in known):
             return None
         if any(one.state not in (STORED, DUPLICATE) for _, one in known):
@@ -161,11 +151,7 @@ class Planner:
         known = self._index.get(item.path)
         stored: dict[str, str] = {}
         if item.kind != "file":
-            stored = {
-                sha256: target
-                for path, sha256, target in self._by_size.get(item.nbytes, ())
-                if path < item.path
-            }
+            stored = self._index.equal_before(item.path, item.nbytes, self._token)
             if known is not None and self._is_held(known):
                 stored[known.sha256] = known.target
         return Job(

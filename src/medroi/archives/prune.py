@@ -112,7 +112,7 @@ def prune(
     nbytes = n_inexact = n_files = 0
     written = f"{OWN}/pruned-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tsv"
     with locked(opened), Journal(opened) as journal:
-        for path in sorted(journal.index):
+        for path in journal.index.paths():
             record = journal.record(path)
             if record.state not in IN_DST or record.pruned:
                 continue
@@ -148,6 +148,7 @@ def prune(
         if yes:
             opened.write(written, _list(deleted))
             manifest.write(journal, opened)
+            journal.merge()
     return PruneReport(
         not yes, n_files, nbytes, n_inexact, tuple(kept), written, time.monotonic() - began
     )

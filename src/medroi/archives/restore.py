@@ -145,7 +145,7 @@ def restore(
 
 
 def _chosen(journal: Journal, paths: Sequence[str]) -> list[str]:
-    known = sorted(journal.index)
+    known = list(journal.index.paths())
     if not paths:
         return known
     found: set[str] = set()

@@ -21,7 +21,7 @@ from medroi.archives.journals import Journal
 from medroi.archives.locks import locked
 from medroi.archives.marker import claim
 from medroi.archives.place_local import LocalPlace
-from medroi.archives.places import Place, open_place
+from medroi.archives.places import Place, is_url, open_place
 from medroi.archives.planning import Plan, Planner
 from medroi.archives.progress import Progress
 from medroi.archives.records import DUPLICATE, FAILED, STORED, Record
@@ -126,7 +126,6 @@ def archive(
             for job, result in done:
                 record = _renewed(journal, job, result)
                 _keep(journal, counted, record)
-                planner.learn(record.path)
                 bar.add(record)
                 if record.error_class == DISK_FULL:
                     raise MedROIError(
@@ -145,12 +144,16 @@ def _finish(journal: Journal, place: Place, root: str) -> None:
     journal.flush()
     manifest.write(journal, place)
     _describe_bids(root, place)
-    journal.write_list()
+    journal.merge()
 
 
 def _checked(
     source: str | Path, place: str | Path, options: Mapping[str, Any] | None
 ) -> tuple[str, Place]:
+    if is_url(os.fspath(source)):
+        raise InvalidArgument(
+            f"{source}: the tree has to lie on a disk: mount it or copy it; DST may be a URL"
+        )
     root = os.path.abspath(source)
     if not os.path.isdir(root):
         raise InvalidArgument(f"{source}: expected a folder of scans; it is not there or a file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections import Counter
 from typing import Any
@@ -84,14 +85,14 @@ def summary_of(
     n_files = nbytes = stored_nbytes = 0
     failures: list[tuple[str, str, str]] = []
     if journal is not None:
-        for path, known in sorted(journal.index.items()):
-            states[known.state] += 1
-            n_files += known.n_files
-            nbytes += known.nbytes
-            stored_nbytes += known.stored_nbytes
-            if known.state == FAILED and len(failures) < _SHOWN_FAILURES:
-                record = journal.record(path)
-                failures.append((path, record.error_class, record.error))
+        for total in journal.index.totals():
+            states[total.state] = total.n_records
+            n_files += total.n_files
+            nbytes += total.nbytes
+            stored_nbytes += total.stored_nbytes
+        for path, _ in itertools.islice(journal.index.items(FAILED), _SHOWN_FAILURES):
+            record = journal.record(path)
+            failures.append((path, record.error_class, record.error))
     return ArchiveReport(
         is_dry=journal is None,
         planned=dict(plan.kinds()),

@@ -78,15 +78,20 @@ def add_parser(commands: Any) -> None:
         help="prune: also originals of which the archive gives back the kept voxels, not the very "
         "bytes",
     )
+    add_storage_argument(parser, "DST")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(run=run)
+
+
+def add_storage_argument(parser: argparse.ArgumentParser, of: str) -> None:
+    """Add ``--storage``, the options of the file system that a URL names."""
     parser.add_argument(
         "--storage",
         metavar="JSON",
         type=_options,
         default={},
-        help='options of fsspec for DST, such as {"endpoint_url": "http://..."}',
+        help=f'options of fsspec for {of}, such as {{"endpoint_url": "http://..."}}',
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.set_defaults(run=run)
 
 
 def _options(given: str) -> dict[str, Any]:

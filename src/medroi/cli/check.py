@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from medroi.cli.archive import add_storage_argument
 from medroi.errors import MedROIError
 
 _DESCRIPTION = """\
@@ -40,56 +41,61 @@ def add_parser(commands: Any) -> None:
         metavar="P",
         help="of an archive: read this share of what is in it, from 0 to 1 (default: 1)",
     )
+    add_storage_argument(parser, "an archive")
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Check all of them, and print what is found."""
-    from medroi.scans import check
+    from medroi.archives.places import OWN, is_url
     from medroi.scans.checking import stores_in
 
     reports: list[dict[str, Any]] = []
     errors: list[BaseException] = []
+    n_checked = 0
     for name in args.stores:
-        archive = _checked_archive(name, args)
-        if archive is not None:
-            if not args.json:
-                print(archive)
-            if archive.problems:
-                errors.append(MedROIError(f"{name}: {len(archive.problems)} are not whole"))
-            else:
-                reports.append(archive.to_json())
-            continue
-        given = Path(name)
+        is_archive = is_url(name) or Path(name, OWN).is_dir()
         try:
-            stores = stores_in(given)
+            stores: list[Path | str] = [name] if is_archive else [*stores_in(Path(name))]
         except (MedROIError, OSError) as error:
             errors.append(error)
+            n_checked += 1
             continue
         for store in stores:
+            n_checked += 1
             try:
-                report = check(store, against=args.against, progress=True)
+                report = _checked_archive(store, args) if is_archive else _checked(store, args)
+                reports.append(report.to_json())
+                if not args.json:
+                    print(report)
+                if is_archive and report.problems:
+                    raise MedROIError(f"{name}: {len(report.problems)} are not whole")
             except (MedROIError, OSError, MemoryError) as error:
                 errors.append(error)
-                continue
-            reports.append(report.to_json())
-            if not args.json:
-                print(report)
     if args.json:
         print(json.dumps(reports))
-    if len(errors) + len(reports) == 1 and errors:
+    if n_checked == 1 and errors:
         raise errors[0]
     for failed in errors:
         print(f"medroi: error: {' '.join(str(failed).split())}", file=sys.stderr)
     if errors:
-        raise MedROIError(f"{len(errors)} of {len(errors) + len(reports)} are not whole")
+        raise MedROIError(f"{len(errors)} of {n_checked} are not whole")
 
 
-def _checked_archive(name: str, args: argparse.Namespace) -> Any:
-    """The report of an archive; None where the name is that of a store."""
-    if not ("://" in name or Path(name, ".medroi-archive").is_dir()):
-        return None
+def _checked(store: Path | str, args: argparse.Namespace) -> Any:
+    from medroi.scans import check
+
+    return check(store, against=args.against, progress=True)
+
+
+def _checked_archive(place: Path | str, args: argparse.Namespace) -> Any:
     from medroi.archives import check_archive
 
-    return check_archive(name, against=args.against, sample=args.sample, progress=True)
+    return check_archive(
+        place,
+        against=args.against,
+        sample=args.sample,
+        progress=True,
+        place_options=args.storage,
+    )

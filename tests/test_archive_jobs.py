@@ -1,0 +1,114 @@
+"""Promises of the unit of work of an archive, and of the engines that run it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import archive_trees
+import make_scans
+import pytest
+
+import medroi
+from medroi import archives, errors
+from medroi.archives import jobs, places
+from medroi.archives.planning import Planner
+from medroi.archives.tree import walk
+
+
+def jobs_of(source: Path, place: Path) -> list[archives.Job]:
+    """The jobs of a tree, in their order, as a run gives them to an engine."""
+    opened = archives.open_place(str(place))
+    archives.claim(opened, str(source), moved=False)
+    with archives.Journal(opened) as journal:
+        planner = Planner(journal, archives.Settings({}), opened.exists, rehash=False)
+        plan = planner.plan(walk(source, ".ome.zarr"))
+        return [planner.job(item, str(source), opened.url, {}) for item in plan.todo]
+
+
+def of_sizes(root: Path, *sizes: int) -> Path:
+    root.mkdir()
+    for number, size in enumerate(sizes):
+        make_scans.nifti(root / f"{number}.nii", archive_trees.noisy(number, (size, 7, 5)))
+    return root
+
+
+def test_a_job_and_its_record_travel_and_a_job_may_run_twice(tmp_path: Path) -> None:
+    source = of_sizes(tmp_path / "src", 6)
+    (job,) = jobs_of(source, tmp_path / "dst")
+    sent = pickle.loads(pickle.dumps(job))
+    assert sent == job
+    record = archives.pack_job(sent)
+    assert pickle.loads(pickle.dumps(record)) == record and record.state == "stored"
+    before = archive_trees.stores_in(tmp_path / "dst")
+    again = archives.pack_job(job)
+    assert archive_trees.stores_in(tmp_path / "dst") == before
+    assert again.stored_sha256 == record.stored_sha256
+    assert archives.Record.of_json(record.to_json()) == record
+
+
+def test_large_scans_come_first_and_small_ones_by_path(tmp_path: Path) -> None:
+    source = of_sizes(tmp_path / "src", 6, 40, 20, 40)
+    for number in range(3):
+        (source / f"{number}.txt").write_text(str(number))
+    found = [job.path for job in jobs_of(source, tmp_path / "dst")]
+    assert found == ["1.nii", "3.nii", "2.nii", "0.nii", "0.txt", "1.txt", "2.txt"]
+
+
+def test_a_scan_that_takes_its_process_down_is_a_failure_and_the_others_are_stored(
+    tmp_path: Path,
+) -> None:
+    source = of_sizes(tmp_path / "src", 6, 7, 8)
+    (source / "1.nii").rename(source / "deadly.nii")
+    todo = jobs_of(source, tmp_path / "dst")
+    done = archives.run_processes(iter(todo), 2, archive_trees.deadly)
+    found = {job.path: (record.state, record.error_class) for job, record in done}
+    assert found == {
+        "0.nii": ("stored", ""),
+        "2.nii": ("stored", ""),
+        "deadly.nii": ("failed", "ProcessEnded"),
+    }
+
+
+def test_a_file_that_cannot_be_read_or_went_away_is_a_failure_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = of_sizes(tmp_path / "src", 6, 7)
+    (source / "a.txt").write_text("a")
+    todo = jobs_of(source, tmp_path / "dst")
+    (source / "0.nii").unlink()
+    digest = jobs.sha256_of
+
+    def refused(path: Path) -> str:
+        if path.name in ("1.nii", "a.txt"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return digest(path)
+
+    monkeypatch.setattr(jobs, "sha256_of", refused)
+    records = {job.path: archives.pack_job(job) for job in todo}
+    assert {path: one.state for path, one in records.items()} == dict.fromkeys(records, "failed")
+    assert records["0.nii"].error_class == "FileNotFoundError"
+    for name in ("1.nii", "a.txt"):
+        assert records[name].error_class == "PermissionError" and name in records[name].error
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/x", "az://bucket/x", "abfs://bucket/x"])
+def test_a_kind_of_url_without_its_package_says_which_to_install(url: str) -> None:
+    assert places.is_url(url)
+    with pytest.raises(errors.InvalidArgument, match=r"install"):
+        archives.open_place(url)
+
+
+def test_a_tree_behind_a_url_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidArgument, match="mount it or copy it"):
+        medroi.archive("https://example.org/tree", tmp_path / "dst")
+    assert not (tmp_path / "dst").exists()
+
+
+def test_a_place_inside_the_tree_is_found_through_links(tmp_path: Path) -> None:
+    source = of_sizes(tmp_path / "src", 6)
+    (tmp_path / "elsewhere").symlink_to(source)
+    with pytest.raises(errors.InvalidArgument, match="inside"):
+        medroi.archive(source, tmp_path / "elsewhere" / "dst")
+    assert os.listdir(source) == ["0.nii"]
