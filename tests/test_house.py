@@ -163,6 +163,17 @@ def test_importing_medroi_imports_no_heavy_library() -> None:
     assert loaded.isdisjoint({*checks.HEAVY, "numcodecs"})
 
 
+def test_the_command_line_imports_what_reads_scans_only_for_a_command_that_does() -> None:
+    script = (
+        "import json, sys, medroi.cli; medroi.cli.build_parser(); "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    loaded = set(json.loads(ran.stdout))
+    assert "medroi.cli" in loaded
+    assert loaded.isdisjoint({*checks.HEAVY, "numcodecs", "medroi.scans", "medroi.archives"})
+
+
 def test_the_version_is_in_the_changelog() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
