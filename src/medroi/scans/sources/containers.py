@@ -12,6 +12,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,14 +66,16 @@ class Written:
 def write_blocks(path: Path, contents: Blocks, container: dict[str, Any]) -> Written:
     """Write contents into a file, in a container of a `SourceFile`; replaces the file."""
     of_contents, of_file, nbytes = hashlib.sha256(), hashlib.sha256(), 0
-
-    def hashed() -> Iterator[Any]:
-        for block in contents:
-            of_contents.update(block)
-            yield block
-
     is_plain = container["kind"] == "plain"
-    with path.open("wb") as file:
+    # Digesting takes as long as writing, or more: neither waits for the other.
+    with path.open("wb") as file, ThreadPoolExecutor(1, "medroi") as beside:
+
+        def hashed() -> Iterator[Any]:
+            for block in contents:
+                digesting = beside.submit(of_contents.update, block)
+                yield block
+                digesting.result()
+
         for block in packed(hashed(), container):
             file.write(block)
             nbytes += len(block)

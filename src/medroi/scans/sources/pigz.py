@@ -8,7 +8,11 @@ over, else by an empty stored block. The last block ends the data as deflate doe
 from __future__ import annotations
 
 import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+
+from medroi.values import n_available_cores
 
 # Its default, and that of dcm2niix.
 BLOCK_SIZES = (128 << 10, 960 << 10)
@@ -29,6 +33,8 @@ class PigzCompressor:
     def __init__(self, level: int, block_nbytes: int) -> None:
         self._level, self._block_nbytes = level, block_nbytes
         self._held, self._before = bytearray(), b""
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[bytes]] = deque()
 
     def compress(self, data: Any) -> bytes:
         """Take contents in; return what is ready."""
@@ -36,23 +42,36 @@ class PigzCompressor:
         ready = []
         # A full block may be the last, which ends in another way.
         while len(self._held) > self._block_nbytes:
-            ready.append(self._joined(bytes(self._held[: self._block_nbytes])))
+            self._begin(bytes(self._held[: self._block_nbytes]))
             del self._held[: self._block_nbytes]
+            if len(self._waiting) > n_available_cores():
+                ready.append(self._waiting.popleft().result())
         return b"".join(ready)
 
     def flush(self) -> bytes:
         """Return the end of the data."""
-        coder = self._coder()
-        return bytes(coder.compress(self._held)) + bytes(coder.flush())
+        coder = self._coder(self._before)
+        last = coder.compress(self._held) + coder.flush()
+        ready = [task.result() for task in self._waiting]
+        self._waiting.clear()
+        if self._pool is not None:
+            self._pool.shutdown()
+        return b"".join([*ready, last])
 
-    def _coder(self) -> Any:
-        options: dict[str, Any] = {"zdict": self._before} if self._before else {}
+    def _begin(self, block: bytes) -> None:
+        """Have a block compressed beside others: it needs nothing of them but their contents."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(n_available_cores(), thread_name_prefix="medroi")
+        self._waiting.append(self._pool.submit(self._joined, block, self._before))
+        self._before = block[-_DICTIONARY_NBYTES:]
+
+    def _coder(self, before: bytes) -> Any:
+        options: dict[str, Any] = {"zdict": before} if before else {}
         return zlib.compressobj(self._level, zlib.DEFLATED, -zlib.MAX_WBITS, 8, **options)
 
-    def _joined(self, block: bytes) -> bytes:
+    def _joined(self, block: bytes, before: bytes) -> bytes:
         """Compress a block that others follow, up to a byte boundary."""
-        coder = self._coder()
-        self._before = block[-_DICTIONARY_NBYTES:]
+        coder = self._coder(before)
         data = coder.compress(block) + coder.flush(zlib.Z_BLOCK)
         bits, n_bits = _left_over(coder)
         if n_bits % 2:

@@ -110,8 +110,12 @@ def read_whole(
     def put(chunk: Chunk) -> None:
         voxels[chunk.selection] = chunk.voxels
 
-    for _ in each_chunk(path, array, threads, put):
+    digest, n_digested = VoxelsDigest(array.shape, array.dtype), 0
+    for chunk, _ in each_chunk(path, array, threads, put):
+        # The last axis is outermost: all before the slab of this chunk is there.
+        start = chunk.selection[-1].start
+        digest.add_slab(voxels[..., n_digested:start])
+        n_digested = start
         advance(1)
-    digest = VoxelsDigest(array.shape, array.dtype)
-    digest.add_slab(voxels)
+    digest.add_slab(voxels[..., n_digested:])
     return voxels, digest.hexdigest()
