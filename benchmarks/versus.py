@@ -3,9 +3,13 @@
     python benchmarks/versus.py OTHER_PYTHON [SCAN...] -o benchmarks/versus.csv
 
 OTHER_PYTHON is the interpreter of an environment that has the other build, such as that of the
-commit before. Both builds run in processes that stay, and take turns at the same work, so that
-what else the machine does meets both alike. The ratio is that of the least times: this build's to
-the other's.
+commit before. Both builds run in processes that take turns at the same work, so that what else the
+machine does meets both alike, and count the processor time of their one thread. A ratio is that of
+the least times of a pair of processes, this build's to the other's; where pages lie in memory
+differs from process to process, so the table has the median of several pairs.
+
+Without a threshold both builds do the same work and write the same bytes. With one, the ratio holds
+what the search of the region costs in either build, also where they find the same region.
 """
 
 from __future__ import annotations
@@ -23,16 +27,18 @@ from typing import Any
 from machine import add_columns, describe
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "data" / "head_T1w.nii.gz"
-ROUNDS = 7
+ROUNDS = 4
+PAIRS = 3
 
 CODECS = [
     *({"id": name} for name in ("raw", "deflate", "zstd", "jpeg2000", "predict3d")),
     {"id": "predict3d", "level": "fast"},
     {"id": "wavelet3d", "step": 8.0},
 ]
+NO_REGION: dict[str, Any] = {"threshold": None}
 SETTINGS: list[dict[str, Any]] = [
     {"threshold": "mean"},
-    {"threshold": None},
+    NO_REGION,
     # By the name that the build before knows, too.
     {"threshold": "noise", "roi": "hull"},
 ]
@@ -49,11 +55,11 @@ for line in sys.stdin:
     if key not in scans:
         scans[key] = np.asanyarray(nibabel.load(key[0]).dataobj).astype(key[1])
     codec = MedROI(job["inner"], **job["settings"])
-    start = time.perf_counter()
+    start = time.thread_time()
     stream = codec.encode(scans[key])
-    middle = time.perf_counter()
+    middle = time.thread_time()
     codec.decode(stream)
-    end = time.perf_counter()
+    end = time.thread_time()
     print(json.dumps([middle - start, end - middle, len(stream)]), flush=True)
 """
 
@@ -75,17 +81,27 @@ class Worker:
         found: list[float] = json.loads(self._process.stdout.readline())
         return found
 
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
-def compare(builds: tuple[Worker, Worker], job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows for encode and decode of one job."""
-    times = [[build.run(job) for build in builds] for _ in range(ROUNDS)]
-    nbytes = times[0][0][2], times[0][1][2]
+
+def least_times(builds: tuple[Worker, Worker], job: dict[str, Any]) -> list[list[float]]:
+    """Seconds of encode and decode, and bytes, of both builds in one pair of processes."""
+    runs = [[build.run(job) for build in builds] for _ in range(ROUNDS)]
+    return [[min(run[build][index] for run in runs) for index in range(3)] for build in (0, 1)]
+
+
+def rows_of(job: dict[str, Any], pairs: list[list[list[float]]]) -> list[dict[str, Any]]:
+    """Rows for encode and decode of one job, from the least times of every pair of processes."""
+    nbytes = [int(build[2]) for build in pairs[0]]
     # Builds may find other regions; without a threshold they write the same bytes.
-    if job["settings"] == {"threshold": None} and nbytes[0] != nbytes[1]:
+    if job["settings"] == NO_REGION and nbytes[0] != nbytes[1]:
         raise SystemExit(f"{job}: {nbytes[0]} bytes here, {nbytes[1]} there")
     rows = []
     for index, what in enumerate(("encode", "decode")):
-        here, there = (min(pair[build][index] for pair in times) for build in (0, 1))
+        ratios = [here[index] / there[index] for here, there in pairs]
+        here, there = (min(pair[build][index] for pair in pairs) for build in (0, 1))
         rows.append(
             {
                 "scan": Path(job["scan"]).name,
@@ -97,7 +113,9 @@ def compare(builds: tuple[Worker, Worker], job: dict[str, Any]) -> list[dict[str
                 "this_nbytes": nbytes[0],
                 "other_ms": f"{1000 * there:.2f}",
                 "this_ms": f"{1000 * here:.2f}",
-                "ratio": f"{here / there:.3f}",
+                "ratio": f"{statistics.median(ratios):.3f}",
+                "least_ratio": f"{min(ratios):.3f}",
+                "most_ratio": f"{max(ratios):.3f}",
             }
         )
     return rows
@@ -110,20 +128,26 @@ def main() -> int:
     parser.add_argument("scans", nargs="*", default=[str(EXAMPLE)])
     parser.add_argument("-o", dest="output", type=Path)
     args = parser.parse_args()
-    builds = (Worker(sys.executable), Worker(args.other))
-    rows = [
-        row
+    jobs = [
+        {"scan": scan, "dtype": dtype, "inner": inner, "settings": settings}
         for scan in args.scans
         for dtype in DTYPES
         for inner in CODECS
         if inner["id"] != "jpeg2000" or dtype == "<i2"
         for settings in SETTINGS
-        for row in compare(
-            builds, {"scan": scan, "dtype": dtype, "inner": inner, "settings": settings}
-        )
     ]
+    found: list[list[list[list[float]]]] = [[] for _ in jobs]
+    for _ in range(PAIRS):
+        builds = (Worker(sys.executable), Worker(args.other))
+        for pairs, job in zip(found, jobs, strict=True):
+            pairs.append(least_times(builds, job))
+        for build in builds:
+            build.end()
+    rows = [row for job, pairs in zip(jobs, found, strict=True) for row in rows_of(job, pairs)]
     ratios = [float(row["ratio"]) for row in rows]
     print(f"{len(rows)} ratios: median {statistics.median(ratios):.3f}, worst {max(ratios):.3f}")
+    same = [float(row["ratio"]) for row in rows if row["settings"] == json.dumps(NO_REGION)]
+    print(f"without a region: median {statistics.median(same):.3f}, worst {max(same):.3f}")
     if args.output:
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder, "versus.csv")
