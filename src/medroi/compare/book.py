@@ -14,6 +14,7 @@ import numpy as np
 
 from medroi import _kernel
 from medroi.compare import work
+from medroi.compare.evidence.rows import EvidenceRow
 from medroi.compare.measuring import PROTOCOL
 from medroi.compare.methods import settings_text
 from medroi.compare.results import Failure, MatchedRow, ResultRow, row_from_json, row_to_json
@@ -26,7 +27,7 @@ from medroi.scans import progress
 Times = dict[tuple[str, ...], tuple[float, float]]
 
 # Raised by whoever changes what a figure means, so that kept ones are not mixed with new ones.
-_STATE_VERSION = 2
+_STATE_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,8 @@ class Book:
         kind = MatchedRow if piece.kind == "matched" else ResultRow
         rows = tuple(row_from_json(row, kind) for row in value["rows"])
         times = {region: tuple(seconds) for region, seconds in value["times"].items()}
-        self._take(piece, Done(rows, times, slices or {}))
+        evidence = tuple(row_from_json(row, EvidenceRow) for row in value["evidence"])
+        self._take(piece, Done(rows, times, slices or {}, evidence))
         return True
 
     def _slices_of(self, piece: Piece) -> dict[str, Any] | None:
@@ -107,8 +109,11 @@ class Book:
     def _keep(self, piece: Piece, done: Done) -> None:
         if piece.shown:
             np.savez_compressed(self._state.path(piece.key, ".npz"), **done.slices)
-        rows = [row_to_json(row) for row in done.rows]
-        value = {"rows": rows, "times": {name: list(pair) for name, pair in done.times.items()}}
+        value = {
+            "rows": [row_to_json(row) for row in done.rows],
+            "times": {name: list(pair) for name, pair in done.times.items()},
+            "evidence": [row_to_json(row) for row in done.evidence],
+        }
         self._state.put(piece.key, _fingerprint(piece), value)
 
     def _take(self, piece: Piece, done: Done) -> None:
@@ -122,6 +127,11 @@ class Book:
         """The rows of one stage, in the order of its pieces."""
         for key in self._order.get(kind, ()):
             yield from self._found.get(key, Done()).rows
+
+    def evidence(self) -> Iterator[EvidenceRow]:
+        """The rows of evidence, in the order of the pieces that gave them."""
+        for key in self._order.get("figures", ()):
+            yield from self._found.get(key, Done()).evidence
 
     def measured(self, key: tuple[str, ...]) -> tuple[ResultRow, ...]:
         """The rows of one piece by our own definitions."""

@@ -39,3 +39,20 @@ def new_figure(width_in: float, height_in: float) -> Any:
 def save(figure: Any, path: str | Path) -> None:
     """Write a figure as PNG, without the date and the version that would change its bytes."""
     figure.savefig(path, format="png", facecolor=PAPER, metadata={"Software": None})
+
+
+def dress_over_bits(axes: Any, title: str) -> None:
+    """Dress a panel whose horizontal axis is bits per voxel, on a logarithmic scale."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("bits per voxel of the full volume, all bytes counted", fontsize=8.5)
+    axes.set_ylabel(title, fontsize=8.5)
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.grid(color="#e3e6ea", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

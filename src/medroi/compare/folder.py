@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medroi.compare import tables
+from medroi.compare.evidence.rows import EvidenceRow
 from medroi.compare.results import (
     Failure,
     MatchedRow,
@@ -28,6 +29,7 @@ class Comparison:
     matched: list[MatchedRow]
     tests: list[PairedTest]
     failures: list[Failure]
+    evidence: list[EvidenceRow]
     machine: dict[str, Any]
 
 
@@ -38,6 +40,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     write_results(comparison.matched, folder / "matched.csv", MatchedRow)
     write_results(comparison.tests, folder / "tests.csv", PairedTest)
     write_results(comparison.failures, folder / "failures.csv", Failure)
+    write_results(comparison.evidence, folder / "evidence.csv", EvidenceRow)
     machine = json.dumps(comparison.machine, indent=2) + "\n"
     (folder / "machine.json").write_text(machine, encoding="utf-8")
     summary = tables.summary_markdown(
@@ -46,6 +49,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         comparison.matched,
         comparison.failures,
         comparison.machine,
+        evidence=comparison.evidence,
     )
     (folder / "summary.md").write_text(summary, encoding="utf-8")
 
@@ -67,5 +71,6 @@ def read_comparison(folder: Path) -> Comparison:
         # They follow from the rows, whatever columns an earlier version gave them.
         tests=[],
         failures=read_rows(folder / "failures.csv", Failure),
+        evidence=read_rows(folder / "evidence.csv", EvidenceRow),
         machine=json.loads(machine.read_text(encoding="utf-8")) if machine.exists() else {},
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from medroi.compare import page_savings as savings
 from medroi.compare import page_tables as tables
 from medroi.compare import page_text as words
 from medroi.compare.drawing import check_matplotlib
+from medroi.compare.evidence.figure import PICTURES, draw
+from medroi.compare.evidence.summary import evidence_table
 from medroi.compare.page_data import ReportData, read_report
 from medroi.compare.plots import plot_panel, plot_rate_distortion
 from medroi.compare.results import ResultRow
@@ -25,18 +28,18 @@ _UNITS = {"nbytes": "bytes", "db": "dB", "s": "s"}
 
 
 def write_page(report_folder: str | Path) -> Path:
-    """Draw both figures and write report.html from the files of a report folder.
+    """Draw the figures and write report.html from the files of a report folder.
 
     Parameters
     ----------
     report_folder : path
-        Holds results.csv; matched.csv, tests.csv, failures.csv, machine.json and state/panel.npz
-        where there are any.
+        Holds results.csv; matched.csv, tests.csv, failures.csv, evidence.csv, machine.json and
+        state/panel.npz where there are any.
 
     Returns
     -------
     Path
-        Of report.html. rd.png and panel.png are beside it, and within it.
+        Of report.html. rd.png, panel.png and evidence_*.png are beside it, and within it.
 
     Raises
     ------
@@ -55,9 +58,15 @@ def write_page(report_folder: str | Path) -> Path:
     panel = None
     if slices.exists():
         panel = _drawn(lambda path: plot_panel(slices, path), folder / PANEL)
+    evidence = {
+        picture.title: _drawn(partial(draw, data.evidence, picture), folder / picture.file)
+        for picture in PICTURES
+    }
     target = folder / PAGE
     half = target.with_name(target.name + ".part")
-    half.write_text(html.document(TITLE, _sections(data, curves, panel)), encoding="utf-8")
+    half.write_text(
+        html.document(TITLE, _sections(data, curves, panel, evidence)), encoding="utf-8"
+    )
     half.replace(target)
     return target
 
@@ -72,7 +81,12 @@ def _drawn(draw: Callable[[Path], None], path: Path) -> Path | str:
     return path
 
 
-def _sections(data: ReportData, curves: Path | str, panel: Path | str | None) -> Iterator[str]:
+def _sections(
+    data: ReportData,
+    curves: Path | str,
+    panel: Path | str | None,
+    evidence: Mapping[str, Path | str],
+) -> Iterator[str]:
     yield _head(data)
     yield html.section(
         "equal",
@@ -90,6 +104,8 @@ def _sections(data: ReportData, curves: Path | str, panel: Path | str | None) ->
         shown = _figure(panel, "A slice as decoded by each codec, and its errors")
         yield html.section("panel", "One slice", html.paragraph(words.PANEL), shown)
     yield html.section("summary", "All quantities", html.paragraph(words.SUMMARY), *_summary(data))
+    if data.evidence:
+        yield html.section("evidence", "Evidence", *_evidence(data, evidence))
     published = tables.published_table(data.rows)
     if published.rows:
         note, shown = html.paragraph(words.PUBLISHED), html.table(published)
@@ -115,6 +131,7 @@ def _head(data: ReportData) -> str:
         ("equal", "Equal quality"),
         ("curves", "Rate and distortion"),
         ("summary", "All quantities"),
+        *((("evidence", "Evidence"),) if data.evidence else ()),
         ("tests", "Statistics"),
         ("missing", "What is not here"),
         ("definitions", "Definitions"),
@@ -150,6 +167,18 @@ def _summary(data: ReportData) -> Iterator[str]:
     for name in data.data_sets:
         yield f"<h3>{html.escape(name)}</h3>"
         yield html.table(tables.summary_table(data.rows, name))
+
+
+def _evidence(data: ReportData, pictures: Mapping[str, Path | str]) -> Iterator[str]:
+    yield html.paragraph(words.EVIDENCE)
+    for title, drawn in pictures.items():
+        yield f"<h3>{html.escape(title)}</h3>"
+        yield _figure(drawn, f"{title}, over bits per voxel, for every lossy codec")
+    for name in data.data_sets:
+        rows = [row for row in data.evidence if row.data_set == name]
+        if rows:
+            yield f"<h3>{html.escape(name)}</h3>"
+            yield html.table(evidence_table(rows))
 
 
 def _tests(data: ReportData) -> str:

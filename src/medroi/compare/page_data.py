@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from medroi.compare.evidence.rows import EvidenceRow
 from medroi.compare.results import (
     Failure,
     MatchedRow,
@@ -28,6 +29,7 @@ class ReportData:
     matched : list of MatchedRow
     tests : list of PairedTest
     failures : list of Failure
+    evidence : list of EvidenceRow
     machine : dict
         machine.json.
     """
@@ -36,6 +38,7 @@ class ReportData:
     matched: list[MatchedRow]
     tests: list[PairedTest]
     failures: list[Failure]
+    evidence: list[EvidenceRow]
     machine: dict[str, Any]
 
     @property
@@ -71,6 +74,7 @@ def read_report(folder: Path) -> ReportData:
         matched=[row for row in found if isinstance(row, MatchedRow)],
         tests=_read(folder / "tests.csv", PairedTest),
         failures=_read(folder / "failures.csv", Failure),
+        evidence=_read(folder / "evidence.csv", EvidenceRow),
         machine=json.loads(machine.read_text(encoding="utf-8")) if machine.exists() else {},
     )
 

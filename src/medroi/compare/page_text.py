@@ -116,3 +116,15 @@ TESTS = (
     "nothing about its size (read d and the ratio), and scans of one scanner are alike: it "
     "need not hold elsewhere."
 )
+EVIDENCE = (
+    "What PSNR does not say, over the signal voxels inside a region; curves are of the mask where "
+    "there is one. Error / noise is the root mean square error over the noise of the original, "
+    "estimated inside the tissue: below about 0.7, volumes and textures stayed within 2.5 % in "
+    "what was tried; from 2 on the codec smooths. The spectrum is the noise power that is left, "
+    "and the correlation of the error with itself one voxel on is near 0 where only noise is "
+    "lost. VIF and HaarPSI look at slices in the display window. Tissue classes are cut by two "
+    "thresholds of the original, the same for the decoded array; the lines are what published "
+    "studies found between two scans of one person (SIENAX: Psychiatry Research 193, 182; "
+    "FreeSurfer: Scientific Data 1, 37). Texture is contrast and joint energy of co-occurring "
+    "grey levels, as a change. None of this replaces a study with readers."
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from medroi.compare.drawing import COLOURS, FAINT, INK, REGIONS, new_figure, save
+from medroi.compare.drawing import COLOURS, FAINT, INK, REGIONS, dress_over_bits, new_figure, save
 from medroi.compare.results import ResultRow
 from medroi.errors import InvalidArgument
 
@@ -117,19 +117,7 @@ def _draw(axes: Any, points: list[Point], colours: dict[str, str]) -> None:
 
 
 def _dress(axes: Any, points: list[Point], lossless_db: float) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("bits per voxel of the full volume, all bytes counted", fontsize=8.5)
-    axes.set_ylabel("PSNR over the signal voxels, dB", fontsize=8.5)
-    axes.tick_params(labelsize=8, colors=INK)
-    axes.grid(color="#e3e6ea", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    dress_over_bits(axes, "PSNR over the signal voxels, dB")
     if any(not math.isfinite(point.psnr_db) for point in points):
         axes.axhspan(lossless_db - 2, lossless_db + 2, color="#f1f3f5", zorder=0)
         place = {"xy": (0.01, lossless_db), "xycoords": ("axes fraction", "data")}

@@ -89,7 +89,8 @@ def compare(
     else:
         rows = [*book.rows("figures"), *_rows_of_missing(methods, plan.options)]
         matched = [row for row in book.rows("matched") if isinstance(row, MatchedRow)]
-        found = Comparison(rows, matched, [], failures + book.failures, describe())
+        evidence = list(book.evidence())
+        found = Comparison(rows, matched, [], failures + book.failures, evidence, describe())
         # In the order of the methods, whichever was done first.
         places = {(method.inner, method.level): at for at, method in enumerate(ready)}
         slices = dict(sorted(book.slices.items(), key=lambda found: places[found[0][:2]]))

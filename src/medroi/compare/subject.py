@@ -18,6 +18,7 @@ from medroi.compare.signal import Region, region_of, signal_of
 from medroi.compare.sources import Source
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import slice_axis_of
+from medroi.scans.stores.kept import kept_mask
 from medroi.scans.stores.readback import number
 
 Array = npt.NDArray[Any]
@@ -65,6 +66,11 @@ class Subject:
     def psnr(self, decoded: Array) -> float:
         """Of a decoded array in the scan's own axes, over the signal voxels."""
         return self.reference.error(self.in_order(decoded))[0]
+
+    def kept(self, region: str) -> Mask:
+        """Voxels that a region keeps, in the scan's own axes."""
+        coded = self.regions[region].codec("raw").encode(self.voxels)
+        return kept_mask(coded, medroi.inspect(coded))
 
     @functools.cached_property
     def shown_slice(self) -> int:

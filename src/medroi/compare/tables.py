@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from medroi.compare import cells, notes
+from medroi.compare.evidence.rows import EvidenceRow
+from medroi.compare.evidence.summary import evidence_section
 from medroi.compare.results import Failure, MatchedRow, PairedTest, ResultRow
 from medroi.compare.subject import REGIONS
 from medroi.compare.tables_dropped import dropped_section
@@ -23,12 +25,13 @@ def summary_markdown(
     failures: Sequence[Failure] = (),
     machine: Mapping[str, Any] | None = None,
     title: str = "Full, box and mask compared",
+    evidence: Sequence[EvidenceRow] = (),
 ) -> str:
     """The tables of a comparison as Markdown.
 
     Parameters
     ----------
-    rows, tests, matched, failures
+    rows, tests, matched, failures, evidence
         What the CSV files hold.
     machine : mapping, optional
         What machine.json holds.
@@ -43,6 +46,7 @@ def summary_markdown(
         sections += _ratio_section(_grouped(own, "medroi"))
         sections += dropped_section(row for row in own if row.protocol == "medroi")
         sections += _matched_section([row for row in matched if row.data_set == data_set])
+        sections += evidence_section([row for row in evidence if row.data_set == data_set])
         sections += _published_section(_grouped(own, "published"), _grouped(own, "medroi"))
         sections += _times_section(_grouped(own, "medroi"))
         sections += _tests_section([test for test in tests if test.data_set == data_set])

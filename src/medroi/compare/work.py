@@ -12,6 +12,7 @@ import numpy as np
 
 from medroi.compare import matching, measuring, published
 from medroi.compare.coding import coding_of
+from medroi.compare.evidence.rows import EvidenceRow, evidence_of
 from medroi.compare.methods import Method, settings_text
 from medroi.compare.results import MatchedRow, ResultRow
 from medroi.compare.sources import Source
@@ -70,6 +71,8 @@ class Done:
         Seconds to encode and to decode, by region.
     slices : mapping
         By region, one decoded slice, where the scan is the one shown.
+    evidence : tuple of EvidenceRow
+        Of each region in which signal voxels did not come back as they were.
     refused : str
         Why the scan could not be used at all.
     ended : bool
@@ -79,6 +82,7 @@ class Done:
     rows: tuple[ResultRow, ...] = ()
     times: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     slices: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evidence: tuple[EvidenceRow, ...] = ()
     refused: str = ""
     ended: bool = False
 
@@ -127,18 +131,22 @@ def _prepared(source: Source, background: float | str) -> Subject:
 
 def _figures(subject: Subject, piece: Piece) -> Done:
     rows: list[ResultRow] = []
-    slices = {}
+    slices, evidence = {}, []
     if measuring.PROTOCOL in piece.options.protocols:
         for region in piece.options.regions:
             row, decoded = measuring.measure(subject, piece.method, region)
             rows.append(row)
-            if piece.shown and decoded is not None:
+            if decoded is None:
+                continue
+            if piece.shown:
                 slices[region] = shown_slice(subject, decoded)
+            if row.max_error and (found := evidence_of(subject, row, decoded)) is not None:
+                evidence.append(found)
     if published.PROTOCOL in piece.options.protocols and piece.method.published:
         for region in published.REGIONS:
             if region in piece.options.regions:
                 rows.append(published.measure(subject, piece.method, region))
-    return Done(tuple(rows), slices=slices)
+    return Done(tuple(rows), slices=slices, evidence=tuple(evidence))
 
 
 def shown_slice(subject: Subject, array: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Evidence about a lossy codec that PSNR does not give: noise, fidelity, tissue, texture."""

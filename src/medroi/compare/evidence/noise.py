@@ -1,0 +1,162 @@
+"""How an error compares with the noise that the scan has, and whether it looks like noise.
+
+The noise is estimated from the finest diagonal detail inside the tissue, which holds little
+anatomy: its median magnitude over 0.6745 is the standard deviation of Gaussian noise (Donoho &
+Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 81, 1994). An error whose power
+spreads as that of the noise does, and whose neighbours do not resemble each other, takes noise
+away; one that does resemble itself from voxel to voxel takes structure.
+
+Arrays have their slices in the last two axes; a mask says which voxels count.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+# The median of the magnitude of a standard normal variable.
+_MEDIAN_OF_NORMAL = 0.674489750196082
+_PATCH, _STEP = 32, 16
+_LEAST_PATCHES = 8
+# Cycles per voxel: below the first lies what a patch cannot tell from its slope.
+BANDS = ((0.06, 0.17), (0.17, 0.33), (0.33, 0.5))
+
+
+def noise_sigma(values: Array, mask: Mask) -> float | None:
+    """Estimate the standard deviation of the noise inside a mask, in stored units.
+
+    Parameters
+    ----------
+    values : ndarray
+        Real, two axes or more.
+    mask : ndarray of bool
+        Of the same shape. Blocks of 2 x 2 voxels that lie wholly inside it count.
+
+    Returns
+    -------
+    float or None
+        0 where half of all details are 0; None where no block lies inside.
+    """
+    rows, columns = values.shape[-2] // 2 * 2, values.shape[-1] // 2 * 2
+    quarters = [(..., slice(y, rows, 2), slice(x, columns, 2)) for y in range(2) for x in range(2)]
+    inside = np.logical_and.reduce([mask[quarter] for quarter in quarters])
+    if not inside.any():
+        return None
+    first, second, third, fourth = (values[q][inside].astype(np.float64) for q in quarters)
+    detail = np.abs(first - second - third + fourth) / 2
+    step = 0.5 if values.dtype.kind in "biu" else 0.0
+    return _median(detail, step) / _MEDIAN_OF_NORMAL
+
+
+def spectrum_ratios(original: Array, decoded: Array, mask: Mask) -> tuple[float, ...] | None:
+    """Power of the decoded array over that of the original, in three bands of frequency.
+
+    Patches of 32 x 32 voxels inside the mask are taken, of these the quarter in which the original
+    varies least, so that noise and not anatomy makes the power; a plane is taken off each and a
+    Hann window applied.
+
+    Returns
+    -------
+    tuple of float or None
+        For `BANDS`, low to high: 1 where nothing is lost, 0 where a band is smoothed away. None
+        with fewer than eight patches, or an original without power.
+    """
+    corners = _flattest(original, _corners(mask))
+    if len(corners) < _LEAST_PATCHES:
+        return None
+    before, after = _power(original, corners), _power(decoded, corners)
+    frequency = np.fft.fftfreq(_PATCH)
+    radius = np.hypot(frequency[:, None], frequency[None, :])
+    found = []
+    for low, high in BANDS:
+        band = (radius >= low) & (radius < high)
+        if not before[band].sum() > 0:
+            return None
+        found.append(float(after[band].sum() / before[band].sum()))
+    return tuple(found)
+
+
+def residual_autocorrelation(residual: Array, mask: Mask) -> float | None:
+    """Correlation of an error with itself one voxel on, in the slice.
+
+    Parameters
+    ----------
+    residual : ndarray of float64
+        Decoded minus original.
+    mask : ndarray of bool
+        Pairs of neighbours that both lie inside it count.
+
+    Returns
+    -------
+    float or None
+        Mean over both axes of a slice: 0 for an error without structure. None without an error.
+    """
+    found = []
+    for axis in (-2, -1):
+        size = residual.shape[axis]
+        here, there = ([slice(None)] * residual.ndim for _ in range(2))
+        here[axis], there[axis] = slice(0, size - 1), slice(1, size)
+        both = mask[tuple(here)] & mask[tuple(there)]
+        first, second = residual[tuple(here)][both], residual[tuple(there)][both]
+        if not first.size:
+            return None
+        first, second = first - first.mean(), second - second.mean()
+        power = math.sqrt(float(first @ first) * float(second @ second))
+        if not power > 0:
+            return None
+        found.append(float(first @ second) / power)
+    return sum(found) / len(found)
+
+
+def _median(magnitudes: Array, step: float) -> float:
+    """The median; of rounded magnitudes, interpolated within the interval around it."""
+    middle = float(np.median(magnitudes))
+    below, equal = (int(f(magnitudes, middle).sum()) for f in (np.less, np.equal))
+    if not step or not middle or not equal:
+        return middle
+    return middle + step * ((magnitudes.size / 2 - below) / equal - 0.5)
+
+
+def _corners(mask: Mask) -> list[tuple[int, int, int]]:
+    """Slice, row and column at which a patch inside the mask begins."""
+    slices = mask.reshape(-1, *mask.shape[-2:])
+    found = []
+    for at, inside in enumerate(slices):
+        for row in range(0, inside.shape[0] - _PATCH + 1, _STEP):
+            for column in range(0, inside.shape[1] - _PATCH + 1, _STEP):
+                if inside[row : row + _PATCH, column : column + _PATCH].all():
+                    found.append((at, row, column))
+    return found
+
+
+def _flattest(values: Array, corners: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    spread = [float(np.var(_patch(values, corner))) for corner in corners]
+    order = sorted(range(len(corners)), key=lambda at: spread[at])
+    # All of few: a quarter of them would be none.
+    n_kept = max(_LEAST_PATCHES, len(order) // 4)
+    return [corners[at] for at in order[:n_kept]]
+
+
+def _patch(values: Array, corner: tuple[int, int, int]) -> Array:
+    at, row, column = corner
+    whole = values.reshape(-1, *values.shape[-2:])[at]
+    return np.array(whole[row : row + _PATCH, column : column + _PATCH], np.float64)
+
+
+def _power(values: Array, corners: list[tuple[int, int, int]]) -> Array:
+    window = np.outer(np.hanning(_PATCH), np.hanning(_PATCH))
+    y, x = np.mgrid[:_PATCH, :_PATCH] - (_PATCH - 1) / 2
+    power = np.zeros((_PATCH, _PATCH))
+    for corner in corners:
+        patch = _patch(values, corner)
+        patch -= patch.mean()
+        # The least-squares plane: its two slopes do not depend on each other on a centred grid.
+        patch -= x * ((patch * x).sum() / (x * x).sum()) + y * ((patch * y).sum() / (y * y).sum())
+        power += np.abs(np.fft.fft2(patch * window)) ** 2
+    return power
