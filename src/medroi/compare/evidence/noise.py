@@ -1,4 +1,4 @@
-"""How an error compares with the noise that the scan has, and whether it looks like noise.
+"""The error beside the noise that the scan has, and its likeness to noise.
 
 The noise is estimated from the finest diagonal detail inside the tissue, which holds little
 anatomy: its median magnitude over 0.6745 is the standard deviation of Gaussian noise (Donoho &

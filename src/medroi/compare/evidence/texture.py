@@ -1,4 +1,4 @@
-"""Whether first-order and texture features stay what they were.
+"""First-order and texture features of a decoded array beside those of the original.
 
 Features are those of the Image Biomarker Standardisation Initiative (Zwanenburg et al., Radiology
 295, 2020): mean, standard deviation, and of the grey level co-occurrence matrix contrast and joint

@@ -1,4 +1,4 @@
-"""Whether tissue classes keep their size and their place.
+"""Tissue classes of a decoded array beside those of the original: size and place.
 
 Three classes are cut by two thresholds, found once in the original by Otsu's criterion for several
 classes (Otsu 1979; Liao, Chen & Chung, A fast algorithm for multilevel thresholding, J. Inf. Sci.
@@ -52,7 +52,7 @@ def thresholds_of(values: Array) -> tuple[float, float] | None:
 
 
 def changes(original: Array, decoded: Array) -> tuple[float, float] | None:
-    """How far the classes of an original are from those of the decoded values.
+    """Compare the tissue classes of an original with those of the decoded values.
 
     Parameters
     ----------
