@@ -15,6 +15,8 @@ from medroi.inner import InnerCodec
 
 FOLDER = Path(__file__).parent / "golden"
 SHAPE = (7, 11, 13)
+# Written by encoders that chose otherwise than today's: read for ever, written no more.
+READ_ONLY = {"wavelet3d-psnr"}
 
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
@@ -54,6 +56,10 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         "predict3d-max-4d": (most, times.astype("<i2")),
         # The step is one that a search for 45 dB found; which step a search finds is not promised.
         "wavelet3d-psnr": (
+            {"id": "wavelet3d", "step": 6.956787120893245},
+            part("<i2", (17, 18, 20)),
+        ),
+        "wavelet3d-late": (
             {"id": "wavelet3d", "step": 6.956787120893245},
             part("<i2", (17, 18, 20)),
         ),

@@ -84,7 +84,7 @@ class Inner(ctypes.Structure):
         ("id", ctypes.c_uint16),
         ("name", ctypes.c_char_p),
         *((field, ctypes.c_void_p) for field in ("check", "is_lossy", "part_extent")),
-        ("plan", ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)),
+        ("plan", ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)),
         ("bound", ctypes.CFUNCTYPE(ctypes.c_size_t, *[ctypes.c_void_p] * 2)),
         (
             "encode",
@@ -114,7 +114,7 @@ class Coder:
         """Plan and encode one part."""
         block, values = block_of(part), (ctypes.c_double * 6)(*params)
         if self.inner.plan:
-            assert self.inner.plan(ctypes.byref(block), part.ctypes.data, values, None) == 0
+            assert self.inner.plan(ctypes.byref(block), part.ctypes.data, None, values, None) == 0
         coded = np.empty(self.inner.bound(ctypes.byref(block), values), np.uint8)
         nbytes = ctypes.c_size_t()
         status = self.inner.encode(

@@ -28,7 +28,7 @@ def test_old_parts_decode_to_what_they_always_did(name: str) -> None:
     assert coder_golden.decode(name, coded, expected).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sorted(CASES.keys() - coder_golden.READ_ONLY))
 def test_the_same_bytes_are_written_for_ever(name: str) -> None:
     assert coder_golden.encode(*CASES[name]) == golden(name)[0]
 

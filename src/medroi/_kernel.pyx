@@ -138,7 +138,7 @@ cdef extern from "base/kernel.h" nogil:
         const char *name
         medroi_status (*check)(const medroi_block *, const double *, medroi_error *) noexcept nogil
         int64_t (*part_extent)(const medroi_block *, const double *) noexcept nogil
-        medroi_status (*plan)(const medroi_block *, const void *, double *, medroi_error *) noexcept nogil
+        medroi_status (*plan)(const medroi_block *, const void *, const uint8_t *, double *, medroi_error *) noexcept nogil
         size_t (*bound)(const medroi_block *, const double *) noexcept nogil
         medroi_status (*encode)(const medroi_block *, const void *, const double *, uint8_t *,
                                 size_t, size_t *, medroi_error *) noexcept nogil
@@ -1234,7 +1234,7 @@ def plan(int inner_id, Block region not None, const uint8_t[::1] data, tuple par
     if inner.plan == NULL:
         return params
     with nogil:
-        status = inner.plan(&region.c, start, c_params, &error)
+        status = inner.plan(&region.c, start, NULL, c_params, &error)
     check(status, &error)
     return tuple(c_params[i] for i in range(MEDROI_MAX_PARAMS))
 

@@ -243,8 +243,10 @@ typedef struct medroi_inner {
     int (*is_lossy)(const double *params);
     /* Slices (along the first axis) per part. Never 0. */
     int64_t (*part_extent)(const medroi_block *region, const double *params);
-    medroi_status (*plan)(const medroi_block *region, const void *data, double *params,
-                          medroi_error *error);
+    /* `kept` has a byte for each element, 0 where decoding sets it back to the background whatever
+     * the codec makes of it; NULL where it sets none back. */
+    medroi_status (*plan)(const medroi_block *region, const void *data, const uint8_t *kept,
+                          double *params, medroi_error *error);
     /* Upper bound of the bytes of one coded part. */
     size_t (*bound)(const medroi_block *part, const double *params);
     medroi_status (*encode)(const medroi_block *part, const void *data, const double *params,

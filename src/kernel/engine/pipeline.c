@@ -45,6 +45,11 @@ static size_t map_to_read_nbytes(const medroi_header *header) {
     return header->mask_map != NULL ? 0 : medroi_mask_map_nbytes(header);
 }
 
+/* Of a flag for each element of the region, for a codec that plans, where there is a mask. */
+static size_t flags_nbytes(const medroi_header *header, const medroi_block *region) {
+    return medroi_mask_map_nbytes(header) > 0 ? medroi_block_nbytes(region) / region->itemsize : 0;
+}
+
 medroi_status medroi_encode_bound(const medroi_header *header, const double *params,
                                   uint32_t n_threads, size_t *stream_nbytes, size_t *scratch_nbytes,
                                   medroi_error *error) {
@@ -65,7 +70,7 @@ medroi_status medroi_encode_bound(const medroi_header *header, const double *par
         medroi_block region = medroi_block_of_box(&trial, &trial.box);
         *stream_nbytes += (n_parts - 1) * inner->bound(&head, params) + inner->bound(&tail, params);
         if (inner->plan != NULL) {
-            *scratch_nbytes = medroi_block_nbytes(&region);
+            *scratch_nbytes = medroi_block_nbytes(&region) + flags_nbytes(&trial, &region);
         } else if (inner->encode != NULL) {
             *scratch_nbytes = worker_count(n_threads, n_parts) * medroi_block_nbytes(&head);
         }
@@ -136,6 +141,20 @@ static const uint8_t *dense_box(const encoding *e, const medroi_box *box, uint8_
     return dense;
 }
 
+/* Flags of the region's elements, dense, in coding order: 0 outside the mask. NULL without one. */
+static const uint8_t *mark_kept(const encoding *e, const medroi_block *region, uint8_t *flags) {
+    size_t nbytes = flags_nbytes(e->header, region);
+    if (e->mask == NULL || nbytes == 0) {
+        return NULL;
+    }
+    medroi_header of_flags = *e->header;
+    of_flags.layout = medroi_flags_layout(&e->header->layout);
+    of_flags.background = 0;
+    memset(flags, 1, nbytes);
+    medroi_apply_mask(&of_flags, e->mask, &of_flags.box, flags);
+    return flags;
+}
+
 static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, medroi_error *error) {
     encoding *e = context;
     const medroi_header *header = e->header;
@@ -197,8 +216,10 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
                      region = medroi_block_of_box(header, &header->box);
         e->scratch_nbytes = e->inner->encode != NULL ? medroi_block_nbytes(&head) : 0;
         if (e->inner->plan != NULL) {
+            uint8_t *flags = e->scratch + medroi_block_nbytes(&region);
             e->region = dense_box(e, &header->box, e->scratch);
-            status = e->inner->plan(&region, e->region, e->params, error);
+            status =
+                e->inner->plan(&region, e->region, mark_kept(e, &region, flags), e->params, error);
         }
         e->bound = n_threads > 1 && n_parts > 1 ? e->inner->bound(&head, e->params) : 0;
     }

@@ -92,8 +92,8 @@ static medroi_j2k_quality quality_of(const medroi_block *block, const double *pa
     return quality;
 }
 
-static medroi_status plan(const medroi_block *region, const void *data, double *params,
-                          medroi_error *error) {
+static medroi_status plan(const medroi_block *region, const void *data, const uint8_t *kept,
+                          double *params, medroi_error *error) {
     medroi_intmap map;
     medroi_status status;
     double peak, quality = 0;
@@ -111,7 +111,8 @@ static medroi_status plan(const medroi_block *region, const void *data, double *
     }
     peak = params[PEAK] > 0 ? params[PEAK] / step : map.max_index;
     if (status == MEDROI_OK && params[MODE] == MEDROI_J2K_PSNR && map.max_index > 0) {
-        status = medroi_j2k_find_quality(region, data, &map, params[TARGET], peak, &quality, error);
+        status = medroi_j2k_find_quality(region, data, kept, &map, params[TARGET], peak, &quality,
+                                         error);
     }
     params[OFFSET] = (double)map.offset;
     params[STEP] = step;
@@ -144,7 +145,7 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     medroi_status status = MEDROI_OK;
     memcpy(params, asked, sizeof params);
     if (params[MAX_INDEX] == 0) { /* a part on its own, or of a single value */
-        status = plan(part, data, params, error);
+        status = plan(part, data, NULL, params, error);
     }
     if (status == MEDROI_OK) {
         status = map_of(part, data, params, &map, error);

@@ -38,11 +38,12 @@ size_t medroi_j2k_slice_bound(const medroi_block *block, const medroi_j2k_slices
 /* Bits of a number, at least 1. */
 uint32_t medroi_bits_for(uint32_t max_index);
 
-/* The target of MEDROI_J2K_PSNR that gives the region `wanted` dB against `peak` index units:
+/* The target of MEDROI_J2K_PSNR that gives the kept elements (those where `kept` is not 0; all
+ * where it is NULL) of the region `wanted` dB against `peak` index units:
  * within 0.2 dB, above that only where no coarser setting reaches it, or refused. */
 medroi_status medroi_j2k_find_quality(const medroi_block *region, const void *data,
-                                      const medroi_intmap *map, double wanted, double peak,
-                                      double *quality, medroi_error *error);
+                                      const uint8_t *kept, const medroi_intmap *map, double wanted,
+                                      double peak, double *quality, medroi_error *error);
 
 /* Before a library sees the bytes: one component, one tile, one tile-part, one layer, no
  * precincts, and the slice's own size, so that nothing larger than the slice is allocated. */

@@ -43,10 +43,10 @@ static void close_workspace(workspace *work) {
     free(work->codestream);
 }
 
-/* Squared error of the whole region in index units, coded at one quality. */
-static medroi_status measure(const medroi_block *region, const void *data, const medroi_intmap *map,
-                             const medroi_j2k_quality *quality, workspace *work, double *error_sum,
-                             medroi_error *error) {
+/* Squared error of the region's kept elements in index units, coded at one quality. */
+static medroi_status measure(const medroi_block *region, const void *data, const uint8_t *kept,
+                             const medroi_intmap *map, const medroi_j2k_quality *quality,
+                             workspace *work, double *error_sum, medroi_error *error) {
     medroi_j2k_slices found = medroi_j2k_slices_of(region);
     medroi_status status = MEDROI_OK;
     *error_sum = 0;
@@ -67,7 +67,9 @@ static medroi_status measure(const medroi_block *region, const void *data, const
         for (size_t i = 0; status == MEDROI_OK && i < found.n_elements; i++) {
             int32_t last = (int32_t)map->max_index, decoded = work->decoded[i];
             int64_t miss = (decoded > last ? last : decoded) - work->samples[i];
-            slice_sum += (uint64_t)(miss * miss);
+            if (kept == NULL || kept[k * found.n_elements + i]) {
+                slice_sum += (uint64_t)(miss * miss);
+            }
         }
         *error_sum += (double)slice_sum;
     }
@@ -107,17 +109,25 @@ static double next_trial(const search *s, int trial) {
     return s->quality + (miss > 0 ? fmin(fmax(miss, 1), 40) : fmax(fmin(miss, -1), -40));
 }
 
+static double count_kept(const uint8_t *kept, size_t n) {
+    size_t n_kept = kept == NULL ? n : 0;
+    for (size_t i = 0; kept != NULL && i < n; i++) {
+        n_kept += kept[i] != 0;
+    }
+    return (double)(n_kept > 0 ? n_kept : n);
+}
+
 /* Trials until one hits, or until more of them would change nothing. */
-static medroi_status run_trials(const medroi_block *region, const void *data,
+static medroi_status run_trials(const medroi_block *region, const void *data, const uint8_t *kept,
                                 const medroi_intmap *map, search *s, medroi_error *error) {
     workspace work = {0};
     medroi_j2k_slices found = medroi_j2k_slices_of(region);
-    double n = (double)found.n * (double)found.n_elements, last_psnr = -INFINITY;
+    double n = count_kept(kept, found.n * found.n_elements), last_psnr = -INFINITY;
     medroi_status status = open_workspace(region, &found, &work, error);
     for (int trial = 0; status == MEDROI_OK && trial < MAX_TRIALS; trial++) {
         medroi_j2k_quality setting = {MEDROI_J2K_PSNR, s->quality};
         double sum = 0;
-        status = measure(region, data, map, &setting, &work, &sum, error);
+        status = measure(region, data, kept, map, &setting, &work, &sum, error);
         note(s, sum > 0 ? 20 * log10(s->peak) - 10 * log10(sum / n) : EXACT_PSNR);
         int is_stuck = is_bracketed(s) ? s->high - s->low < 0.001
                                        : trial > 2 && fabs(s->psnr - last_psnr) < 0.005;
@@ -132,15 +142,15 @@ static medroi_status run_trials(const medroi_block *region, const void *data,
 }
 
 medroi_status medroi_j2k_find_quality(const medroi_block *region, const void *data,
-                                      const medroi_intmap *map, double wanted, double peak,
-                                      double *quality, medroi_error *error) {
+                                      const uint8_t *kept, const medroi_intmap *map, double wanted,
+                                      double peak, double *quality, medroi_error *error) {
     double full_scale = (double)((1u << medroi_bits_for(map->max_index)) - 1);
     search s = {.wanted = wanted,
                 .peak = peak,
                 .quality = wanted + 20 * log10(full_scale / peak),
                 .low = -INFINITY,
                 .high = INFINITY};
-    medroi_status status = run_trials(region, data, map, &s, error);
+    medroi_status status = run_trials(region, data, kept, map, &s, error);
     if (status != MEDROI_OK) {
         return status;
     }

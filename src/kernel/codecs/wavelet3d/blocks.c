@@ -88,14 +88,33 @@ void medroi_w3_store(const medroi_block *block, const medroi_w3_header *h, const
                               medroi_w3_to_kind(block, h, medroi_w3_rebuild(h, data[i])));
 }
 
-double medroi_w3_squared_error(const medroi_block *block, const void *a, const void *b) {
+int64_t medroi_w3_range_kept(const medroi_block *block, const void *data, const uint8_t *kept,
+                             double *low, double *high) {
+    int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize), n_kept = 0;
+    for (int64_t done = 0; done < n; done += W3_RUN) {
+        double values[W3_RUN];
+        size_t run = run_length(n - done);
+        medroi_w3_elements(block, data, done, run, values);
+        for (size_t i = 0; i < run; i++) {
+            if (!kept[done + (int64_t)i])
+                continue;
+            *low = n_kept == 0 || values[i] < *low ? values[i] : *low;
+            *high = n_kept == 0 || values[i] > *high ? values[i] : *high;
+            n_kept++;
+        }
+    }
+    return n_kept;
+}
+
+double medroi_w3_squared_error(const medroi_block *block, const void *a, const void *b,
+                               const uint8_t *kept) {
     int64_t n = (int64_t)(medroi_block_nbytes(block) / block->itemsize);
     double sum = 0.0;
     if (load_int16(block)) {
         uint64_t squares = 0; /* of fewer than 2^31 elements */
         for (int64_t i = 0; i < n; i++) {
             int64_t d = (int64_t)int16_at(a, i) - int16_at(b, i);
-            squares += (uint64_t)(d * d);
+            squares += (uint64_t)(d * d) & (kept == NULL || kept[i] ? ~(uint64_t)0 : 0);
         }
         return (double)squares;
     }
@@ -106,7 +125,7 @@ double medroi_w3_squared_error(const medroi_block *block, const void *a, const v
         medroi_w3_elements(block, b, done, run, second);
         for (size_t i = 0; i < run; i++) {
             double d = first[i] - second[i];
-            sum += d * d;
+            sum += kept == NULL || kept[done + (int64_t)i] ? d * d : 0.0;
         }
     }
     return sum;

@@ -8,43 +8,29 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-medroi_w3_shape medroi_w3_shape_of(const medroi_block *block, const double spacing[3],
-                                   double spacing_of[W3_AXES]) {
+medroi_w3_shape medroi_w3_shape_of(const medroi_block *block) {
     medroi_w3_shape s = {{1, 1, 1, 1}};
     int to = W3_AXES;
-    for (int a = 0; a < W3_AXES; a++)
-        spacing_of[a] = 1.0;
     for (int32_t i = block->ndim - 1; i >= 0; i--) {
         if (block->shape[i] == 1)
             continue;
         to = to > 0 ? to - 1 : 0;
         s.size[to] *= block->shape[i];
-        int32_t last = block->ndim - i; /* 1: the last axis */
-        if (last <= 3 && spacing[3 - last] > 0.0)
-            spacing_of[to] = spacing[3 - last];
     }
     return s;
 }
 
-/* An axis is split as long as it is long enough and its voxels are not much longer than the
- * shortest: on thick slices, splitting across them costs bits. */
-void medroi_w3_schedule(const medroi_w3_shape *shape, const double spacing_of[W3_AXES],
+/* An axis is split from its first level on, as long as it is long enough. */
+void medroi_w3_schedule(const medroi_w3_shape *shape, const medroi_w3_axes *axes,
                         medroi_w3_header *header) {
     int64_t size[W3_AXES];
-    double pitch[W3_AXES];
     memcpy(size, shape->size, sizeof size);
-    memcpy(pitch, spacing_of, sizeof pitch);
-    for (header->n_levels = 0; header->n_levels < 5; header->n_levels++) {
-        double least = 0.0;
-        for (int a = 0; a < W3_AXES; a++)
-            if (size[a] >= 8 && (least == 0.0 || pitch[a] < least))
-                least = pitch[a];
+    for (header->n_levels = 0; header->n_levels < W3_LEVELS; header->n_levels++) {
         int mask = 0;
         for (int a = 0; a < W3_AXES; a++)
-            if (size[a] >= 8 && pitch[a] <= 1.6 * least) {
+            if (size[a] >= 8 && axes->first[a] <= header->n_levels) {
                 mask |= 1 << a;
                 size[a] = (size[a] + 1) / 2;
-                pitch[a] = pitch[a] * 2.0;
             }
         if (mask == 0)
             return;

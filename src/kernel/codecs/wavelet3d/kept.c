@@ -29,14 +29,13 @@ static medroi_block part_block(const medroi_w3_search *s, int64_t part, const ui
 /* Header and shape of a part; 0 where all of its elements are the same. */
 static int describe(const medroi_w3_search *s, const medroi_block *block, const uint8_t *data,
                     double step, medroi_w3_header *h, medroi_w3_shape *shape) {
-    double spacing_of[W3_AXES];
-    *shape = medroi_w3_shape_of(block, s->spacing, spacing_of);
+    *shape = medroi_w3_shape_of(block);
     memset(h, 0, sizeof *h);
     medroi_w3_range(block, data, &h->low, &h->high);
     h->step = step;
     if (h->low == h->high)
         return 0;
-    medroi_w3_schedule(shape, spacing_of, h);
+    medroi_w3_schedule(shape, &s->axes, h);
     return 1;
 }
 
@@ -116,6 +115,12 @@ void medroi_w3_search_close(medroi_w3_search *s) {
     free(s->elements);
     free(s->count);
     free(s->value);
+    s->kept = NULL;
+    s->work = NULL;
+    s->elements = NULL;
+    s->count = NULL;
+    s->value = NULL;
+    s->n_bins = 0;
 }
 
 medroi_status medroi_w3_true_error(const medroi_w3_search *s, double step, double *sum) {
@@ -133,7 +138,9 @@ medroi_status medroi_w3_true_error(const medroi_w3_search *s, double step, doubl
         if (!medroi_w3_inverse(&shape, &h, s->work))
             return no_memory(s);
         medroi_w3_store(&b, &h, s->work, s->elements);
-        *sum += medroi_w3_squared_error(&b, data, s->elements);
+        const uint8_t *inside =
+            s->inside ? s->inside + (size_t)(data - s->data) / b.itemsize : NULL;
+        *sum += medroi_w3_squared_error(&b, data, s->elements, inside);
     }
     return MEDROI_OK;
 }

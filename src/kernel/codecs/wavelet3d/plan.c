@@ -1,13 +1,12 @@
-/* wavelet3d: from what was asked to the step of the quantiser. */
+/* wavelet3d: from what was asked to the axes of the transform and the step of the quantiser. */
 #include "codecs/wavelet3d/search.h"
 
+#include <math.h>
 #include <string.h>
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
-
-enum { MODE_PSNR = 1, MODE_RATE = 2, MODE_MAX_ERROR = 3, MODE_STEP = 4 };
 
 static medroi_status check_range(const medroi_block *region, const void *data, double *low,
                                  double *high, medroi_error *error) {
@@ -25,50 +24,93 @@ static medroi_status check_range(const medroi_block *region, const void *data, d
     return MEDROI_OK;
 }
 
-static medroi_status search(const medroi_block *region, const void *data, const double *params,
-                            double low, double high, double *step, medroi_error *error) {
-    medroi_w3_search s;
-    memset(&s, 0, sizeof s);
-    s.region = region;
-    s.data = data;
-    s.spacing = params + 2;
-    s.low = low;
-    s.high = high;
-    s.error = error;
-    medroi_status status = medroi_w3_search_open(&s);
+/* Number and range of the elements that a reader gets from the codec. */
+typedef struct inside {
+    double n, range;
+} inside;
+
+static inside look_inside(const medroi_w3_search *s) {
+    inside found = {(double)(medroi_block_nbytes(s->region) / s->region->itemsize),
+                    s->high - s->low};
+    if (s->inside) {
+        double low = 0.0, high = 0.0;
+        int64_t n = medroi_w3_range_kept(s->region, s->data, s->inside, &low, &high);
+        if (n > 0 && high > low)
+            found = (inside){(double)n, high - low};
+    }
+    return found;
+}
+
+/* Transform along the axes that are cheapest at the step that a target will lead to. */
+static medroi_status find_axes(medroi_w3_search *s, const double *params, double goal) {
+    medroi_w3_axes axes = s->axes;
+    double step = params[0] == W3_MODE_RATE ? medroi_w3_step_of_nbytes(s, goal)
+                                            : medroi_w3_step_of_error(s, goal);
+    medroi_status status = medroi_w3_choose_axes(s->region, s->data, step, &axes, s->error);
+    if (status != MEDROI_OK || memcmp(&axes, &s->axes, sizeof axes) == 0)
+        return status;
+    medroi_w3_search_close(s);
+    s->axes = axes;
+    return medroi_w3_search_open(s);
+}
+
+static medroi_status search(medroi_w3_search *s, const double *params, double *step) {
+    inside in = look_inside(s);
+    double target = params[1];
+    double goal = params[0] == W3_MODE_RATE
+                      ? (double)medroi_block_nbytes(s->region) / target
+                      : in.range * in.range * pow(10.0, -target / 10.0) * in.n;
+    int is_met = 1;
+    medroi_status status = medroi_w3_search_open(s);
     if (status == MEDROI_OK)
-        status = params[0] == MODE_PSNR ? medroi_w3_reach_psnr(&s, params[1], step)
-                                        : medroi_w3_reach_rate(&s, params[1], step);
-    medroi_w3_search_close(&s);
+        status = find_axes(s, params, goal);
+    if (status == MEDROI_OK)
+        status = params[0] == W3_MODE_RATE ? medroi_w3_reach_rate(s, target, step)
+                                           : medroi_w3_reach_error(s, goal, in.n, step, &is_met);
+    medroi_w3_search_close(s);
+    if (status == MEDROI_OK && !is_met)
+        status =
+            medroi_fail(s->error, MEDROI_INVALID_ARGUMENT,
+                        "wavelet3d: psnr = %g dB cannot be reached on these data within 0.2 dB "
+                        "(float precision or rounding to integers is in the way); ask for "
+                        "less, or use predict3d (lossless)",
+                        target);
     return status;
 }
 
-medroi_status medroi_w3_plan(const medroi_block *region, const void *data, double *params,
-                             medroi_error *error) {
-    double low, high, step = 1.0;
-    medroi_status status = check_range(region, data, &low, &high, error);
+medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const uint8_t *kept,
+                             double *params, medroi_error *error) {
+    medroi_w3_search s;
+    double step = 1.0;
+    memset(&s, 0, sizeof s);
+    s.region = region;
+    s.data = data;
+    s.inside = kept;
+    s.axes = medroi_w3_axes_of_spacing(region, params + 2);
+    s.error = error;
+    medroi_status status = check_range(region, data, &s.low, &s.high, error);
     if (status != MEDROI_OK)
         return status;
     int mode = (int)params[0];
-    double least = medroi_w3_least_step(low, high);
-    if (low == high) {
+    double least = medroi_w3_least_step(s.low, s.high);
+    if (s.low == s.high) {
         step = 1.0;
-    } else if (mode == MODE_MAX_ERROR) {
-        step = params[1] * 1.5;
-        step = step > least ? step : least;
-    } else if (mode == MODE_STEP) {
-        step = params[1];
-        if (step < least)
-            return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
-                               "wavelet3d: step = %g is too fine for a range of %g (at least %g); "
-                               "use predict3d (lossless)",
-                               step, high - low, least);
+    } else if (mode == W3_MODE_PSNR || mode == W3_MODE_RATE) {
+        status = search(&s, params, &step);
     } else {
-        status = search(region, data, params, low, high, &step, error);
-        if (status != MEDROI_OK)
-            return status;
+        step = mode == W3_MODE_MAX_ERROR ? params[1] * 1.5 : params[1];
+        step = mode == W3_MODE_MAX_ERROR && step < least ? least : step;
+        status = step < least
+                     ? medroi_fail(error, MEDROI_INVALID_ARGUMENT,
+                                   "wavelet3d: step = %g is too fine for a range of %g (at least "
+                                   "%g); use predict3d (lossless)",
+                                   step, s.high - s.low, least)
+                     : medroi_w3_choose_axes(region, data, step, &s.axes, error);
     }
-    params[0] = mode == MODE_MAX_ERROR ? MODE_MAX_ERROR : MODE_STEP;
+    if (status != MEDROI_OK)
+        return status;
+    params[0] = mode == W3_MODE_MAX_ERROR ? W3_MODE_MAX_ERROR : W3_MODE_STEP;
     params[5] = step;
+    medroi_w3_keep_axes(&s.axes, params);
     return MEDROI_OK;
 }

@@ -82,15 +82,23 @@ static double solve(const medroi_w3_search *s, prediction *predict, int rising, 
 #define USUAL_SAVING 0.77
 #define USUAL_SLOPE 0.85
 
+double medroi_w3_step_of_error(const medroi_w3_search *s, double goal) {
+    return solve(s, medroi_w3_predicted_error, 1, goal / USUAL_EXCESS);
+}
+
+double medroi_w3_step_of_nbytes(const medroi_w3_search *s, double goal) {
+    return solve(s, medroi_w3_predicted_nbytes, 0, goal / USUAL_SAVING);
+}
+
 /* The next try is where the prediction, times what the last try found it to be off by, reaches the
  * goal; where that does not converge, the middle of what is known. */
-medroi_status medroi_w3_reach_psnr(const medroi_w3_search *s, double psnr, double *step) {
-    double n = (double)(medroi_block_nbytes(s->region) / s->region->itemsize);
-    double range = s->high - s->low, goal = range * range * pow(10.0, -psnr / 10.0) * n;
-    double below = medroi_w3_least_step(s->low, s->high), above = range * 64.0, best = 1e9;
-    double aim = goal / USUAL_EXCESS;
+medroi_status medroi_w3_reach_error(const medroi_w3_search *s, double goal, double n, double *step,
+                                    int *is_met) {
+    double below = medroi_w3_least_step(s->low, s->high), above = (s->high - s->low) * 64.0;
+    double aim = goal / USUAL_EXCESS, best = 1e9;
     /* Rounding to integers must not be what most of the error comes from. */
     int glides = n >= GLIDING_VOXELS && (s->region->kind == 'f' || goal > n);
+    *is_met = 1;
     for (int turn = 0; turn < 12; turn++) {
         double try =
             turn < 6 ? solve(s, medroi_w3_predicted_error, 1, aim) : sqrt(below) * sqrt(above);
@@ -118,12 +126,7 @@ medroi_status medroi_w3_reach_psnr(const medroi_w3_search *s, double psnr, doubl
             above = try < above ? try : above
                 ;
     }
-    if (best > 1.6)
-        return medroi_fail(s->error, MEDROI_INVALID_ARGUMENT,
-                           "wavelet3d: psnr = %g dB cannot be reached on these data within 0.2 dB "
-                           "(float precision or rounding to integers is in the way); ask for less, "
-                           "or use predict3d (lossless)",
-                           psnr);
+    *is_met = best <= 1.6;
     return MEDROI_OK;
 }
 
@@ -154,7 +157,7 @@ medroi_status medroi_w3_reach_rate(const medroi_w3_search *s, double rate, doubl
     double goal = (double)medroi_block_nbytes(s->region) / rate, off = 0.0, last = 0.0;
     double aim = goal / USUAL_SAVING, last_step = 0.0;
     bracket b = {medroi_w3_least_step(s->low, s->high), (s->high - s->low) * 64.0, 0.0, 0.0};
-    double try = solve(s, medroi_w3_predicted_nbytes, 0, aim);
+    double try = medroi_w3_step_of_nbytes(s, goal);
     for (int turn = 0; turn < 14; turn++) {
         double size;
         medroi_status status = medroi_w3_true_nbytes(s, s->n_parts, try, &size);

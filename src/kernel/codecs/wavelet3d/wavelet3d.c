@@ -1,8 +1,8 @@
 /* wavelet3d (inner codec 4): lossy 3-D wavelet coding. FORMAT.md section 8 is normative.
  *
  * As JPEG 2000 does it, but in three dimensions: transform, quantise, code. lift.c transforms a
- * part with the CDF 9/7 wavelet along every axis that is worth it (header.c says which, from the
- * voxel spacing), the low-pass corner again and again. The coefficients are divided by one step,
+ * part with the CDF 9/7 wavelet along every axis that is worth it (axes.c tries which), the
+ * low-pass corner again and again. The coefficients are divided by one step,
  * the same in all subbands since the transform is close to orthonormal, and rounded with a dead
  * zone around 0. bands.c codes these integers from the coarsest subband to the finest under models
  * that look at neighbours and at the coefficient one level up. Where max_error bounds every voxel,
@@ -25,7 +25,9 @@
 /* plan() leaves mode 3 or 4, and the step that it found in params[5]. */
 static const medroi_parameter rows[] = {
     {"psnr", MEDROI_TARGET, 1, 1, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
-     "dB against the range of the data inside the region, reached within 0.2 dB", NULL, NULL, NULL},
+     "dB of what decoding returns, over the region's voxels and against their range, reached "
+     "within 0.2 dB",
+     NULL, NULL, NULL},
     {"rate", MEDROI_TARGET, 1, 2, 0, 1, MEDROI_NO_LIMIT,
      "stored bytes of the region per byte of its payload, reached within 1 %", NULL, NULL, NULL},
     {"max_error", MEDROI_TARGET, 1, 3, 0, 0, MEDROI_NO_LIMIT,
@@ -33,8 +35,8 @@ static const medroi_parameter rows[] = {
     {"step", MEDROI_TARGET, 1, 4, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
      "step of the quantiser, in stored units: no search", NULL, NULL, NULL},
     {"spacing_mm", MEDROI_SPACING, 2, 0, 0, 0, MEDROI_NO_LIMIT,
-     "voxel spacing of the last three axes in coding order, 0 where it is not known; axes with "
-     "much longer voxels are split less often",
+     "voxel spacing of the last three axes in coding order, 0 where it is not known: a guess at "
+     "the axes that are worth splitting; the data decide",
      NULL, NULL, NULL},
 };
 const medroi_parameters medroi_wavelet3d_parameters = {
@@ -63,8 +65,8 @@ static medroi_status check(const medroi_block *region, const double *params, med
 static medroi_status encode_part(const medroi_block *part, const void *data, const double *params,
                                  uint8_t *dst, size_t capacity, size_t *nbytes,
                                  medroi_error *error) {
-    double spacing_of[W3_AXES];
-    medroi_w3_shape shape = medroi_w3_shape_of(part, params + 2, spacing_of);
+    medroi_w3_shape shape = medroi_w3_shape_of(part);
+    medroi_w3_axes axes = medroi_w3_axes_of(part, params);
     medroi_w3_header h;
     medroi_status status = MEDROI_NO_MEMORY;
     memset(&h, 0, sizeof h);
@@ -83,7 +85,7 @@ static medroi_status encode_part(const medroi_block *part, const void *data, con
         *nbytes = medroi_w3_write_header(&h, dst);
         return MEDROI_OK;
     }
-    medroi_w3_schedule(&shape, spacing_of, &h);
+    medroi_w3_schedule(&shape, &axes, &h);
     float *work = malloc((size_t)n * sizeof(float));
     if (!work)
         return medroi_fail(error, status, "wavelet3d: no memory for %lld voxels", (long long)n);
@@ -148,8 +150,7 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
-    double unknown[3] = {0.0, 0.0, 0.0}, spacing_of[W3_AXES];
-    medroi_w3_shape shape = medroi_w3_shape_of(part, unknown, spacing_of);
+    medroi_w3_shape shape = medroi_w3_shape_of(part);
     medroi_w3_header h;
     int64_t n = medroi_w3_count(&shape);
     size_t at = medroi_w3_read_header(part, &shape, src, nbytes, &h), more = 0;

@@ -5,6 +5,8 @@
 #include "base/kernel.h"
 
 #define W3_AXES 4
+/* Purposes of a step: the first of the numbers of the codec. */
+enum { W3_MODE_PSNR = 1, W3_MODE_RATE = 2, W3_MODE_MAX_ERROR = 3, W3_MODE_STEP = 4 };
 #define W3_MAX_LEVELS 10
 #define W3_POINTS 3 /* reconstruction points: of magnitudes 1, 2, and 3 or more */
 
@@ -28,11 +30,28 @@ static inline int64_t medroi_w3_count(const medroi_w3_shape *s) {
     return s->size[0] * s->size[1] * s->size[2] * s->size[3];
 }
 
-medroi_w3_shape medroi_w3_shape_of(const medroi_block *block, const double spacing[3],
-                                   double spacing_of[W3_AXES]);
+/* The level from which on each axis is split; W3_NEVER where splitting it does not pay. */
+#define W3_LEVELS 5 /* that an encoder makes */
+#define W3_NEVER W3_LEVELS
+typedef struct medroi_w3_axes {
+    uint8_t first[W3_AXES];
+} medroi_w3_axes;
+
+medroi_w3_shape medroi_w3_shape_of(const medroi_block *block);
 /* Axes that are split at each level. */
-void medroi_w3_schedule(const medroi_w3_shape *shape, const double spacing_of[W3_AXES],
+void medroi_w3_schedule(const medroi_w3_shape *shape, const medroi_w3_axes *axes,
                         medroi_w3_header *header);
+
+/* --- axes.c --- */
+/* A guess: axes with much longer voxels late. `spacing` has three numbers. */
+medroi_w3_axes medroi_w3_axes_of_spacing(const medroi_block *block, const double *spacing);
+/* The axes that are cheapest on a sample of the region, at about this step. *axes holds a guess, by
+ * which the search may begin. */
+medroi_status medroi_w3_choose_axes(const medroi_block *region, const void *data, double step,
+                                    medroi_w3_axes *axes, medroi_error *error);
+/* Kept in the codec's numbers after a plan, in place of the spacing. */
+void medroi_w3_keep_axes(const medroi_w3_axes *axes, double *params);
+medroi_w3_axes medroi_w3_axes_of(const medroi_block *part, const double *params);
 
 /* The header of a part. Both return its length; reading gives 0 for an impossible one. */
 #define W3_MAX_HEADER_NBYTES (1 + W3_MAX_LEVELS + 4 * 8 + W3_POINTS)
@@ -85,8 +104,9 @@ int medroi_w3_load(const medroi_block *block, const void *data, const medroi_w3_
                    float *out);
 void medroi_w3_store(const medroi_block *block, const medroi_w3_header *header, const float *data,
                      void *out);
-/* Sum of the squared differences of two blocks. */
-double medroi_w3_squared_error(const medroi_block *block, const void *a, const void *b);
+/* Sum of the squared differences of two blocks, where `kept` is not 0, or everywhere (NULL). */
+double medroi_w3_squared_error(const medroi_block *block, const void *a, const void *b,
+                               const uint8_t *kept);
 /* The next element, from one on, that differs by more than `distance`; their number if none. */
 int64_t medroi_w3_next_far(const medroi_block *block, const void *a, const void *b, int64_t from,
                            double distance);
@@ -96,12 +116,15 @@ double medroi_w3_element(const medroi_block *block, const void *data, int64_t i)
 void medroi_w3_elements(const medroi_block *block, const void *data, int64_t first, size_t count,
                         double *values);
 int medroi_w3_range(const medroi_block *block, const void *data, double *low, double *high);
+/* Of the elements where `kept` is not 0; returns how many. All of them are finite. */
+int64_t medroi_w3_range_kept(const medroi_block *block, const void *data, const uint8_t *kept,
+                             double *low, double *high);
 double medroi_w3_rebuild(const medroi_w3_header *h, float y);
 double medroi_w3_to_kind(const medroi_block *block, const medroi_w3_header *h, double v);
 void medroi_w3_put_element(const medroi_block *block, void *out, int64_t i, double v);
 
-medroi_status medroi_w3_plan(const medroi_block *region, const void *data, double *params,
-                             medroi_error *error);
+medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const uint8_t *kept,
+                             double *params, medroi_error *error);
 
 /* --- parts.c --- */
 int64_t medroi_w3_part_extent(const medroi_block *region, const double *params);
