@@ -11,6 +11,8 @@ struct medroi_context {
 /* --- parts.c --- */
 /* The region's, or a slab's, box as the block that an inner codec sees. */
 medroi_block medroi_block_of_box(const medroi_header *header, const medroi_box *box);
+/* The layout of one byte for each element of an array. */
+medroi_layout medroi_flags_layout(const medroi_layout *layout);
 /* Memory for a result; NULL where there is none. */
 uint8_t *medroi_reserve(medroi_output *output, size_t capacity);
 /* One slab, whose bytes were checked, into dense memory in coding order. */
@@ -74,8 +76,6 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
 void medroi_fix_background(medroi_config *config, const medroi_layout *layout, uint64_t background);
 
 /* --- kept.c --- */
-/* The layout of one byte for each element of an array. */
-medroi_layout medroi_flags_layout(const medroi_layout *layout);
 uint64_t medroi_count_flags(const uint8_t *flags, size_t n);
 /* Count the flags of such a layout that are set inside a region of the array. `plane` is memory for
  * those of one step along the array's outermost axis. */

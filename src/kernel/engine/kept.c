@@ -65,14 +65,6 @@ uint64_t medroi_count_kept(const medroi_layout *flags, const medroi_region *regi
     return total;
 }
 
-medroi_layout medroi_flags_layout(const medroi_layout *layout) {
-    medroi_layout flags = *layout;
-    flags.kind = 'u';
-    flags.itemsize = 1;
-    flags.big_endian = 0;
-    return flags;
-}
-
 void medroi_mark_kept(const medroi_layout *layout, const medroi_region *region, uint8_t *kept) {
     medroi_layout flags = medroi_flags_layout(layout);
     medroi_region of_volume = *region;

@@ -25,6 +25,14 @@ medroi_block medroi_block_of_box(const medroi_header *header, const medroi_box *
     return block;
 }
 
+medroi_layout medroi_flags_layout(const medroi_layout *layout) {
+    medroi_layout flags = *layout;
+    flags.kind = 'u';
+    flags.itemsize = 1;
+    flags.big_endian = 0;
+    return flags;
+}
+
 medroi_status medroi_inner_is_absent(const medroi_header *header, medroi_error *error) {
     return medroi_fail(error, MEDROI_INNER_UNAVAILABLE,
                        "inner codec id %u is not part of this build", (unsigned)header->inner_id);
