@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 import zarr
 from arrays import phantom
+from range_server import serving
 
+import medroi
 from medroi import errors
 from medroi.cli import main
 from medroi.scans import check, drop_air, pack, unpack
@@ -177,3 +180,51 @@ def test_air_that_could_not_be_merged_is_refused(
     with pytest.raises(errors.InvalidArgument, match=message):
         pack(source, tmp_path / target, **{"air": "keep", **options})
     assert not (tmp_path / target).exists()
+
+
+@pytest.mark.parametrize("name", ["s.ome.zarr", "s.zarr", "s.ome.zarr.zip"])
+@pytest.mark.parametrize("roi", ["box", "mask"])
+def test_an_opened_scan_can_have_its_air(tmp_path: Path, source: Path, name: str, roi: str) -> None:
+    store = tmp_path / name
+    pack(source, store, air="keep", threshold=50, roi=roi, chunks=(16,))
+    with medroi.open(store, air="merge") as scan:
+        np.testing.assert_array_equal(np.asarray(scan.array), SCAN)
+        np.testing.assert_array_equal(scan.array[3:20, ::-2, 7], SCAN[3:20, ::-2, 7])
+        np.testing.assert_array_equal(scan.to_nibabel().dataobj[..., 5], SCAN[..., 5])
+        again = pickle.loads(pickle.dumps(scan))
+        np.testing.assert_array_equal(again.array[4], SCAN[4])
+    with medroi.open(store) as scan:
+        assert not np.array_equal(np.asarray(scan.array), SCAN)
+
+
+def test_an_opened_series_can_have_its_air(tmp_path: Path) -> None:
+    store = tmp_path / "s.ome.zarr"
+    pack(make_scans.nifti(tmp_path / "in.nii", SERIES), store, air="keep", threshold=50)
+    with medroi.open(store, air="merge") as scan:
+        np.testing.assert_array_equal(scan.array[..., 1], SERIES[..., 1])
+
+
+def test_air_behind_a_url_is_merged(tmp_path: Path, source: Path) -> None:
+    pack(source, tmp_path / "s.ome.zarr", air="keep", threshold=50, chunks=(16,))
+    with (
+        serving(tmp_path) as server,
+        medroi.open(f"{server.url}/s.ome.zarr", air="merge") as scan,
+    ):
+        np.testing.assert_array_equal(scan.array[:, 9], SCAN[:, 9])
+
+
+def test_a_store_without_air_has_none_to_merge(tmp_path: Path, source: Path) -> None:
+    store = tmp_path / "s.zarr"
+    pack(source, store, threshold=50)
+    with pytest.raises(errors.InvalidArgument, match=r"s\.zarr: keeps no air to merge"):
+        medroi.open(store, air="merge")
+    with pytest.raises(errors.InvalidArgument, match="'leave' or 'merge'"):
+        medroi.open(store, air="both")
+
+
+def test_an_air_with_a_missing_chunk_is_no_background(tmp_path: Path, source: Path) -> None:
+    store = tmp_path / "s.zarr"
+    pack(source, store, air="keep", threshold=50, chunks=(16,))
+    chunks_of(store / "air")[3].unlink()
+    with pytest.raises(errors.CorruptStream, match=r"s\.zarr.*chunks are missing"):
+        medroi.open(store, air="merge")

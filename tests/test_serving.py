@@ -430,3 +430,21 @@ def test_the_digest_of_the_nifti_file_is_that_of_a_packed_one(store: Path) -> No
             asked = f"bytes={start}-{start + 77_776}"
             pieces.update(ask(server, "/scan.nii", headers={"Range": asked})[2])
         assert pieces.hexdigest() == hashlib.sha256(whole).hexdigest()
+
+
+def test_the_air_that_was_kept_is_served_where_it_is_asked_for(
+    tmp_path: Path, scan: np.ndarray
+) -> None:
+    source = make_scans.nifti(tmp_path / "in.nii", scan)
+    store = tmp_path / "both.ome.zarr"
+    medroi.pack(source, store, air="keep", roi="mask", threshold=50)
+    with served(store, air="merge") as server:
+        (tmp_path / "back.nii").write_bytes(content_of(server, "/scan.nii"))
+        back = np.asarray(nibabel.load(tmp_path / "back.nii").dataobj)
+        np.testing.assert_array_equal(back, scan)
+        facts = json.loads(content_of(server, "/facts.json"))
+        assert facts["metadata"] is None
+        kept = content_of(server, "/regions/0/5/0")
+    with served(store) as server:
+        # The region is that of the scan, not of what is shown.
+        assert content_of(server, "/regions/0/5/0") == kept

@@ -99,3 +99,11 @@ def test_the_page_does_what_it_says(store: Path, monkeypatch: pytest.MonkeyPatch
     found: dict[str, object] = {}
     exec(compile(program, "readers.md", "exec"), found)
     assert found["middle"].shape == (30, 34)
+
+
+def test_a_data_set_can_have_the_air_that_was_kept_aside(tmp_path: Path) -> None:
+    head = make_scans.head()
+    source = make_scans.nifti(tmp_path / "in.nii.gz", head)
+    medroi.pack(source, tmp_path / "both.ome.zarr", air="keep", roi="box", threshold=50)
+    with xarray.open_dataset(tmp_path / "both.ome.zarr", engine="medroi", air="merge") as found:
+        assert np.array_equal(found.voxels, head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -110,3 +111,17 @@ def test_workers_in_other_processes_read_a_scan_that_is_open(tmp_path: Path) -> 
         slabs, batch_size=5, num_workers=2, multiprocessing_context="fork"
     )
     assert torch.equal(torch.cat(list(loader)), expected)
+
+
+def test_air_that_was_kept_aside_is_merged_where_it_is_asked_for(tmp_path: Path) -> None:
+    file, _ = made(tmp_path, (24, 20, 18))
+    store = tmp_path / "both.ome.zarr"
+    medroi.pack(file, store, air="keep", roi="box", threshold=600)
+    expected = monai.transforms.LoadImage()(file)
+    assert torch.equal(
+        monai.transforms.LoadImage(reader=MedROIReader(air="merge"))(store), expected
+    )
+    assert not torch.equal(monai.transforms.LoadImage(reader=MedROIReader())(store), expected)
+    read = functools.partial(medroi.readers.torchio.read, air="merge")
+    found = torchio.ScalarImage(store, reader=read)
+    assert torch.equal(found.data, torchio.ScalarImage(file).data)

@@ -42,15 +42,31 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
         help="a page of another origin that may read the scan, such as "
         "https://neuroglancer-demo.appspot.com; may be given several times",
     )
+    parser.add_argument(
+        "--air",
+        choices=("leave", "merge"),
+        default="leave",
+        help="merge shows and serves every voxel as it was packed, of a store that keeps its air "
+        "aside (pack --air keep); the store's own files stay as they are (default: leave)",
+    )
+
+
+def make_server_of(args: argparse.Namespace) -> Any:
+    """Make the server that these arguments ask for."""
+    from medroi.serving import make_server
+
+    return make_server(
+        args.store,
+        host=args.host,
+        port=args.port,
+        allow_origins=tuple(args.allow_origin),
+        air=args.air,
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Say where everything is, and serve it."""
-    from medroi.serving import make_server
-
-    server = make_server(
-        args.store, host=args.host, port=args.port, allow_origins=tuple(args.allow_origin)
-    )
+    server = make_server_of(args)
     print(f"page   {server.url}")
     print(f"Zarr   {server.url}zarr/ (array: {server.url}zarr/s0)")
     print(f"NIfTI  {server.url}scan.nii")

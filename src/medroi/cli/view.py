@@ -6,7 +6,7 @@ import argparse
 import webbrowser
 from typing import Any
 
-from medroi.cli.serve import add_server_arguments
+from medroi.cli.serve import add_server_arguments, make_server_of
 
 _DESCRIPTION = """\
 Open a packed scan in the browser: three planes, the region and what was dropped, scrolling and
@@ -28,11 +28,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve the page, and open it."""
-    from medroi.serving import make_server
-
-    server = make_server(
-        args.store, host=args.host, port=args.port, allow_origins=tuple(args.allow_origin)
-    )
+    server = make_server_of(args)
     print(server.url, flush=True)
     with server:
         if not args.no_open:

@@ -29,14 +29,20 @@ class MedROIReader(ImageReader):
         In which values are read.
     storage_options : dict, optional
         For fsspec, of URLs.
+    air : {"leave", "merge"}
+        As `medroi.open` takes it.
     """
 
     def __init__(
-        self, dtype: npt.DTypeLike = np.float32, storage_options: dict[str, Any] | None = None
+        self,
+        dtype: npt.DTypeLike = np.float32,
+        storage_options: dict[str, Any] | None = None,
+        air: str = "leave",
     ) -> None:
         super().__init__()
         self.dtype = dtype
         self.storage_options = storage_options
+        self.air = air
 
     def verify_suffix(self, filename: Sequence[Any] | Any) -> bool:
         """Whether the names are those of packed scans."""
@@ -49,7 +55,8 @@ class MedROIReader(ImageReader):
     def read(self, data: Sequence[Any] | Any, **_: Any) -> list[medroi.Packed]:
         """Open one packed scan, or several that become channels."""
         return [
-            medroi.open(name, storage_options=self.storage_options) for name in ensure_tuple(data)
+            medroi.open(name, storage_options=self.storage_options, air=self.air)
+            for name in ensure_tuple(data)
         ]
 
     def get_data(self, img: Sequence[medroi.Packed]) -> tuple[npt.NDArray[Any], dict[str, Any]]:

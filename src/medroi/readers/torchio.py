@@ -12,13 +12,17 @@ import medroi
 from medroi.errors import InvalidArgument
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Any, npt.NDArray[np.float64]]:
+def read(
+    path: str | os.PathLike[str], *, air: str = "leave"
+) -> tuple[Any, npt.NDArray[np.float64]]:
     """Read a packed scan as TorchIO reads a NIfTI file.
 
     Parameters
     ----------
     path : path
         As `medroi.open` takes it.
+    air : {"leave", "merge"}
+        As `medroi.open` takes it: ``reader=functools.partial(read, air="merge")``.
 
     Returns
     -------
@@ -34,7 +38,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Any, npt.NDArray[np.float64]]:
     """
     import torch
 
-    with medroi.open(path) as scan:
+    with medroi.open(path, air=air) as scan:
         values = scan.to_nibabel().get_fdata(dtype=np.float32)
         affine = scan.affine
     if values.ndim > 4:

@@ -28,7 +28,7 @@ class MedROIBackend(BackendEntrypoint):
 
     description = "Open scans packed with MedROI"
     url = "https://github.com/medroi/medroi"
-    open_dataset_parameters = ("filename_or_obj", "drop_variables", "storage_options")
+    open_dataset_parameters = ("filename_or_obj", "drop_variables", "storage_options", "air")
 
     def open_dataset(  # type: ignore[override]
         self,
@@ -36,6 +36,7 @@ class MedROIBackend(BackendEntrypoint):
         *,
         drop_variables: str | Iterable[str] | None = None,
         storage_options: dict[str, Any] | None = None,
+        air: str = "leave",
     ) -> xarray.Dataset:
         """Open a packed scan; voxels are read when they are asked for.
 
@@ -47,8 +48,10 @@ class MedROIBackend(BackendEntrypoint):
             Names that are left out.
         storage_options : dict, optional
             For fsspec, of a URL.
+        air : {"leave", "merge"}
+            As `medroi.open` takes it.
         """
-        scan = medroi.open(filename_or_obj, storage_options=storage_options)
+        scan = medroi.open(filename_or_obj, storage_options=storage_options, air=air)
         found: xarray.Dataset = scan.to_xarray().to_dataset()
         if drop_variables is not None:
             names = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables)

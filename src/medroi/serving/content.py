@@ -72,6 +72,8 @@ class Content:
     ----------
     source : path or URL
         As for `medroi.open`.
+    air : {"leave", "merge"}
+        As for `medroi.open`.
 
     Raises
     ------
@@ -79,8 +81,9 @@ class Content:
         Where it is no packed scan, or none of at least two axes of real numbers.
     """
 
-    def __init__(self, source: str) -> None:
-        self.packed = open_packed(source)
+    def __init__(self, source: str, *, air: str = "leave") -> None:
+        self.packed = open_packed(source, air=air)
+        self._merges_air = air == "merge"
         if not 2 <= len(self.packed.shape) <= 7 or self.packed.dtype.kind not in "biuf":
             raise InvalidArgument(
                 f"{source}: {self.packed.dtype} of shape {self.packed.shape}; expected a scan of "
@@ -167,18 +170,20 @@ class Content:
         if "://" in self.source:
             kept[tuple(slice(start, stop) for start, stop in self.packed.region.box)] = True
             return kept
-        path = Path(self.source)
-        array = open_store(path).in_scan_order
-        for _, selection, stream in each_stream(path, array):
+        store = open_store(Path(self.source))
+        # The voxels of the scan alone, without its air.
+        scan = Blocks(store.in_scan_order) if self._merges_air else self.blocks
+        for _, selection, stream in each_stream(store.path, store.in_scan_order):
             if stream is not None:
                 bounds = tuple((part.start, part.stop) for part in selection)
-                decoded = self.blocks.read(bounds)
-                kept[selection] = kept_in_store(array, stream, decoded, selection)
+                decoded = scan.read(bounds)
+                kept[selection] = kept_in_store(store.in_scan_order, stream, decoded, selection)
         return kept
 
     def _metadata(self) -> dict[str, Any] | None:
         """Give what a page has to know to decode the store itself; None where it cannot."""
-        if self.packed.dtype.str[1:] not in _PAGE_ELEMENTS:
+        # The page would decode the scan alone.
+        if self._merges_air or self.packed.dtype.str[1:] not in _PAGE_ELEMENTS:
             return None
         found = self.files.metadata()
         inners = [inner for node in found.values() for inner in _inners(node.get("codecs", ()))]

@@ -227,7 +227,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def make_server(
-    source: str, *, host: str = "127.0.0.1", port: int = 0, allow_origins: tuple[str, ...] = ()
+    source: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_origins: tuple[str, ...] = (),
+    air: str = "leave",
 ) -> ScanServer:
     """Open a packed scan, and a server for it, which `serve_forever` starts.
 
@@ -241,6 +246,8 @@ def make_server(
         0 takes a free one.
     allow_origins : tuple of str
         Origins of other pages that may read it, such as ``https://neuroglancer-demo.appspot.com``.
+    air : {"leave", "merge"}
+        As for `medroi.open`. The store's own files are served as they are.
 
     Raises
     ------
@@ -253,7 +260,7 @@ def make_server(
         raise InvalidArgument(
             f"{host}: expected an address in numbers such as 127.0.0.1 (--host, host=)"
         ) from None
-    content = Content(source)
+    content = Content(source, air=air)
     try:
         return ScanServer((host, port), content, frozenset(allow_origins))
     except OSError as error:

@@ -13,7 +13,7 @@ from medroi.scans.formats.files import readable
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.opened import Store, open_store, store_of
 from medroi.scans.stores.wholeness import check_complete
-from medroi.scans.stores.zarr_array import medroi_config, of_group, reading, zarr_3
+from medroi.scans.stores.zarr_array import AIR, medroi_config, of_group, reading, zarr_3
 
 # One letter is a drive.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z]+::")
@@ -28,8 +28,15 @@ class Url(str):
         return self.split("?")[0].rstrip("/").rpartition("/")[2]
 
 
-def located(source: str | os.PathLike[str], storage_options: dict[str, Any] | None) -> Store:
+def located(
+    source: str | os.PathLike[str],
+    storage_options: dict[str, Any] | None,
+    *,
+    merges_air: bool = False,
+) -> Store:
     """Open a store that `pack` wrote, or an array that others wrote with MedROI.
+
+    `merges_air` asks for every voxel as it was packed, of a store that keeps its air aside.
 
     Raises
     ------
@@ -41,13 +48,19 @@ def located(source: str | os.PathLike[str], storage_options: dict[str, Any] | No
         Where what reads such a URL is not installed.
     """
     if isinstance(source, str) and _URL.match(source):
-        return _remote(Url(source), storage_options)
+        store = _remote(Url(source), storage_options)
+        return store.with_air() if merges_air else store
     if storage_options is not None:
         raise InvalidArgument(f"{source}: storage_options are for URLs, this is a path")
     store = open_store(Path(source))
     with reading(store.path, store.in_scan_order):
         check_complete(store.path, store.in_scan_order)
-    return _checked(store)
+    store = _checked(store)
+    if merges_air:
+        store = store.with_air()
+        with reading(store.path):
+            check_complete(store.path / AIR, store.air, is_of_pack=True)
+    return store
 
 
 def _remote(url: Url, storage_options: dict[str, Any] | None) -> Store:

@@ -39,7 +39,10 @@ _NAMES_OF_KINDS = {
 
 
 def open_packed(
-    source: str | os.PathLike[str], *, storage_options: dict[str, Any] | None = None
+    source: str | os.PathLike[str],
+    *,
+    storage_options: dict[str, Any] | None = None,
+    air: str = "leave",
 ) -> Packed:
     """Open a packed scan for reading; voxels are read when they are asked for.
 
@@ -51,6 +54,10 @@ def open_packed(
         that another program wrote with MedROI is opened too, with the little that it says.
     storage_options : dict, optional
         For fsspec, of a URL: ``{"anon": True}`` for a public bucket.
+    air : {"leave", "merge"}
+        ``"merge"`` gives every voxel as it was packed, of a store that keeps its air aside (``pack
+        --air keep``): chunks of both are read when their voxels are asked for. ``"leave"`` gives
+        the background there.
 
     Returns
     -------
@@ -59,7 +66,7 @@ def open_packed(
     Raises
     ------
     InvalidArgument
-        Where there is no such store.
+        Where there is no such store, or none that keeps its air.
     CorruptStream
         Where chunks are missing. That the others are whole, `medroi.check` tells.
     InnerUnavailable
@@ -72,7 +79,9 @@ def open_packed(
     ...     middle = head.array[:, :, 96]
     ...     image = head.to_nibabel()
     """
-    return Packed(located(source, storage_options), storage_options)
+    if air not in ("leave", "merge"):
+        raise InvalidArgument(f"air={air!r}: expected 'leave' or 'merge'")
+    return Packed(located(source, storage_options, merges_air=air == "merge"), storage_options)
 
 
 class Packed:
@@ -197,7 +206,8 @@ class Packed:
 
     def __reduce__(self) -> Any:
         # Another process opens it by itself.
-        return partial(open_packed, storage_options=self._storage_options), (self._store.path,)
+        again = partial(open_packed, storage_options=self._storage_options, air=self._air)
+        return again, (self._store.path,)
 
     def __repr__(self) -> str:
         sizes = " x ".join(str(size) for size in self.shape)
@@ -207,6 +217,10 @@ class Packed:
             f"{spacing} mm, from {_NAMES_OF_KINDS.get(self.kind, self.kind)}"
             f"{'' if self._is_open else ', closed'}>"
         )
+
+    @property
+    def _air(self) -> str:
+        return "leave" if self._store.air is None else "merge"
 
     @cached_property
     def _scan(self) -> Scan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
+from medroi.scans.stores.air import has_air, merge, open_air
 from medroi.scans.stores.attachments import Readers
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.group.array import ScanArray
@@ -36,6 +38,8 @@ class Store:
         What the store has to hold; None where `pack` did not write it.
     axes_reversed : bool
         Whether the stored axes are those of the scan in reverse order.
+    air : ScanArray or None
+        The air that was kept aside, with the axes of the scan, where `read` is to merge it.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class Store:
     digests: dict[str, Any] | None
     axes_reversed: bool
     _readers: Readers
+    air: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,7 +69,7 @@ class Store:
         return found
 
     def read(self, selection: Any = ...) -> npt.NDArray[Any]:
-        """Read voxels, stored values as they are.
+        """Read voxels, stored values as they are, with the air where the store has it open.
 
         Parameters
         ----------
@@ -72,7 +77,31 @@ class Store:
             Along the axes of the scan; all of it without any.
         """
         with reading(self.path, self.in_scan_order):
-            return np.asarray(self.in_scan_order[selection])
+            voxels = np.asarray(self.in_scan_order[selection])
+            if self.air is None:
+                return voxels
+            # A reader of Zarr's may give memory that is not to be written to.
+            voxels = np.require(voxels, requirements="W")
+            merge(voxels, np.asarray(self.air[selection]), self.air.fill_value)
+            return voxels
+
+    def with_air(self) -> Store:
+        """The same store, of which `read` gives every voxel as it was packed.
+
+        Raises
+        ------
+        InvalidArgument
+            Where the store keeps no air.
+        CorruptStream
+            Where its air is missing, or is not of the scan.
+        """
+        if not has_air(self.in_scan_order):
+            raise InvalidArgument(
+                f"{self.path}: keeps no air to merge (air='merge', --air merge): it was "
+                "packed without --air keep, or drop-air deleted it"
+            )
+        with reading(self.path, self.in_scan_order):
+            return dataclasses.replace(self, air=open_air(self.path, self.in_scan_order))
 
     @property
     def attachment_names(self) -> tuple[str, ...]:

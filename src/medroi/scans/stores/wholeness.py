@@ -33,13 +33,22 @@ OTHERS = "others"
 _MAX_UNWRITTEN = 1 << 20
 
 
-def check_complete(path: Path, array: Any) -> None:
+def check_complete(path: Path, array: Any, *, is_of_pack: bool | None = None) -> None:
     """Refuse a packed scan of which a chunk is missing, instead of taking it for background.
 
     So is a shape that announces far more chunks than there are: it would be read for hours.
+
+    Parameters
+    ----------
+    path : Path
+        Of the store.
+    array : Zarr array, ScanArray or Hdf5Array
+        From `open_array`.
+    is_of_pack : bool, optional
+        Whether `pack` wrote the array; None is what its attributes say.
     """
     n_missing = array.nchunks - _n_stored(path, array)
-    if n_missing and is_packed(array):
+    if n_missing and (is_packed(array) if is_of_pack is None else is_of_pack):
         raise CorruptStream(
             f"{path}: {n_missing} of {array.nchunks} chunks are missing; a packed scan has them all"
         )

@@ -140,10 +140,12 @@ def open_beside(path: Path, array: Any, name: str) -> ScanArray | None:
     name : str
         Of the other one.
     """
-    _, files, _ = stored_in(path, array)
-    if files.read(f"{name}/zarr.json") is None and files.read(f"{name}/.zarray") is None:
+    stored, files, _ = stored_in(path, array)
+    try:
+        # Of the store that is open already, which may lie behind a URL.
+        found = zarr_3().open_array(stored.store, path=name, mode="r")
+    except FileNotFoundError:
         return None
-    found = zarr_3().open_array(_zarr_store(path), path=name, mode="r")
     return ScanArray(
         found,
         files,
