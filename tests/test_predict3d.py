@@ -106,6 +106,17 @@ def test_the_smallest_method_is_taken(name: str) -> None:
     assert len(through(array, "max")[0]) < len(through(array, "dense")[0])
 
 
+def test_a_large_part_is_coded_in_the_way_that_suits_its_middle() -> None:
+    array = part("<i2", (32, 96, 96), noise=2.0)
+    coded, decoded = through(array, "max")
+    assert coded[0] == 4 and len(coded) < len(through(array, "dense")[0])
+    assert decoded.tobytes() == array.tobytes()
+    noise = np.random.default_rng(2).integers(0, 1 << 16, array.shape).astype("<u2")
+    noise[14:18] = array[14:18]  # the middle misleads: the whole does not fit and is stored
+    assert len(through(noise, "max")[0]) <= noise.nbytes + 1
+    assert through(noise, "max")[1].tobytes() == noise.tobytes()
+
+
 def check_as_the_reference(coded: bytes, array: np.ndarray) -> None:
     """What the kernel decodes the reference decodes too, and what one refuses the other does."""
     out = np.empty_like(array)

@@ -148,6 +148,12 @@ static int64_t reciprocal_root(int64_t x) {
 
 /* --- both sets of instructions --- */
 
+#if defined(__GNUC__)
+#define LOCAL_INLINE LOCAL_TARGET static inline __attribute__((always_inline))
+#else
+#define LOCAL_INLINE LOCAL_TARGET static inline
+#endif
+
 #define LOCAL(name) name##_plain
 #define LOCAL_TARGET
 #define LOCAL_VECTORS 0
@@ -200,12 +206,14 @@ static void init_models(local_coder *c) {
         c->far_above[level] = (((int64_t)Z_TOP + 1) * ((int64_t)1 << shift) + factor - 1) / factor;
         c->far_below[level] = -(((int64_t)Z_TOP * ((int64_t)1 << shift) + factor) / factor);
     }
-    uint16_t place = 0;
-    for (uint32_t i = 0; i < LOCAL_INVERSE; i++) {
-        while (place < LOCAL_PLACES - 2 && local_place[place + 1] <= i * 32) {
-            place++;
+    int32_t at = 0;
+    for (int32_t i = 0; i < LOCAL_INVERSE; i++) {
+        int32_t place = i << LOCAL_INVERSE_BITS;
+        while (at < LOCAL_PLACES - 3 && local_place[at + 1] <= place) {
+            at++;
         }
-        c->inverse[i] = place;
+        int32_t step = local_place[at + 1] - local_place[at];
+        c->inverse[i] = at * 256 + (place - local_place[at]) * 256 / step - Z_TOP;
     }
 }
 

@@ -57,7 +57,8 @@ typedef struct local_model {
 
 #define LOCAL_CONTEXTS 4096
 #define LOCAL_SCALES 256
-#define LOCAL_INVERSE 2048
+#define LOCAL_INVERSE_BITS 4 /* of a place, that are interpolated */
+#define LOCAL_INVERSE ((1 << (16 - LOCAL_INVERSE_BITS)) + 1)
 
 typedef struct local_coder {
     medroi_p3_part *p;
@@ -78,7 +79,7 @@ typedef struct local_coder {
     int32_t bias_by_signs[16 * 64], bias_by_value[16 * 64];        /* 2^-16 voxel */
     uint32_t ratio_by_roughness[64 * 64], ratio_by_value[64 * 64]; /* 2^-16 */
     int64_t far_above[LOCAL_SCALES], far_below[LOCAL_SCALES];      /* of the mean, in 1/256 voxel */
-    uint16_t inverse[LOCAL_INVERSE];                               /* of local_place */
+    int32_t inverse[LOCAL_INVERSE];                                /* of local_place */
     local_model *by_roughness, *by_value;
 } local_coder;
 
@@ -92,11 +93,11 @@ typedef struct local_outlook {
     local_model *one, *other;
 } local_outlook;
 
-/* The places and shares that a value owns. */
-typedef struct local_interval {
-    uint32_t start, stop; /* places */
-    uint32_t low, high;   /* shares */
-} local_interval;
+/* Where a value begins. */
+typedef struct local_edge {
+    uint32_t place;
+    uint32_t share; /* before it */
+} local_edge;
 
 static inline int64_t local_at(const medroi_p3_volume *v, int64_t z, int64_t y, int64_t x) {
     return (z + 1) * v->slice + (y + LOCAL_ABOVE) * v->row + x + LOCAL_MARGIN;

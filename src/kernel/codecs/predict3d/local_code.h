@@ -12,11 +12,24 @@ typedef struct LOCAL(site) {
                                         is not there */
 } LOCAL(site);
 
-/* Predictions of a block of one row. */
+/* A voxel, and its places in all that is kept. */
+typedef struct LOCAL(voxel) {
+    int32_t *t;
+    const int32_t *n;
+    uint32_t *e;
+    const uint32_t *en, *ef;
+    uint8_t *sign;
+    const uint8_t *sign_n;
+} LOCAL(voxel);
+
+/* A block of one row before its voxels are known: the shares of other rows. */
 typedef struct LOCAL(block) {
-    int64_t away[LOCAL_BLOCK_WIDTH]; /* the share of other rows */
-    int32_t near[8];
-    int64_t rest; /* weight of the voxel before, which takes what is left of 1 */
+    uint32_t rough[LOCAL_BLOCK_WIDTH];
+    uint32_t activity[LOCAL_BLOCK_WIDTH];
+    uint8_t signs[LOCAL_BLOCK_WIDTH];
+    int64_t away[LOCAL_BLOCK_WIDTH]; /* of the prediction */
+    int32_t near[8];                 /* weights in this row */
+    int64_t rest;                    /* weight of the voxel before, which takes what is left of 1 */
 } LOCAL(block);
 
 LOCAL_TARGET static void LOCAL(place_taps)(LOCAL(site) * s) {
@@ -87,8 +100,8 @@ LOCAL_TARGET static void LOCAL(begin_block)(const LOCAL(site) * s, int64_t y, in
 }
 
 /* A voxel amid equal ones: 1 where it is equal too. */
-LOCAL_TARGET static inline int LOCAL(code_flat)(local_coder *c, int32_t *voxel, const int32_t *n,
-                                                int kind, int encode) {
+LOCAL_INLINE int LOCAL(code_flat)(local_coder *c, int32_t *voxel, const int32_t *n, int kind,
+                                  int encode) {
     const int64_t row = c->v.row;
     int agree = kind ? (n[1] == n[0]) + (n[row] == n[0]) + (n[row + 1] == n[0]) : 0;
     unsigned same = voxel[0] == voxel[-1];
@@ -103,47 +116,56 @@ LOCAL_TARGET static inline int LOCAL(code_flat)(local_coder *c, int32_t *voxel, 
     return (int)same;
 }
 
-/* Difference of the neighbours from theirs; 0 where all are the same. */
-LOCAL_TARGET static inline uint32_t LOCAL(roughness)(const int32_t *t, const int32_t *n,
-                                                     int64_t row, int kind) {
 #define APART(a, b) ((a) > (b) ? (uint32_t)((a) - (b)) : (uint32_t)((b) - (a)))
-    uint32_t found =
-        APART(t[-1], t[-row - 1]) + APART(t[-row], t[-row - 1]) + APART(t[-row], t[-row + 1]);
-    if (kind > 0) {
-        found += APART(n[0], n[-1]) + APART(n[0], n[-row]) + APART(t[-1], n[-1]) +
-                 APART(t[-row], n[-row]);
+
+/* Difference of the neighbours from theirs, recent errors and their signs. */
+LOCAL_INLINE void LOCAL(look_around)(const local_coder *c, const LOCAL(voxel) * at, int kind,
+                                     LOCAL(block) * b) {
+    const int64_t row = c->v.row;
+    const int32_t *t = at->t, *n = at->n;
+    const uint32_t *e = at->e, *en = at->en, *ef = at->ef;
+    const uint8_t *s = at->sign, *sn = at->sign_n;
+    for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
+        b->rough[k] = APART(t[k - row], t[k - row - 1]) + APART(t[k - row], t[k - row + 1]);
+        b->activity[k] = 2 * e[k - row] + e[k - row - 1] + e[k - row + 1] + e[k - 2 * row];
+        b->signs[k] = (uint8_t)(s[k - row] << 1 | s[k - row + 1] << 3 | s[k - row - 1] << 4);
     }
-    return found;
-#undef APART
+    if (kind == 0) {
+        return;
+    }
+    for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
+        b->rough[k] +=
+            APART(n[k], n[k - 1]) + APART(n[k], n[k - row]) + APART(t[k - row], n[k - row]);
+        b->activity[k] += 2 * en[k] + en[k - 1] + en[k + 1] + en[k - row] + en[k + row] +
+                          en[k + row - 1] + en[k + row + 1];
+        b->signs[k] = (uint8_t)(b->signs[k] | sn[k] << 2 | sn[k + 1] << 5);
+    }
+    if (c->mean && kind == 2) {
+        for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
+            b->activity[k] += 4 * ef[k] + 2 * (ef[k - 1] + ef[k + 1] + ef[k - row] + ef[k + row]) +
+                              ef[k + row - 1] + ef[k + row + 1] + ef[k - row - 1] + ef[k - row + 1];
+        }
+    }
 }
 
-/* Sum of 16 shares of recent errors, in 1/8 voxel. */
-LOCAL_TARGET static inline uint32_t LOCAL(activity)(const local_coder *c, const uint32_t *e,
-                                                    const uint32_t *n, const uint32_t *f,
-                                                    int kind) {
-    const int64_t row = c->v.row;
-    uint32_t found = 2 * (e[-1] + e[-row]) + e[-row - 1] + e[-row + 1] + e[-2] + e[-2 * row];
-    if (kind == 0) {
-        return 2 * found;
-    }
-    found += 2 * n[0] + n[-1] + n[1] + n[-row] + n[row] + n[row - 1] + n[row + 1];
-    if (c->mean && kind == 2) {
-        found += 4 * f[0] + 2 * (f[-1] + f[1] + f[-row] + f[row]) + f[row - 1] + f[row + 1] +
-                 f[-row - 1] + f[-row + 1];
-        found >>= 1;
-    }
-    return found;
+/* With the voxel before: 0 where all neighbours are the same. */
+LOCAL_INLINE uint32_t LOCAL(roughness)(const LOCAL(voxel) * at, int64_t row, int kind,
+                                       uint32_t known) {
+    uint32_t found = known + APART(at->t[-1], at->t[-row - 1]);
+    return kind > 0 ? found + APART(at->t[-1], at->n[-1]) : found;
 }
+
+#undef APART
 
 /* 1/128 voxel to a level, eight an octave. */
-LOCAL_TARGET static inline int LOCAL(level_of)(uint32_t scale) {
+LOCAL_INLINE int LOCAL(level_of)(uint32_t scale) {
     int n = medroi_log2(scale);
     return 8 * (n - 3) + (int)(scale >> (n - 3) & 7);
 }
 
 /* Weight of a sample, as a factor and a shift: the more certain, the more it counts. */
-LOCAL_TARGET static inline void LOCAL(weigh)(uint32_t activity, uint32_t rough, uint32_t error,
-                                             uint16_t *weight, uint8_t *shift) {
+LOCAL_INLINE void LOCAL(weigh)(uint32_t activity, uint32_t rough, uint32_t error, uint16_t *weight,
+                               uint8_t *shift) {
     uint64_t a = activity < 1u << 20 ? activity : 1u << 20;
     uint64_t r = 6 * (uint64_t)(rough < 1u << 17 ? rough : 1u << 17), e = 7 * (uint64_t)error;
     uint64_t variance = a * a + r * r + e * e + 4915;
@@ -152,24 +174,11 @@ LOCAL_TARGET static inline void LOCAL(weigh)(uint32_t activity, uint32_t rough, 
     *shift = (uint8_t)(3 + (n >> 1));
 }
 
-/* A voxel, and its places in all that is kept. */
-typedef struct LOCAL(voxel) {
-    int32_t *t;
-    const int32_t *n;
-    uint32_t *e;
-    const uint32_t *en, *ef;
-    uint8_t *sign;
-    const uint8_t *sign_n;
-} LOCAL(voxel);
+LOCAL_INLINE uint32_t LOCAL(capped)(uint32_t value) { return value < 63 ? value : 63; }
 
-LOCAL_TARGET static inline uint32_t LOCAL(capped)(uint32_t value) {
-    return value < 63 ? value : 63;
-}
-
-LOCAL_TARGET static inline void LOCAL(code_voxel)(const LOCAL(site) * s, const LOCAL(block) * b,
-                                                  const LOCAL(voxel) * at, int column,
-                                                  uint32_t rough, uint16_t *weight, uint8_t *shift,
-                                                  int encode) {
+LOCAL_INLINE void LOCAL(code_voxel)(const LOCAL(site) * s, const LOCAL(block) * b,
+                                    const LOCAL(voxel) * at, int column, int kind, uint32_t rough,
+                                    uint16_t *weight, uint8_t *shift, int encode) {
     local_coder *c = s->c;
     const int64_t row = c->v.row;
     int32_t *t = at->t;
@@ -179,17 +188,14 @@ LOCAL_TARGET static inline void LOCAL(code_voxel)(const LOCAL(site) * s, const L
     }
     sum += b->rest * (t[-1] - above);
     int64_t guess = above * 256 + (sum >> 6);
-    uint32_t activity = LOCAL(activity)(c, at->e, at->en, at->ef, s->kind);
+    /* Sum of 16 shares of recent errors, in 1/8 voxel. */
+    uint32_t activity = b->activity[column] + 2 * at->e[-1] + at->e[-2];
+    activity = kind == 0 ? 2 * activity : c->mean && kind == 2 ? activity >> 1 : activity;
     uint32_t a = medroi_level(activity), r = LOCAL(capped)(medroi_level(rough));
     const int64_t high = (int64_t)c->p->map.top * 256;
     int64_t inside = guess < 0 ? 0 : guess > high ? high : guess;
     uint32_t value = LOCAL(capped)(medroi_level((uint32_t)(inside >> 6)));
-    const uint8_t *sign = at->sign;
-    uint32_t signs =
-        (uint32_t)(sign[-1] | sign[-row] << 1 | sign[-row + 1] << 3 | sign[-row - 1] << 4);
-    if (s->kind > 0) {
-        signs |= (uint32_t)(at->sign_n[0] << 2 | at->sign_n[1] << 5);
-    }
+    uint32_t signs = b->signs[column] | at->sign[-1];
     uint32_t group = a / 8 < 15 ? a / 8 : 15;
     int32_t *by_signs = &c->bias_by_signs[group * 64 + signs];
     int32_t *by_value = &c->bias_by_value[group * 64 + value];
@@ -229,7 +235,7 @@ LOCAL_TARGET static inline void LOCAL(code_voxel)(const LOCAL(site) * s, const L
     LOCAL(weigh)(activity, rough, error, weight, shift);
 }
 
-LOCAL_TARGET static inline void LOCAL(code_row)(const LOCAL(site) * s, int64_t y, int encode) {
+LOCAL_INLINE void LOCAL(code_row)(const LOCAL(site) * s, int64_t y, int kind, int encode) {
     local_coder *c = s->c;
     const medroi_p3_volume *v = &c->v;
     const int64_t within = (y + LOCAL_ABOVE) * v->row + LOCAL_MARGIN;
@@ -247,20 +253,24 @@ LOCAL_TARGET static inline void LOCAL(code_row)(const LOCAL(site) * s, int64_t y
     uint16_t *weight = c->weights + y % LOCAL_BLOCK_HEIGHT * stride;
     uint8_t *shift = c->shifts + y % LOCAL_BLOCK_HEIGHT * stride;
     LOCAL(block) b;
-    int64_t ready = -1;
+    int ready = 0;
     for (int64_t x = 0; x < v->width; x++) {
-        uint32_t rough = LOCAL(roughness)(at.t, at.n, v->row, s->kind);
+        int column = (int)(x % LOCAL_BLOCK_WIDTH);
+        if (column == 0) {
+            LOCAL(look_around)(c, &at, kind, &b);
+            ready = 0;
+        }
+        uint32_t rough = LOCAL(roughness)(&at, v->row, kind, b.rough[column]);
         weight[x] = 0;
-        if (rough == 0 && LOCAL(code_flat)(c, at.t, at.n, s->kind, encode)) {
+        if (rough == 0 && LOCAL(code_flat)(c, at.t, at.n, kind, encode)) {
             *at.e = 0;
             *at.sign = 0;
         } else {
-            if (ready != x / LOCAL_BLOCK_WIDTH) {
-                ready = x / LOCAL_BLOCK_WIDTH;
-                LOCAL(begin_block)(s, y, ready, &b);
+            if (!ready) {
+                LOCAL(begin_block)(s, y, x / LOCAL_BLOCK_WIDTH, &b);
+                ready = 1;
             }
-            LOCAL(code_voxel)
-            (s, &b, &at, (int)(x % LOCAL_BLOCK_WIDTH), rough, &weight[x], &shift[x], encode);
+            LOCAL(code_voxel)(s, &b, &at, column, kind, rough, &weight[x], &shift[x], encode);
         }
         at.t++, at.n++, at.e++, at.en++, at.ef++, at.sign++, at.sign_n++;
     }
@@ -348,7 +358,13 @@ LOCAL_TARGET static inline void LOCAL(code_slice)(local_coder *c, int64_t z, int
             int64_t y = by * LOCAL_BLOCK_HEIGHT + k;
             if (y < v->height) {
                 begin_row(c, z, y);
-                LOCAL(code_row)(&s, y, encode);
+                if (s.kind == 0) {
+                    LOCAL(code_row)(&s, y, 0, encode);
+                } else if (s.kind == 1) {
+                    LOCAL(code_row)(&s, y, 1, encode);
+                } else {
+                    LOCAL(code_row)(&s, y, 2, encode);
+                }
                 end_row(c, z, y);
             }
         }

@@ -11,33 +11,70 @@
 #define LAST_PLACE (15u << 12) /* z = 12 */
 #define END_PLACE (16u << 12)
 
-LOCAL_TARGET static inline int32_t LOCAL(z_of)(int64_t distance, int level) {
+LOCAL_INLINE int32_t LOCAL(z_of)(int64_t distance, int level) {
     int64_t z = distance * (int64_t)local_reciprocal[level & 7];
     z >>= local_shift[level & 7] + (level >> 3);
     return z > Z_TOP ? Z_TOP + 1 : z < -Z_TOP ? -Z_TOP - 1 : (int32_t)z;
 }
 
-LOCAL_TARGET static inline uint32_t LOCAL(place_of)(int32_t z) {
+LOCAL_INLINE uint32_t LOCAL(place_of)(int32_t z) {
     uint32_t t = (uint32_t)((z > Z_TOP ? Z_TOP : z < -Z_TOP ? -Z_TOP : z) + Z_TOP);
     uint32_t i = t >> 8, low = local_place[i];
     return low + ((local_place[i + 1] - low) * (t & 255) >> 8);
 }
 
-LOCAL_TARGET static inline uint32_t LOCAL(share)(const local_model *m, uint32_t cell) {
+LOCAL_INLINE uint32_t LOCAL(share)(const local_model *m, uint32_t cell) {
     return cell == 16 ? 32768 : (uint32_t)m->share[cell];
 }
 
+/* Shares before the cells, of two models. */
+typedef struct LOCAL(shares) {
+    uint32_t before[17];
+} LOCAL(shares);
+
+LOCAL_INLINE void LOCAL(add_shares)(const local_model *a, const local_model *b,
+                                    LOCAL(shares) * sum) {
+#if LOCAL_VECTORS
+    __m256i both = _mm256_add_epi16(_mm256_loadu_si256((const __m256i *)(const void *)a->share),
+                                    _mm256_loadu_si256((const __m256i *)(const void *)b->share));
+    __m256i *before = (__m256i *)(void *)sum->before;
+    _mm256_storeu_si256(before, _mm256_cvtepu16_epi32(_mm256_castsi256_si128(both)));
+    _mm256_storeu_si256(before + 1, _mm256_cvtepu16_epi32(_mm256_extracti128_si256(both, 1)));
+#else
+    for (int i = 0; i < 16; i++) {
+        sum->before[i] = (uint32_t)a->share[i] + (uint32_t)b->share[i];
+    }
+#endif
+    sum->before[16] = 65536;
+}
+
+/* The cell of a share of 2^-26. */
+LOCAL_INLINE uint32_t LOCAL(cell_of)(const local_model *a, const local_model *b, uint32_t share) {
+#if LOCAL_VECTORS
+    __m256i both = _mm256_add_epi16(_mm256_loadu_si256((const __m256i *)(const void *)a->share),
+                                    _mm256_loadu_si256((const __m256i *)(const void *)b->share));
+    __m256i here = _mm256_set1_epi16((int16_t)(share >> 10));
+    __m256i reached = _mm256_cmpeq_epi16(_mm256_max_epu16(here, both), here);
+    /* That of the first cell is not asked. */
+    unsigned bytes = (unsigned)_mm256_movemask_epi8(reached) >> 2;
+    return (uint32_t)__builtin_popcount(bytes) >> 1;
+#else
+    uint32_t cell = 0;
+    for (int i = 1; i < 16; i++) {
+        cell += share >= ((uint32_t)a->share[i] + (uint32_t)b->share[i]) << 10;
+    }
+    return cell;
+#endif
+}
+
 /* Share before a place, of two models: in 2^-26. */
-LOCAL_TARGET static inline uint32_t LOCAL(before)(const local_model *a, const local_model *b,
-                                                  uint32_t place) {
-    uint32_t cell = place >> 12;
-    uint32_t low = LOCAL(share)(a, cell) + LOCAL(share)(b, cell);
-    uint32_t high = LOCAL(share)(a, cell + 1) + LOCAL(share)(b, cell + 1);
+LOCAL_INLINE uint32_t LOCAL(before)(const LOCAL(shares) * sum, uint32_t place) {
+    uint32_t low = sum->before[place >> 12], high = sum->before[(place >> 12) + 1];
     return (low << 10) + ((high - low) * (place & 4095) >> 2);
 }
 
 /* The same of one: in 2^-15. */
-LOCAL_TARGET static inline uint32_t LOCAL(before_one)(const local_model *m, uint32_t place) {
+LOCAL_INLINE uint32_t LOCAL(before_one)(const local_model *m, uint32_t place) {
     uint32_t cell = place >> 12;
     uint32_t low = LOCAL(share)(m, cell), high = LOCAL(share)(m, cell + 1);
     return ((low << 8) + ((high - low) * (place & 4095) >> 4)) >> 8;
@@ -46,7 +83,7 @@ LOCAL_TARGET static inline uint32_t LOCAL(before_one)(const local_model *m, uint
 /* Learn that a value lay between two places: shares below move to 0, those above to 1, and those
  * between to where the value is as likely here as there. Shares stay strictly increasing, as
  * their targets are. */
-LOCAL_TARGET static inline void LOCAL(learn)(local_model *m, uint32_t start, uint32_t stop) {
+LOCAL_INLINE void LOCAL(learn)(local_model *m, uint32_t start, uint32_t stop) {
     static const uint8_t shifts[64] = {3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4,
                                        4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5,
                                        5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5,
@@ -88,8 +125,8 @@ LOCAL_TARGET static inline void LOCAL(learn)(local_model *m, uint32_t start, uin
 #endif
 }
 
-LOCAL_TARGET static inline local_outlook LOCAL(look)(const local_coder *c, int64_t mean, int level,
-                                                     local_model *one, local_model *other) {
+LOCAL_INLINE local_outlook LOCAL(look)(const local_coder *c, int64_t mean, int level,
+                                       local_model *one, local_model *other) {
     local_outlook o = {.base = -128 - mean, .level = level, .one = one, .other = other};
     o.n_low = level > 83 ? (level - 76) >> 3 : 0;
     o.top = (int32_t)(c->p->map.top >> o.n_low);
@@ -98,110 +135,111 @@ LOCAL_TARGET static inline local_outlook LOCAL(look)(const local_coder *c, int64
     return o;
 }
 
-LOCAL_TARGET static inline local_interval LOCAL(interval_of)(const local_outlook *o, int32_t m) {
-    local_interval i = {0, END_PLACE, 0, 1u << CDF_BITS};
-    if (m > 0) {
-        int64_t from = (int64_t)m * ((int64_t)256 << o->n_low) + o->base;
-        i.start = LOCAL(place_of)(LOCAL(z_of)(from, o->level));
-        i.low = LOCAL(before)(o->one, o->other, i.start);
+/* Where value m begins: its place, and the share before it. */
+LOCAL_INLINE local_edge LOCAL(edge_of)(const local_outlook *o, const LOCAL(shares) * sum,
+                                       int64_t m) {
+    if (m <= 0) {
+        return (local_edge){0, 0};
     }
-    if (m < o->top) {
-        int64_t to = ((int64_t)m + 1) * ((int64_t)256 << o->n_low) + o->base;
-        i.stop = LOCAL(place_of)(LOCAL(z_of)(to, o->level));
-        i.high = LOCAL(before)(o->one, o->other, i.stop);
+    if (m > o->top) {
+        return (local_edge){END_PLACE, 1u << CDF_BITS};
     }
-    return i;
+    int64_t from = m * ((int64_t)256 << o->n_low) + o->base;
+    uint32_t place = LOCAL(place_of)(LOCAL(z_of)(from, o->level));
+    return (local_edge){place, LOCAL(before)(sum, place)};
 }
 
-LOCAL_TARGET static inline void LOCAL(put_value)(local_coder *c, const local_outlook *o,
-                                                 int32_t value) {
+LOCAL_INLINE void LOCAL(put_value)(local_coder *c, const local_outlook *o, int32_t value) {
     medroi_rc_encoder *rc = &c->p->enc;
     int32_t m = value >> o->n_low;
-    local_interval i = {0, FIRST_PLACE, 0, 0};
+    local_edge from = {0, 0}, to = {END_PLACE, 1u << CDF_BITS};
+    LOCAL(shares) sum;
+    LOCAL(add_shares)(o->one, o->other, &sum);
     if (m >= o->above && o->above < o->top) {
-        i = (local_interval){LAST_PLACE, END_PLACE, LOCAL(before)(o->one, o->other, LAST_PLACE),
-                             1u << CDF_BITS};
-        medroi_rc_encode(rc, i.low, i.high - i.low, CDF_BITS);
+        from = (local_edge){LAST_PLACE, LOCAL(before)(&sum, LAST_PLACE)};
+        medroi_rc_encode(rc, from.share, to.share - from.share, CDF_BITS);
         put_number(rc, (uint32_t)(m - o->above));
     } else if (m <= o->below && o->below > 0) {
-        i.high = LOCAL(before)(o->one, o->other, FIRST_PLACE);
-        medroi_rc_encode(rc, 0, i.high, CDF_BITS);
+        to = (local_edge){FIRST_PLACE, LOCAL(before)(&sum, FIRST_PLACE)};
+        medroi_rc_encode(rc, 0, to.share, CDF_BITS);
         put_number(rc, (uint32_t)(o->below - m));
     } else {
-        i = LOCAL(interval_of)(o, m);
-        medroi_rc_encode(rc, i.low, i.high - i.low, CDF_BITS);
+        from = LOCAL(edge_of)(o, &sum, m);
+        to = LOCAL(edge_of)(o, &sum, (int64_t)m + 1);
+        medroi_rc_encode(rc, from.share, to.share - from.share, CDF_BITS);
     }
-    put_bits(rc, (uint32_t)value & ((1u << o->n_low) - 1), o->n_low);
-    LOCAL(learn)(o->one, i.start, i.stop);
-    LOCAL(learn)(o->other, i.start, i.stop);
+    if (o->n_low > 0) {
+        put_bits(rc, (uint32_t)value & ((1u << o->n_low) - 1), o->n_low);
+    }
+    LOCAL(learn)(o->one, from.place, to.place);
+    LOCAL(learn)(o->other, from.place, to.place);
 }
 
 /* A value near a share: at most a few off. */
-LOCAL_TARGET static inline int64_t LOCAL(guess)(const local_coder *c, const local_outlook *o,
-                                                uint32_t cell, uint32_t share) {
+LOCAL_INLINE int64_t LOCAL(guess)(const local_coder *c, const local_outlook *o,
+                                  const LOCAL(shares) * sum, uint32_t cell, uint32_t share) {
     int32_t z = cell == 0 ? -Z_TOP : Z_TOP;
     if (cell > 0 && cell < 15) {
-        uint32_t low = LOCAL(share)(o->one, cell) + LOCAL(share)(o->other, cell);
-        uint32_t high = LOCAL(share)(o->one, cell + 1) + LOCAL(share)(o->other, cell + 1);
-        uint32_t part = (uint32_t)((uint64_t)(share - (low << 10)) * 4 / (high - low));
+        uint32_t low = sum->before[cell], width = sum->before[cell + 1] - low;
+        uint32_t part = (share - (low << 10)) * 4 / width;
         uint32_t place = cell * 4096 + (part < 4095 ? part : 4095);
-        int i = c->inverse[place >> 5];
-        while (i < LOCAL_PLACES - 3 && local_place[i + 1] <= place) {
-            i++;
-        }
-        uint32_t step = (uint32_t)local_place[i + 1] - local_place[i];
-        z = i * 256 + (int32_t)((place - local_place[i]) * 256 / step) - Z_TOP;
+        const int32_t *at = c->inverse + (place >> LOCAL_INVERSE_BITS);
+        int32_t rest = (int32_t)(place & ((1u << LOCAL_INVERSE_BITS) - 1));
+        z = at[0] + ((at[1] - at[0]) * rest >> LOCAL_INVERSE_BITS);
     }
     int64_t scale = (int64_t)(17 + 2 * (o->level & 7)) << (o->level >> 3);
     /* 2955 / 2^12 is half of 256 / (128 * 1.386), as the scale is twice that of the level. */
     return ((z * scale * 2955) >> (Z_BITS + 12)) - o->base;
 }
 
-LOCAL_TARGET static inline int32_t LOCAL(get_value)(local_coder *c, const local_outlook *o) {
+LOCAL_INLINE int32_t LOCAL(get_value)(local_coder *c, const local_outlook *o) {
     medroi_rc_decoder *rc = &c->p->dec;
-    uint32_t share = take_share(rc, CDF_BITS), cell = 0;
-    for (int i = 1; i < 16; i++) {
-        cell += share >= ((uint32_t)o->one->share[i] + (uint32_t)o->other->share[i]) << 10;
-    }
-    local_interval i = {0, FIRST_PLACE, 0, 0};
+    local_edge from = {0, 0}, to = {END_PLACE, 1u << CDF_BITS};
+    LOCAL(shares) sum;
+    LOCAL(add_shares)(o->one, o->other, &sum);
+    uint64_t piece = rc->range >> CDF_BITS, at = rc->code / piece;
+    uint32_t share = at >> CDF_BITS ? (1u << CDF_BITS) - 1 : (uint32_t)at;
+    uint32_t cell = LOCAL(cell_of)(o->one, o->other, share);
     int64_t m;
     if (cell == 15 && o->above < o->top) {
-        i = (local_interval){LAST_PLACE, END_PLACE, LOCAL(before)(o->one, o->other, LAST_PLACE),
-                             1u << CDF_BITS};
-        medroi_rc_narrow(rc, rc->range >> CDF_BITS, i.low, i.high - i.low);
+        from = (local_edge){LAST_PLACE, LOCAL(before)(&sum, LAST_PLACE)};
+        medroi_rc_narrow(rc, piece, from.share, to.share - from.share);
         m = o->above + get_number(rc);
     } else if (cell == 0 && o->below > 0) {
-        i.high = LOCAL(before)(o->one, o->other, FIRST_PLACE);
-        medroi_rc_narrow(rc, rc->range >> CDF_BITS, 0, i.high);
+        to = (local_edge){FIRST_PLACE, LOCAL(before)(&sum, FIRST_PLACE)};
+        medroi_rc_narrow(rc, piece, 0, to.share);
         m = o->below - (int64_t)get_number(rc);
     } else {
         int64_t least = o->below > 0 ? o->below + 1 : 0;
         int64_t most = o->above < o->top ? o->above - 1 : o->top;
-        m = LOCAL(guess)(c, o, cell, share) >> (8 + o->n_low);
+        m = LOCAL(guess)(c, o, &sum, cell, share) >> (8 + o->n_low);
         m = m < least ? least : m > most ? most : m;
-        for (;;) {
-            i = LOCAL(interval_of)(o, (int32_t)m);
-            if (share < i.low && m > least) {
-                m--;
-            } else if (share >= i.high && m < most) {
-                m++;
-            } else {
-                break;
-            }
+        from = LOCAL(edge_of)(o, &sum, m);
+        to = LOCAL(edge_of)(o, &sum, m + 1);
+        while (share < from.share && m > least) {
+            to = from;
+            from = LOCAL(edge_of)(o, &sum, --m);
         }
-        c->bad |= share < i.low || share >= i.high;
-        medroi_rc_narrow(rc, rc->range >> CDF_BITS, i.low, i.high - i.low);
+        while (share >= to.share && m < most) {
+            from = to;
+            to = LOCAL(edge_of)(o, &sum, ++m + 1);
+        }
+        c->bad |= share < from.share || share >= to.share;
+        medroi_rc_narrow(rc, piece, from.share, to.share - from.share);
     }
     if (m < 0 || m > o->top) {
         c->bad = 1;
         m = m < 0 ? 0 : o->top;
     }
-    int64_t value = m * ((int64_t)1 << o->n_low) + get_bits(rc, o->n_low);
+    int64_t value = m;
+    if (o->n_low > 0) {
+        value = m * ((int64_t)1 << o->n_low) + get_bits(rc, o->n_low);
+    }
     if (value > (int64_t)c->p->map.top) {
         c->bad = 1;
         value = (int64_t)c->p->map.top;
     }
-    LOCAL(learn)(o->one, i.start, i.stop);
-    LOCAL(learn)(o->other, i.start, i.stop);
+    LOCAL(learn)(o->one, from.place, to.place);
+    LOCAL(learn)(o->other, from.place, to.place);
     return (int32_t)value;
 }

@@ -73,6 +73,52 @@ static inline LOCAL(four) LOCAL(limited)(LOCAL(four) a, int64_t most) {
 }
 #endif
 
+/* Reciprocal roots of four numbers. */
+#if LOCAL_VECTORS
+/* A whole number below 2^32 to a real one, and a real one to the nearest whole number. */
+LOCAL_TARGET static inline __m256d LOCAL(to_real)(__m256i a) {
+    const __m256d base = _mm256_set1_pd(4503599627370496.0); /* 2^52 */
+    return _mm256_sub_pd(_mm256_or_pd(_mm256_castsi256_pd(a), base), base);
+}
+LOCAL_TARGET static inline __m256i LOCAL(to_whole)(__m256d a) {
+    const __m256d base = _mm256_set1_pd(4503599627370496.0);
+    return _mm256_castpd_si256(_mm256_xor_pd(_mm256_add_pd(a, base), base));
+}
+
+LOCAL_TARGET static inline __m256i LOCAL(reciprocal_roots)(__m256i x) {
+    const __m256i zero = _mm256_setzero_si256(), least = _mm256_set1_epi64x((long long)1 << 36);
+    int64_t lanes[LOCAL_LANES], shifts[LOCAL_LANES];
+    x = _mm256_blendv_epi8(x, least, _mm256_cmpgt_epi64(least, x));
+    LOCAL(save)(lanes, x);
+    for (int b = 0; b < LOCAL_LANES; b++) {
+        shifts[b] = (63 - medroi_bit_length((uint64_t)lanes[b])) & ~1;
+    }
+    __m256i shift = LOCAL(load)(shifts);
+    x = _mm256_sllv_epi64(x, shift);
+    __m256d high = LOCAL(to_real)(_mm256_srli_epi64(x, 32));
+    __m256d low = LOCAL(to_real)(_mm256_blend_epi32(x, zero, 0xAA));
+    high = _mm256_mul_pd(high, _mm256_set1_pd(4294967296.0));
+    /* The nearest whole number is the wanted one or one above: what is left of x tells. */
+    __m256i root = LOCAL(to_whole)(_mm256_sqrt_pd(_mm256_add_pd(high, low)));
+    __m256i left = _mm256_sub_epi64(x, _mm256_mul_epu32(root, root));
+    root = _mm256_add_epi64(root, _mm256_cmpgt_epi64(zero, left));
+    __m256i bits = _mm256_add_epi64(_mm256_set1_epi64x(48), _mm256_srli_epi64(shift, 1));
+    __m256i power = _mm256_sllv_epi64(_mm256_set1_epi64x(1), bits);
+    __m256i exponent = _mm256_add_epi64(bits, _mm256_set1_epi64x(1023));
+    __m256d real = _mm256_castsi256_pd(_mm256_slli_epi64(exponent, 52));
+    __m256i found = LOCAL(to_whole)(_mm256_div_pd(real, LOCAL(to_real)(root)));
+    left = _mm256_sub_epi64(power, _mm256_mul_epu32(found, root));
+    return _mm256_add_epi64(found, _mm256_cmpgt_epi64(zero, left));
+}
+#else
+static inline LOCAL(four) LOCAL(reciprocal_roots)(LOCAL(four) a) {
+    for (int i = 0; i < LOCAL_LANES; i++) {
+        a.v[i] = reciprocal_root(a.v[i]);
+    }
+    return a;
+}
+#endif
+
 /* The equations of four blocks from bx on, lane by lane: a block's own, 5/8 of those beside it, and
  * what the whole part says. `half` is half the length of a diagonal's entry; a block without
  * samples is marked. */
@@ -171,11 +217,7 @@ LOCAL_TARGET static void LOCAL(factorize)(local_sums *s, int64_t half[][LOCAL_LA
         sum = LOCAL(up)(LOCAL(load)(s->matrix + LOCAL_LANES * (s->row_start[j] + j)),
                         LOCAL(less)(shift, LOCAL(load)(half[j])));
         LOCAL(reduce)(&row, row, j, &sum, 1);
-        int64_t pivot[LOCAL_LANES];
-        LOCAL(save)(pivot, sum);
-        for (int b = 0; b < LOCAL_LANES; b++) {
-            s->inverse[LOCAL_LANES * j + b] = reciprocal_root(pivot[b]);
-        }
+        LOCAL(save)(s->inverse + LOCAL_LANES * j, LOCAL(reciprocal_roots)(sum));
         int i = j + 1;
         for (; i + 3 <= s->n; i += 4) {
             LOCAL(column)(s, half, j, i, 4);

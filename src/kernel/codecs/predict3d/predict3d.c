@@ -15,7 +15,8 @@
 #include <stdlib.h>
 
 #define PART_VOXELS ((int64_t)1 << 21)
-#define HEAD_NBYTES 5 /* method, length of the range coder's bytes */
+#define SAMPLED_VOXELS ((size_t)1 << 18) /* larger parts are coded in a way found on a sample */
+#define HEAD_NBYTES 5                    /* method, length of the range coder's bytes */
 
 /* The first byte of a part. Number 1 is not used. */
 enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3, METHOD_LOCAL = 4 };
@@ -150,11 +151,73 @@ static int ways_of(const medroi_p3_part *p, int level, way ways[MOST_WAYS]) {
     return n;
 }
 
-/* Code a part in the smallest of its ways. */
+/* Code a part whose map is known in the smallest of several ways: into dst, with room for `limit`
+ * bytes and a head. `bits` and, for several ways, `tried` have room for as many. */
+static medroi_status encode_ways(medroi_p3_part *p, const medroi_block *part, const void *data,
+                                 const way *ways, int n_ways, size_t limit, uint8_t *dst,
+                                 uint8_t *bits, uint8_t *tried, way *best, size_t *nbytes,
+                                 medroi_error *error) {
+    medroi_status status = MEDROI_OK;
+    *nbytes = 0;
+    *best = ways[0];
+    set_range(p);
+    if (p->map.top > 0) {
+        medroi_p3_load(&p->map, &p->v, data, p->voxels);
+        medroi_p3_margins(&p->v, p->voxels);
+    }
+    for (int i = 0; i < n_ways && status == MEDROI_OK; i++) {
+        size_t found = 0, room = *nbytes > 0 ? *nbytes - 1 : limit;
+        status =
+            encode_part(p, part, data, ways[i], room, i > 0 ? tried : dst, bits, &found, error);
+        if (found > 0) {
+            if (i > 0)
+                memcpy(dst, tried, found);
+            *nbytes = found;
+            *best = ways[i];
+        }
+    }
+    return status;
+}
+
+/* The slices from the middle of a part that stand for it, or 0 where it is tried as a whole: an
+ * eighth, but some that have both reference slices. */
+static int64_t sample_extent(const medroi_block *part) {
+    int64_t least = part->ndim > 2 ? 4 : 64, eighth = part->shape[0] / 8;
+    int64_t n = eighth > least ? eighth : least;
+    int large = medroi_block_nbytes(part) / part->itemsize > SAMPLED_VOXELS;
+    return large && 2 * n <= part->shape[0] ? n : 0;
+}
+
+/* Find the smallest of the ways on a sample, which becomes the only one. */
+static medroi_status choose_way(const medroi_p3_part *p, const medroi_block *part, const void *data,
+                                way *ways, int *n_ways, uint8_t *dst, uint8_t *bits, uint8_t *tried,
+                                medroi_error *error) {
+    medroi_block sample = *part;
+    sample.shape[0] = sample_extent(part);
+    if (sample.shape[0] == 0)
+        return MEDROI_OK;
+    size_t slice = medroi_block_nbytes(part) / (size_t)part->shape[0], nbytes;
+    size_t first = (size_t)(part->shape[0] - sample.shape[0]) / 2;
+    medroi_p3_part *s = part_new(&sample);
+    if (!s)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for a sample");
+    way best;
+    s->map = p->map;
+    medroi_status status =
+        encode_ways(s, &sample, (const uint8_t *)data + first * slice, ways, *n_ways,
+                    medroi_block_nbytes(&sample), dst, bits, tried, &best, &nbytes, error);
+    ways[0] = best;
+    *n_ways = 1;
+    s->map.table = NULL; /* the whole part's */
+    part_free(s);
+    return status;
+}
+
+/* Code a part in the smallest of its ways, of large parts that on a sample. */
 static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part, const void *data,
                                      int level, uint8_t *dst, size_t *nbytes, medroi_error *error) {
     size_t limit = medroi_block_nbytes(part);
-    way ways[MOST_WAYS];
+    way ways[MOST_WAYS], best;
     int n_ways = ways_of(p, level, ways);
     /* A second way is tried in a place of its own. */
     uint8_t *bits = malloc(limit), *tried = n_ways > 1 ? malloc(limit + HEAD_NBYTES) : NULL;
@@ -165,19 +228,11 @@ static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part
                              "predict3d: no memory for %zu bytes of voxels", limit);
         goto done;
     }
-    set_range(p);
-    if (p->map.top > 0) {
-        medroi_p3_load(&p->map, &p->v, data, p->voxels);
-        medroi_p3_margins(&p->v, p->voxels);
-    }
-    for (int i = 0; i < n_ways && status == MEDROI_OK; i++) {
-        size_t found = 0, room = *nbytes > 0 ? *nbytes - 1 : limit;
+    if (n_ways > 1)
+        status = choose_way(p, part, data, ways, &n_ways, dst, bits, tried, error);
+    if (status == MEDROI_OK)
         status =
-            encode_part(p, part, data, ways[i], room, i > 0 ? tried : dst, bits, &found, error);
-        if (found > 0 && i > 0)
-            memcpy(dst, tried, found);
-        *nbytes = found > 0 ? found : *nbytes;
-    }
+            encode_ways(p, part, data, ways, n_ways, limit, dst, bits, tried, &best, nbytes, error);
 done:
     free(bits);
     free(tried);
