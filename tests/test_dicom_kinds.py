@@ -363,13 +363,6 @@ def test_colours_of_another_space_are_kept_as_they_are(tmp_path):
     assert scan.details["components"] == ["luminance", "blue difference", "red difference"]
 
 
-@pytest.mark.parametrize("meaning", ["CMYK", "YBR_FULL_422", "HSV"])
-def test_colours_that_nothing_here_reads_are_refused(tmp_path, meaning):
-    values = np.zeros((1, 5, 7, 3), np.uint8)
-    with pytest.raises(InvalidArgument, match=f"a.dcm: {meaning} pixels with 3 samples"):
-        read_scan(coloured(tmp_path / "a.dcm", values, planar=False, meaning=meaning))
-
-
 # Several series
 
 

@@ -16,7 +16,7 @@ from pydicom.uid import generate_uid
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.roi import find_region
-from medroi.scans import pack, read_scan, unpack
+from medroi.scans import check, clear, pack, read_scan, unpack
 
 SHAPE = (96, 96, 12)
 Y, X, Z = np.indices(SHAPE, sparse=True)
@@ -220,6 +220,23 @@ def test_slices_may_have_padding_values_of_their_own(tmp_path):
     assert read_scan(tmp_path / "ct").details["padding_values"] == [-2011, -2000]
     report = pack(tmp_path / "ct", tmp_path / "a.ome.zarr")
     assert report.n_kept < 0.8 * scan.size
+
+
+def test_clear_leaves_padding_and_check_finds_the_rest_as_it_was(tmp_path):
+    scan = ct()
+    wedge = np.broadcast_to(PLACES["a wedge"], SHAPE)
+    scan[wedge] = -2000
+    dicom_series(tmp_path / "ct", scan, edit=declaring(PixelPaddingValue=-2000))
+    clear(tmp_path / "ct", f"{tmp_path / 'out'}/")
+    cleared = read_scan(tmp_path / "out").voxels
+    np.testing.assert_array_equal(cleared[wedge | BODY], scan[wedge | BODY])
+    assert (cleared != scan).mean() > 0.3
+    report = pack(tmp_path / "ct", tmp_path / "a.ome.zarr", air="keep")
+    assert report.n_kept < 0.6 * scan.size
+    assert check(tmp_path / "a.ome.zarr", against=tmp_path / "ct").same_contents
+    unpack(tmp_path / "a.ome.zarr", f"{tmp_path / 'again'}/")
+    for path in (tmp_path / "ct").iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_one_chunk_that_stands_alone_has_the_same_region(tmp_path):

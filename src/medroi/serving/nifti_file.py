@@ -73,10 +73,10 @@ def _header(packed: Any) -> bytes:
     spacing = [float(length) for length in packed.spacing_mm[: len(shape)]]
     header["pixdim"][1 : 1 + len(spacing)] = spacing
     scaling = packed.to_nibabel().dataobj.scaling
-    if scaling.slope.ndim:
+    if not scaling.is_linear:
         raise InvalidArgument(
-            f"{packed.name}: its slices have slopes of their own, a NIfTI file has one; the plain "
-            "Zarr (/zarr/) has the stored values"
+            f"{packed.name}: its slices have slopes of their own, or its values stand in a table; "
+            "a NIfTI file has one slope; the plain Zarr (/zarr/) has the stored values"
         )
     header.set_slope_inter(float(scaling.slope), float(scaling.intercept))
     header.set_xyzt_units("mm", "sec")

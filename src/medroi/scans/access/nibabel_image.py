@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.scans.access.lazy_array import LazyArray
-from medroi.scans.access.scaling import Scaling
+from medroi.scans.access.scaled_array import scaled
 from medroi.scans.access.voxel_types import as_elements
 from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
+from medroi.scans.scaling import Scaling
 from medroi.scans.scan import Scan, require
 
 
@@ -67,7 +68,7 @@ class ImageVoxels:
         return values if dtype is None else values.astype(np.promote_types(values.dtype, dtype))
 
     def __getitem__(self, key: Any) -> Any:
-        return self.scaling.scaled(self.stored)[key]
+        return scaled(self.stored, self.scaling)[key]
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

@@ -17,8 +17,9 @@ from medroi.scans.access.kept_region import KeptRegion
 from medroi.scans.access.lazy_array import LazyArray
 from medroi.scans.access.locating import located
 from medroi.scans.access.nibabel_image import header_of, image_of
-from medroi.scans.access.scaling import Scaling, scaling_of
+from medroi.scans.access.scaled_array import scaled
 from medroi.scans.access.times import times_of
+from medroi.scans.scaling import Scaling, scaling_of
 from medroi.scans.scan import Scan
 from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores.opened import Store
@@ -110,7 +111,7 @@ class Packed:
     @cached_property
     def scaled(self) -> LazyArray:
         """The same in the unit of the file, by its slope and intercept."""
-        return self._scaling.scaled(self.array)
+        return scaled(self.array, self._scaling)
 
     @property
     def shape(self) -> tuple[int, ...]:

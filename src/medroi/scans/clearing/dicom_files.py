@@ -25,6 +25,7 @@ from medroi.scans.dicom.bytes import PIXEL_KEYWORDS
 from medroi.scans.dicom.frames import ImageFile
 from medroi.scans.dicom.layout import PixelLayout
 from medroi.scans.dicom.pixels import Pixels, read_pixels
+from medroi.scans.dicom.skeletons import planes_of
 from medroi.scans.scan import Scan
 
 # Codes of DICOM's own dictionary (DCM) for an image that was masked, and for its source.
@@ -121,7 +122,7 @@ def write(
     MedROIError
         Where the voxels, or where they lie, do not come back.
     """
-    planes = voxels.T.reshape(-1, *files[0][0].layout.plane_shape)
+    planes = planes_of(voxels, files[0][0].layout.samples)
     seed = hashlib.sha256(np.ascontiguousarray(planes).view(np.uint8).data).hexdigest()
     description = _description(region, uids)
     with warnings.catch_warnings():

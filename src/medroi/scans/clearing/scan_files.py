@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scan_region import ScanRegion
-from medroi.scans import dicom
 from medroi.scans.clearing.comparing import check_written
 from medroi.scans.formats import READERS, write_scan
+from medroi.scans.scaling import is_linear, rescaled
 from medroi.scans.scan import Scan
 from medroi.scans.sources.containers import container_of
 from medroi.scans.stores.kept import same_bits
@@ -71,9 +71,9 @@ def write(
         container["level"] = gzip_level
     write_scan(dataclasses.replace(scan, voxels=voxels), fresh, suffix, container=container)
     found = READERS[suffix](fresh)
-    if "rescale_per_slice" in scan.details:
+    if not is_linear(scan):
         # NIfTI has no such table: what it holds are values in the unit of the file.
-        expected = dicom.rescaled(dataclasses.replace(scan, voxels=voxels))
+        expected = rescaled(dataclasses.replace(scan, voxels=voxels))
         if not same_bits(found.voxels, expected).all():
             raise MedROIError(f"{target}: its values did not come back; nothing is written")
     else:

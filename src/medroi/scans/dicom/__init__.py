@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medroi.scans.dicom.files import Found, find_images, is_directory_file
-from medroi.scans.dicom.rescaling import rescaled
 from medroi.scans.dicom.splitting import Volume, choose, split
 from medroi.scans.dicom.volume import assembled, files_of
 from medroi.scans.formats.files import readable
@@ -164,5 +163,4 @@ __all__ = [
     "is_directory_file",
     "is_name",
     "read",
-    "rescaled",
 ]

@@ -58,6 +58,7 @@ _NEEDED = (
     "ImagesInAcquisition",
     "InstanceNumber",
     "Modality",
+    "ModalityLUTSequence",
     "NumberOfFrames",
     "NumberOfSeriesRelatedInstances",
     "NumberOfSlices",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.dicom.elements import number, numbers
-from medroi.scans.dicom.layout import PixelLayout, layout_of
+from medroi.scans.dicom.layout import PixelLayout, is_encapsulated, layout_of
 from medroi.scans.dicom.mosaic import with_tiles
 
 # Of the sequences that describe the frames of an enhanced image, those that place them in space,
@@ -36,9 +36,15 @@ _MACROS = (
 _INNER_MACROS = ("DiffusionGradientDirectionSequence",)
 _GREYS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 # Names of the numbers of a colour.
+_LUMINANCE = ["luminance", "blue difference", "red difference"]
 COMPONENTS = {
     "RGB": ["red", "green", "blue"],
-    "YBR_FULL": ["luminance", "blue difference", "red difference"],
+    "YBR_FULL": _LUMINANCE,
+    "YBR_FULL_422": _LUMINANCE,
+    "YBR_PARTIAL_422": _LUMINANCE,
+    "HSV": ["hue", "saturation", "value"],
+    "ARGB": ["alpha", "red", "green", "blue"],
+    "CMYK": ["cyan", "magenta", "yellow", "black"],
 }
 # What a gzipped byte unpacks to at most, which bounds the frames of a file that is gzipped.
 _GZIP_FACTOR = 1100
@@ -133,19 +139,15 @@ def _check_supported(path: Path, dataset: Any) -> None:
     meaning = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
     # Compressed colours are decoded to red, green and blue, whatever their own space is.
     is_colour = meaning in COMPONENTS or (meaning.startswith("YBR_") and is_encapsulated(dataset))
-    if samples != (3 if is_colour else 1):
-        raise InvalidArgument(
-            f"{path}: {meaning} pixels with {samples:g} samples; expected one number per voxel, or "
-            "the three of a colour"
-        )
     if not is_colour and meaning not in _GREYS:
         raise InvalidArgument(
             f"{path}: photometric interpretation {meaning}; expected {', '.join(_GREYS)} or "
             f"{', '.join(COMPONENTS)}"
         )
-    if "ModalityLUTSequence" in dataset:
+    expected = len(COMPONENTS.get(meaning, _LUMINANCE)) if is_colour else 1
+    if samples != expected:
         raise InvalidArgument(
-            f"{path}: a modality lookup table, which neither slope and intercept nor NIfTI can hold"
+            f"{path}: {meaning} pixels with {samples:g} samples; expected {expected}"
         )
 
 
@@ -163,14 +165,6 @@ def _check_bounded(path: Path, dataset: Any, layout: PixelLayout) -> None:
             f"bytes, a multi-frame file of {nbytes} bytes has fewer; it is cut off, or its "
             "NumberOfFrames is wrong"
         )
-
-
-def is_encapsulated(dataset: Any) -> bool:
-    """Whether the pixels are compressed, frame by frame."""
-    try:
-        return bool(dataset.file_meta.TransferSyntaxUID.is_encapsulated)
-    except (AttributeError, ValueError):  # no transfer syntax at all
-        return False
 
 
 def _is_deflated(dataset: Any) -> bool:

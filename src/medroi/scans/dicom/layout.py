@@ -43,6 +43,9 @@ class PixelLayout:
         Numbers of a pixel. Above 1 planes have them as a last axis.
     planar : bool
         Whether each frame has first the first numbers of all its pixels, then the second ones.
+    subsampled : bool
+        Whether two neighbours of a row share their colour: the luminance of both, then the blue and
+        the red difference. Planes have these twice.
     """
 
     n_frames: int
@@ -58,6 +61,7 @@ class PixelLayout:
     n_tiles_across: int = 1
     samples: int = 1
     planar: bool = False
+    subsampled: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -65,8 +69,10 @@ class PixelLayout:
         return np.dtype(f"{self.kind}{max(1, self.allocated // 8)}")
 
     @property
-    def _size(self) -> int:
-        return self.n_frames * self.rows * self.columns * self.samples
+    def n_numbers(self) -> int:
+        """Numbers that the file has of all its pixels."""
+        of_pixel = 2 if self.subsampled else self.samples
+        return self.n_frames * self.rows * self.columns * of_pixel
 
     @property
     def _dtype_in_file(self) -> np.dtype[Any]:
@@ -75,7 +81,7 @@ class PixelLayout:
     @property
     def nbytes(self) -> int:
         """Bytes of all pixels, without what fills the element up."""
-        return -(-self._size * self.allocated // 8)
+        return -(-self.n_numbers * self.allocated // 8)
 
     @property
     def n_planes(self) -> int:
@@ -90,6 +96,11 @@ class PixelLayout:
 
     def planes(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Turn pixels as they lie in the file into planes: (plane, row, column[, sample])."""
+        if self.subsampled:
+            pairs = pixels.reshape(self.n_frames, self.rows, self.columns // 2, 4)
+            colours = pairs[..., None, 2:].repeat(2, axis=3)
+            found = np.concatenate([pairs[..., :2, None], colours], axis=4)
+            return found.reshape(self.n_frames, self.rows, self.columns, 3)
         if self.samples > 1:
             if self.planar:
                 frames = (self.n_frames, self.samples, self.rows, self.columns)
@@ -104,7 +115,7 @@ class PixelLayout:
 
     def from_bytes(self, data: bytes) -> npt.NDArray[Any]:
         """Read pixels that are not compressed: planes of values as stored."""
-        size = self._size
+        size = self.n_numbers
         shape = (self.n_frames, self.rows, -1)
         if self.allocated == 1:
             packed = np.frombuffer(data, np.uint8, -(-size // 8))
@@ -134,6 +145,10 @@ class PixelLayout:
             planes = sheets.reshape(self.n_frames, self.rows, self.columns)
         if self.planar:
             planes = np.moveaxis(planes, 3, 1)
+        if self.subsampled:
+            pairs = planes.reshape(self.n_frames, self.rows, self.columns // 2, 2, 3)
+            # The luminance of both, then the colour of the first.
+            planes = np.concatenate([pairs[..., 0], pairs[..., 0, 1:]], axis=3)
         if self.allocated == 1:
             return np.packbits(planes.reshape(-1) & 1, bitorder="little").tobytes()
         if self.low:
@@ -172,6 +187,8 @@ class PixelLayout:
             and layout.rows % across == layout.columns % across == 0
             and (layout.samples == 1 or across == layout.n_tiles == 1 < layout.allocated)
             and (layout.samples > 1 or not layout.planar)
+            and not (layout.subsampled and (layout.samples != 3 or layout.columns % 2))
+            and not (layout.subsampled and layout.planar)
             and layout.nbytes <= _MAX_NBYTES
             and not (layout.kind == "f" and layout.allocated < 32)
         )
@@ -225,6 +242,13 @@ def _integers(
         )
     signed = number(path, dataset, "PixelRepresentation", 0) != 0 and allocated > 1
     samples = int(number(path, dataset, "SamplesPerPixel", 1))
+    interpretation = str(dataset.get("PhotometricInterpretation"))
+    subsampled = interpretation.endswith("_422") and not is_encapsulated(dataset)
+    if subsampled and shape[2] % 2:
+        raise InvalidArgument(
+            f"{path}: {interpretation} pixels, of which two share a colour, in {shape[2]} columns; "
+            "expected an even number"
+        )
     return PixelLayout(
         *shape,
         kind="i" if signed else "u",
@@ -234,8 +258,19 @@ def _integers(
         big_endian=not little_endian,
         swapped=not little_endian and allocated == 8 and not dataset.original_encoding[0],
         samples=samples,
-        planar=samples > 1 and number(path, dataset, "PlanarConfiguration", 0) == 1,
+        planar=samples > 1
+        and not subsampled
+        and number(path, dataset, "PlanarConfiguration", 0) == 1,
+        subsampled=subsampled,
     )
+
+
+def is_encapsulated(dataset: Any) -> bool:
+    """Whether the pixels are compressed, frame by frame."""
+    try:
+        return bool(dataset.file_meta.TransferSyntaxUID.is_encapsulated)
+    except (AttributeError, ValueError):  # no transfer syntax at all
+        return False
 
 
 def _is_float_map(dataset: Any) -> bool:

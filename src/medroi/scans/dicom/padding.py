@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +24,12 @@ def padding_of(frames: Sequence[Frame], dtype: np.dtype[Any]) -> list[float] | N
     Where slices have values of their own, all between the lowest and the highest is padding.
     """
     files = {frame.file.name: frame.file for frame in frames}.values()
-    declared = [file.dataset.get(keyword) for file in files for keyword in _KEYWORDS]
-    found = [number for value in declared if (number := _number(value, dtype)) is not None]
+    found = []
+    for file in files:
+        # A damaged description is no reason to refuse the voxels, whatever pydicom says of it.
+        with contextlib.suppress(Exception):
+            declared = [_number(file.dataset.get(keyword), dtype) for keyword in _KEYWORDS]
+            found += [number for number in declared if number is not None]
     return [min(found), max(found)] if found else None
 
 

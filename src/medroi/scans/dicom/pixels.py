@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from medroi.errors import InnerUnavailable, InvalidArgument
 from medroi.scans.dicom.bytes import PIXEL_KEYWORDS, WholeFile, read_whole
-from medroi.scans.dicom.frames import ImageFile, is_encapsulated
-from medroi.scans.dicom.layout import MAX_FILL_NBYTES, PixelLayout
+from medroi.scans.dicom.frames import ImageFile
+from medroi.scans.dicom.layout import MAX_FILL_NBYTES, PixelLayout, is_encapsulated
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def _has_more(file: ImageFile, data: bytes) -> bool:
     if not unused or layout.kind == "f":
         return False
     order = ">" if layout.big_endian else "<"
-    size = layout.n_frames * layout.rows * layout.columns * layout.samples
-    raw = np.frombuffer(data, f"{order}u{layout.allocated // 8}", size)
+    raw = np.frombuffer(data, f"{order}u{layout.allocated // 8}", layout.n_numbers)
     if layout.low and (raw & ((1 << layout.low) - 1)).any():
         return True
     above = unused - layout.low

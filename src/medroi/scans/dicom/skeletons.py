@@ -83,19 +83,21 @@ def pixel_value(
     layout: PixelLayout, planes: tuple[int, ...], voxels: npt.NDArray[Any], nbytes: int
 ) -> bytes:
     """Make the pixel value of one file from the voxels, without what they lack."""
-    stack = stack_of(voxels)
-    n_planes = len(stack) // layout.samples
-    found = np.zeros((len(planes), *layout.plane_shape, layout.samples), voxels.dtype)
+    every = planes_of(voxels, layout.samples)
+    found = np.zeros((len(planes), *every.shape[1:]), voxels.dtype)
     for index, plane in enumerate(planes):
-        for sample in range(layout.samples if plane >= 0 else 0):
-            found[index, ..., sample] = stack[plane + sample * n_planes]
-    made = layout.to_bytes(found if layout.samples > 1 else found[..., 0])
+        if plane >= 0:
+            found[index] = every[plane]
+    made = layout.to_bytes(found)
     return made[:nbytes] + bytes(max(0, nbytes - len(made)))
 
 
-def stack_of(voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """View voxels (column, row, slice[, time][, sample]) as planes (plane, row, column)."""
-    return voxels.reshape((*voxels.shape[:2], -1), order="F").T
+def planes_of(voxels: npt.NDArray[Any], samples: int) -> npt.NDArray[Any]:
+    """View voxels (column, row, slice[, time][, sample]) as (plane, row, column[, sample])."""
+    stack = voxels.reshape((*voxels.shape[:2], -1), order="F").T
+    if samples == 1:
+        return stack
+    return np.moveaxis(stack.reshape(samples, -1, *stack.shape[1:]), 0, -1)
 
 
 def packed(skeletons: Iterable[Skeleton]) -> bytes:

@@ -14,17 +14,19 @@ from medroi.errors import InvalidArgument
 from medroi.scans.dicom import skeletons, sources
 from medroi.scans.dicom.diffusion import b_value, b_vector
 from medroi.scans.dicom.files import Found, listed
-from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile, is_encapsulated
+from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile
 from medroi.scans.dicom.geometry import flat_affine, places_of
+from medroi.scans.dicom.layout import is_encapsulated
 from medroi.scans.dicom.numbering import missing_at_ends
 from medroi.scans.dicom.padding import padding_of
 from medroi.scans.dicom.pixels import Pixels, read_pixels
-from medroi.scans.dicom.rescaling import rescale_of, table_of
+from medroi.scans.dicom.rescaling import lookup_of, rescale_of, table_of
 from medroi.scans.dicom.skeletons import Skeleton
 from medroi.scans.dicom.splitting import Volume
 from medroi.scans.dicom.tags import tags_of
 from medroi.scans.dicom.timing import time_step_s, volumes_of
 from medroi.scans.formats.files import readable
+from medroi.scans.scaling import MODALITY_LUT, RESCALE_PER_SLICE
 from medroi.scans.scan import AXIS_NAMES, PADDING_VALUES, Scan
 from medroi.scans.sources.source import SourceFile
 
@@ -212,14 +214,22 @@ def _meaning(first: Frame) -> str:
 def _rescale(
     frames: Sequence[Frame], grid: list[list[int]], details: dict[str, Any]
 ) -> tuple[float, float, list[str]]:
-    """Slope and intercept of all; a table in the details where they vary."""
+    """Slope and intercept of all; a table in the details where they vary, or in place of them."""
+    lookup = lookup_of([frame.file for frame in frames])
+    if lookup is not None:
+        details[MODALITY_LUT] = lookup
+        note = (
+            f"the stored integers are numbers of a modality lookup table of {len(lookup['values'])}"
+            " values; thresholds apply to the stored integers, NIfTI has the values"
+        )
+        return 1.0, 0.0, [note]
     pairs = [
         rescale_of(frames[index]) if index >= 0 else (1.0, 0.0) for time in grid for index in time
     ]
     if len(set(pairs)) == 1:
         return *pairs[0], []
     shape = (len(grid[0]), len(grid)) if len(grid) > 1 else (len(grid[0]),)
-    details["rescale_per_slice"] = table_of(pairs, shape)
+    details[RESCALE_PER_SLICE] = table_of(pairs, shape)
     note = "slope and intercept vary from slice to slice; thresholds apply to the stored integers"
     return 1.0, 0.0, [note]
 

@@ -24,6 +24,7 @@ from medroi.scans.formats import (
 )
 from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
+from medroi.scans.scaling import is_linear, rescaled
 from medroi.scans.scan import Scan
 from medroi.scans.sources.containers import Written, container_of, write_blocks
 from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
@@ -183,7 +184,7 @@ def contents_of(scan: Scan, path: Path, suffix: str) -> Iterator[Any]:
 
     What was no NIfTI becomes it where the suffix says so: the stored numbers with slope and
     intercept in the header, or floats where slope and intercept vary from slice to slice (float32
-    if exact, else float64).
+    if exact, else float64), or the values of a table.
 
     Parameters
     ----------
@@ -195,8 +196,8 @@ def contents_of(scan: Scan, path: Path, suffix: str) -> Iterator[Any]:
         As `check_target` gives it.
     """
     if suffix in nifti.SUFFIXES:
-        if "rescale_per_slice" in scan.details:
-            scan = dataclasses.replace(scan, voxels=dicom.rescaled(scan), slope=1.0, intercept=0.0)
+        if not is_linear(scan):
+            scan = dataclasses.replace(scan, voxels=rescaled(scan), slope=1.0, intercept=0.0)
         if scan.kind != "nifti":
             scan = as_nifti(scan)
         yield from nifti.contents(scan, path)

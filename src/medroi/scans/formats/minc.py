@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.formats.files import read_footer, read_voxels
+from medroi.scans.scaling import RESCALE_PER_SLICE
 from medroi.scans.scan import AXIS_NAMES, Scan, checked_dtype, require, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import source_opened
@@ -136,7 +137,7 @@ def _scaling(minc: Any, names: list[str], sizes: tuple[int, ...]) -> dict[str, A
     slope, intercept = (
         np.broadcast_to(one.reshape(shape), sizes[:-2]).T for one in (slope, intercept)
     )
-    return {"rescale_per_slice": {"slope": slope.tolist(), "intercept": intercept.tolist()}}
+    return {RESCALE_PER_SLICE: {"slope": slope.tolist(), "intercept": intercept.tolist()}}
 
 
 def _scan(scan: Scan, names: list[str]) -> Scan:
@@ -148,7 +149,7 @@ def _scan(scan: Scan, names: list[str]) -> Scan:
     details = dict(scan.details)
     slope, intercept = details.pop("slope", 1.0), details.pop("intercept", 0.0)
     if order != sorted(order):
-        if "rescale_per_slice" in details:
+        if RESCALE_PER_SLICE in details:
             raise InvalidArgument("slopes that vary between slices, of which the axes are not last")
         details["file_axes"] = [order.index(axis) for axis in range(len(order))]
     if others:
