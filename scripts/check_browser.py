@@ -32,6 +32,7 @@ GOLDEN = ROOT / "tests" / "golden"
 SCAN = ROOT / "examples" / "data" / "head_T1w.nii.gz"
 TINT = np.array([40, 25, 70])
 TIMEOUT_S = 120
+MAX_ATTEMPTS = 4
 # Of a store with levels, for the first picture.
 MAX_REQUESTS = 4
 MAX_SHARE = 0.05
@@ -136,6 +137,19 @@ def drawn(server: ScanServer, words: str) -> dict[str, str]:
     return found
 
 
+def seen_by(program: str, url: str, words: str, attempt: int, picture: Path) -> str:
+    """Give the document of a view after some time, and take a picture of it."""
+    with tempfile.TemporaryDirectory() as profile:
+        arguments = [f"--virtual-time-budget={attempt * 60_000}", "--window-size=1350,760"]
+        process = browser(program, Path(profile), *arguments, "--dump-dom", f"{url}/?check#{words}")
+        document, _ = process.communicate(timeout=TIMEOUT_S)
+        shot = browser(
+            program, Path(profile), *arguments, f"--screenshot={picture}", f"{url}/#{words}"
+        )
+        shot.communicate(timeout=TIMEOUT_S)
+    return document
+
+
 def check_view(
     program: str, folder: Path, server: ScanServer, url: str, name: str, decoder: str
 ) -> None:
@@ -143,22 +157,17 @@ def check_view(
 
     `server` has the scan as a folder; `url` is the page's address, which may be another server's.
     """
+    file_name = name.replace(" ", "-")
     for number, words in enumerate(VIEWS):
-        with tempfile.TemporaryDirectory() as profile:
-            arguments = ["--virtual-time-budget=60000", "--window-size=1350,760"]
-            process = browser(
-                program, Path(profile), *arguments, "--dump-dom", f"{url}/?check#{words}"
-            )
-            document, _ = process.communicate(timeout=TIMEOUT_S)
-            picture = folder / f"{name.replace(' ', '-')}-{number}.png"
-            shot = browser(
-                program, Path(profile), *arguments, f"--screenshot={picture}", f"{url}/#{words}"
-            )
-            shot.communicate(timeout=TIMEOUT_S)
-        found = {}
-        for tag in re.findall(r"<canvas[^>]*>", document):
-            attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-            found[attributes["id"]] = attributes.get("data-sha256", "not drawn")
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            document = seen_by(program, url, words, attempt, folder / f"{file_name}-{number}.png")
+            found = {}
+            for tag in re.findall(r"<canvas[^>]*>", document):
+                attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+                found[attributes["id"]] = attributes.get("data-sha256", "not drawn")
+            # On a loaded machine the time that Chromium makes up ends before the last picture.
+            if found and "not drawn" not in found.values():
+                break
         expected = drawn(server, words)
         if found != expected:
             raise SystemExit(f"{name}, {words}: Chromium drew {found}, Python {expected}")

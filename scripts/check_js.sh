@@ -1,20 +1,10 @@
 #!/usr/bin/env bash
 # Build the npm package of js/ and run its tests: goldens, stores that Python writes, types, packing, size.
 #
-# Needs .venv with medroi[test], node 18 or later with npm, and zig, which this fetches from PyPI into build/.
+# Needs .venv with medroi[test], and what scripts/build_js.sh needs.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-source scripts/zig.sh
-
-if ! command -v npm >/dev/null && may_install; then
-    install_packages nodejs npm
-fi
-get_zig
-
-stage "js: packages, and the kernel to WebAssembly"
-quiet npm install --prefix js --no-package-lock --no-audit --no-fund
-quiet env ZIG="$ZIG" bash js/build.sh
-quiet bash js/build_page.sh
+bash scripts/build_js.sh
 
 stage "js: types and tests"
 quiet js/node_modules/.bin/tsc -p js

@@ -2,11 +2,10 @@
 import { INNER_UNAVAILABLE, MedROIError } from "./errors.js";
 
 const DEFLATE = 1;
-const ZSTD = 2;
 const JPEG2000 = 3;
 
-/** Functions (src, dstNbytes) -> bytes, or undefined where the bytes are none of theirs. */
-const decompressors = new Map();
+/** A function (src, dstNbytes) -> bytes, or undefined where the bytes are none of its own. */
+let inflate;
 
 /** A function (src, width, height) -> samples, set by medroi/jpeg2000. */
 let sliceDecoder;
@@ -17,16 +16,8 @@ export function setSliceDecoder(decoder) {
 
 /** Load what the inner codec of this id needs. */
 export async function loadInner(id) {
-  if (id === DEFLATE && !decompressors.has(id)) {
-    const { inflate } = await import("./deflate.js");
-    decompressors.set(id, inflate);
-  } else if (id === ZSTD && !decompressors.has(id)) {
-    const { ZSTDDecoder } = await import("zstddec");
-    const decoder = new ZSTDDecoder();
-    await decoder.init();
-    decompressors.set(id, (src, nbytes) =>
-      contentNbytes(src) === nbytes ? decoder.decode(src, nbytes) : undefined,
-    );
+  if (id === DEFLATE) {
+    ({ inflate } = await import("./deflate.js"));
   } else if (id === JPEG2000 && !sliceDecoder) {
     throw new MedROIError(
       INNER_UNAVAILABLE,
@@ -39,9 +30,9 @@ export async function loadInner(id) {
 /** What the kernel imports: each gives 0 for success. */
 export function importsFor(memory) {
   return {
-    decompress(id, src, nbytes, dst, dstNbytes) {
+    inflate(src, nbytes, dst, dstNbytes) {
       return attempt(() => {
-        const found = decompressors.get(id)(view(memory, src, nbytes), dstNbytes);
+        const found = inflate(view(memory, src, nbytes), dstNbytes);
         return paste(memory, found, dst, dstNbytes);
       });
     },
@@ -76,30 +67,5 @@ function attempt(decode) {
     return decode() ? 0 : 1;
   } catch {
     return 1;
-  }
-}
-
-/** Content size that a Zstandard frame announces (RFC 8878, 3.1.1.1), or undefined. */
-function contentNbytes(frame) {
-  const words = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (frame.length < 6 || words.getUint32(0, true) !== 0xfd2fb528) {
-    return undefined;
-  }
-  const flag = frame[4] >> 6;
-  const isSingle = (frame[4] >> 5) & 1;
-  const at = 5 + (1 - isSingle) + [0, 1, 2, 4][frame[4] & 3];
-  const fieldNbytes = [isSingle, 2, 4, 8][flag];
-  if (fieldNbytes === 0 || frame.length < at + fieldNbytes) {
-    return undefined;
-  }
-  switch (fieldNbytes) {
-    case 1:
-      return frame[at];
-    case 2:
-      return words.getUint16(at, true) + 256;
-    case 4:
-      return words.getUint32(at, true);
-    default:
-      return Number(words.getBigUint64(at, true));
   }
 }

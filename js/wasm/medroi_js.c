@@ -1,7 +1,7 @@
 /* The calls that the JavaScript of this package makes: plain numbers in and out.
  *
- * deflate and zstd are registered as inner codecs whose compressor is a function of JavaScript, and
- * a JPEG 2000 slice is decoded by one. Each fails where its library is not loaded. */
+ * deflate is registered as an inner codec whose compressor is a function of JavaScript, and a JPEG 2000
+ * slice is decoded by one. Each fails where its library is not loaded. */
 #include "codecs/jpeg2000/jpeg2000.h"
 #include "codecs/packed.h"
 #include "engine/engine.h"
@@ -13,9 +13,8 @@
 #define EXPORTED(name) __attribute__((export_name(name)))
 
 /* 0 for success. */
-IMPORTED("decompress")
-extern int medroi_js_decompress(uint32_t id, const uint8_t *src, size_t nbytes, uint8_t *dst,
-                                size_t dst_nbytes);
+IMPORTED("inflate")
+extern int medroi_js_inflate(const uint8_t *src, size_t nbytes, uint8_t *dst, size_t dst_nbytes);
 IMPORTED("decodeSlice")
 extern int medroi_js_decode_slice(const uint8_t *src, size_t nbytes, uint32_t width,
                                   uint32_t height, int32_t *samples);
@@ -146,33 +145,16 @@ static medroi_status refuse_to_encode(void *user, const void *settings, const me
     return medroi_fail(error, MEDROI_INVALID_ARGUMENT, "this build only decodes");
 }
 
-static int inflate(const uint8_t *src, size_t nbytes, uint8_t *dst, size_t dst_nbytes) {
-    return medroi_js_decompress(1, src, nbytes, dst, dst_nbytes);
-}
-
-static int decompress_zstd(const uint8_t *src, size_t nbytes, uint8_t *dst, size_t dst_nbytes) {
-    return medroi_js_decompress(2, src, nbytes, dst, dst_nbytes);
-}
-
 static medroi_status decode_deflate(void *user, const medroi_block *slab, const uint8_t *src,
                                     size_t nbytes, void *dst, medroi_error *error) {
     (void)user;
-    return medroi_unpack_part(slab, src, nbytes, inflate, dst, error);
-}
-
-static medroi_status decode_zstd(void *user, const medroi_block *slab, const uint8_t *src,
-                                 size_t nbytes, void *dst, medroi_error *error) {
-    (void)user;
-    return medroi_unpack_part(slab, src, nbytes, decompress_zstd, dst, error);
+    return medroi_unpack_part(slab, src, nbytes, medroi_js_inflate, dst, error);
 }
 
 EXPORTED("register_codecs") medroi_status medroi_js_register_codecs(void) {
     medroi_codec deflate = {
         .id = 1, .name = "deflate", .encode = refuse_to_encode, .decode = decode_deflate};
-    medroi_codec zstd = {
-        .id = 2, .name = "zstd", .encode = refuse_to_encode, .decode = decode_zstd};
-    medroi_status status = medroi_register_inner(&deflate, NULL, &last_error);
-    return status == MEDROI_OK ? medroi_register_inner(&zstd, NULL, &last_error) : status;
+    return medroi_register_inner(&deflate, NULL, &last_error);
 }
 
 medroi_status medroi_j2k_decode(const medroi_j2k_slice *slice, const uint8_t *src, size_t nbytes,

@@ -41,7 +41,7 @@ medroi_status medroi_unpack_part(const medroi_block *part, const uint8_t *src, s
                                          .check = check,                                           \
                                          .part_extent = medroi_short_part_extent,                  \
                                          .bound = bound,                                           \
-                                         .encode = encode,                                         \
+                                         .encode = MEDROI_ENCODER(encode),                         \
                                          .decode = decode};
 
 /* The settings of such a codec. */

@@ -54,7 +54,8 @@ class ServerReader {
       ask(`planes/${path}`).then((answer) => answer.arrayBuffer()),
       region ? ask(`regions/${path}`).then((answer) => answer.arrayBuffer()) : null,
     ]);
-    show({ values: new ARRAYS[this.#facts.dtype](plane), kept: kept && new Uint8Array(kept) });
+    const values = new ARRAYS[this.#facts.dtype](plane);
+    show({ values, kept: kept && new Uint8Array(kept), isWhole: true });
   }
 }
 
@@ -85,7 +86,8 @@ class StoreReader {
       const level = await this.#volume.level(this.#volume.nLevels - 1);
       const along = "xyz".indexOf(cut.axis);
       const plane = await level.plane(along, Math.floor(index / (level.factors[along] ?? 1)), frame);
-      show({ values: turned(cut, plane, plane.values, level.factors), kept: null });
+      const values = turned(cut, plane, plane.values, level.factors);
+      show({ values, kept: null, isWhole: false });
     }
     if (isWanted()) {
       const level = await this.#volume.level(0);
@@ -93,6 +95,7 @@ class StoreReader {
       show({
         values: turned(cut, plane, plane.values, level.factors),
         kept: region ? turned(cut, plane, plane.kept, level.factors) : null,
+        isWhole: true,
       });
     }
   }

@@ -26,12 +26,12 @@ _PAGE = {
     "page.css": ("page.css", "text/css; charset=utf-8"),
 }
 _PLANE = re.compile(r"(planes|regions)/([0-2])/(\d{1,9})/(\d{1,9})")
-# What js/build_page.sh makes; a build without it has none, and this server decodes.
+# What scripts/build_js.sh makes; a build without it has none, and this server decodes.
 _DECODER = re.compile(r"decoder/([A-Za-z0-9_-]+\.js)")
 # The page runs its own scripts, with the WebAssembly that they hold, and asks this server alone.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
-    "connect-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
 _PIECE_NBYTES = 2**22
