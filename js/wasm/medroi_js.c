@@ -1,7 +1,7 @@
 /* The calls that the JavaScript of this package makes: plain numbers in and out.
  *
- * deflate is registered as an inner codec whose compressor is a function of JavaScript, and a JPEG 2000
- * slice is decoded by one. Each fails where its library is not loaded. */
+ * deflate is registered as an inner codec whose compressor is a function of JavaScript, and a JPEG
+ * 2000 slice is decoded by one. Each fails where its library is not loaded. */
 #include "codecs/jpeg2000/jpeg2000.h"
 #include "codecs/packed.h"
 #include "engine/engine.h"
