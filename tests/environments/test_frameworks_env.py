@@ -115,8 +115,11 @@ def test_workers_in_other_processes_read_a_scan_that_is_open(tmp_path: Path) -> 
 
 def test_air_that_was_kept_aside_is_merged_where_it_is_asked_for(tmp_path: Path) -> None:
     file, _ = made(tmp_path, (24, 20, 18))
+    image, half = nibabel.load(file), np.zeros((24, 20, 18), np.uint8)
+    half[:12] = 1
+    nibabel.save(nibabel.Nifti1Image(half, image.affine), tmp_path / "half.nii.gz")
     store = tmp_path / "both.ome.zarr"
-    medroi.pack(file, store, air="keep", roi="box", threshold=600)
+    medroi.pack(file, store, air="keep", mask=tmp_path / "half.nii.gz")
     expected = monai.transforms.LoadImage()(file)
     assert torch.equal(
         monai.transforms.LoadImage(reader=MedROIReader(air="merge"))(store), expected
