@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -260,6 +262,41 @@ def test_a_workspace_in_use_is_left_alone(tmp_path):
         with staging.workspace(tmp_path / "s.zarr") as second:
             assert first != second
         assert (first / "new").read_text() == "x"
+    assert leftovers(tmp_path) == []
+
+
+def test_work_that_others_delete_is_said_and_nothing_is_put_in_place(tmp_path):
+    def write() -> None:
+        target = tmp_path / "back.nii.gz"
+        with staging.staged(target, force=False, may_replace=Path.is_file) as fresh:
+            fresh.write_bytes(b"x")
+            shutil.rmtree(fresh.parent)
+
+    with pytest.raises(InvalidArgument, match=r"back\.nii\.gz.*was deleted by something else"):
+        write()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_process_without_an_open_file_left_for_its_lock_writes_nothing(tmp_path, monkeypatch):
+    # With a folder that is not locked it would go on, until another process took that away.
+    def used_up(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(staging.os, "open", used_up)
+    with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+        staging.staged(tmp_path / "a.nii", force=False, may_replace=Path.is_file).__enter__()
+    assert os.listdir(tmp_path) == []
+
+
+def test_where_there_are_no_locks_files_are_written_without(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(staging.fcntl, "flock", no_locks)
+    with staging.staged(tmp_path / "a.nii", force=False, may_replace=Path.is_file) as fresh:
+        fresh.write_bytes(b"x")
+        staging.recover(tmp_path / "a.nii")
+    assert (tmp_path / "a.nii").read_bytes() == b"x"
     assert leftovers(tmp_path) == []
 
 

@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from medroi.errors import InvalidArgument
@@ -35,6 +35,10 @@ _PRIVATE = re.compile(r"(\..+\.)[a-z0-9_]{8}" + re.escape(_SUFFIX), re.DOTALL)
 _MAX_NAME_NBYTES = 200
 
 Identity = tuple[int, ...] | None
+
+
+class _NoLocks(OSError):
+    """A file system without locks."""
 
 
 @contextlib.contextmanager
@@ -80,6 +84,7 @@ def staged_together(
             private[place.parent] / f"{_NEW}{index or ''}" for index, place in enumerate(places)
         ]
         yield fresh
+        _check_there(private.values())
         sync_tree(*fresh)
         for path, place, identity, target in reversed(
             list(zip(fresh, places, before, targets, strict=True))
@@ -103,6 +108,17 @@ def _check_replaceable(target: Path, force: bool, may_replace: Callable[[Path], 
         raise InvalidArgument(
             f"{target} exists and is not something this command writes; remove it yourself"
         )
+
+
+def _check_there(folders: Iterable[Path]) -> None:
+    """Refuse private folders that are gone: what was written into them is nowhere."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise InvalidArgument(
+                f"{folder}: this folder was deleted by something else while it was written to (by "
+                "what clears temporary files?); nothing is put in place. Try again, or write "
+                "elsewhere"
+            )
 
 
 def _meanwhile(target: Path) -> InvalidArgument:
@@ -161,9 +177,14 @@ def _made(target: Path) -> tuple[Path, int | None]:
         folder = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent))
         try:
             lock = _locked(folder)
-        except OSError:
-            # Without locks nothing is ever taken for left behind either.
+        except _NoLocks:
+            # Then nothing is ever taken for left behind either.
             return folder, None
+        except OSError:
+            # Without its lock, for want of open files, another process would take it for that.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            raise
         # Between its making and its lock another process may have taken it for left behind.
         if lock is not None and folder.is_dir():
             return folder, lock
@@ -224,7 +245,7 @@ def _locked(folder: Path) -> int | None:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):
             return None
-        raise
+        raise _NoLocks(*error.args) from error
     return descriptor
 
 
