@@ -59,6 +59,12 @@ BENCHMARKS = (
         (FOLDER, "--out", TABLE),
         ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib"),
     ),
+    Benchmark(
+        "bounded_error",
+        "bounded_error.py",
+        (FOLDER, "-o", TABLE),
+        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib"),
+    ),
     Benchmark("guarantee", "guarantee.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark(
         "loss", "loss.py", (FOLDER, "-o", TABLE), ("nibabel", "scipy", "zarr", "h5py", "Pillow")

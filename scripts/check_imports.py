@@ -117,8 +117,9 @@ KERNEL_FOLDERS = {
     "include": set[str](),
     "engine": {"base", "mask", "region", "stream", "codecs"},
 }
-# Inner codecs know what codecs share, in `codecs` itself and in these folders, and no other codec.
-SHARED_BY_CODECS = {"codecs", "codecs/valuemap"}
+# Inner codecs know what codecs share, in `codecs` itself and in these folders, and no other codec;
+# predict3d is shared since wavelet3d leaves to it what it codes in fewer bytes.
+SHARED_BY_CODECS = {"codecs", "codecs/valuemap", "codecs/predict3d"}
 
 ENDINGS = ("", ".py", ".pyx")
 

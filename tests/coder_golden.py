@@ -16,7 +16,7 @@ from medroi.inner import InnerCodec
 FOLDER = Path(__file__).parent / "golden"
 SHAPE = (7, 11, 13)
 # Written by encoders that chose otherwise than today's: read for ever, written no more.
-READ_ONLY = {"wavelet3d-psnr"}
+READ_ONLY = {f"wavelet3d-{name}" for name in ("psnr", "max-error", "float", "constant")}
 
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
@@ -70,6 +70,13 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
             {"id": "wavelet3d", "step": 4.0, "spacing_mm": (5.0, 1.0, 1.0)},
             part(">u2", (9, 20, 19)),
         ),
+        "wavelet3d-bounded": ({"id": "wavelet3d", "max_error": 2.0}, part("<i2", SHAPE)),
+        "wavelet3d-bounded-float": ({"id": "wavelet3d", "max_error": 1.5}, part(">f4", SHAPE)),
+        "wavelet3d-bounded-sparse": (
+            {"id": "wavelet3d", "max_error": 4.0},
+            ((part("<i4", SHAPE) // 8) ** 2).astype("<i2"),
+        ),
+        "wavelet3d-exact": ({"id": "wavelet3d", "step": 0.5}, part("<i2", SHAPE)),
         "wavelet3d-constant": ({"id": "wavelet3d", "psnr": 50.0}, np.full((2, 3), 3, "|u1")),
         "wavelet3d-stored": ({"id": "wavelet3d", "step": 0.02}, noisy.astype("|u1")),
     }

@@ -7,6 +7,7 @@ import struct
 from collections import defaultdict
 
 import numpy as np
+import reference_predict3d
 from reference_coder import Binary, Decoder, Token, length_of, level, need, number_model
 
 F = np.float32
@@ -25,6 +26,8 @@ def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Decode one part."""
     wanted = np.dtype(dtype)
     need(len(coded) > 0, "empty")
+    if coded[0] == 254:
+        return reference_predict3d.decode(coded[1:], shape, dtype)
     if coded[0] == 255:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)

@@ -227,7 +227,7 @@ medroi_status medroi_p3_encode_dense(medroi_p3_part *p, medroi_error *error) {
             status = medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the weights");
     if (status == MEDROI_OK) {
         medroi_p3_write_weights(p);
-        for (int64_t z = 0; z < p->v.depth; z++)
+        for (int64_t z = 0; z < p->v.depth && !medroi_p3_is_full(p); z++)
             encode_slice(d, z);
     }
     dense_free(d);

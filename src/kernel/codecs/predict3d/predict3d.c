@@ -111,13 +111,15 @@ static medroi_status encode_voxels(medroi_p3_part *p, way way, medroi_error *err
     }
 }
 
-/* Code into dst and bits, which have room for `limit` bytes; *nbytes is 0 where it does not do. */
+/* Code into dst and bits, which have room for `limit` bytes behind the head; *nbytes is 0 where it
+ * does not do. */
 static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, const void *data,
                                  way way, size_t limit, uint8_t *dst, uint8_t *bits, size_t *nbytes,
                                  medroi_error *error) {
     *nbytes = 0;
     medroi_rc_encoder_init(&p->enc, dst + HEAD_NBYTES, limit);
     medroi_bits_writer_init(&p->put, bits, limit);
+    p->limit = limit;
     medroi_p3_write_map(&p->map, &p->enc, &p->put);
     if (p->map.top > 0) {
         medroi_status status = encode_voxels(p, way, error);
@@ -213,10 +215,11 @@ static medroi_status choose_way(const medroi_p3_part *p, const medroi_block *par
     return status;
 }
 
-/* Code a part in the smallest of its ways, of large parts that on a sample. */
+/* Code a part in the smallest of its ways, of large parts that on a sample; *nbytes is 0 where none
+ * needs at most `limit`. */
 static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part, const void *data,
-                                     int level, uint8_t *dst, size_t *nbytes, medroi_error *error) {
-    size_t limit = medroi_block_nbytes(part);
+                                     int level, size_t limit, uint8_t *dst, size_t *nbytes,
+                                     medroi_error *error) {
     way ways[MOST_WAYS], best;
     int n_ways = ways_of(p, level, ways);
     /* A second way is tried in a place of its own. */
@@ -250,10 +253,25 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     }
     status = medroi_p3_find_map(part, data, &p->map, error);
     if (status == MEDROI_OK)
-        status = encode_smallest(p, part, data, (int)params[0], dst, nbytes, error);
+        status = encode_smallest(p, part, data, (int)params[0], medroi_block_nbytes(part), dst,
+                                 nbytes, error);
     if (status == MEDROI_OK && *nbytes == 0)
         *nbytes = store(part, data, dst);
 done:
+    part_free(p);
+    return status;
+}
+
+medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, size_t limit,
+                                      uint8_t *dst, size_t *nbytes, medroi_error *error) {
+    medroi_p3_part *p = part_new(part);
+    *nbytes = 0;
+    if (!p)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for %zu bytes of voxels",
+                           medroi_block_nbytes(part));
+    medroi_status status = medroi_p3_find_map(part, data, &p->map, error);
+    if (status == MEDROI_OK)
+        status = encode_smallest(p, part, data, LEVEL_DENSE, limit, dst, nbytes, error);
     part_free(p);
     return status;
 }

@@ -97,7 +97,19 @@ typedef struct medroi_p3_part {
     medroi_rc_decoder dec;
     medroi_bit_writer put;
     medroi_bit_reader get;
+    size_t limit; /* of the encoder's bytes */
 } medroi_p3_part;
+
+/* Whether an encoder has written more than it may, and can stop. */
+static inline int medroi_p3_is_full(const medroi_p3_part *p) {
+    return p->enc.full || p->put.full ||
+           (size_t)(p->enc.next - p->enc.start) + (size_t)(p->put.next - p->put.start) > p->limit;
+}
+
+/* Code a part for a codec that tries it against its own code: `dst` has room for `limit` bytes and
+ * 8 more; *nbytes is 0 where more than `limit` are needed, which is found out early. */
+medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, size_t limit,
+                                      uint8_t *dst, size_t *nbytes, medroi_error *error);
 
 /* Choose and write, or read, the weights. */
 void medroi_p3_write_weights(medroi_p3_part *p);

@@ -7,11 +7,13 @@
  * zone around 0. bands.c codes these integers from the coarsest subband to the finest under models
  * that look at neighbours and at the coefficient one level up. Where max_error bounds every voxel,
  * corrections.c adds what is still missing. plan.c and search.c find the step that reaches a
- * target; a part that would grow is stored.
+ * target. predict3d is tried on the same part, on rounded elements (rounded.c) where max_error
+ * allows it, so that no part is larger than its lossless code; a part that would grow is stored.
  */
 #include "codecs/wavelet3d/wavelet3d.h"
 #include "base/bytes.h"
 #include "codecs/inner.h"
+#include "codecs/predict3d/predict3d.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +22,9 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-#define STORED 255 /* first byte of a part of plain elements */
+/* First byte of a part of plain elements, and of one that predict3d coded. */
+#define STORED 255
+#define PREDICTED 254
 
 /* plan() leaves mode 3 or 4, and the step that it found in params[5]. */
 static const medroi_parameter rows[] = {
@@ -119,6 +123,49 @@ done:
     return status;
 }
 
+/* Let predict3d code elements, if that takes fewer than *nbytes. */
+static medroi_status try_predicting(const medroi_block *part, const void *elements, uint8_t *dst,
+                                    size_t *nbytes, medroi_error *error) {
+    size_t limit = *nbytes > 2 ? *nbytes - 2 : 0, found = 0;
+    if (limit == 0)
+        return MEDROI_OK;
+    uint8_t *coded = malloc(limit + 8);
+    if (!coded)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for %zu bytes", limit);
+    medroi_status status = medroi_p3_encode_within(part, elements, limit, coded, &found, error);
+    if (status == MEDROI_OK && found > 0) {
+        dst[0] = PREDICTED;
+        memcpy(dst + 1, coded, found);
+        *nbytes = 1 + found;
+    }
+    free(coded);
+    return status;
+}
+
+/* The same for elements that are rounded within max_error: to a lattice, and where values are
+ * sparse to fewer of them, or not at all. */
+static medroi_status try_rounding(const medroi_block *part, const void *data, double max_error,
+                                  uint8_t *dst, size_t *nbytes, medroi_error *error) {
+    medroi_w3_header h;
+    int is_sparse = 0;
+    memset(&h, 0, sizeof h);
+    h.max_error = max_error;
+    medroi_w3_range(part, data, &h.low, &h.high);
+    uint8_t *rounded = malloc(medroi_block_nbytes(part));
+    if (!rounded)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for rounded elements");
+    medroi_w3_round_to_lattice(part, data, &h, rounded);
+    medroi_status status = try_predicting(part, rounded, dst, nbytes, error);
+    if (status == MEDROI_OK)
+        status = medroi_w3_round_to_values(part, data, &h, rounded, &is_sparse, error);
+    if (status == MEDROI_OK && is_sparse)
+        status = try_predicting(part, rounded, dst, nbytes, error);
+    if (status == MEDROI_OK && is_sparse)
+        status = try_predicting(part, data, dst, nbytes, error);
+    free(rounded);
+    return status;
+}
+
 static medroi_status encode(const medroi_block *part, const void *data, const double *params,
                             uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
     size_t stored = 1 + medroi_block_nbytes(part);
@@ -127,11 +174,15 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
                            "wavelet3d: the output buffer is smaller than its bound");
     medroi_status status =
         encode_part(part, data, params, dst, stored > 128 ? stored - 1 : capacity, nbytes, error);
-    if (status == MEDROI_OK && *nbytes == 0) {
+    if (status == MEDROI_OK && (*nbytes == 0 || *nbytes > stored)) {
         dst[0] = STORED;
         memcpy(dst + 1, data, stored - 1);
         *nbytes = stored;
     }
+    if (status == MEDROI_OK)
+        status = params[0] == W3_MODE_MAX_ERROR
+                     ? try_rounding(part, data, params[1], dst, nbytes, error)
+                     : try_predicting(part, data, dst, nbytes, error);
     return status;
 }
 
@@ -150,6 +201,8 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
+    if (nbytes > 0 && src[0] == PREDICTED)
+        return medroi_predict3d.decode(part, src + 1, nbytes - 1, dst, error);
     medroi_w3_shape shape = medroi_w3_shape_of(part);
     medroi_w3_header h;
     int64_t n = medroi_w3_count(&shape);

@@ -94,6 +94,16 @@ medroi_status medroi_w3_decode_corrections(const medroi_block *block, const medr
                                            const uint8_t *src, size_t nbytes, const float *decoded,
                                            void *out, medroi_error *error);
 
+/* --- rounded.c --- */
+/* Elements rounded within h->max_error, for a lossless code: to a lattice, or to as few of the
+ * values that occur as possible; the second is for sparse values alone, and says whether they are.
+ */
+void medroi_w3_round_to_lattice(const medroi_block *block, const void *data,
+                                const medroi_w3_header *h, uint8_t *out);
+medroi_status medroi_w3_round_to_values(const medroi_block *block, const void *data,
+                                        const medroi_w3_header *h, uint8_t *out, int *is_sparse,
+                                        medroi_error *error);
+
 /* Learn the reconstruction points of coefficients in units of the step. */
 void medroi_w3_learn_points(const float *data, int64_t n, medroi_w3_header *header);
 /* The coefficients as the decoder will have them. */

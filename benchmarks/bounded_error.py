@@ -1,0 +1,130 @@
+"""max_error of wavelet3d beside other codecs that bound the error of every voxel, one thread.
+
+python benchmarks/bounded_error.py SCANS --per-set 2 -o bounded_error.csv
+
+SCANS holds one folder per data set, with NIfTI or PNG files. Volumes of more than --voxels are
+cropped to their middle slices, for all codecs alike. Every bound is checked on what was decoded.
+Floats are rounded to integers first, since that is what JPEG-LS takes. Peers get every advantage:
+SPERR and SZ3 the bound E + 0.499 with rounding after decoding, JPEG-LS slices of its own and no
+charge for their lengths. Scans of fewer than 64 values, label maps, are left out.
+Columns `share_...` are bytes of ours over theirs. The last rows are
+geometric means over data sets. Needs: imagecodecs nibabel Pillow PyWavelets matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from coder_summary import mean
+from coders import keep_all, timed, volumes
+
+from medroi import inspect
+
+BOUNDS = (1, 2, 4, 8)
+PEERS = ("jpegls", "sperr", "sz3")
+Array = np.ndarray[Any, Any]
+Row = dict[str, Any]
+
+
+def jpegls(volume: Array, bound: int) -> tuple[int, Array]:
+    """JPEG-LS near, slice by slice; values from 0 on."""
+    low = int(volume.min())
+    slices = (volume.astype(np.int64) - low).astype(np.uint16).reshape(-1, *volume.shape[-2:])
+    coded = [imagecodecs.jpegls_encode(s, level=bound) for s in slices]
+    found = np.stack([imagecodecs.jpegls_decode(c) for c in coded]).astype(np.int64) + low
+    return sum(map(len, coded)), found.reshape(volume.shape)
+
+
+def sperr(volume: Array, bound: int) -> tuple[int, Array]:
+    """SPERR with a point-wise bound."""
+    values = np.ascontiguousarray(volume.reshape(-1, *volume.shape[-2:]), np.float32)
+    coded = imagecodecs.sperr_encode(values, level=bound + 0.499, mode="pwe", numthreads=1)
+    return len(coded), np.rint(imagecodecs.sperr_decode(coded, numthreads=1)).reshape(volume.shape)
+
+
+def sz3(volume: Array, bound: int) -> tuple[int, Array]:
+    """SZ3 with an absolute bound."""
+    values = np.ascontiguousarray(volume, np.float32)
+    coded = imagecodecs.sz3_encode(values, mode="abs", abs=bound + 0.499)
+    return len(coded), np.rint(imagecodecs.sz3_decode(coded, values.shape, values.dtype))
+
+
+def ours(config: dict[str, Any], volume: Array) -> tuple[int, Array, float, float]:
+    """Bytes of the payload, what came back, and CPU seconds each way."""
+    codec = keep_all(config, volume)
+    coded, encode_s = timed(lambda: codec.encode(volume))
+    decoded, decode_s = timed(lambda: np.asarray(codec.decode(coded)))
+    return inspect(coded).payload_nbytes, decoded.reshape(volume.shape), encode_s, decode_s
+
+
+def rows_of(data_set: str, name: str, volume: Array) -> list[Row]:
+    """A row for each bound."""
+    lossless = ours({"id": "predict3d"}, volume)[0]
+    found = []
+    for bound in BOUNDS:
+        nbytes, decoded, encode_s, decode_s = ours({"id": "wavelet3d", "max_error": bound}, volume)
+        check("wavelet3d", volume, decoded, bound)
+        row: Row = {"set": data_set, "volume": name, "max_error": bound, "lossless": lossless}
+        row |= {"wavelet3d": nbytes}
+        for peer, code in (("jpegls", jpegls), ("sperr", sperr), ("sz3", sz3)):
+            row[peer], values = code(volume, bound)
+            check(peer, volume, values, bound)
+        row["best_peer"] = min(row[peer] for peer in PEERS)
+        row["share_of_best_peer"] = round(nbytes / row["best_peer"], 4)
+        row["share_of_lossless"] = round(nbytes / lossless, 4)
+        row["encode_MBps"] = round(volume.nbytes / 1e6 / max(encode_s, 1e-9), 1)
+        row["decode_MBps"] = round(volume.nbytes / 1e6 / max(decode_s, 1e-9), 1)
+        found.append(row)
+    return found
+
+
+def check(codec: str, volume: Array, decoded: Array, bound: int) -> None:
+    """Refuse a code that does not keep its bound."""
+    worst = float(np.abs(decoded.astype(np.float64) - volume.astype(np.float64)).max())
+    if worst > bound:
+        raise SystemExit(f"{codec} was off by {worst} where {bound} was asked")
+
+
+def means(rows: list[Row]) -> list[Row]:
+    """Over the volumes of each set, then over sets, for each bound."""
+    found = []
+    for bound in BOUNDS:
+        here = [row for row in rows if row["max_error"] == bound]
+        sets = dict.fromkeys(row["set"] for row in here)
+        total: Row = {"set": "mean", "volume": f"of {len(sets)} sets", "max_error": bound}
+        for column in ("share_of_best_peer", "share_of_lossless"):
+            each = [mean(row[column] for row in here if row["set"] == name) for name in sets]
+            total[column] = round(mean(each), 4)
+        found.append(total)
+    return found
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scans", type=Path)
+    parser.add_argument("--per-set", type=int, default=2)
+    parser.add_argument("--voxels", type=float, default=4e6, help="of a volume, at most")
+    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_suffix(".csv"))
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    for data_set, name, array in volumes(arguments.scans, arguments.per_set, arguments.voxels):
+        if array.ndim > 2 and len(np.unique(array)) >= 64:  # SPERR dies of flat shapes
+            volume = np.rint(array).astype("<i2") if array.dtype.kind == "f" else array
+            rows += rows_of(data_set, name, np.ascontiguousarray(volume))
+            print(data_set, name, array.shape, file=sys.stderr, flush=True)
+    rows += means(rows)
+    with arguments.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
