@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
@@ -43,6 +42,7 @@ from medroi.scans.stores.wholeness import (
 )
 from medroi.scans.stores.zarr_array import (
     each_stream,
+    foreign_scan,
     medroi_config,
     open_array,
     reading,
@@ -278,11 +278,3 @@ def n_outside(path: Path, array: Any) -> int:
         stream, shape = found or b"", tuple(part.stop - part.start for part in selection)
         n_kept += n_kept_of(stream, inspected(array, stream), shape)
     return n_voxels - n_kept
-
-
-def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:
-    """Make a scan of an array that `pack` did not write; only its codec knows an affine."""
-    affine = np.eye(4)
-    if config is not None and config["affine"] is not None:
-        affine[:3, :3] = config["affine"]
-    return Scan(voxels=voxels, kind="array", affine=affine)

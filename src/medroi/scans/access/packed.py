@@ -23,7 +23,7 @@ from medroi.scans.scaling import Scaling, scaling_of
 from medroi.scans.scan import Scan
 from medroi.scans.sources.source import SourceFile
 from medroi.scans.stores.opened import Store
-from medroi.scans.stores.zarr_array import medroi_config, reading, scan_of
+from medroi.scans.stores.zarr_array import foreign_scan, medroi_config, reading, scan_of
 
 _NAMES_OF_KINDS = {
     "nifti": "NIfTI",
@@ -228,11 +228,7 @@ class Packed:
         """The scan without its voxels in memory."""
         voxels: Any = self.array
         if self._store.facts is None:
-            config = medroi_config(self._store.in_scan_order) or {"affine": None}
-            affine = np.eye(4)
-            if config["affine"] is not None:
-                affine[:3, :3] = config["affine"]
-            return Scan(voxels=voxels, kind="array", affine=affine)
+            return foreign_scan(voxels, medroi_config(self._store.in_scan_order))
         return scan_of(voxels, self._store.facts, self._store.path)
 
     @cached_property

@@ -34,13 +34,13 @@ from medroi.scans.stores.readback import number, tissue_mask
 from medroi.scans.stores.wholeness import check_complete, facts_of
 from medroi.scans.stores.zarr_array import (
     each_stream,
+    foreign_scan,
     medroi_config,
     open_array,
     reading,
     scan_of,
 )
 from medroi.scans.thresholding import with_threshold
-from medroi.scans.unpacking import foreign_scan
 
 # What `pack` codes with where nobody asks for anything else.
 DEFAULT_INNER = dict(LAYOUTS[DEFAULT].inner)

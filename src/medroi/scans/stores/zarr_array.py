@@ -312,6 +312,14 @@ def scan_of(voxels: npt.NDArray[Any], attributes: dict[str, Any], path: Path) ->
         ) from error
 
 
+def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Scan:
+    """Make a scan of an array that `pack` did not write; only its codec knows an affine."""
+    affine = np.eye(4)
+    if config is not None and config["affine"] is not None:
+        affine[:3, :3] = config["affine"]
+    return Scan(voxels=voxels, kind="array", affine=affine)
+
+
 def medroi_config(array: Any) -> dict[str, Any] | None:
     """Configuration of the MedROI codec of an array, for the scan's axes; None without one."""
     if isinstance(array, Hdf5Array):
