@@ -204,18 +204,6 @@ def test_plain_tiff_comes_back_with_its_very_bytes(tmp_path, shape, dtype, byte_
     np.testing.assert_array_equal(scan.voxels.reshape(expected.shape), expected)
 
 
-@pytest.mark.parametrize("options", [{"compression": "zlib"}, {"tile": (16, 16)}], ids=str)
-def test_of_other_tiff_the_voxels_come_back_and_it_is_said(tmp_path, options) -> None:
-    values = np.random.default_rng(2).integers(0, 99, (4, 48, 64)).astype(np.uint16)
-    source = tmp_path / "in.tif"
-    tifffile.imwrite(source, values, photometric="minisblack", **options)
-    report = pack(source, tmp_path / "s.ome.zarr", lossless=True)
-    assert any("does not come back as TIFF" in note for note in report.notes)
-    unpack(tmp_path / "s.ome.zarr", tmp_path / "out.nii")
-    found = read_scan(tmp_path / "out.nii").voxels
-    np.testing.assert_array_equal(found, values.transpose(2, 1, 0))
-
-
 def test_damaged_tiff_is_refused_by_name(tmp_path) -> None:
     source = tmp_path / "in.tif"
     tifffile.imwrite(source, np.zeros((3, 20, 30), np.uint16), photometric="minisblack")

@@ -84,8 +84,9 @@ def add_parser(commands: Any) -> None:
         "--encapsulated",
         choices=("keep", "decode"),
         default="keep",
-        help="of DICOM, keep compressed pixels beside the voxels, which gives the files back, or "
-        "store the voxels alone (default: keep)",
+        help="keep compressed pixels of DICOM, and those of MINC 2 and TIFF that cannot be made "
+        "again, beside the voxels, which gives the files back, or store the voxels alone (default: "
+        "keep)",
     )
     parser.add_argument(
         "--incomplete",

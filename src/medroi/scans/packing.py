@@ -111,7 +111,8 @@ def pack(
     incomplete : bool
         Of DICOM, pack a series of which slices are missing, with a note.
     encapsulated : {"keep", "decode"}
-        Of DICOM, keep compressed pixels beside the voxels, which gives the files back, or not.
+        Keep compressed pixels of DICOM, and those of MINC 2 and TIFF that cannot be made again,
+        beside the voxels, which gives the files back, or not.
     sidecars : bool
         Take with the scan what lies beside it under its name: .json, .bval, .bvec, .tsv, and the
         tables of events of its run. `unpack` into a folder gives these files back.

@@ -21,6 +21,7 @@ from medroi.scans.formats.files import readable
 from medroi.scans.progress import bar
 from medroi.scans.report import megabytes
 from medroi.scans.scan import Scan
+from medroi.scans.sources import chunks
 from medroi.scans.sources.containers import Written, write_blocks
 from medroi.scans.sources.returned import ReturnedFile, lines_of, returned
 from medroi.scans.sources.sidecars import attachment_of
@@ -242,9 +243,13 @@ def _wanted(store: Path, target: Path, described: Scan | None, into_folder: bool
 
 
 def _write(scan: Scan, path: Path, file: _Wanted, readers: Readers) -> Written:
-    if file.source is not None and file.source.role == "sidecar":
-        return write_blocks(path, [readers[attachment_of(file.source.name)]()], PLAIN)
-    return write_scan(scan, path, file.suffix, file.source if file.is_own else None)
+    source = file.source
+    if source is not None and source.role == "sidecar":
+        return write_blocks(path, [readers[attachment_of(source.name)]()], PLAIN)
+    if source is not None and file.is_own and source.container == chunks.CONTAINER:
+        attachment = readers[chunks.attachment_of(source.name)]()
+        return write_blocks(path, chunks.contents(scan, source, attachment), PLAIN)
+    return write_scan(scan, path, file.suffix, source if file.is_own else None)
 
 
 def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from medroi.scans.dicom.files import Found, find_images, is_directory_file
 from medroi.scans.dicom.splitting import Volume, choose, split
-from medroi.scans.dicom.volume import assembled, files_of
+from medroi.scans.dicom.volume import assembled, check_encapsulated, files_of
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan
 
@@ -155,6 +155,7 @@ __all__ = [
     "Chosen",
     "Found",
     "Volume",
+    "check_encapsulated",
     "files_of",
     "find_one",
     "find_series",

@@ -66,10 +66,7 @@ def assembled(
     `volumes` are all of the folder: each file beside the images goes with the first one that has
     images where it lies.
     """
-    if encapsulated not in ("keep", "decode"):
-        raise InvalidArgument(
-            f"encapsulated={encapsulated!r} (--encapsulated): expected 'keep' or 'decode'"
-        )
+    check_encapsulated(encapsulated)
     frames = volume.frames
     _check_same(frames)
     sparse = frames[0].get("Modality") == "SEG"
@@ -128,6 +125,19 @@ def assembled(
         sources=tuple(source for source, _ in files),
         attachments=attachments,
     )
+
+
+def check_encapsulated(encapsulated: str) -> None:
+    """Refuse what says neither to keep compressed pixels nor to do without them.
+
+    Raises
+    ------
+    InvalidArgument
+    """
+    if encapsulated not in ("keep", "decode"):
+        raise InvalidArgument(
+            f"encapsulated={encapsulated!r} (--encapsulated): expected 'keep' or 'decode'"
+        )
 
 
 def _placed(

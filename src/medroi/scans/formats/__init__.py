@@ -26,6 +26,7 @@ from medroi.scans.formats.files import readable
 from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scaling import is_linear, rescaled
 from medroi.scans.scan import Scan
+from medroi.scans.sources.chunks import with_notes, without_kept
 from medroi.scans.sources.containers import Written, container_of, write_blocks
 from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
 from medroi.scans.sources.source import SourceFile
@@ -113,7 +114,8 @@ def read_scan(
     incomplete : bool
         Of DICOM, take a series of which slices are missing, with a note.
     encapsulated : {"keep", "decode"}
-        Of DICOM, keep compressed pixels beside the voxels, or do without the files.
+        Keep compressed pixels of DICOM, MINC 2 and TIFF that cannot be made again beside the
+        voxels, or do without the files.
     sidecars : bool
         Of a folder with DICOM, keep the files that hold no images.
 
@@ -150,8 +152,10 @@ def read_scan(
             foreign.advice_for(path)
             or f"{path}: expected {', '.join(READERS)} or a folder with one DICOM series"
         )
+    dicom.check_encapsulated(encapsulated)
     with readable(path, "a damaged scan"):
-        return READERS[kind](path)
+        scan = READERS[kind](path)
+        return with_notes(scan) if encapsulated == "keep" else without_kept(scan)
 
 
 def check_target(scan: Scan | None, path: Path) -> str:
@@ -203,10 +207,21 @@ def contents_of(scan: Scan, path: Path, suffix: str) -> Iterator[Any]:
         yield from nifti.contents(scan, path)
     elif scan.kind == "mgz":
         yield from mgz.contents(scan, path)
+    elif scan.kind in ("minc", "pictures") and not _is_made_of_pieces(scan, suffix):
+        raise InvalidArgument(
+            f"{path}: nothing here writes such a file for these voxels; name it .nii or .nii.gz"
+        )
     elif len(scan.sources) == 1:
         yield from contents(scan, scan.sources[0])
     else:
         yield from contents_of_pieces(scan, all_of(scan))
+
+
+def _is_made_of_pieces(scan: Scan, suffix: str) -> bool:
+    """Whether a file of this suffix was packed, and not compressed within itself."""
+    return bool(scan.header) and all(
+        file.name.lower().endswith(suffix) for file in scan.sources if file.role == "image"
+    )
 
 
 def write_scan(

@@ -1,7 +1,7 @@
 """MINC 1 (NetCDF) and MINC 2 (HDF5) files, read with nibabel.
 
-The voxels of MINC 1, and those of MINC 2 that are neither cut nor compressed, lie in one piece: the
-file comes back with its very bytes. Of any other MINC 2 file the voxels are taken.
+The voxels of MINC 1, and those of MINC 2 that are neither cut nor compressed, lie in one piece. Of
+any other MINC 2 file the chunks are made again of the voxels, or kept (`sources.chunks`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from medroi.errors import InvalidArgument
 from medroi.scans.formats.files import read_footer, read_voxels
 from medroi.scans.scaling import RESCALE_PER_SLICE
 from medroi.scans.scan import AXIS_NAMES, Scan, checked_dtype, require, usable_affine
+from medroi.scans.sources import deflate
+from medroi.scans.sources.chunks import Chunk, Grid, Settings, with_file
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import SourceFile
@@ -45,14 +47,10 @@ def read(path: Path) -> Scan:
     if place is None:
         stored, header, footer = _chunked(path), b"", b""
         sources: tuple[SourceFile, ...] = ()
-        notes: tuple[str, ...] = (
-            "the voxels of the MINC file are cut or compressed inside it: it does not come back "
-            "as MINC, its voxels and affine come back as NIfTI",
-        )
     else:
         stored, header, footer, source = _in_one_piece(path, place, sizes, dtype)
-        sources, notes = (source,), ()
-    return _scan(
+        sources = (source,)
+    scan = _scan(
         Scan(
             voxels=stored,
             kind="minc",
@@ -61,11 +59,11 @@ def read(path: Path) -> Scan:
             footer=footer,
             byte_order=">" if dtype.newbyteorder("=") != dtype else "<",
             details=scaling,
-            notes=notes,
             sources=sources,
         ),
         names,
     )
+    return _with_chunks(scan, path) if place is None else scan
 
 
 def _in_one_piece(
@@ -114,6 +112,37 @@ def _chunked(path: Path) -> npt.NDArray[Any]:
     with h5py.File(path, "r") as file:
         values: npt.NDArray[Any] = np.asarray(file[_IMAGE][...])
     return values.astype(values.dtype.newbyteorder("="), copy=False).T
+
+
+def _with_chunks(scan: Scan, path: Path) -> Scan:
+    """Add the file, whose chunks are made again where deflate, or nothing, compressed them."""
+    h5py = require("h5py", "reading MINC 2", "hdf5")
+    grid, found, candidates = None, [], list[Settings]()
+    with h5py.File(path, "r") as file:
+        dataset = file[_IMAGE]
+        created = dataset.id.get_create_plist()
+        pipeline = [created.get_filter(number) for number in range(created.get_nfilters())]
+        codes = [code for code, *_ in pipeline]
+        shuffle, deflated = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE
+        if dataset.chunks and codes in ([], [shuffle], [deflated], [shuffle, deflated]):
+            candidates = [None]
+            if deflated in codes:
+                level = int(pipeline[-1][2][0])
+                candidates = [*deflate.of_zlib([level]), *deflate.of_zlib_ng()]
+            grid = Grid(
+                shape=dataset.shape,
+                chunk=dataset.chunks,
+                dtype=dataset.dtype,
+                filter="shuffle" if shuffle in codes else "",
+                fill=np.asarray(dataset.fillvalue, dataset.dtype).tobytes(),
+            )
+            chunks = map(dataset.id.get_chunk_info, range(dataset.id.get_num_chunks()))
+            found = [
+                Chunk(int(info.byte_offset), int(info.size), tuple(map(int, info.chunk_offset)))
+                for info in chunks
+                if info.filter_mask == 0
+            ]
+    return with_file(scan, path.name, path.read_bytes(), grid, found, candidates)
 
 
 def _scaling(minc: Any, names: list[str], sizes: tuple[int, ...]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """TIFF files (.tif, .tiff) of one page or several of one size, which are the slices of a volume.
 
-The voxels of pages that are not compressed lie in strips: the file comes back with its very bytes.
-Of all others the voxels are taken.
+The voxels of pages that are not compressed lie in strips. The strips and tiles of others are made
+again of the voxels where deflate compressed them, or kept (`sources.chunks`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,15 @@ from medroi.errors import InvalidArgument
 from medroi.scans.formats.elements import Elements, read_elements, vectors
 from medroi.scans.formats.files import read_exactly, read_footer
 from medroi.scans.scan import Scan, checked_dtype, require
+from medroi.scans.sources import deflate
+from medroi.scans.sources.chunks import Chunk, Grid, Settings, with_file
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import Piece, SourceFile
 
 SUFFIXES = (".tif", ".tiff")
 
+# Codes of no compression and of deflate in a TIFF file.
+_PLAIN, _DEFLATE = 1, (8, 32946)
 _MAX_PAGES = 1 << 16
 _MAX_NBYTES = 1 << 40
 
@@ -34,6 +40,9 @@ class _Pages:
     n_channels: int
     dtype: np.dtype[Any]
     strips: list[tuple[int, int]] | None
+    grid: Grid | None = None
+    chunks: tuple[Chunk, ...] = ()
+    is_plain: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -58,10 +67,6 @@ def read(path: Path) -> Scan:
         buffer = np.ascontiguousarray(decoded).reshape(-1)
         if buffer.nbytes != pages.nbytes:
             raise InvalidArgument(f"{path}: pages of different sizes or types")
-        notes += (
-            "the pages of the TIFF file are compressed or cut into tiles: it does not come back as "
-            "TIFF, its voxels come back as NIfTI",
-        )
     else:
         stored, header, footer, source = _in_strips(path, pages, pages.strips)
         buffer, sources = stored.view(pages.dtype), (source,)
@@ -76,7 +81,7 @@ def read(path: Path) -> Scan:
 
     flat = pages.shape[:2] if pages.shape[2] == 1 and pages.n_channels == 1 else pages.shape
     voxels, details = read_elements(in_shape, flat, elements)
-    return Scan(
+    scan = Scan(
         voxels=voxels,
         kind="pictures",
         affine=np.eye(4),
@@ -88,6 +93,14 @@ def read(path: Path) -> Scan:
         notes=notes,
         sources=sources,
     )
+    if decoded is None:
+        return scan
+    candidates: Iterable[Settings] = [None]
+    if not pages.is_plain:
+        candidates = itertools.chain(
+            deflate.of_zlib(deflate.LEVELS), deflate.of_libdeflate(), deflate.of_zlib_ng()
+        )
+    return with_file(scan, path.name, path.read_bytes(), pages.grid, pages.chunks, candidates)
 
 
 def _pages(tiff: Any, path: Path) -> _Pages:
@@ -118,11 +131,48 @@ def _pages(tiff: Any, path: Path) -> _Pages:
             raise InvalidArgument(f"{path}: pages of different sizes or types")
         plain = page.compression == 1 and not page.is_tiled and page.fillorder == 1
         if not plain or sum(page.databytecounts) * len(pages) != found.nbytes:
-            return found
+            return _with_grid(found, pages)
         strips += zip(page.dataoffsets, page.databytecounts, strict=True)
     ends = [0, *(offset + nbytes for offset, nbytes in sorted(strips))]
     apart = all(end <= at for end, (at, _) in zip(ends[:-1], sorted(strips), strict=True))
     return dataclasses.replace(found, strips=strips) if apart else found
+
+
+def _with_grid(found: _Pages, pages: list[Any]) -> _Pages:
+    """Say where strips or tiles are, if all are alike, and compressed by deflate or not at all."""
+    first = pages[0]
+    if first.is_tiled:
+        chunk = (1, first.tilelength, first.tilewidth, found.n_channels)
+    else:
+        chunk = (1, min(first.rowsperstrip, first.imagelength), first.imagewidth, found.n_channels)
+    kind = (first.compression, first.predictor, first.fillorder, chunk)
+    chunks, (n_down, n_across) = (
+        [],
+        (-(-size // edge) for size, edge in zip(found.shape[1::-1], chunk[1:3], strict=True)),
+    )
+    for number, page in enumerate(pages):
+        edges = (page.tilelength, page.tilewidth) if page.is_tiled else (chunk[1], chunk[2])
+        same = (page.compression, page.predictor, page.fillorder, (1, *edges, found.n_channels))
+        n_parts = len(page.dataoffsets)
+        if same != kind or page.is_tiled != first.is_tiled or n_parts != n_down * n_across:
+            return found
+        chunks += [
+            Chunk(offset, nbytes, (number, k // n_across * chunk[1], k % n_across * chunk[2], 0))
+            for k, (offset, nbytes) in enumerate(
+                zip(page.dataoffsets, page.databytecounts, strict=True)
+            )
+        ]
+    if kind[0] not in (_PLAIN, *_DEFLATE) or kind[1] not in (1, 2) or kind[2] != 1:
+        return found
+    grid = Grid(
+        shape=(*found.shape[::-1], found.n_channels),
+        chunk=chunk,
+        dtype=found.dtype,
+        filter="difference" if kind[1] == 2 else "",
+        fill=bytes(found.dtype.itemsize) if first.is_tiled else None,
+    )
+    is_plain = kind[0] == _PLAIN
+    return dataclasses.replace(found, grid=grid, chunks=tuple(chunks), is_plain=is_plain)
 
 
 def _follows(tiff: Any, page: Any) -> bool:

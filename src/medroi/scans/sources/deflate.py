@@ -1,8 +1,8 @@
 """The settings of the compressors that make deflate data again.
 
 What deflate gives for a level and a memory level has been the same in every zlib for years, and
-pigz joins what zlib gives. zlib-ng and GNU gzip give other bytes, which they make again where they
-are; coders that are not here (libdeflate, miniz, Cloudflare's zlib) leave the contents alone.
+pigz joins what zlib gives. zlib-ng, libdeflate and GNU gzip give other bytes, which they make again
+where they are; coders that are not here (miniz, Cloudflare's zlib) leave the contents alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from medroi.scans.sources import gzip_program, pigz
 LEVELS = (6, 1, 9, 5, 4, 3, 2, 7, 8)
 # zlib-ng is in ITK, whose formats have these by default.
 _LEVELS_OF_NG = (6, 2, 9, 1, 5)
+# libdeflate is in libtiff and imagecodecs, by which tifffile writes.
+_LEVELS_OF_LIBDEFLATE = (6, 1, 9, 5, 4, 3, 2, 7, 8)
 _MEM_LEVELS = (8, 9)
 # XFL of a gzip header, by the level that a program says it used.
 _LEVELS_BY_XFL = {2: 9, 4: 1}
@@ -57,6 +59,17 @@ def of_zlib_ng() -> Iterator[dict[str, Any]]:
         yield {"engine": "zlib-ng", "version": version, "level": level, "mem_level": 8}
 
 
+def of_libdeflate() -> Iterator[dict[str, Any]]:
+    """Give settings of libdeflate to try; none where the package is not installed."""
+    try:
+        imagecodecs = importlib.import_module("imagecodecs")
+    except ImportError:
+        return
+    version = imagecodecs.deflate_version()
+    for level in _LEVELS_OF_LIBDEFLATE:
+        yield {"engine": "libdeflate", "version": version, "level": level, "mem_level": 8}
+
+
 def of_gzip(levels: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Give settings of GNU gzip to try; none where it is not installed."""
     version = gzip_program.version()
@@ -67,7 +80,7 @@ def of_gzip(levels: Sequence[int]) -> Iterator[dict[str, Any]]:
 
 def takes_all_at_once(container: dict[str, Any]) -> bool:
     """Whether the output of a compressor depends on how its input is cut."""
-    return container.get("engine") == "zlib-ng"
+    return container.get("engine") in ("zlib-ng", "libdeflate")
 
 
 def bounded(value: Any, low: int, high: int) -> int:
@@ -91,7 +104,7 @@ def compressor(container: dict[str, Any], wbits: int = -zlib.MAX_WBITS) -> Any:
     ValueError
         For settings that no compressor has.
     InnerUnavailable
-        Where the package of zlib-ng, or the program gzip, is not installed.
+        Where the package of zlib-ng or of libdeflate, or the program gzip, is not installed.
     """
     engine, level = container["engine"], bounded(container["level"], 0, 9)
     if engine == "pigz" and wbits < 0:
@@ -103,4 +116,21 @@ def compressor(container: dict[str, Any], wbits: int = -zlib.MAX_WBITS) -> Any:
     if engine == "zlib-ng":
         zlib_ng = require("zlib_ng.zlib_ng", "the very bytes of this file")
         return zlib_ng.compressobj(level, zlib.DEFLATED, wbits, container["mem_level"])
+    if engine == "libdeflate" and wbits > 0:
+        return _Libdeflate(level)
     raise ValueError(f"no compressor is named {engine!r}")
+
+
+class _Libdeflate:
+    """A compressor that takes all data at once, in the words of those that do not."""
+
+    def __init__(self, level: int) -> None:
+        self._level, self._data = level, bytearray()
+
+    def compress(self, data: bytes) -> bytes:
+        self._data += data
+        return b""
+
+    def flush(self) -> bytes:
+        imagecodecs = require("imagecodecs", "the very bytes of this file", "pictures")
+        return bytes(imagecodecs.deflate_encode(bytes(self._data), level=self._level))
