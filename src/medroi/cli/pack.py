@@ -35,7 +35,10 @@ def add_parser(commands: Any) -> None:
         "pack", help="a scan into a compressed store", description=_DESCRIPTION
     )
     parser.add_argument(
-        "source", metavar="SRC", help=".nii, .nii.gz, .mgz, .mgh or a folder with one DICOM series"
+        "source",
+        metavar="SRC",
+        help="a scan: NIfTI (.nii, .nii.gz), Analyze, FreeSurfer, NRRD, MetaImage, MINC, PNG, TIFF, "
+        "an array of another program, or DICOM: a folder, a DICOMDIR or one file",
     )
     parser.add_argument(
         "target",

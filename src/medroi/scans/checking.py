@@ -71,10 +71,10 @@ class CheckReport:
         # A store does not say which of the voxels that are background now were dropped.
         if self.n_changed:
             return (
-                f"{text}; of {self.n_kept} voxels that are kept and no background, "
-                f"{self.n_changed} changed by at most {self.max_abs_error:g} (lossy inner codec)"
+                f"{text}; of the {self.n_kept} voxels that the store keeps beside background, "
+                f"{self.n_changed} differ, by at most {self.max_abs_error:g} (lossy inner codec)"
             )
-        return f"{text}, and the same {self.n_kept} voxels that are kept and no background"
+        return f"{text}; all {self.n_kept} voxels that the store keeps beside background are its"
 
 
 def stores_in(path: Path) -> list[Path]:
