@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "source",
         metavar="SRC",
-        help="a scan: NIfTI (.nii, .nii.gz), Analyze, FreeSurfer, NRRD, MetaImage, MINC, PNG, TIFF, "
+        help="a scan: NIfTI, Analyze, FreeSurfer, NRRD, MetaImage, MINC, PNG, TIFF, "
         "an array of another program, or DICOM: a folder, a DICOMDIR or one file",
     )
     parser.add_argument(
