@@ -149,6 +149,33 @@ def test_show_without_dropped_signal_is_json(scan, tmp_path, capsys, what):
     assert found["n_dropped_signal"] == 0
 
 
+@pytest.mark.parametrize("what", ["store", "scan"])
+@pytest.mark.parametrize(
+    ("air", "chunks", "asked", "kept_as"),
+    [
+        ("none", None, {"threshold": None}, "whole array"),
+        ("zeros", None, {"threshold": None}, "box"),
+        ("zeros", (16, 16, 16), {"threshold": None}, "box"),
+        ("noise", None, {}, "mask"),
+        ("noise", (16, 16, 16), {}, "mask"),
+        ("noise", None, {"roi": "box"}, "box"),
+    ],
+)
+def test_show_says_which_kind_of_region_was_found(tmp_path, what, air, chunks, asked, kept_as):
+    voxels = phantom((40, 48, 44))
+    if air == "zeros":
+        voxels[:4] = voxels[:, :4] = voxels[..., :4] = 0
+    path = make_scans.nifti(tmp_path / "in.nii.gz", voxels + (air == "none"))
+    if what == "store":
+        path = tmp_path / "s.zarr"
+        pack(tmp_path / "in.nii.gz", path, chunks=chunks, inner="zstd", **asked)
+        (shown,) = show(path)
+    else:
+        (shown,) = show(path, chunks=chunks, **asked)
+    assert shown.kept_as == kept_as
+    assert f"kept     {kept_as} with {100 * shown.kept_share:.1f} %" in str(shown)
+
+
 def test_info_says_what_a_mask_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
     report = pack(scan, store, roi="mask", components="largest")

@@ -75,6 +75,9 @@ class Preview:
         Where the threshold comes from.
     box : tuple of (int, int), optional
         Half-open bounds per array axis that hold the regions of all chunks; None for no region.
+    n_kept, n_in_boxes : int
+        Voxels inside the region, and inside the boxes around it: that of one region for the whole
+        scan, or one of each chunk.
     n_tissue, n_missed : int
         Voxels that reach the threshold, in all and outside the region; 0 for a store, where they
         are gone.
@@ -125,6 +128,7 @@ class Preview:
     box: Box | None = None
     n_chunks: int = 0
     n_kept: int = 0
+    n_in_boxes: int = 0
     n_tissue: int = 0
     n_missed: int = 0
     miss_rate: float = 0.0
@@ -158,20 +162,32 @@ class Preview:
         """Share of the voxels inside the region."""
         return self.n_kept / max(1, math.prod(self.shape))
 
+    @property
+    def kept_as(self) -> str:
+        """The kind of region that was found, whichever was asked for."""
+        if self.n_kept == math.prod(self.shape):
+            return "whole array"
+        return "box" if self.n_kept == self.n_in_boxes else "mask"
+
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
         fields = (field.name for field in dataclasses.fields(self) if field.name != "shown")
         found = {name: getattr(self, name) for name in fields}
         found["dropped_groups"] = [dataclasses.asdict(group) for group in self.dropped_groups]
         found["left_out"] = [dataclasses.asdict(piece) for piece in self.left_out]
-        return {**found, "kept_share": self.kept_share, "array_nbytes": self.array_nbytes}
+        return {
+            **found,
+            "kept_as": self.kept_as,
+            "kept_share": self.kept_share,
+            "array_nbytes": self.array_nbytes,
+        }
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the numbers as labelled lines."""
         sizes = " x ".join(map(str, self.shape))
         spacing = " x ".join(f"{size:.3g}" for size in self.shown.spacing_mm)
         array = f"{sizes} {self.dtype}, {megabytes(self.array_nbytes)}, voxels of {spacing} mm"
-        kept = f"{self.settings['roi']} with {100 * self.kept_share:.1f} % of the voxels"
+        kept = f"{self.kept_as} with {100 * self.kept_share:.1f} % of the voxels"
         if self.other_roi:
             share = 100 * self.n_kept_by_other / max(1, math.prod(self.shape))
             kept += f"; a {self.other_roi} would keep {share:.1f} %"

@@ -41,6 +41,7 @@ def add_stream(
     place(found.shown, found.shown.kept, kept, selection)
     found.n_chunks += 1
     found.n_kept += int(np.count_nonzero(kept))
+    found.n_in_boxes += math.prod(cut.stop - cut.start for cut in inside)
     found.streams_nbytes += len(stream)
     found.promised_miss_rate = max(found.promised_miss_rate, info.miss_rate)
     found.n_dropped_signal += info.n_dropped_signal
@@ -60,6 +61,8 @@ def add_stream(
         found.box = tuple(
             (min(a, c), max(b, d)) for (a, b), (c, d) in zip(so_far, here, strict=True)
         )
+    if crops is not None and found.box is not None:
+        found.n_in_boxes = math.prod(stop - start for start, stop in found.box)
     return kept
 
 
