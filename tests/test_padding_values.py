@@ -70,6 +70,17 @@ def test_without_the_declaration_all_of_such_a_scan_is_kept(place):
     assert kept_of(scan, None)[1].all()
 
 
+@pytest.mark.parametrize("values", [None, -2000])
+def test_a_box_that_has_to_hold_the_padding_says_so(values):
+    scan = ct()
+    scan[np.broadcast_to(RADIUS > 60, SHAPE)] = -2000
+    fitted = medroi.MedROI.fit(scan, background="auto", roi="box", padding_values=values)
+    assert fitted.region.box == tuple((0, n) for n in SHAPE)
+    assert find_region(scan, background=-1000).note.startswith("a box that holds the padding")
+    assert kept_of(scan, values)[1].mean() < 0.45
+    np.testing.assert_array_equal(fitted.decode(fitted.encode(scan)), scan)
+
+
 def test_a_range_of_padding_is_kept():
     scan = ct()
     rng = np.random.default_rng(3)

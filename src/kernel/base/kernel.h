@@ -30,11 +30,12 @@ typedef enum medroi_threshold {
 typedef enum medroi_reason {
     MEDROI_REASON_ASKED = 0, /* it was not asked */
     MEDROI_REASON_NOISY_AIR = 1,
-    MEDROI_REASON_CONSTANT_AIR = 2, /* from here on, everything that is not background is kept */
-    MEDROI_REASON_LABELS = 3,       /* few distinct integers */
-    MEDROI_REASON_NOT_SHOWN = 4,    /* what would be dropped is not shown to be air */
-    MEDROI_REASON_UNWRITTEN = 5,    /* parts of the array hold one value: not written yet? */
-    MEDROI_REASON_NO_BACKGROUND = 6 /* the value of the air cannot be found */
+    MEDROI_REASON_CONSTANT_AIR = 2,  /* from here on, everything that is not background is kept */
+    MEDROI_REASON_LABELS = 3,        /* few distinct integers */
+    MEDROI_REASON_NOT_SHOWN = 4,     /* what would be dropped is not shown to be air */
+    MEDROI_REASON_UNWRITTEN = 5,     /* parts of the array hold one value: not written yet? */
+    MEDROI_REASON_NO_BACKGROUND = 6, /* the value of the air cannot be found */
+    MEDROI_REASON_PADDING = 7        /* a box that holds the padding holds everything */
 } medroi_reason;
 
 typedef enum medroi_roi { MEDROI_ROI_BOX = 0, MEDROI_ROI_MASK = 1 } medroi_roi;

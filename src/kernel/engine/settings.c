@@ -109,6 +109,8 @@ const char *medroi_reason_text(medroi_reason reason) {
         return "what would be dropped is not shown to be the noise of air";
     case MEDROI_REASON_UNWRITTEN:
         return "parts of the array hold one value, as if they were not written yet";
+    case MEDROI_REASON_PADDING:
+        return "a box that holds the padding around the air holds everything (a mask need not)";
     case MEDROI_REASON_NO_BACKGROUND:
         return "the value of the air cannot be found";
     default:

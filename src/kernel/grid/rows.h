@@ -97,6 +97,8 @@ int medroi_source_converts(const medroi_source *source);
 /* Bytes of `row`; 0 where rows need no conversion. */
 size_t medroi_source_scratch_nbytes(const medroi_source *source);
 void medroi_source_seek(medroi_source *source, int64_t repeat);
+/* Ask for the first kilobytes of a row that is read soon: rows far apart are not foreseen. */
+void medroi_source_prefetch(const medroi_source *source, int64_t z, int64_t y);
 /* One row; valid until the next call. */
 const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y);
 

@@ -6,6 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#define PREFETCHED_NBYTES 2048
+#define CACHE_LINE_NBYTES 64
+
 medroi_source medroi_make_source(const medroi_layout *layout, const medroi_grid *grid,
                                  const void *data) {
     medroi_source source = {.data = data, .grid = grid};
@@ -95,6 +98,21 @@ static void convert_row(const medroi_source *source, const uint8_t *src, uint8_t
     if (source->clamp) {
         clamp_floats(dst, n, source->nbytes);
     }
+}
+
+void medroi_source_prefetch(const medroi_source *source, int64_t z, int64_t y) {
+#if defined(__GNUC__)
+    const uint8_t *row = stored_row(source, z, y);
+    size_t nbytes = (size_t)source->grid->length * source->stored_nbytes;
+    nbytes = nbytes < PREFETCHED_NBYTES ? nbytes : PREFETCHED_NBYTES;
+    for (size_t i = 0; i < nbytes; i += CACHE_LINE_NBYTES) {
+        __builtin_prefetch(row + i);
+    }
+#else
+    (void)source;
+    (void)z;
+    (void)y;
+#endif
 }
 
 const void *medroi_source_single_row(medroi_source *source, int64_t z, int64_t y) {

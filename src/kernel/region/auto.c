@@ -56,9 +56,10 @@ static air_levels measure(const medroi_air *found, uint8_t side, double backgrou
     }
     if (levels.n_others > 0) {
         size_t n = levels.n_others;
+        size_t low = n * 16 / 100; /* a selection leaves what is lower in front */
         levels.median = medroi_select(found->others, n, n / 2);
-        levels.spread = levels.median - medroi_select(found->others, n, n * 16 / 100);
-        levels.tail = levels.median - medroi_select(found->others, n, n * 25 / 1000);
+        levels.spread = levels.median - medroi_select(found->others, n / 2 + 1, low);
+        levels.tail = levels.median - medroi_select(found->others, low + 1, n * 25 / 1000);
         levels.spread = levels.spread > unit ? levels.spread : unit;
     }
     return levels;

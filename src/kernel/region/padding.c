@@ -119,6 +119,11 @@ static int any_beyond(medroi_search *search, int64_t step) {
     int64_t plane = grid->n_z * grid->n_y;
     step = medroi_coprime_step(step, grid->n_y, grid->n_z);
     for (int64_t r = 0; r < plane * grid->n_repeats; r += step) {
+        int64_t next = r + step;
+        if (next < plane * grid->n_repeats) {
+            medroi_source_seek(&search->source, next / plane);
+            medroi_source_prefetch(&search->source, next % plane / grid->n_y, next % grid->n_y);
+        }
         medroi_source_seek(&search->source, r / plane);
         const uint8_t *row =
             medroi_source_single_row(&search->source, r % plane / grid->n_y, r % grid->n_y);

@@ -209,6 +209,11 @@ static void set_dropped(medroi_search *search, const medroi_layout *layout, medr
     region->side_nbytes += (uint32_t)nbytes;
 }
 
+static int is_whole(const medroi_grid *grid, const medroi_grid_box *box) {
+    medroi_grid_box whole = medroi_whole_volume(grid);
+    return memcmp(&whole, box, sizeof whole) == 0;
+}
+
 /* Returns 0 where nothing may be dropped; search->reason says why. */
 static int find_thresholded_box(medroi_search *search, const medroi_layout *layout,
                                 const void *data, medroi_region *region) {
@@ -224,9 +229,14 @@ static int find_thresholded_box(medroi_search *search, const medroi_layout *layo
     }
     medroi_grid_box found = box;
     (void)medroi_include_missing(layout, grid, data, search->options->background, &box);
-    medroi_include_padding(search, &box);
     medroi_kept kept = {.box = box};
+    medroi_include_padding(search, &box);
+    int grows = is_whole(grid, &box) && !is_whole(grid, &kept.box);
+    kept.box = box;
     if (!medroi_study_air(search, layout, data, &kept)) {
+        if (grows && search->reason == MEDROI_REASON_NOT_SHOWN) { /* there was nothing to judge */
+            search->reason = MEDROI_REASON_PADDING;
+        }
         return 0;
     }
     if (some && !medroi_keep_signal_in_box(search, &box)) {

@@ -18,11 +18,11 @@
 #include "region/signal.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MIN_SAMPLES 256
 #define LOW_SHARE 0.16
+#define TOP_BIT (UINT64_C(1) << 63)
 #define SPIKE 2 /* background that often beside its neighbours is a constant area, not noise */
 
 /* Quantiles exceeded with probability 2^-k, k from 1. */
@@ -40,9 +40,49 @@ static double quantile_of_one_in(uint64_t n) {
     return EXCEEDED[k - 1];
 }
 
-static int ascending(const void *a, const void *b) {
-    double p = *(const double *)a, q = *(const double *)b;
-    return p < q ? -1 : p > q;
+/* Bits that are in order as the numbers are, and back. */
+static uint64_t ordered_bits(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits & TOP_BIT ? ~bits : bits | TOP_BIT;
+}
+
+static double value_of_ordered(uint64_t bits) {
+    double value;
+    bits = bits & TOP_BIT ? bits & ~TOP_BIT : ~bits;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* By one byte after the other, the last first (radix sort); those that all share are passed over.
+ */
+static void sort(double *values, size_t n, uint64_t *keys, uint64_t *spare) {
+    uint32_t starts[sizeof(uint64_t)][256] = {{0}};
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = ordered_bits(values[i]);
+        for (size_t k = 0; k < sizeof(uint64_t); k++) {
+            starts[k][keys[i] >> 8 * k & 255]++;
+        }
+    }
+    for (size_t k = 0; k < sizeof(uint64_t) && n > 0; k++) {
+        if (starts[k][keys[0] >> 8 * k & 255] == n) {
+            continue;
+        }
+        for (uint32_t byte = 0, before = 0; byte < 256; byte++) {
+            uint32_t count = starts[k][byte];
+            starts[k][byte] = before;
+            before += count;
+        }
+        for (size_t i = 0; i < n; i++) {
+            spare[starts[k][keys[i] >> 8 * k & 255]++] = keys[i];
+        }
+        uint64_t *held = keys;
+        keys = spare;
+        spare = held;
+    }
+    for (size_t i = 0; i < n; i++) {
+        values[i] = value_of_ordered(keys[i]);
+    }
 }
 
 /* Some of the samples of the shell that are no tissue, in order. */
@@ -54,7 +94,8 @@ static size_t sort_samples(const medroi_search *search, double *values) {
             values[n++] = search->shell[i];
         }
     }
-    qsort(values, n, sizeof *values, ascending);
+    uint64_t *keys = (uint64_t *)(void *)(values + MEDROI_AIR_SAMPLES);
+    sort(values, n, keys, keys + MEDROI_AIR_SAMPLES);
     return n;
 }
 

@@ -7,7 +7,7 @@
 
 /* --- signal.c --- */
 /* The signal level in stored units, from the samples of the noise threshold; NaN where there are
- * too few. `values` is room for MEDROI_AIR_SAMPLES. */
+ * too few. `values` is room for three times MEDROI_AIR_SAMPLES. */
 double medroi_fit_signal_level(const medroi_search *search, double *values);
 
 /* --- guarantee.c --- */

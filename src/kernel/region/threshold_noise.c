@@ -65,15 +65,48 @@ static size_t widen_row(const medroi_search *search, const uint8_t *row, int64_t
     return n;
 }
 
+static int all_finite(const double *values, size_t n) {
+    int odd = 0;
+    for (size_t i = 0; i < n; i++) {
+        odd |= !(fabs(values[i]) < (double)INFINITY);
+    }
+    return !odd;
+}
+
+static void keep_in_shell(samples *found, const double *values, int64_t start, int64_t stop) {
+    if (start < stop) {
+        memcpy(found->shell + found->n_shell, values + start,
+               (size_t)(stop - start) * sizeof *values);
+        found->n_shell += (size_t)(stop - start);
+    }
+}
+
+/* A row of which every value counts: two ends of it, or all, lie in the shell. */
+static void take_whole_row(const medroi_grid *grid, samples *found, size_t n, int shell_row) {
+    const double *values = found->all + found->n_all;
+    int64_t margin = grid->n_x / MIN_SHELL_AXIS * grid->inner, stop = (int64_t)n;
+    found->n_all += n;
+    keep_in_shell(found, values, 0, shell_row ? stop : medroi_lesser(margin, stop));
+    keep_in_shell(found, values, shell_row ? stop : grid->length - margin, stop);
+}
+
 static void sample_row(medroi_search *search, samples *found, int64_t z, int64_t y, int64_t step) {
     const medroi_grid *grid = &search->grid;
+    const medroi_padding *padding = &search->padding;
     const uint8_t *row = medroi_source_single_row(&search->source, z, y);
     int shell_row = in_shell(z, grid->n_z) || in_shell(y, grid->n_y);
-    const double *values = found->all + found->n_all; /* finite ones move up in place */
-    size_t n = widen_row(search, row, step, CAPACITY - found->n_all, found->all + found->n_all);
+    double *values = found->all + found->n_all; /* those that count move up in place */
+    size_t n = widen_row(search, row, step, CAPACITY - found->n_all, values);
+    if (step == 1 && !padding->has_corner && !padding->is_declared && all_finite(values, n)) {
+        for (size_t i = 0; search->options->dark && i < n; i++) {
+            values[i] = -values[i];
+        }
+        take_whole_row(grid, found, n, shell_row);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         double value = search->options->dark ? -values[i] : values[i];
-        if (!isfinite(value) || medroi_is_padding(&search->padding, values[i])) {
+        if (!isfinite(value) || medroi_is_padding(padding, values[i])) {
             continue;
         }
         found->all[found->n_all++] = value;
@@ -94,6 +127,11 @@ static void take_samples(medroi_search *search, samples *found) {
     int64_t step = (plane * grid->n_repeats + max_rows - 1) / max_rows;
     step = medroi_coprime_step(step, grid->n_y, grid->n_z);
     for (int64_t r = 0; r < plane * grid->n_repeats; r += step) {
+        int64_t next = r + step;
+        if (next < plane * grid->n_repeats) {
+            medroi_source_seek(&search->source, next / plane);
+            medroi_source_prefetch(&search->source, next % plane / grid->n_y, next % grid->n_y);
+        }
         medroi_source_seek(&search->source, r / plane);
         sample_row(search, found, r % plane / grid->n_y, r % grid->n_y, x_step);
     }
@@ -172,10 +210,11 @@ static int is_lone_bin(const uint64_t *counts, size_t mode) {
 }
 
 /* Where the noise ends, or NaN where none is seen. */
-static double end_of_noise(const samples *found, double low, double high, double background) {
+static double end_of_noise(const samples *found, int whole, double low, double high,
+                           double background) {
     double width = (high - low) / N_BINS;
     size_t mode = 0;
-    if (all_whole(found)) {
+    if (whole) {
         width = width > 1 ? ceil(width) : 1;
     }
     for (;; width *= 2) {
@@ -259,7 +298,8 @@ medroi_tau medroi_tau_from_noise(medroi_search *search, void *scratch) {
     double high = select_high(found.all, found.n_all, (size_t)((double)found.n_all * 0.99));
     double tau = (double)NAN;
     if (high > low && !isinf(high - low)) {
-        tau = end_of_noise(&found, low, high, background);
+        int whole = !medroi_element_is_float(search->type) || all_whole(&found);
+        tau = end_of_noise(&found, whole, low, high, background);
     }
     if (isnan(tau)) {
         tau = above_constant(&found, search->type, low, background);
