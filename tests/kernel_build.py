@@ -27,6 +27,7 @@ SUPPORT = [
         "codecs/parts",
         "codecs/raw",
         "codecs/valuemap/distinct",
+        "codecs/valuemap/intmap_scaled",
         "codecs/zstd",
         "entropy/prefix_code",
     )

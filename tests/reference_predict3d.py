@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 
@@ -57,9 +58,11 @@ class Part:
         model, bits = number_model(), 8 * self.dtype.itemsize
         self.top = self.d.number(model)
         self.table: list[int] = []
-        has_table = self.d.number(model)
-        need(self.top < 1 << 32 and has_table <= 1, "top")
-        if has_table:
+        kind = self.d.number(model)
+        need(self.top < 1 << 32 and kind <= 2, "top")
+        if kind == 2:
+            self.read_multiples(self.d.number(model), self.d.number(model))
+        elif kind == 1:
             need(self.top < 65536, "table")
             self.table = [self.d.number(model)]
             model = number_model()
@@ -76,6 +79,20 @@ class Part:
             need(self.minimum + self.top < 1 << bits >> shift, "range")
         self.half = (self.top + 1) // 2
         self.low, self.high = -self.half, self.top - self.half
+
+    def read_multiples(self, folded: int, bits: int) -> None:
+        offset = -(folded + 1) // 2 if folded & 1 else folded // 2
+        step = float(np.array(bits, np.uint64).view(np.float64))
+        need(self.dtype.kind == "f" and self.top < 65536 and abs(offset) <= 1 << 52, "step")
+        need(math.isfinite(step) and step > 0, "step")
+        with np.errstate(over="ignore"):
+            exact = (offset + np.arange(self.top + 1)).astype(np.float64) * step
+            values = exact.astype(self.dtype.newbyteorder("<"))
+        need(bool(np.isfinite(values).all()), "multiples")
+        words = values.view(f"<u{self.dtype.itemsize}").tolist()
+        sign = 1 << (8 * self.dtype.itemsize - 1)
+        self.table = [w ^ (2 * sign - 1) if w & sign else w ^ sign for w in words]
+        need(all(a < b for a, b in itertools.pairwise(self.table)), "multiples")
 
     def code_of(self, voxel: int) -> int:
         number = voxel + self.half

@@ -97,7 +97,7 @@ LOCAL = [name for name in coder_golden.cases() if name.startswith("predict3d-max
 
 def test_goldens_of_the_local_method_have_it() -> None:
     methods = {(coder_golden.FOLDER / f"part-{name}.bin").read_bytes()[0] for name in LOCAL}
-    assert methods == {4} and len(LOCAL) == 6
+    assert methods == {4} and len(LOCAL) == 7
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -189,6 +189,7 @@ def test_no_value_is_left_without_a_share() -> None:
 
 PREFIXES = [
     *itertools.product(["int16", "special-floats", "wide", "sparse"], ["dense", "fast"]),
+    ("multiples", "dense"),
     ("max-flat", "max"),
 ]
 
@@ -243,6 +244,7 @@ def test_an_unknown_method_is_refused_by_its_number(method: int) -> None:
 def test_all_builds_write_and_read_the_same_bytes(coder_builds: list[CDLL]) -> None:
     arrays_here = [part("<i2", (9, 20, 21)), part("<f4", (8, 9, 10)) / 3, part(">u2", (30, 40))]
     arrays_here += [coder_golden.cases()[name][1] for name in LOCAL]
+    arrays_here += [coder_golden.cases()[f"predict3d-{name}"][1] for name in MULTIPLES]
     made = [Coder(library, "predict3d") for library in coder_builds]
     for array in arrays_here:
         for level in (0.0, 1.0, 2.0):
@@ -263,6 +265,49 @@ def test_scaled_integers_as_floats_cost_little_more_than_the_integers() -> None:
     whole = part("<u2", (20, 40, 41))
     scaled = (whole * np.float32(1.7331)).astype("<f4")
     assert len(through(scaled)[0]) < 1.15 * len(through(whole)[0])
+
+
+@given(
+    dtype=st.sampled_from(["<f2", ">f4", "<f4", "<f8"]),
+    step=st.sampled_from([1.0, 0.25, 0.37, 0.1, 1 / 3, 7.5, 3e-5]),
+    offset=st.integers(-400, 400),
+    thinned=st.integers(1, 3),
+    level=LEVELS,
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_multiples_of_a_step_come_back_and_the_reference_agrees(
+    dtype: str, step: float, offset: int, thinned: int, level: str, seed: int
+) -> None:
+    multiples = np.rint(part("<f8", (4, 9, 11), seed) / 2) * thinned + offset
+    array = (multiples * step).astype(dtype)
+    coded, decoded = through(array, level)
+    assert decoded.tobytes() == array.tobytes()
+    assert reference_predict3d.decode(coded, array.shape, dtype).tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("level", ["dense", "fast"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8"])
+def test_multiples_of_a_step_cost_a_few_bytes_more_than_integers(dtype: str, level: str) -> None:
+    whole = np.rint(part("<f8", (8, 9, 11))).astype("<i2")
+    scaled = (whole * 0.0371).astype(dtype)
+    assert len(through(scaled, level)[0]) < len(through(whole, level)[0]) + 32
+
+
+MULTIPLES = ["multiples", "fast-multiples"]
+
+
+@pytest.mark.parametrize("name", MULTIPLES)
+def test_a_damaged_step_is_refused_or_decodes_as_the_reference_does(name: str) -> None:
+    array = coder_golden.cases()[f"predict3d-{name}"][1]
+    coded = bytearray((coder_golden.FOLDER / f"part-predict3d-{name}.bin").read_bytes())
+    n_range = int.from_bytes(coded[1:5], "little")
+    # The bits of the step are the first raw ones.
+    for at in (*range(5, 17), *range(5 + n_range, 5 + n_range + 10)):
+        for flip in (1, 0x80, 0xFF):
+            damaged = coded.copy()
+            damaged[at] ^= flip
+            check_as_the_reference(bytes(damaged), array)
 
 
 def test_it_is_smaller_than_zstd_and_fast_is_not_much_larger() -> None:

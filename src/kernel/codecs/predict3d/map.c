@@ -5,13 +5,24 @@
  * low bits that are the same in all elements are sent once; where the keys still span more than 32
  * bits, the lowest are sent raw; the smallest key is subtracted. Where few of the keys in the range
  * occur, as with scaled integers or multiples of a step, the keys that do are listed instead, and a
- * voxel is a place in that table.
+ * voxel is a place in that table. Floats that are multiples of a step, most of which occur, are
+ * numbered by their multiple: then the table is made of the step, and is not sent.
  */
 #include "base/elements.h"
 #include "codecs/predict3d/predict3d.h"
 #include "codecs/valuemap/distinct.h"
+#include "codecs/valuemap/intmap.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+/* Multiples of a step are numbered as such where at most so many times those that occur lie in
+ * their range. */
+#define GAPS_PER_VALUE 4
+/* 2^52, folded as it is sent. */
+#define GREATEST_OFFSET ((uint64_t)1 << 53)
+/* Kinds of maps, as they are sent. */
+enum { MAP_RANGE, MAP_TABLE, MAP_MULTIPLES };
 
 /* A table pays when many elements stand beside unused values: the share of elements other than
  * the first one's value whose next key is unused must be a quarter or more. */
@@ -46,16 +57,58 @@ static void choose_range(medroi_p3_map *map, const medroi_distinct *values, uint
     }
 }
 
+/* Make the table of a map whose step and offset are known; 0 where there is none. */
+static medroi_status make_multiples(medroi_p3_map *map, int *is_one, medroi_error *error) {
+    *is_one = 0;
+    map->table = malloc(((size_t)map->top + 1) * sizeof *map->table);
+    if (!map->table)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the table of values");
+    for (uint64_t i = 0; i <= map->top; i++) {
+        double value = (double)(map->offset + (int64_t)i) * map->step;
+        map->table[i] = medroi_value_key(&map->elements, value);
+        if (!isfinite(medroi_key_value(&map->elements, map->table[i])) ||
+            (i > 0 && map->table[i] <= map->table[i - 1]))
+            return MEDROI_OK;
+    }
+    *is_one = 1;
+    return MEDROI_OK;
+}
+
+/* The multiples of a step, where all values are some and not many others lie between. */
+static medroi_status choose_multiples(const medroi_block *block, const medroi_distinct *values,
+                                      medroi_p3_map *map, medroi_error *error) {
+    medroi_intmap found;
+    int is_one = 0;
+    if (block->kind != 'f' || values->n < 2 ||
+        !medroi_intmap_find_scaled(block, values->keys, values->n, P3_MAX_TABLE - 1, &found) ||
+        found.max_index / GAPS_PER_VALUE >= values->n)
+        return MEDROI_OK;
+    map->top = found.max_index;
+    map->step = found.step;
+    map->offset = found.offset;
+    medroi_status status = make_multiples(map, &is_one, error);
+    if (!is_one) {
+        free(map->table);
+        map->table = NULL;
+        map->step = 0;
+    }
+    return status;
+}
+
 /* The table of the values used, where there are few enough and it pays. */
 static medroi_status choose_table(const medroi_block *block, const void *data, uint64_t range,
                                   medroi_distinct *values, medroi_p3_map *map,
                                   medroi_error *error) {
-    size_t limit = medroi_block_nbytes(block) / block->itemsize / 8;
+    size_t count = medroi_block_nbytes(block) / block->itemsize;
+    size_t longest = count / 8, limit = block->kind == 'f' ? count : longest;
     limit = limit < P3_MAX_TABLE ? limit : P3_MAX_TABLE;
     if (range <= 16 || limit == 0)
         return MEDROI_OK;
     medroi_status status = medroi_distinct_list(block, data, limit, values, error);
-    if (status == MEDROI_OK && !values->overflow && table_pays(block, data, values, range)) {
+    if (status == MEDROI_OK && !values->overflow)
+        status = choose_multiples(block, values, map, error);
+    if (status == MEDROI_OK && !values->overflow && !map->table && values->n <= longest &&
+        table_pays(block, data, values, range)) {
         map->top = values->n - 1;
         map->table = values->keys;
         values->keys = NULL;
@@ -86,7 +139,14 @@ void medroi_p3_write_map(const medroi_p3_map *map, medroi_rc_encoder *rc, medroi
     medroi_number_model model;
     medroi_number_init(&model);
     medroi_number_encode(rc, raw, &model, map->top);
-    medroi_number_encode(rc, raw, &model, map->table != NULL);
+    medroi_number_encode(rc, raw, &model, map->step > 0 ? MAP_MULTIPLES : map->table != NULL);
+    if (map->step > 0) {
+        uint64_t bits, twice = (uint64_t)map->offset * 2;
+        memcpy(&bits, &map->step, sizeof bits);
+        medroi_number_encode(rc, raw, &model, map->offset < 0 ? ~twice : twice);
+        medroi_number_encode(rc, raw, &model, bits);
+        return;
+    }
     if (map->table) {
         uint64_t last = map->table[0];
         medroi_number_encode(rc, raw, &model, last);
@@ -126,16 +186,35 @@ static medroi_status read_table(medroi_p3_map *map, uint64_t greatest, medroi_rc
                : medroi_p3_corrupt(error, "the table of values exceeds the element's range");
 }
 
+static medroi_status read_multiples(medroi_p3_map *map, medroi_rc_decoder *rc,
+                                    medroi_bit_reader *raw, medroi_number_model *model,
+                                    medroi_error *error) {
+    uint64_t folded = medroi_number_decode(rc, raw, model);
+    uint64_t bits = medroi_number_decode(rc, raw, model);
+    int is_one = 0;
+    memcpy(&map->step, &bits, sizeof bits);
+    map->offset = (int64_t)(folded >> 1) ^ -(int64_t)(folded & 1);
+    if (map->elements.kind != 'f' || map->top >= P3_MAX_TABLE || !(map->step > 0) ||
+        !isfinite(map->step) || folded > GREATEST_OFFSET)
+        return medroi_p3_corrupt(error, "the step of the values is impossible");
+    medroi_status status = make_multiples(map, &is_one, error);
+    if (status == MEDROI_OK && !is_one)
+        return medroi_p3_corrupt(error, "the multiples of the step are not increasing values");
+    return status;
+}
+
 medroi_status medroi_p3_read_map(medroi_p3_map *map, medroi_rc_decoder *rc, medroi_bit_reader *raw,
                                  medroi_error *error) {
     uint64_t greatest = UINT64_MAX >> (64 - 8 * map->elements.itemsize);
     medroi_number_model model;
     medroi_number_init(&model);
     map->top = medroi_number_decode(rc, raw, &model);
-    uint64_t has_table = medroi_number_decode(rc, raw, &model);
-    if (map->top > UINT32_MAX || has_table > 1)
+    uint64_t kind = medroi_number_decode(rc, raw, &model);
+    if (map->top > UINT32_MAX || kind > MAP_MULTIPLES)
         return medroi_p3_corrupt(error, "the range of values is impossible");
-    if (has_table)
+    if (kind == MAP_MULTIPLES)
+        return read_multiples(map, rc, raw, &model, error);
+    if (kind == MAP_TABLE)
         return read_table(map, greatest, rc, raw, &model, error);
     map->minimum = medroi_number_decode(rc, raw, &model);
     uint64_t dropped_bits = medroi_number_decode(rc, raw, &model);

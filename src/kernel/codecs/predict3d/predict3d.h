@@ -36,6 +36,8 @@ typedef struct medroi_p3_map {
     uint64_t minimum;      /* of key >> (dropped_bits + raw_bits); ignored with a table */
     uint64_t top;          /* greatest number */
     uint64_t *table;       /* NULL, or top + 1 increasing keys; owned by whoever made the map */
+    double step;           /* 0, or what the table's values are multiples of: */
+    int64_t offset;        /* from this one on, without a gap */
 } medroi_p3_map;
 
 /* A block as slices of rows, each slice inside a margin: 2 rows above, 1 below, 2 voxels left
