@@ -22,6 +22,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
 from medroi.errors import MedROIError
 from medroi.scans import pack, read_scan, unpack
+from medroi.scans.dicom import find_volumes
 
 SHAPE = (16, 20, 10)
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -50,8 +51,49 @@ def sagittal(folder: Path, voxels: np.ndarray) -> Path:
     return make_scans.dicom_series(folder, voxels, cosines=([0, 1, 0], [0, 0, -1]))
 
 
+def inverted(folder: Path, voxels: np.ndarray) -> Path:
+    """MONOCHROME1, whose stored values nobody turns around."""
+
+    def edit(k: int, dataset: pydicom.FileDataset) -> None:
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+
+    return make_scans.dicom_series(folder, voxels, edit=edit)
+
+
+def bare(folder: Path, voxels: np.ndarray) -> Path:
+    """Files without preamble and meta header, as old scanners send them."""
+    make_scans.dicom_series(folder, voxels)
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        plain = pydicom.Dataset({element.tag: element for element in dataset})
+        pydicom.dcmwrite(path, plain, implicit_vr=True, little_endian=True)
+    return folder
+
+
+def rescaled(folder: Path, voxels: np.ndarray) -> Path:
+    """Slopes of each slice, as PET has them."""
+
+    def edit(k: int, dataset: pydicom.FileDataset) -> None:
+        dataset.Modality, dataset.RescaleSlope = "PT", f"{0.5 + k / 8}"
+        dataset.RescaleIntercept = "0"
+
+    return make_scans.dicom_series(folder, voxels, edit=edit)
+
+
+def uneven(folder: Path, voxels: np.ndarray) -> Path:
+    """Slices at distances of their own."""
+
+    def edit(k: int, dataset: pydicom.FileDataset) -> None:
+        dataset.ImagePositionPatient = list(np.add([-40, 25, 10], [0, 0, HEIGHTS_MM[k]]))
+
+    return make_scans.dicom_series(folder, voxels, cosines=([1, 0, 0], [0, 1, 0]), edit=edit)
+
+
+HEIGHTS_MM = (0, 3, 6, 9, 12, 16, 20, 24.5, 29, 33.5)
 SERIES = {
     "oblique": make_scans.dicom_series,
+    "MONOCHROME1": inverted,
+    "without preamble": bare,
     "coronal": coronal,
     "sagittal": sagittal,
     "enhanced MR": in_folder(make_dicom.enhanced),
@@ -154,6 +196,9 @@ def test_simpleitk_has_the_same_voxels_at_the_same_places(series):
         # It reads the sheet as one image, in whose middle the slices are.
         assert found.shape == (64, 80, 1)
         return
+    if name == "MONOCHROME1":
+        # It turns signed values around, so that low ones are dark.
+        found = -1 - found
     # Times follow one another along z.
     expected = scan.voxels.reshape((*SHAPE[:2], -1), order="F")
     np.testing.assert_array_equal(found, expected)
@@ -179,6 +224,58 @@ def test_highdicom_finds_the_same_volume(tmp_path, make):
         array = array[:, :, ::-1]
     np.testing.assert_array_equal(array, scan.voxels)
     np.testing.assert_allclose(affine, scan.affine, atol=1e-5)
+
+
+def test_slopes_of_slices_give_the_values_of_dcm2niix_and_simpleitk(tmp_path):
+    folder = rescaled(tmp_path / "s", make_scans.head(SHAPE))
+    scan = read_scan(folder)
+    pack(folder, tmp_path / "s.ome.zarr", lossless=True)
+    unpack(tmp_path / "s.ome.zarr", tmp_path / "s.nii")
+    ours = nibabel.load(tmp_path / "s.nii")
+    values = ours.get_fdata()
+    for path in folder.iterdir():
+        k = pydicom.dcmread(path).InstanceNumber - 1
+        theirs = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))[0].T
+        np.testing.assert_allclose(values[:, :, k], theirs, rtol=1e-6)
+    image = nibabel.load(converted(folder, tmp_path / "out"))
+    indices = np.vstack([np.indices(SHAPE).reshape(3, -1), np.ones((1, values.size))])
+    places = np.rint((np.linalg.inv(image.affine) @ scan.affine @ indices)[:3]).astype(int)
+    theirs = image.get_fdata()[tuple(places)].reshape(SHAPE)
+    # It may round to the integers of one slope for all.
+    np.testing.assert_allclose(theirs, values, atol=values.max() / 5000)
+
+
+def test_slices_at_distances_of_their_own_are_where_each_says(tmp_path):
+    folder = uneven(tmp_path / "s", make_scans.head(SHAPE))
+    scan = read_scan(folder)
+    heights = scan.details["slice_heights_mm"]
+    for path in folder.iterdir():
+        image = SimpleITK.ReadImage(str(path))
+        k = pydicom.dcmread(path).InstanceNumber - 1
+        assert heights[k] - heights[0] == pytest.approx(image.GetOrigin()[2] - 10, abs=1e-6)
+        theirs = SimpleITK.GetArrayFromImage(image)[0].T
+        np.testing.assert_array_equal(theirs, scan.voxels[:, :, k])
+
+
+def test_localizers_are_the_volumes_of_dcm2niix(tmp_path):
+    folder, voxels = tmp_path / "s", make_scans.head((16, 16, 6))
+    for number, make in enumerate((make_scans.dicom_series, coronal, sagittal)):
+        make(tmp_path / str(number), voxels + number)
+        folder.mkdir(exist_ok=True)
+        for path in (tmp_path / str(number)).iterdir():
+            dataset = pydicom.dcmread(path)
+            dataset.SeriesInstanceUID, dataset.SeriesDescription = "1.2.3.4", "localizer"
+            dataset.StudyInstanceUID = "1.2.3"
+            dataset.save_as(folder / f"{number}{path.name}")
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [dcm2niix.bin, "-z", "n", "-f", "x", "-o", str(out), str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    theirs = {int(nibabel.load(path).dataobj[...].min()): path for path in out.glob("*.nii")}
+    found = [read_scan(folder, series=one.label) for one in find_volumes(folder)[0]]
+    assert len(found) == len(theirs) == 3
+    for scan in found:
+        check_same(theirs[int(scan.voxels.min())], scan)
 
 
 def test_a_tilted_gantry_is_where_every_slice_says(tmp_path):
