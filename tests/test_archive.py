@@ -55,17 +55,17 @@ def test_everything_is_accounted_for_as_find_counts_it(source: Path, packed: Pat
         "sub-02/anat/copy.nii": "stored",
         "sub-02/anat/sub-02_T1w.nii": "duplicate",
         "sub-02/back": "link",
-        "sub-03/ct/005-series": "stored",
+        "sub-03/ct/005_MR": "stored",
         "sub-03/ct/notes.txt": "copied",
     }
-    assert rows["sub-03/ct/005-series"]["n_files"] == "6"
+    assert rows["sub-03/ct/005_MR"]["n_files"] == "6"
     assert rows["sub-02/anat/broken.nii.gz"]["error_class"] == "InvalidArgument"
     assert rows["sub-02/anat/sub-02_T1w.nii"]["target"] == rows["sub-02/anat/copy.nii"]["target"]
 
 
 def test_equal_scans_are_stored_once(packed: Path) -> None:
     assert sorted(path.name for path in packed.rglob("*.zarr")) == [
-        "005-series.ome.zarr",
+        "005_MR.ome.zarr",
         "aseg.ome.zarr",
         "copy.ome.zarr",
         "sub-01_T1w.ome.zarr",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
 import archive_trees
 import make_scans
+import nibabel
+import numpy as np
 import pytest
 
 import medroi
@@ -165,18 +168,50 @@ def test_each_series_of_a_folder_has_a_store(tmp_path: Path) -> None:
     report = medroi.archive(root, tmp_path / "dst")
     assert report.states == {"stored": 2} and report.n_files == 7
     assert sorted(path.name for path in (tmp_path / "dst" / "study").iterdir()) == [
-        "005-series.ome.zarr",
-        "007-T2_axial.ome.zarr",
+        "005_MR.ome.zarr",
+        "007_T2-axial.ome.zarr",
     ]
     # Nothing changed: no file is opened again.
     assert medroi.archive(root, tmp_path / "dst").run == {}
+
+
+@pytest.mark.parametrize("suffix", [".dcm.gz", ".gz", ""])
+def test_gzipped_dicom_and_files_without_a_preamble_are_series_too(tmp_path: Path, suffix) -> None:
+    root = tmp_path / "src"
+    folder = make_scans.dicom_series(root / "ct", archive_trees.noisy(1, (9, 8, 3)))
+    for file in list(folder.iterdir()):
+        if suffix:
+            data = gzip.compress(file.read_bytes(), 6, mtime=0)
+            file.unlink()
+        else:
+            # A name says that it is DICOM where no magic does.
+            data = file.read_bytes()[132:]
+            file.unlink()
+            file = file.with_name(f"{file.name}.dcm")
+        file.with_name(file.name + suffix).write_bytes(data)
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.states == {"stored": 1} and report.n_files == 3
+    assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
+
+
+def test_a_header_may_have_its_image_gzipped(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    image = nibabel.Nifti1Pair(archive_trees.noisy(1, (9, 8, 4)), np.eye(4))
+    nibabel.save(image, root / "head.img")
+    data = (root / "head.img").read_bytes()
+    (root / "head.img").unlink()
+    (root / "head.img.gz").write_bytes(gzip.compress(data, 6, mtime=0))
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.states == {"stored": 1} and report.n_files == 2
+    assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
 
 
 def test_a_series_whose_only_file_has_its_name_comes_back(tmp_path: Path) -> None:
     root = tmp_path / "src"
     folder = make_scans.dicom_series(root / "ct", archive_trees.noisy(1, (9, 8, 1)))
     (file,) = folder.iterdir()
-    file.rename(folder / "005-series")
+    file.rename(folder / "005_MR")
     assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {"stored": 1}
     assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {}
     assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
@@ -234,7 +269,7 @@ def test_a_series_of_several_volumes_is_one_record_and_comes_back(tmp_path: Path
         file.unlink()
     report = medroi.archive(root, tmp_path / "dst", lossless=True)
     assert report.failures == () and report.states == {"stored": 1} and report.n_files == 7
-    assert len(list((tmp_path / "dst" / "scout" / "005-series.series").iterdir())) == 2
+    assert len(list((tmp_path / "dst" / "scout" / "005_MR.series").iterdir())) == 2
     assert archives.check_archive(tmp_path / "dst", against=root).problems == ()
     restored = archives.restore(tmp_path / "dst", tmp_path / "back")
     assert restored.failures == () and restored.n_contents == 0

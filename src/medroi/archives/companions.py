@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-# Pairs of a header and an image; the first is what is packed.
-_PAIRS = {".hdr": ".img", ".HDR": ".IMG", ".hdr.gz": ".img.gz"}
+from medroi.scans.formats import pair
+
 _HEADERS = (".mhd", ".nhdr")
 _DATA_FILE = re.compile(rb"^\s*(?:ElementDataFile\s*=|data ?file:)\s*(\S.*?)\s*$", re.M | re.I)
 _MAX_HEADER_NBYTES = 1 << 16
@@ -30,10 +30,10 @@ def scans_of_several_files(folder: Path, names: Mapping[str, object]) -> dict[st
     """
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
-        for header, image in _PAIRS.items():
-            stem = name[: len(name) - len(header)]
-            if name.endswith(header) and stem + image in names:
-                found[name] = (stem + image,)
+        partners = pair.partners_of(name) if pair.is_header(name) else ()
+        image = next((partner for partner in partners if partner in names), None)
+        if image is not None:
+            found[name] = (image,)
         if name.lower().endswith(_HEADERS):
             data_file = _named_in(folder / name)
             if data_file in names:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
-import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from medroi.scans.dicom.bytes import read_dataset
 from medroi.scans.dicom.files import says_image
-from medroi.scans.scan import require
+from medroi.scans.dicom.splitting import name_of_series
 
-_TAGS = ["Rows", "SOPClassUID", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber"]
-_LONGEST_NAME = 60
+_TAGS = (
+    "Modality",
+    "Rows",
+    "SOPClassUID",
+    "SeriesDescription",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,21 +47,18 @@ def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
     """
     if not paths:
         return []
-    pydicom = require("pydicom", "reading DICOM")
     found: dict[str, list[str]] = collections.defaultdict(list)
     names: dict[str, str] = {}
     unreadable: list[str] = []
     for path in paths:
         try:
-            header = pydicom.dcmread(
-                os.path.join(root, path), stop_before_pixels=True, specific_tags=_TAGS
-            )
+            header = read_dataset(root / path, _TAGS)
             uid = str(header.get("SeriesInstanceUID", ""))
             if header.get("Rows") is None:
                 if says_image(header):
                     raise ValueError("an image that is cut off within its header")
                 continue
-            names.setdefault(uid, _name_of(header))
+            names.setdefault(uid, name_of_series(header))
         except Exception:  # pydicom raises whatever a damaged file provokes
             unreadable.append(path)
             continue
@@ -73,10 +74,3 @@ def series_of(root: Path, paths: Sequence[str]) -> list[Series]:
             name += "-" + hashlib.sha256(uid.encode()).hexdigest()[:8]
         series.append(Series(name, tuple(sorted(members))))
     return sorted(series, key=lambda one: one.name)
-
-
-def _name_of(header: Any) -> str:
-    number = header.get("SeriesNumber")
-    text = str(header.get("SeriesDescription", "") or "series")
-    shown = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:_LONGEST_NAME] or "series"
-    return f"{int(number):03d}-{shown}" if number not in (None, "") else shown

@@ -18,6 +18,7 @@ from medroi.archives.companions import scans_of_several_files
 from medroi.archives.dicom_folders import Series, series_of
 from medroi.archives.places import OWN
 from medroi.errors import InvalidArgument
+from medroi.scans import dicom as dicom_scans
 from medroi.scans.formats import READERS, pair, suffix_of
 from medroi.scans.formats.names import printable
 
@@ -25,11 +26,9 @@ from medroi.scans.formats.names import printable
 _VERSION_CONTROL = (".git", ".datalad", ".hg", ".svn")
 # Names that this package writes at the top of an archive.
 _OURS = ("manifest.tsv", "manifest.parquet", "dataset_description.json", OWN)
-_DICOM_MAGIC_OFFSET = 128
 # Path of a folder and listing of its DICOM files: its series, where they are known.
 SkipSeries = Callable[[str, str], "list[Series] | None"]
-_DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
-_NO_DICOM = (".json", ".tsv", ".txt", ".bval", ".bvec", ".csv", ".md", ".py", ".m", ".gz", ".html")
+_NO_DICOM = (".json", ".tsv", ".txt", ".bval", ".bvec", ".csv", ".md", ".py", ".m", ".html")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -266,15 +265,11 @@ def _item(path: str, kind: str, found: os.stat_result, target: str) -> Item:
 
 
 def _may_be_dicom(path: Path, name: str) -> bool:
-    """Whether a file says that it is DICOM, by its name or its first bytes."""
-    lower = name.lower()
-    if lower.endswith(_DICOM_SUFFIXES):
-        return True
-    if lower.endswith(_NO_DICOM):
+    """Whether a file says that it is DICOM; of names that others have none is opened."""
+    if name.lower().endswith(_NO_DICOM):
         return False
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(_DICOM_MAGIC_OFFSET + 4)[_DICOM_MAGIC_OFFSET:] == b"DICM"
+        return dicom_scans.is_dicom(path)
     except OSError:
         return False
 

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,15 @@ class _Bounded(io.BufferedReader):
         return super().read(left if size is None or size < 0 else min(size, left))
 
 
-def read_dataset(path: Path) -> Any:
+def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:
     """Read one DICOM file without its pixels.
 
     Parameters
     ----------
     path : Path
         The file.
+    tags : sequence of str, optional
+        Keywords of the elements that are wanted, "Rows" among them; None is all.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def read_dataset(path: Path) -> Any:
         For a damaged one.
     """
     with _unpacked(path) as file:
-        return _parsed(file, path, 0, stop_before_pixels=True)[0]
+        return _parsed(file, path, 0, stop_before_pixels=True, tags=tags)[0]
 
 
 def read_whole(path: Path, name: str, pixels_nbytes: int) -> WholeFile:
@@ -134,7 +137,12 @@ def read_whole(path: Path, name: str, pixels_nbytes: int) -> WholeFile:
 
 
 def _parsed(
-    file: io.BufferedIOBase, path: Path, pixels_nbytes: int, *, stop_before_pixels: bool
+    file: io.BufferedIOBase,
+    path: Path,
+    pixels_nbytes: int,
+    *,
+    stop_before_pixels: bool,
+    tags: Sequence[str] | None = None,
 ) -> tuple[Any, int]:
     """Let pydicom read a file; also how many bytes stand before what it was given."""
     pydicom = require("pydicom", "reading DICOM")
@@ -146,7 +154,10 @@ def _parsed(
     content = io.BytesIO(file.read()) if start else file
     try:
         dataset = pydicom.dcmread(
-            content, stop_before_pixels=stop_before_pixels, force=not has_preamble
+            content,
+            stop_before_pixels=stop_before_pixels,
+            force=not has_preamble,
+            specific_tags=None if tags is None else list(tags),
         )
     except MemoryError as error:
         raise InvalidArgument(f"{path}: needs more memory than there is") from error
@@ -154,7 +165,7 @@ def _parsed(
         if _is_too_deep(error):
             raise InvalidArgument(f"{path}: sequences nested too deeply to be read") from error
         raise InvalidArgument(f"{path}: damaged DICOM file: {error}") from error
-    if "Rows" not in dataset:
+    if "Rows" not in dataset and tags is None:
         _check_whole(dataset, content, path)
     dataset.buffer = None
     _complete_meta(dataset)

@@ -46,13 +46,7 @@ class Volume:
     @property
     def name(self) -> str:
         """A file name without suffix: number and description, in letters that are safe."""
-        description, modality = (
-            _UNSAFE.sub("-", _text(self.frames[0], keyword)).strip("-")
-            for keyword in ("SeriesDescription", "Modality")
-        )
-        number, _, part = self.label.partition(".")
-        parts = [number.zfill(3), *([part] if part else [])]
-        return "_".join([*parts, (description or modality or "series")[:_MAX_NAME].strip("-")])
+        return name_of_series(self.frames[0], self.label)
 
     def describe(self) -> str:
         """Say in a few words what it is."""
@@ -70,10 +64,33 @@ class Volume:
         )
 
 
-def _text(frame: Frame, keyword: str) -> str:
+def name_of_series(image: Any, label: str | None = None) -> str:
+    """Name a series after its number and description, in letters that are safe.
+
+    Parameters
+    ----------
+    image : Frame or Dataset
+        One of its images.
+    label : str, optional
+        As that of a `Volume`; None is the number alone.
+    """
+    description, modality = (
+        _UNSAFE.sub("-", _text(image, keyword)).strip("-")
+        for keyword in ("SeriesDescription", "Modality")
+    )
+    number, _, part = (str(_number_of(image)) if label is None else label).partition(".")
+    parts = [number.zfill(3), *([part] if part else [])]
+    return "_".join([*parts, (description or modality or "series")[:_MAX_NAME].strip("-")])
+
+
+def _number_of(image: Any) -> int:
+    return whole(image.get("SeriesNumber")) or 0
+
+
+def _text(image: Any, keyword: str) -> str:
     """A description, or nothing where it is damaged."""
     with contextlib.suppress(Exception):
-        return str(frame.get(keyword) or "").strip()
+        return str(image.get(keyword) or "").strip()
     return ""
 
 
@@ -184,11 +201,8 @@ def _orientation(frame: Frame, known: list[np.ndarray[Any, Any]]) -> int:
 
 
 def _labelled(groups: list[list[Frame]]) -> list[Volume]:
-    def number_of(frames: list[Frame]) -> int:
-        return whole(frames[0].get("SeriesNumber")) or 0
-
-    groups = sorted(groups, key=number_of)
-    numbers = [number_of(frames) for frames in groups]
+    groups = sorted(groups, key=lambda frames: _number_of(frames[0]))
+    numbers = [_number_of(frames[0]) for frames in groups]
     volumes = []
     for index, (number, frames) in enumerate(zip(numbers, groups, strict=True)):
         part = f".{numbers[:index].count(number) + 1}" if numbers.count(number) > 1 else ""

@@ -81,23 +81,24 @@ def files_of(path: Path) -> tuple[Path, Path]:
     InvalidArgument
         Where the other one is missing.
     """
-    stem, gz = (
-        (path.name[:-3], path.name[-3:])
-        if path.name.lower().endswith(".gz")
-        else (
-            path.name,
-            "",
-        )
-    )
-    own = stem[-4:]
-    other = _OTHER.get(own, _OTHER[own.lower()])
-    for ending in (gz, "" if gz else ".gz"):
-        partner = path.with_name(f"{stem[:-4]}{other}{ending}")
+    partners = partners_of(path.name)
+    for partner in map(path.with_name, partners):
         if partner.is_file():
-            return (path, partner) if own.lower() == ".hdr" else (partner, path)
-    raise InvalidArgument(
-        f"{path}: one half of a .hdr/.img pair; {stem[:-4]}{other} is not beside it"
-    )
+            return (path, partner) if is_header(path.name) else (partner, path)
+    raise InvalidArgument(f"{path}: one half of a .hdr/.img pair; {partners[0]} is not beside it")
+
+
+def is_header(name: str) -> bool:
+    """Whether a name is that of the header of a pair."""
+    return name.lower().endswith((".hdr", ".hdr.gz"))
+
+
+def partners_of(name: str) -> tuple[str, str]:
+    """Return the names that the other half of a pair may have, the likelier one first."""
+    stem, gz = (name[:-3], name[-3:]) if name.lower().endswith(".gz") else (name, "")
+    own = stem[-4:]
+    other = f"{stem[:-4]}{_OTHER.get(own, _OTHER[own.lower()])}"
+    return f"{other}{gz}", other if gz else f"{other}.gz"
 
 
 def _sources(
