@@ -92,6 +92,10 @@ BENCHMARKS = (
     ),
     Benchmark("predict3d", "predict3d.py", (FOLDER, "-o", TABLE), ("nibabel",)),
     Benchmark("archive", "archive.py", (FOLDER, "-o", TABLE), ("nibabel", "zarr")),
+    Benchmark("archive_journal", "archive_journal.py", ("-o", TABLE), ("nibabel", "zarr")),
+    Benchmark(
+        "archive_s3", "archive_s3.py", (FOLDER, "-o", TABLE), ("nibabel", "zarr", "s3fs", "moto")
+    ),
     Benchmark("javascript", "javascript.py", (FILES,), ("nibabel",)),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),

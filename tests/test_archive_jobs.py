@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pickle
+import pty
+import re
+import stat
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import archive_trees
@@ -14,6 +23,7 @@ import medroi
 from medroi import archives, errors
 from medroi.archives import jobs, places
 from medroi.archives.planning import Planner
+from medroi.archives.summary import size_text
 from medroi.archives.tree import walk
 
 
@@ -93,6 +103,32 @@ def test_a_file_that_cannot_be_read_or_went_away_is_a_failure_that_names_it(
         assert records[name].error_class == "PermissionError" and name in records[name].error
 
 
+def test_every_file_waits_for_the_disk_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = of_sizes(tmp_path / "src", 6)
+    (source / "a.txt").write_text("a")
+    todo = jobs_of(source, tmp_path / "dst")
+    waited, fsync = [], os.fsync
+
+    def waiting(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            waited.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", waiting)
+    records = [archives.pack_job(job) for job in todo]
+    assert len(waited) == sum(len(record.stored_files) or 1 for record in records)
+    monkeypatch.undo()
+    with archives.Journal(archives.open_place(str(tmp_path / "dst"))) as journal:
+        for record in records:
+            journal.add(record)
+    waited.clear()
+    monkeypatch.setattr(os, "fsync", waiting)
+    archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert len(waited) == 2
+
+
 @pytest.mark.parametrize("url", ["gs://bucket/x", "az://bucket/x", "abfs://bucket/x"])
 def test_a_kind_of_url_without_its_package_says_which_to_install(url: str) -> None:
     assert places.is_url(url)
@@ -112,3 +148,27 @@ def test_a_place_inside_the_tree_is_found_through_links(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidArgument, match="inside"):
         medroi.archive(source, tmp_path / "elsewhere" / "dst")
     assert os.listdir(source) == ["0.nii"]
+
+
+def test_progress_says_what_is_done_saved_and_left(tmp_path: Path) -> None:
+    source = of_sizes(tmp_path / "src", 6, 40)
+    shown, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 130, 0, 0))
+    command = [sys.executable, "-m", "medroi", "archive", str(source), str(tmp_path / "dst")]
+    program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    text = b""
+    # A terminal whose other end is closed gives an error in place of an end.
+    with contextlib.suppress(OSError):
+        while more := os.read(shown, 1 << 16):
+            text += more
+    os.close(shown)
+    assert program.wait(timeout=60) == 0
+    # Elapsed, left, and what is saved.
+    figures = r"archive: 100%.*\[\d\d:\d\d<00:00, .*B/s, 2 of 2, -?[\d.]+ MB saved\]"
+    assert re.search(figures, text.decode())
+
+
+def test_sizes_have_the_unit_that_suits_them() -> None:
+    found = [size_text(nbytes) for nbytes in (0, 5_000_000, 2_500_000_000, 20 * 10**12, -(10**9))]
+    assert found == ["0.00 MB", "5.00 MB", "2.50 GB", "20.00 TB", "-1.00 GB"]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,13 +27,14 @@ class Faulty:
             threading.Lock(),
         )
         self.share = 0.0
-        self.n_failed = 0
+        self.n_failed = self.n_put = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         with self._lock:
             drawn = self._random.random()
             fails = drawn < self.share
             self.n_failed += fails
+            self.n_put += environ["REQUEST_METHOD"] == "PUT"
         if not fails:
             return self._application(environ, start_response)  # type: ignore[no-any-return]
         if drawn < self.share / 2:
@@ -48,6 +50,12 @@ class Server:
     def __init__(self, faults: Faulty, port: int) -> None:
         self.faults = faults
         self.options = {"endpoint_url": f"http://127.0.0.1:{port}", **KEYS}
+
+    def wait_for_puts(self, count: int) -> None:
+        """Wait until so many more objects were put; 30 s at most."""
+        wanted, deadline = self.faults.n_put + count, time.monotonic() + 30
+        while self.faults.n_put < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     @property
     def storage(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import http.server
+import importlib
+import multiprocessing
 import os
 import random
 import signal
@@ -12,9 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import archive_trees
+import dask
+import fsspec
 import make_scans
 import numpy as np
 import pytest
@@ -214,80 +219,114 @@ def many_scans(root: Path) -> Path:
     return root
 
 
+# A process that has these imported is forked for each worker and client: they start at once.
+PRELOADED = ["distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "medroi.cli"]
+PRELOADED += ["medroi.archives", "medroi.scans", "zarr.api.synchronous", "nibabel", "s3fs"]
+
+
+def run_program(module: str, arguments: list[str], folder: Path) -> None:
+    """The program of a module, as a command of its own would run it, without output."""
+    os.chdir(folder)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    # A client gives a scheduler up after this; the default is 30 s.
+    dask.config.set({"distributed.comm.timeouts.connect": "3s"})
+    sys.exit(importlib.import_module(module).main(arguments))
+
+
 class Cluster:
-    """A scheduler and two workers, each a process that can be killed."""
+    """A scheduler, two workers and clients, each a process that can be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "scheduler.json"
         self._folder = folder
-        self.scheduler: subprocess.Popen[bytes] | None = None
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        self.scheduler: BaseProcess | None = None
+        self.workers: list[BaseProcess] = []
 
     def start(self) -> None:
         """Start what is not there."""
-        if self.scheduler is None or self.scheduler.poll() is not None:
+        if self.scheduler is None or not self.scheduler.is_alive():
             self.stop()
             self.file.unlink(missing_ok=True)
-            self.scheduler = self._run("dask_scheduler", "--port", "0", "--no-dashboard")
+            self.scheduler = self._dask("scheduler", "--port", "0")
             deadline = time.monotonic() + 60
             while not self.file.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
-        self.workers = [one for one in self.workers if one.poll() is None]
+        self.workers = [one for one in self.workers if one.is_alive()]
         while len(self.workers) < 2:
-            self.workers.append(
-                self._run("dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard")
-            )
+            self.workers.append(self._dask("worker", "--nthreads", "1", "--no-nanny"))
 
     def stop(self) -> None:
         for one in [self.scheduler, *self.workers]:
-            if one is not None and one.poll() is None:
-                one.kill()
             if one is not None:
-                one.wait()
+                one.kill()
+                one.join()
         self.workers = []
 
-    def _run(self, module: str, *more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.{module}", *more]
-        command += ["--scheduler-file", str(self.file)]
-        return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder
-        )
+    def client(self, *arguments: str) -> BaseProcess:
+        """Start ``medroi archive``."""
+        return self._run("medroi.cli", "archive", *arguments, "--scheduler", str(self.file))
+
+    def _dask(self, name: str, *more: str) -> BaseProcess:
+        more = (*more, "--no-dashboard", "--scheduler-file", str(self.file))
+        return self._run(f"distributed.cli.dask_{name}", *more)
+
+    def _run(self, module: str, *arguments: str) -> BaseProcess:
+        given = (module, [*arguments], self._folder)
+        program = self._context.Process(target=run_program, args=given, daemon=True)
+        program.start()
+        return program
+
+
+def status_of(program: BaseProcess) -> int | None:
+    """The status with which a program ends."""
+    program.join(timeout=300)
+    return program.exitcode
 
 
 def test_workers_scheduler_and_client_are_killed_and_nothing_is_lost(
     server: Server, tmp_path: Path
 ) -> None:
     source, url = many_scans(tmp_path / "src"), "s3://archive/killed"
-    medroi.archive(source, tmp_path / "dst", lossless=True, layout="bare")
+    # In memory, which waits for no disk.
+    medroi.archive(source, "memory://undisturbed", lossless=True, layout="bare")
+    memory = fsspec.filesystem("memory")
+    names = {name: name.removeprefix("/undisturbed/") for name in memory.find("/undisturbed")}
+    undisturbed = stores_of({shown: memory.cat_file(name) for name, shown in names.items()})
     draw = random.Random(18)
     victims = ["worker"] * 5 + ["client"] * 3 + ["scheduler"] * 2
     draw.shuffle(victims)
     cluster = Cluster(tmp_path)
-    command = [sys.executable, "-m", "medroi", "archive", str(source), url, "--lossless"]
-    command += ["--layout=bare", "--scheduler", str(cluster.file), "--storage", server.storage]
-    client: subprocess.Popen[bytes] | None = None
+    command = [str(source), url, "--lossless", "--layout=bare", "--storage", server.storage]
+    client: BaseProcess | None = None
     try:
         for victim in victims:
             cluster.start()
-            if client is None or client.poll() is not None:
-                client = start_client(command)
-            time.sleep(draw.uniform(0.0, 1.0))
+            if client is None or not client.is_alive():
+                client = cluster.client(*command)
+            # At any moment of the work, and now and then before it has begun again.
+            server.wait_for_puts(draw.choice([0, *range(1, 40)]))
             if victim == "worker":
                 draw.choice(cluster.workers).kill()
             elif victim == "client":
-                client.send_signal(draw.choice([signal.SIGKILL, signal.SIGTERM]))
-                assert client.wait(timeout=60) != 0
+                os.kill(client.pid or 0, draw.choice([signal.SIGKILL, signal.SIGTERM]))
+                assert status_of(client) not in (0, None)
             elif cluster.scheduler is not None:
                 cluster.scheduler.kill()
-                assert client.wait(timeout=60) != 0
+                assert status_of(client) not in (0, None)
+        assert not server.objects("killed").keys() >= {"manifest.tsv"}
         cluster.start()
         if client is not None:
-            client.wait(timeout=300)
+            status_of(client)
         # Broken scans are failures: status 1, and the archive is complete.
-        assert subprocess.run(command, timeout=300, capture_output=True).returncode == 1
+        assert status_of(cluster.client(*command)) == 1
     finally:
         cluster.stop()
-    assert stores_of(server.objects("killed")) == archive_trees.stores_in(tmp_path / "dst")
+    assert len(undisturbed) > 500
+    assert stores_of(server.objects("killed")) == undisturbed
     wanted = ["sub-00", "sub-13", "sub-29"]
     report = archives.restore(url, tmp_path / "back", wanted, place_options=server.options)
     assert report.failures == () and report.n_contents == 0
@@ -297,15 +336,6 @@ def test_workers_scheduler_and_client_are_killed_and_nothing_is_lost(
         for name, data in originals.items()
         if name.startswith(tuple(wanted)) and name not in BROKEN
     }
-
-
-def start_client(command: list[str]) -> subprocess.Popen[bytes]:
-    # It gives a scheduler up after this; the default is 30 s.
-    environment = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
-    quiet = subprocess.DEVNULL
-    client = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
-    time.sleep(2.0)
-    return client
 
 
 def test_a_local_cluster_of_dask_jobqueue_does_the_work(tmp_path: Path) -> None:
@@ -324,6 +354,61 @@ def test_a_local_cluster_of_dask_jobqueue_does_the_work(tmp_path: Path) -> None:
         client.wait_for_workers(1, timeout=60)
         medroi.archive(source, tmp_path / "queued", lossless=True, scheduler=client)
     assert archive_trees.stores_in(tmp_path / "queued") == archive_trees.stores_in(tmp_path / "dst")
+
+
+def test_a_scan_that_takes_workers_down_is_a_failure_and_the_others_are_stored(
+    tmp_path: Path,
+) -> None:
+    from distributed import Client, LocalCluster
+
+    source = tmp_path / "src"
+    source.mkdir()
+    for number, name in enumerate(("a.nii", "deadly.nii", "z.nii")):
+        make_scans.nifti(source / name, archive_trees.noisy(number))
+    place = archives.open_place(str(tmp_path / "dst"))
+    todo = [
+        archives.Job(
+            str(source),
+            path.name,
+            "scan",
+            (path.name,),
+            place.url,
+            f"{path.stem}.ome.zarr",
+            archives.Settings({}),
+        )
+        for path in sorted(source.iterdir())
+    ]
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        done = archives.run_dask(iter(todo), client, archive_trees.deadly)
+        found = {job.path: (record.state, record.error_class) for job, record in done}
+    assert found == {
+        "a.nii": ("stored", ""),
+        "deadly.nii": ("failed", "ProcessEnded"),
+        "z.nii": ("stored", ""),
+    }
+
+
+def test_the_table_of_the_manifest_has_its_rows_in_groups_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyarrow import parquet
+
+    from medroi.archives import manifest
+
+    monkeypatch.setattr(manifest, "_GROUP_ROWS", 3)
+    source = archive_trees.tree(tmp_path / "src", dicom=False)
+    medroi.archive(source, tmp_path / "dst")
+    head, *rows = (tmp_path / "dst" / "manifest.tsv").read_text().splitlines()
+    table = parquet.read_table(tmp_path / "dst" / "manifest.parquet")
+    assert table.column_names == head.split("\t")
+    assert table["path"].to_pylist() == [row.split("\t")[0] for row in rows]
+    whole = len(rows) // 3
+    assert parquet.ParquetFile(tmp_path / "dst" / "manifest.parquet").num_row_groups == whole + 1
+    assert archives.check_archive(tmp_path / "dst").notes == ()
 
 
 def test_datalad_runs_it_and_a_second_run_changes_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from medroi.archives.locks import is_in_use
 from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, IN_DST, FileFacts, Record, digest_of
 from medroi.archives.restore import at_hand, holder_of
+from medroi.archives.summary import size_text
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.progress import bar
@@ -55,7 +56,7 @@ class ArchiveCheck:
         """Return the report as a few lines of text."""
         whole = self.n_checked - len({path for path, _ in self.problems})
         lines = [
-            f"{whole} of {self.n_checked} are whole ({self.nbytes / 1e6:.1f} MB read; "
+            f"{whole} of {self.n_checked} are whole ({size_text(self.nbytes)} read; "
             f"{self.n_all} in the archive), {self.seconds:.1f} s"
         ]
         lines += [f"  {printable(path)}: {text}" for path, text in self.problems[:_SHOWN]]

@@ -18,7 +18,7 @@ from typing import IO
 
 from medroi.archives import journal
 from medroi.archives.hashing import facts_in
-from medroi.archives.keeping import Index
+from medroi.archives.keeping import Index, Known
 from medroi.archives.place_local import LocalPlace
 from medroi.archives.places import OWN, Place
 from medroi.archives.records import Record
@@ -100,17 +100,20 @@ class Journal:
         """The latest record of a path, from the journal."""
         known = self.index.get(path)
         assert known is not None
+        return self._read(known)
+
+    def records(self) -> Iterator[Record]:
+        """The latest record of every path, by path."""
+        for _, known in self.index.items():
+            yield self._read(known)
+
+    def _read(self, known: Known) -> Record:
         name, start = known.at
         if name not in self._files:
             if len(self._files) >= _OPEN_FILES:
                 self._files.pop(next(iter(self._files))).close()
             self._files[name] = open(self.folder / name, "rb")  # noqa: SIM115
         return journal.read_line(self._files[name], start)
-
-    def records(self) -> Iterator[Record]:
-        """The latest record of every path, by path."""
-        for path in self.index.paths():
-            yield self.record(path)
 
     def _open(self) -> None:
         if isinstance(self._place, LocalPlace):
@@ -165,15 +168,17 @@ class Journal:
         merged one comes first and counts as the latest, then the list, then the others go: what a
         kill leaves between the two says the same twice.
         """
-        old: list[str] = []
+        old: set[str] = set()
         if self._is_temporary:
             self.flush()
-            old = self._small()
-            if len(old) > 1:
-                self._write_merged(set(old))
-        kept = [name for name in self._names if name not in old or len(old) < 2]
+            small = self._small()
+            # One alone stays as it is.
+            if len(small) > 1:
+                old = set(small)
+                self._write_merged(old)
+        kept = [name for name in self._names if name not in old]
         self._place.write(LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())
-        for name in set(self._names) - set(kept):
+        for name in sorted(old):
             self._place.remove(f"{FOLDER}/{name}")
         self._names = kept
 
@@ -195,7 +200,7 @@ class Journal:
         try:
             for path, known in self.index.items():
                 if known.at[0] in old:
-                    found = self.record(path).to_json()
+                    found = self._read(known).to_json()
                     self.index.move(path, (name, merged.add(found)))
         finally:
             merged.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from medroi.archives.planning import Plan
 from medroi.archives.records import FAILED, IN_DST, Record
+from medroi.archives.summary import size_text
 
 
 class Progress:
@@ -50,4 +51,4 @@ class Progress:
     def text(self) -> str:
         """The figures beside the bar."""
         failed = f", {self._n_failed} failed" if self._n_failed else ""
-        return f"{self._n_done} of {self._n_all}, {self._saved_nbytes / 1e9:.2f} GB saved{failed}"
+        return f"{self._n_done} of {self._n_all}, {size_text(self._saved_nbytes)} saved{failed}"

@@ -18,6 +18,7 @@ from medroi.archives.locks import locked
 from medroi.archives.places import OWN, open_place
 from medroi.archives.records import IN_DST
 from medroi.archives.restore import EXACT, at_hand, holder_of, restore_stored
+from medroi.archives.summary import size_text
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 
@@ -56,7 +57,7 @@ class PruneReport:
     def __str__(self) -> str:
         """Return the report as a few lines of text."""
         verb = "would delete" if self.is_dry else "deleted"
-        lines = [f"{verb} {self.n_files} files, {self.nbytes / 1e6:.1f} MB"]
+        lines = [f"{verb} {self.n_files} files, {size_text(self.nbytes)}"]
         if self.n_inexact:
             lines.append(
                 f"of {self.n_inexact} of them the archive gives back the kept voxels, not the very "

@@ -14,6 +14,7 @@ from medroi.archives.journals import Journal
 from medroi.archives.places import Place
 from medroi.archives.records import DUPLICATE, FAILED, IN_DST, STORED, Record
 from medroi.archives.restore import holder_of
+from medroi.archives.summary import size_text
 from medroi.errors import MedROIError
 from medroi.pages import html
 from medroi.pages.cells import Column, Table, number, percent, text
@@ -114,8 +115,8 @@ def _sections(figures: _Figures, journal: Journal, place: Place) -> Iterator[str
         "regions",
         "Regions that deserve a look",
         html.paragraph(
-            f"{figures.n_looked_at} scans have signal outside their region, that is voxels above "
-            "the noise of the air. The largest connected groups of them come first; a group of "
+            f"Scans with signal outside their region, that is voxels above the noise of the air: "
+            f"{figures.n_looked_at}. The largest connected groups of them come first; a group of "
             "more than 8 voxels is dropped only where a mask was given or components=largest was "
             "asked for."
         ),
@@ -130,8 +131,8 @@ def _head(figures: _Figures, place: Place) -> str:
     stored_nbytes = sum(sums.stored_nbytes for sums in figures.kinds.values())
     boxes = (
         (f"{sum(sums.n_records for sums in scans)}", "scans stored"),
-        (_size(nbytes), "in the tree"),
-        (_size(stored_nbytes), "in the archive"),
+        (size_text(nbytes), "in the tree"),
+        (size_text(stored_nbytes), "in the archive"),
         (f"{sum(figures.failures.values())}", "failed"),
     )
     shown = "".join(
@@ -142,11 +143,6 @@ def _head(figures: _Figures, place: Place) -> str:
         f"<header><h1>{html.escape(TITLE)} {html.escape(place.url)}</h1>"
         f'<div class="figures">{shown}</div></header>'
     )
-
-
-def _size(nbytes: int) -> str:
-    """A number of bytes in the unit that suits it."""
-    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.2f} MB"
 
 
 def _sizes(figures: _Figures) -> Table:

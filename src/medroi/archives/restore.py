@@ -21,7 +21,7 @@ from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, DUPLICATE, IN_DST, LINK, FileFacts, Record
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
-from medroi.scans.stores.durable import rename_new
+from medroi.scans.stores.durable import rename_new, sync
 from medroi.scans.stores.staging import workspace
 
 EXACT, CONTENTS = "the very bytes", "the kept voxels"
@@ -222,9 +222,13 @@ def restore_stored(record: Record, stored: Path, folder: Path) -> Iterator[Resto
             if record.state == COPIED and not is_exact:
                 raise CorruptStream(f"{record.target}: not the bytes that were copied")
             os.utime(made, ns=(record.mtime_ns, record.mtime_ns))
+            sync(made)
             target = _inside(folder, facts.name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not rename_new(made, target) and sha256_of(target) != sha256_of(made):
+            is_new = rename_new(made, target)
+            if is_new:
+                sync(target.parent)
+            elif sha256_of(target) != sha256_of(made):
                 raise InvalidArgument(f"{target}: there is another file of this name; it is kept")
             yield Restored(facts.name, EXACT if is_exact else CONTENTS)
 

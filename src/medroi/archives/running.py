@@ -65,7 +65,8 @@ def archive(
         The archive: a folder, made if it is not there, or a URL of fsspec, such as
         ``s3://bucket/prefix``.
     jobs : int
-        Processes of this machine; 1 is this process alone, 0 one for each core.
+        Processes of this machine; 1 is this process alone, 0 one for each core, or two where
+        `place` is a URL: while one sends what it has coded the other codes.
     scheduler : str or distributed.Client, optional
         Address or file of a scheduler of dask.distributed, or a client: its workers do the work.
         They have to see `source` and `place` under the same names.
@@ -120,7 +121,7 @@ def archive(
             _keep(journal, counted, record)
         todo = _jobs(plan, planner, root, opened, place_options)
         with (
-            contextlib.closing(_engine(todo, jobs, scheduler)) as done,
+            contextlib.closing(_engine(todo, opened, jobs, scheduler)) as done,
             Progress(plan, show=progress) as bar,
         ):
             for job, result in done:
@@ -209,12 +210,13 @@ def _jobs(
         yield planner.job(item, root, place.url, dict(options or {}))
 
 
-def _engine(jobs: Iterator[Job], processes: int, scheduler: Any) -> Any:
+def _engine(jobs: Iterator[Job], place: Place, processes: int, scheduler: Any) -> Any:
     if scheduler is not None:
         return engines.run_dask(jobs, scheduler)
     if processes < 0:
         raise InvalidArgument(f"--jobs {processes} (jobs=): expected a number from 0")
-    count = processes or n_available_cores()
+    # Where what was coded is sent away, another process codes meanwhile.
+    count = processes or n_available_cores() * (1 if place.is_local else 2)
     return engines.run_here(jobs) if count == 1 else engines.run_processes(jobs, count)
 
 

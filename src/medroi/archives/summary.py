@@ -15,6 +15,14 @@ from medroi.archives.records import FAILED
 _SHOWN_FAILURES = 10
 
 
+def size_text(nbytes: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    for unit, unit_nbytes in (("TB", 1e12), ("GB", 1e9)):
+        if abs(nbytes) >= unit_nbytes:
+            return f"{nbytes / unit_nbytes:.2f} {unit}"
+    return f"{nbytes / 1e6:.2f} MB"
+
+
 @dataclasses.dataclass(frozen=True)
 class ArchiveReport:
     """Figures of a run, and of the archive after it.
@@ -60,7 +68,7 @@ class ArchiveReport:
     def __str__(self) -> str:
         """Return the report as a few lines of text."""
         planned = ", ".join(f"{n} {kind}" for kind, n in sorted(self.planned.items())) or "nothing"
-        head = f"to do: {planned}, {self.planned_nbytes / 1e6:.1f} MB"
+        head = f"to do: {planned}, {size_text(self.planned_nbytes)}"
         before = f"done before: {self.n_done_before}"
         if self.is_dry:
             return f"{head}\n{before}\nnothing was written (--dry-run)"
@@ -72,9 +80,9 @@ class ArchiveReport:
         return "\n".join([*lines, f"{self.seconds:.1f} s"])
 
     def _sizes(self) -> str:
-        text = f"{self.n_files} files, {self.nbytes / 1e6:.1f} MB"
+        text = f"{self.n_files} files, {size_text(self.nbytes)}"
         share = f" ({100 * self.stored_nbytes / self.nbytes:.1f} %)" if self.nbytes else ""
-        return f"{text} in the tree, {self.stored_nbytes / 1e6:.1f} MB in the archive{share}"
+        return f"{text} in the tree, {size_text(self.stored_nbytes)} in the archive{share}"
 
 
 def summary_of(

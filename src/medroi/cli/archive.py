@@ -32,7 +32,8 @@ def add_parser(commands: Any) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="processes of this machine; 0 is one for each core (default: 1)",
+        help="processes of this machine; 0 is one for each core, two where DST is a URL "
+        "(default: 1)",
     )
     where.add_argument(
         "--scheduler",
