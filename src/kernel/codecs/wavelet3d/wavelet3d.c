@@ -160,8 +160,14 @@ static medroi_status try_rounding(const medroi_block *part, const void *data, do
         status = medroi_w3_round_to_values(part, data, &h, rounded, &is_sparse, error);
     if (status == MEDROI_OK && is_sparse)
         status = try_predicting(part, rounded, dst, nbytes, error);
-    if (status == MEDROI_OK && is_sparse)
-        status = try_predicting(part, data, dst, nbytes, error);
+    if (status == MEDROI_OK && is_sparse) {
+        /* To lose nothing is worth a sixty-fourth. */
+        size_t most = *nbytes + *nbytes / 64, whole = medroi_block_nbytes(part);
+        most = most < whole ? most : whole;
+        size_t exact = most;
+        status = try_predicting(part, data, dst, &exact, error);
+        *nbytes = exact < most ? exact : *nbytes;
+    }
     free(rounded);
     return status;
 }
