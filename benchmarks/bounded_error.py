@@ -1,4 +1,4 @@
-"""max_error of wavelet3d beside other codecs that bound the error of every voxel, one thread.
+"""max_error of wavelet3d beside other codecs that bound the error of every voxel.
 
 python benchmarks/bounded_error.py SCANS --per-set 2 -o bounded_error.csv
 
@@ -22,7 +22,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from coder_summary import mean
-from coders import keep_all, timed, volumes
+from coders import keep_all, volumes
 
 from medroi import inspect
 
@@ -55,12 +55,11 @@ def sz3(volume: Array, bound: int) -> tuple[int, Array]:
     return len(coded), np.rint(imagecodecs.sz3_decode(coded, values.shape, values.dtype))
 
 
-def ours(config: dict[str, Any], volume: Array) -> tuple[int, Array, float, float]:
-    """Bytes of the payload, what came back, and CPU seconds each way."""
+def ours(config: dict[str, Any], volume: Array) -> tuple[int, Array]:
+    """Bytes of the payload, and what came back."""
     codec = keep_all(config, volume)
-    coded, encode_s = timed(lambda: codec.encode(volume))
-    decoded, decode_s = timed(lambda: np.asarray(codec.decode(coded)))
-    return inspect(coded).payload_nbytes, decoded.reshape(volume.shape), encode_s, decode_s
+    coded = codec.encode(volume)
+    return inspect(coded).payload_nbytes, np.asarray(codec.decode(coded)).reshape(volume.shape)
 
 
 def rows_of(data_set: str, name: str, volume: Array) -> list[Row]:
@@ -68,7 +67,7 @@ def rows_of(data_set: str, name: str, volume: Array) -> list[Row]:
     lossless = ours({"id": "predict3d"}, volume)[0]
     found = []
     for bound in BOUNDS:
-        nbytes, decoded, encode_s, decode_s = ours({"id": "wavelet3d", "max_error": bound}, volume)
+        nbytes, decoded = ours({"id": "wavelet3d", "max_error": bound}, volume)
         check("wavelet3d", volume, decoded, bound)
         row: Row = {"set": data_set, "volume": name, "max_error": bound, "lossless": lossless}
         row |= {"wavelet3d": nbytes}
@@ -78,8 +77,6 @@ def rows_of(data_set: str, name: str, volume: Array) -> list[Row]:
         row["best_peer"] = min(row[peer] for peer in PEERS)
         row["share_of_best_peer"] = round(nbytes / row["best_peer"], 4)
         row["share_of_lossless"] = round(nbytes / lossless, 4)
-        row["encode_MBps"] = round(volume.nbytes / 1e6 / max(encode_s, 1e-9), 1)
-        row["decode_MBps"] = round(volume.nbytes / 1e6 / max(decode_s, 1e-9), 1)
         found.append(row)
     return found
 
