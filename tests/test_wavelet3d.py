@@ -105,6 +105,36 @@ def test_a_target_that_costs_more_than_losing_nothing_loses_nothing() -> None:
         assert len(coded) <= 1 + lossless_nbytes(array)
 
 
+@pytest.mark.parametrize("dtype", ["<i2", ">f4"])
+@pytest.mark.parametrize("share", [0.5, 1.0, 2.0])
+def test_noise_is_reached_as_a_share_of_the_noise_that_was_added(dtype: str, share: float) -> None:
+    sigma, shape = 11.0, (24, 64, 64)
+    smooth = 300 * np.sin(np.indices(shape) / 9.0).sum(axis=0)
+    noisy = smooth + np.random.default_rng(12).normal(0, sigma, shape)
+    array = (np.rint(noisy) if dtype == "<i2" else noisy).astype(dtype)
+    decoded = through(array, noise=share)[1]
+    rms = np.sqrt(np.mean((decoded.astype(float) - array.astype(float)) ** 2))
+    assert abs(rms / sigma - share) < 0.04 * share
+
+
+def test_air_of_one_value_has_no_part_in_the_noise() -> None:
+    array = np.zeros((24, 96, 96), "<i2")
+    array[:, 20:60, 20:60] = np.rint(500 + np.random.default_rng(2).normal(0, 9, (24, 40, 40)))
+    decoded = through(array, noise=0.5)[1]
+    squares = float(np.sum((decoded.astype(float) - array) ** 2))
+    assert abs(np.sqrt(squares / (24 * 40 * 40)) / 9 - 0.5) < 0.03
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "|u1", "<f4"])
+def test_data_without_noise_are_kept_exactly(dtype: str) -> None:
+    ramp = np.add.outer(np.arange(9), np.add.outer(np.arange(20), np.arange(21))).astype(dtype)
+    labels = (ramp // 7 * 7).astype(dtype)
+    for array in (ramp, labels):
+        coded, decoded = through(array, noise=0.5)
+        assert decoded.tobytes() == array.tobytes()
+        assert len(coded) <= 1 + lossless_nbytes(array)
+
+
 def rounded_slowly(array: np.ndarray, bound: int) -> np.ndarray:
     """The lattice that begins at the least value, from its definition."""
     low, unit = int(array.min()), 2 * bound + 1

@@ -26,7 +26,7 @@ class Wavelet3D(NativeCodec):
 
     codec_id = 4
     name = "wavelet3d"
-    kind = "psnr, rate, max_error or step"
+    kind = "psnr, rate, max_error, step or noise"
     dtypes = "all numbers without NaN"
     dims = "1-D to 8-D"
 
@@ -34,6 +34,7 @@ class Wavelet3D(NativeCodec):
     rate: float | None = None
     max_error: float | None = None
     step: float | None = None
+    noise: float | None = None
     spacing_mm: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

@@ -54,21 +54,35 @@ static medroi_status find_axes(medroi_w3_search *s, const double *params, double
     return medroi_w3_search_open(s);
 }
 
-static medroi_status search(medroi_w3_search *s, const double *params, double *step) {
+/* *is_met is 0 where an error as small as a share of the noise is not to be had: then the data are
+ * kept exactly. */
+static medroi_status search(medroi_w3_search *s, const double *params, double *step, int *is_met) {
     inside in = look_inside(s);
-    double target = params[1];
-    double goal = params[0] == W3_MODE_RATE
-                      ? (double)medroi_block_nbytes(s->region) / target
-                      : in.range * in.range * pow(10.0, -target / 10.0) * in.n;
-    int is_met = 1;
-    medroi_status status = medroi_w3_search_open(s);
+    double target = params[1], goal, sigma = 0.0, share = 0.0;
+    medroi_status status = MEDROI_OK;
+    *is_met = 1;
+    switch ((int)params[0]) {
+    case W3_MODE_RATE:
+        goal = (double)medroi_block_nbytes(s->region) / target;
+        break;
+    case W3_MODE_NOISE:
+        status = medroi_w3_noise(s->region, s->data, s->inside, &sigma, &share, s->error);
+        goal = target * sigma * target * sigma * in.n * share;
+        *is_met = goal > 0.0;
+        break;
+    default:
+        goal = in.range * in.range * pow(10.0, -target / 10.0) * in.n;
+    }
+    if (status != MEDROI_OK || !*is_met)
+        return status;
+    status = medroi_w3_search_open(s);
     if (status == MEDROI_OK)
         status = find_axes(s, params, goal);
     if (status == MEDROI_OK)
         status = params[0] == W3_MODE_RATE ? medroi_w3_reach_rate(s, target, step)
-                                           : medroi_w3_reach_error(s, goal, in.n, step, &is_met);
+                                           : medroi_w3_reach_error(s, goal, in.n, step, is_met);
     medroi_w3_search_close(s);
-    if (status == MEDROI_OK && !is_met)
+    if (status == MEDROI_OK && !*is_met && params[0] == W3_MODE_PSNR)
         status =
             medroi_fail(s->error, MEDROI_INVALID_ARGUMENT,
                         "wavelet3d: psnr = %g dB cannot be reached on these data within 0.2 dB "
@@ -82,6 +96,7 @@ medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const
                              double *params, medroi_error *error) {
     medroi_w3_search s;
     double step = 1.0;
+    int is_met = 1;
     memset(&s, 0, sizeof s);
     s.region = region;
     s.data = data;
@@ -95,8 +110,8 @@ medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const
     double least = medroi_w3_least_step(s.low, s.high);
     if (s.low == s.high) {
         step = 1.0;
-    } else if (mode == W3_MODE_PSNR || mode == W3_MODE_RATE) {
-        status = search(&s, params, &step);
+    } else if (mode == W3_MODE_PSNR || mode == W3_MODE_RATE || mode == W3_MODE_NOISE) {
+        status = search(&s, params, &step, &is_met);
     } else {
         step = mode == W3_MODE_MAX_ERROR ? params[1] * 1.5 : params[1];
         step = mode == W3_MODE_MAX_ERROR && step < least ? least : step;
@@ -109,7 +124,9 @@ medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const
     }
     if (status != MEDROI_OK)
         return status;
-    params[0] = mode == W3_MODE_MAX_ERROR ? W3_MODE_MAX_ERROR : W3_MODE_STEP;
+    params[0] = !is_met                     ? W3_MODE_EXACT
+                : mode == W3_MODE_MAX_ERROR ? W3_MODE_MAX_ERROR
+                                            : W3_MODE_STEP;
     params[5] = step;
     medroi_w3_keep_axes(&s.axes, params);
     return MEDROI_OK;

@@ -26,7 +26,7 @@
 #define STORED 255
 #define PREDICTED 254
 
-/* plan() leaves mode 3 or 4, and the step that it found in params[5]. */
+/* plan() leaves mode 3, 4 or 6, and the step that it found in params[5]. */
 static const medroi_parameter rows[] = {
     {"psnr", MEDROI_TARGET, 1, 1, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
      "dB of what decoding returns, over the region's voxels and against their range, reached "
@@ -38,13 +38,17 @@ static const medroi_parameter rows[] = {
      "no voxel differs by more, in stored units; 0 for integers alone", NULL, NULL, NULL},
     {"step", MEDROI_TARGET, 1, 4, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
      "step of the quantiser, in stored units: no search", NULL, NULL, NULL},
+    {"noise", MEDROI_TARGET, 1, 5, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
+     "root mean square error as a share of the noise of the region, which is estimated; 0.5 loses "
+     "little but noise; data without noise are kept exactly",
+     NULL, NULL, NULL},
     {"spacing_mm", MEDROI_SPACING, 2, 0, 0, 0, MEDROI_NO_LIMIT,
      "voxel spacing of the last three axes in coding order, 0 where it is not known: a guess at "
      "the axes that are worth splitting; the data decide",
      NULL, NULL, NULL},
 };
 const medroi_parameters medroi_wavelet3d_parameters = {
-    .id = 4, .name = "wavelet3d", .needs_target = 1, .planned = 5, .n = 5, .rows = rows};
+    .id = 4, .name = "wavelet3d", .needs_target = 1, .planned = 5, .n = 6, .rows = rows};
 
 static int has_code(const medroi_block *block) {
     char kind = block->kind;
@@ -83,7 +87,7 @@ static medroi_status encode_part(const medroi_block *part, const void *data, con
                            "wavelet3d: the data hold NaN or infinite values, which a lossy code "
                            "cannot keep; replace them, or use predict3d (lossless)");
     *nbytes = 0;
-    if (capacity < W3_MAX_HEADER_NBYTES + 16)
+    if (capacity < W3_MAX_HEADER_NBYTES + 16 || params[0] == W3_MODE_EXACT)
         return MEDROI_OK;
     if (h.low == h.high) {
         *nbytes = medroi_w3_write_header(&h, dst);

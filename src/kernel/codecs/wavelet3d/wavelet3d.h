@@ -6,7 +6,14 @@
 
 #define W3_AXES 4
 /* Purposes of a step: the first of the numbers of the codec. */
-enum { W3_MODE_PSNR = 1, W3_MODE_RATE = 2, W3_MODE_MAX_ERROR = 3, W3_MODE_STEP = 4 };
+enum {
+    W3_MODE_PSNR = 1,
+    W3_MODE_RATE = 2,
+    W3_MODE_MAX_ERROR = 3,
+    W3_MODE_STEP = 4,
+    W3_MODE_NOISE = 5,
+    W3_MODE_EXACT = 6 /* of a plan alone: nothing may be lost */
+};
 #define W3_MAX_LEVELS 10
 #define W3_POINTS 3 /* reconstruction points: of magnitudes 1, 2, and 3 or more */
 
@@ -93,6 +100,13 @@ medroi_status medroi_w3_encode_corrections(const medroi_block *block, const medr
 medroi_status medroi_w3_decode_corrections(const medroi_block *block, const medroi_w3_header *h,
                                            const uint8_t *src, size_t nbytes, const float *decoded,
                                            void *out, medroi_error *error);
+
+/* --- noise.c --- */
+/* Standard deviation of the noise of the elements that are inside (NULL: all), in stored units, 0
+ * where most of them have no detail; and the share of them that do not lie in squares of one value.
+ */
+medroi_status medroi_w3_noise(const medroi_block *region, const void *data, const uint8_t *inside,
+                              double *sigma, double *share, medroi_error *error);
 
 /* --- rounded.c --- */
 /* Elements rounded within h->max_error, for a lossless code: to a lattice, or to as few of the
