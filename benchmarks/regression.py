@@ -48,7 +48,7 @@ STEP = {"id": "wavelet3d", "step": 20}
 
 FROZEN_TIME = {
     "detect mean / memcpy": 1.1,
-    "detect auto / memcpy": 2.6,
+    "detect auto / memcpy": 1.9,
     "encode raw / memcpy": 1.95,
     "decode raw / memcpy": 0.93,
     "encode zstd / zstd": 0.67,
