@@ -142,6 +142,17 @@ def test_a_picture_unpacks_to_nifti(tmp_path) -> None:
     np.testing.assert_array_equal(scan.voxels, read_scan(source).voxels)
 
 
+@pytest.mark.parametrize(("layout", "edge"), [("viewer", 512), ("training", 256)])
+def test_an_image_of_one_plane_has_chunks_of_as_many_voxels_as_a_volume(
+    tmp_path, layout, edge
+) -> None:
+    source = picture(tmp_path / "in.png", pixels("L", shape=(600, 1100)))
+    report = pack(source, tmp_path / "s.ome.zarr", layout=layout, lossless=True)
+    assert report.chunks == (edge, edge)
+    assert zarr.open(tmp_path / "s.ome.zarr", mode="r")["s0"].chunks == (edge, edge)
+    assert_very_bytes(source, layout=layout)
+
+
 def test_every_prefix_of_a_png_is_refused(tmp_path) -> None:
     whole = written(pixels("L", shape=(6, 5)), bytes(range(5)) + b"\0", [3])
     end = whole.index(b"tIME") - 4

@@ -24,7 +24,7 @@ class Kind:
     in_group : bool
         An OME-Zarr group, its chunks in one shard; else an array that stands alone.
     chunks : "volume" or int
-        Edge of a chunk; one chunk for each volume.
+        Edge of a chunk, of an image of one plane `_OF_PLANE` times that; one chunk for each volume.
     inner : dict
         Configuration of the inner codec.
     """
@@ -47,6 +47,8 @@ LAYOUTS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 DEFAULT = "viewer"
+# A square of 512 has as many pixels as a cube of 64 has voxels, which a coder needs to learn from.
+_OF_PLANE = 8
 # A group is OME-Zarr and nifti-zarr at once. The last is a Zarr array, unless a layout is given.
 _OF_GROUPS = (".ome.zarr", ".nii.zarr")
 _OF_ANY = ".zarr"
@@ -167,6 +169,8 @@ def cut_of(
     """
     shape = voxels.shape
     asked = kind.chunks if chunks is None else chunks
+    if chunks is None and isinstance(asked, int) and sum(size > 1 for size in shape[:3]) < 3:
+        asked *= _OF_PLANE
     asked = (asked,) if isinstance(asked, int) else asked
     each_volume = kind.in_group or (in_c_order and asked == "volume")
     cut = chunk_shape(shape, LARGE_NBYTES + 1 if each_volume else voxels.nbytes, asked)
