@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_DEPTH = 4, MAX_PATH = 4096 }; /* virtual datasets of virtual datasets */
 
@@ -100,7 +99,7 @@ static int add_sources_named(const subject *whose, const char *virtual_path, con
                                    slash != NULL ? virtual_path : ".", tail)
                 : prefix != NULL ? snprintf(path, sizeof path, "%s/%s", prefix, tail)
                                  : -1;
-        if (n > 0 && n < MAX_PATH && access(path, R_OK) == 0) {
+        if (n > 0 && n < MAX_PATH && medroi_h5_is_readable(path)) {
             enough = add_source(whose, path, name, depth);
         }
     }

@@ -6,7 +6,6 @@
 #include "open_datasets.h"
 #include "report.h"
 
-#define EXPORT __attribute__((visibility("default")))
 #define H5_CLASS_VERSION 1
 #define H5_PLUGIN_FILTER 0
 
@@ -119,9 +118,9 @@ static const filter_class medroi_class = {.version = H5_CLASS_VERSION,
                                           .set_local = set_local,
                                           .filter = filter};
 
-EXPORT int H5PLget_plugin_type(void);
-EXPORT const void *H5PLget_plugin_info(void);
-EXPORT const medroi_h5_interface *medroi_h5_get_interface(void);
+MEDROI_H5_EXPORT int H5PLget_plugin_type(void);
+MEDROI_H5_EXPORT const void *H5PLget_plugin_info(void);
+MEDROI_H5_EXPORT const medroi_h5_interface *medroi_h5_get_interface(void);
 
 int H5PLget_plugin_type(void) { return H5_PLUGIN_FILTER; }
 

@@ -1,9 +1,6 @@
 /* Resolve the calling libhdf5 once per library and keep the result. */
-#define _GNU_SOURCE
 #include "hdf5_api.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +12,11 @@ typedef struct library {
 } library;
 
 static library *libraries;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* A library that is being called is loaded: this only takes a handle to it. It is never given
- * back, so that no other library can come to lie at the same address. */
-static void *handle_of(const Dl_info *info) {
-    void *handle = dlopen(info->dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-    return handle != NULL ? handle : dlopen(NULL, RTLD_LAZY);
-}
+static medroi_h5_lock lock = MEDROI_H5_UNLOCKED;
 
 /* Function pointers are stored through memcpy: C has no conversion from void *. */
 static int look_up(void *handle, const char *name, void *slot) {
-    void *symbol = dlsym(handle, name);
+    void *symbol = medroi_h5_symbol(handle, name);
     memcpy(slot, &symbol, sizeof symbol);
     return symbol != NULL;
 }
@@ -103,23 +93,23 @@ static library *find(void *base) {
 }
 
 const medroi_hdf5_api *medroi_hdf5_api_at(void *address) {
-    Dl_info info;
+    void *base = medroi_h5_library_at(address);
     library *found = NULL;
-    if (dladdr(address, &info) == 0 || info.dli_fname == NULL) {
+    if (base == NULL) {
         return NULL;
     }
-    pthread_mutex_lock(&lock);
-    found = find(info.dli_fbase);
+    medroi_h5_lock_take(&lock);
+    found = find(base);
     if (found == NULL) {
-        void *handle = handle_of(&info);
+        void *handle = medroi_h5_keep_library(address);
         found = handle != NULL ? calloc(1, sizeof *found) : NULL;
         if (found != NULL) {
-            found->base = info.dli_fbase;
+            found->base = base;
             found->usable = resolve(handle, &found->api);
             found->next = libraries;
             libraries = found;
         }
     }
-    pthread_mutex_unlock(&lock);
+    medroi_h5_lock_release(&lock);
     return found != NULL && found->usable ? &found->api : NULL;
 }

@@ -4,6 +4,8 @@
 #ifndef MEDROI_HDF5_API_H
 #define MEDROI_HDF5_API_H
 
+#include "system.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,6 +81,6 @@ typedef struct medroi_hdf5_api {
 /* The library that holds this code address, or NULL where it is no libhdf5 of 1.10 or newer. */
 const medroi_hdf5_api *medroi_hdf5_api_at(void *address);
 
-#define MEDROI_CALLING_HDF5() medroi_hdf5_api_at(__builtin_return_address(0))
+#define MEDROI_CALLING_HDF5() medroi_hdf5_api_at(MEDROI_H5_CALLER())
 
 #endif

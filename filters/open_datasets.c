@@ -5,7 +5,6 @@
 #include "dataset_uses.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 typedef struct survey {
     struct survey *next;
     const medroi_hdf5_api *hdf5;
-    pthread_mutex_t lock;
+    medroi_h5_lock lock;
     unsigned generation;
     medroi_hid *ids; /* in order */
     size_t n_ids;
@@ -24,23 +23,23 @@ typedef struct survey {
 } survey;
 
 static survey *surveys;
-static pthread_mutex_t surveys_lock = PTHREAD_MUTEX_INITIALIZER;
+static medroi_h5_lock surveys_lock = MEDROI_H5_UNLOCKED;
 static atomic_uint generation;
 
 void medroi_h5_forget_datasets(void) { atomic_fetch_add(&generation, 1); }
 
 static survey *survey_of(const medroi_hdf5_api *hdf5) {
     survey *found;
-    pthread_mutex_lock(&surveys_lock);
+    medroi_h5_lock_take(&surveys_lock);
     for (found = surveys; found != NULL && found->hdf5 != hdf5; found = found->next) {
     }
     if (found == NULL && (found = calloc(1, sizeof *found)) != NULL) {
         found->hdf5 = hdf5;
-        (void)pthread_mutex_init(&found->lock, NULL);
+        medroi_h5_lock_init(&found->lock);
         found->next = surveys;
         surveys = found;
     }
-    pthread_mutex_unlock(&surveys_lock);
+    medroi_h5_lock_release(&surveys_lock);
     return found;
 }
 
@@ -167,8 +166,8 @@ medroi_status medroi_h5_admit(const void *hdf5, const unsigned *words, size_t n_
     if (known == NULL) {
         return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a list of open datasets");
     }
-    pthread_mutex_lock(&known->lock);
+    medroi_h5_lock_take(&known->lock);
     status = decide(known, words, n_words, found, error);
-    pthread_mutex_unlock(&known->lock);
+    medroi_h5_lock_release(&known->lock);
     return status;
 }

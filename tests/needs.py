@@ -17,6 +17,7 @@ import pytest
 
 # Marker without `needs_`, and the module that has to be importable.
 MODULES = {
+    "cibuildwheel": "cibuildwheel",
     "glymur": "glymur",
     "imagecodecs": "imagecodecs",
     "pcodec": "pcodec",
@@ -41,6 +42,7 @@ _CODECS = {
     "zfpy": "zfpy",
 }
 
+cibuildwheel = pytest.mark.needs_cibuildwheel
 h5tools = pytest.mark.needs_h5tools
 debian_h5py = pytest.mark.needs_debian_h5py
 cmake = pytest.mark.needs_cmake

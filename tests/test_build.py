@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
+import needs
 import pytest
 from kernel_objects import Compiler, compile_changed, object_of, read_dependencies
 
@@ -18,6 +21,7 @@ SOURCES = {
     "base/outer.h": '#include "base/shared.h"\n',
     "base/shared.h": "#define SHARED 7\n",
 }
+ARCHS = ("x86_64", "aarch64")
 OBJECTS = {"base-one.o", "base-two.o", "codecs-two.o"}
 
 
@@ -168,3 +172,36 @@ def test_the_libraries_carry_no_debug_information() -> None:
         assert ".dynsym" in sections
         assert ".symtab" not in sections
         assert ".debug_info" not in sections
+
+
+@needs.cibuildwheel
+@pytest.mark.parametrize(
+    ("platform", "archs", "systems"),
+    [
+        ("linux", "x86_64,aarch64", {f"{c}linux_{a}" for c in ("many", "musl") for a in ARCHS}),
+        ("macos", "x86_64,arm64", {"macosx_x86_64", "macosx_arm64"}),
+    ],
+)
+def test_wheels_are_configured_for_every_system(
+    platform: str, archs: str, systems: set[str]
+) -> None:
+    """A dry run: `cibuildwheel` names what it would build."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "cibuildwheel", "--print-build-identifiers"]
+    ran = subprocess.run(
+        [*command, "--platform", platform, "--archs", archs, str(root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pythons = ("cp311", "cp312", "cp313", "cp314")
+    assert set(ran.stdout.split()) == {f"{p}-{system}" for p in pythons for system in systems}
+
+
+def test_the_workflow_builds_with_the_cibuildwheel_that_was_tried() -> None:
+    root = Path(__file__).parents[1]
+    found = [
+        re.findall(r"cibuildwheel==([\d.]+)", (root / name).read_text())
+        for name in ("pyproject.toml", ".github/workflows/wheels.yml")
+    ]
+    assert found[0] == found[1] and len(found[0]) == 1

@@ -5,6 +5,9 @@
 #include "entropy/range_coder.h"
 
 #include <string.h>
+#if defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#endif
 
 /* binary model */
 
@@ -138,15 +141,33 @@ static inline void medroi_token_encode(medroi_rc_encoder *rc, medroi_token_model
     medroi_token_update(b, symbol);
 }
 
-static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_model *a,
-                                           medroi_token_model *b) {
-    uint64_t r = rc->range >> 16, code = rc->code;
+/* The last symbol that starts at code / r or before. */
+#if defined(__wasm_simd128__)
+static inline unsigned medroi_token_find(const medroi_token_model *a, const medroi_token_model *b,
+                                         uint64_t r, uint64_t code) {
+    uint64_t place = code / r;
+    v128_t at = wasm_i16x8_splat((int16_t)(place < UINT16_MAX ? place : UINT16_MAX));
+    v128_t low = wasm_i16x8_add(wasm_v128_load(a->share), wasm_v128_load(b->share));
+    v128_t high = wasm_i16x8_add(wasm_v128_load(a->share + 8), wasm_v128_load(b->share + 8));
+    v128_t started = wasm_i8x16_narrow_i16x8(wasm_u16x8_le(low, at), wasm_u16x8_le(high, at));
+    return 31u - (unsigned)__builtin_clz(wasm_i8x16_bitmask(started));
+}
+#else
+static inline unsigned medroi_token_find(const medroi_token_model *a, const medroi_token_model *b,
+                                         uint64_t r, uint64_t code) {
     unsigned s = 0;
     for (unsigned i = 4; i < MEDROI_TOKENS; i += 4)
         s += 4u * (code >= r * medroi_token_start(a, b, i));
-    s += (unsigned)((code >= r * medroi_token_start(a, b, s + 1)) +
-                    (code >= r * medroi_token_start(a, b, s + 2)) +
-                    (code >= r * medroi_token_start(a, b, s + 3)));
+    return s + (unsigned)((code >= r * medroi_token_start(a, b, s + 1)) +
+                          (code >= r * medroi_token_start(a, b, s + 2)) +
+                          (code >= r * medroi_token_start(a, b, s + 3)));
+}
+#endif
+
+static inline unsigned medroi_token_decode(medroi_rc_decoder *rc, medroi_token_model *a,
+                                           medroi_token_model *b) {
+    uint64_t r = rc->range >> 16, code = rc->code;
+    unsigned s = medroi_token_find(a, b, r, code);
     uint32_t start = medroi_token_start(a, b, s);
     medroi_rc_narrow(rc, r, start, medroi_token_start(a, b, s + 1) - start);
     medroi_token_update(a, s);
