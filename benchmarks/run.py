@@ -96,6 +96,7 @@ BENCHMARKS = (
     Benchmark(
         "archive_s3", "archive_s3.py", (FOLDER, "-o", TABLE), ("nibabel", "zarr", "s3fs", "moto")
     ),
+    Benchmark("larger_than_memory", "larger_than_memory.py", ("-o", TABLE), ("nibabel", "zarr")),
     Benchmark("javascript", "javascript.py", (FILES,), ("nibabel",)),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),

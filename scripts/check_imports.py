@@ -18,6 +18,7 @@ LAYERS = {
     "errors": 0,
     "_kernel": 1,
     "values": 1,
+    "working_memory": 1,
     "processes": 1,
     "peak_memory": 1,
     "pages": 1,

@@ -18,6 +18,7 @@ from medroi.errors import CorruptStream, MedROIError
 from medroi.scans import check, pack, unpack
 from medroi.scans.stores import wholeness
 from medroi.scans.stores.digests import VoxelsDigest, json_digest
+from medroi.working_memory import of_machine
 
 # The errors that the command line prints as one line.
 EXPECTED = (MedROIError, OSError, MemoryError)
@@ -411,9 +412,9 @@ def test_a_store_with_a_damaged_shape_is_refused_unread(tmp_path, scan, capsys):
 
 def test_the_digest_of_voxels_does_not_depend_on_the_chunks():
     voxels = make_scans.head((7, 6, 5))
-    whole = VoxelsDigest(voxels.shape, voxels.dtype)
+    whole = VoxelsDigest(voxels.shape, voxels.dtype, of_machine())
     whole.add((slice(0, 7), slice(0, 6), slice(0, 5)), voxels)
-    cut = VoxelsDigest(voxels.shape, voxels.dtype)
+    cut = VoxelsDigest(voxels.shape, voxels.dtype, of_machine())
     for z in range(0, 5, 2):
         for x in range(0, 7, 3):
             for y in range(0, 6, 4):
@@ -422,7 +423,7 @@ def test_the_digest_of_voxels_does_not_depend_on_the_chunks():
                 at = tuple(slice(a.start, a.start + n) for a, n in zip(at, part.shape))
                 cut.add(at, part)
     assert whole.hexdigest() == cut.hexdigest()
-    other = VoxelsDigest(voxels.shape, voxels.dtype)
+    other = VoxelsDigest(voxels.shape, voxels.dtype, of_machine())
     voxels[3, 3, 3] ^= 1
     other.add_slab(voxels)
     assert other.hexdigest() != whole.hexdigest()

@@ -151,8 +151,9 @@ def test_missing_folders_are_made_and_go_again_where_nothing_is_written(tmp_path
 
 def test_a_note_says_by_how_much_the_threshold_was_lowered(tmp_path):
     scan = read_scan(make_scans.nifti(tmp_path / "in.nii", noisy()))
-    lowered = {**medroi.MedROI(threshold=3, axes=(0, 1, 2)).get_config(), "background": 0}
-    (note,) = fitting.note_of_lowering(scan, "mean", lowered)
+    region = medroi.MedROI.fit(scan.voxels, threshold="mean", background=0).region
+    lowered = medroi.MedROI(threshold=3, background=0).get_config()
+    (note,) = fitting.note_of_lowering(region, lowered)
     assert note.startswith("the threshold of the whole scan is 24.6849; with it more")
     assert note.endswith("max_miss_rate allows: 3 instead")
 

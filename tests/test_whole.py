@@ -10,6 +10,7 @@ from arrays import phantom
 
 from medroi import MedROI, whole
 from medroi.errors import InvalidType
+from medroi.working_memory import of_machine
 
 
 class InChunks:
@@ -61,20 +62,20 @@ def test_a_zarr_array_with_shards_is_read_shard_by_shard(small_limit, tmp_path) 
         shards=(16, 48, 48),
     )
     stored[...] = head
-    with whole.opened_whole(stored) as found:
+    with whole.opened_whole(stored, of_machine()) as found:
         assert np.array_equal(found, head)
         assert found.flags.c_contiguous
-    assert whole._slabs_of(stored) == [(0, 16), (16, 32), (32, 40)]
+    assert whole._slabs_of(stored, 1000) == [(0, 16), (16, 32), (32, 40)]
 
 
 def test_small_arrays_and_numpy_arrays_are_taken_as_they_are(small_limit) -> None:
     head = phantom((40, 48, 44))
-    with whole.opened_whole(head) as found:
+    with whole.opened_whole(head, of_machine()) as found:
         assert found is head
-    assert whole._slabs_of(InChunks(head[:1, :2, :2], (1, 1, 1))) is None
+    assert whole._slabs_of(InChunks(head[:1, :2, :2], (1, 1, 1)), 1000) is None
 
 
 def test_elements_that_no_stream_holds_are_refused(small_limit) -> None:
     lazy = InChunks(np.zeros((4000, 2), object), (10, 2))
-    with pytest.raises(InvalidType), whole.opened_whole(lazy):
+    with pytest.raises(InvalidType), whole.opened_whole(lazy, of_machine()):
         pass

@@ -11,6 +11,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from io import BytesIO
+from math import prod
 
 from medroi import errors
 
@@ -227,6 +228,10 @@ cdef extern from "codecs/inner.h" nogil:
     const medroi_parameters *const *medroi_all_parameters(size_t *)
     void medroi_parameter_limits(const medroi_parameter *, char *)
 
+cdef extern from "mask/mask.h" nogil:
+    void medroi_marks_shape(const medroi_layout *, const medroi_box *, int64_t *)
+    void medroi_mark_tiles(const medroi_layout *, const medroi_box *, const void *, uint8_t *)
+
 cdef extern from "engine/engine.h" nogil:
     ctypedef struct medroi_json:
         pass
@@ -261,10 +266,18 @@ cdef extern from "engine/engine.h" nogil:
     medroi_status medroi_decode_stream(const medroi_header *, const uint8_t *, size_t,
                                        const medroi_hosted *, uint32_t, void *, void *,
                                        medroi_error *)
+    ctypedef struct medroi_space:
+        void *user
+        void *(*take)(void *, size_t) noexcept
+        void (*give)(void *, void *) noexcept
+    ctypedef struct medroi_fitted:
+        uint64_t background
+        double threshold
+        double whole_threshold
+        medroi_reason reason
     medroi_status medroi_fit_region(const medroi_settings *, const medroi_layout *, const void *,
-                                    const int64_t *, uint64_t *, double *, medroi_reason *,
+                                    const int64_t *, const medroi_space *, medroi_fitted *,
                                     medroi_error *)
-    void medroi_mark_kept(const medroi_layout *, const medroi_region *, uint8_t *)
     medroi_status medroi_decode_slab_into(const medroi_header *, const medroi_hosted *, const void *,
                                           uint64_t, const uint8_t *, size_t, uint32_t,
                                           const medroi_box *, void *, medroi_error *)
@@ -345,6 +358,64 @@ cdef void *allocate(size_t nbytes) except NULL:
     if memory == NULL:
         raise MemoryError(f"no memory for {nbytes} bytes of working space")
     return memory
+
+
+cdef class _Space:
+    """Working space of one call: of the heap, or arrays of a `WorkingMemory`."""
+
+    cdef object memory
+    cdef dict taken
+    cdef object problem
+    cdef medroi_space c
+
+    def __cinit__(self, memory):
+        self.memory = memory
+        self.taken = {}
+        self.problem = None
+        self.c.user = <void *>self
+        self.c.take = take_space
+        self.c.give = give_space
+
+    cdef void *take(self, size_t nbytes) except NULL:
+        cdef uint8_t[::1] view
+        if self.memory is None:
+            return allocate(nbytes)
+        view = self.memory.array((nbytes if nbytes > 0 else 1,), "u1")
+        self.taken[<size_t>&view[0]] = view
+        return &view[0]
+
+    cdef void give(self, void *start) noexcept:
+        if self.memory is None:
+            free(start)
+        else:
+            self.taken.pop(<size_t>start, None)
+
+
+cdef void *take_space(void *user, size_t nbytes) noexcept with gil:
+    cdef _Space space = <_Space>user
+    try:
+        return space.take(nbytes)
+    except BaseException as error:
+        space.problem = error
+        return NULL
+
+
+cdef void give_space(void *user, void *start) noexcept with gil:
+    (<_Space>user).give(start)
+
+
+cdef object tiles_of(const medroi_layout *layout, const medroi_region *region, memory):
+    """A byte for each tile of a mask's box, along the axes of the array in memory order."""
+    cdef int64_t shape[MEDROI_MAX_AXES]
+    cdef uint8_t[::1] view
+    medroi_marks_shape(layout, &region.box, shape)
+    lengths = tuple(shape[i] for i in range(layout.ndim))[::-1 if layout.f_order else 1]
+    n_tiles = prod(lengths)
+    held = bytearray(n_tiles) if memory is None else memory.array((n_tiles,), "u1")
+    if n_tiles > 0:
+        view = held
+        medroi_mark_tiles(layout, &region.box, region.mask_map, &view[0])
+    return lengths, held
 
 
 cdef bytes shrunk(PyObject *coded, size_t nbytes):
@@ -546,24 +617,25 @@ cdef class Config:
         """Refuse arrays that cannot be served, whatever their voxels."""
         self.resolve(layout)
 
-    def background(self, Layout layout not None, const uint8_t[::1] data):
+    def background(self, Layout layout not None, const uint8_t[::1] data, memory=None):
         """(bits of the background for one array, whether it could be found)."""
         cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_region_options chosen = settings.region
         cdef const uint8_t *start = start_of(data)
         cdef int known
+        cdef _Space space = _Space(memory)
         cdef void *scratch
         if not settings.auto_background:
             return chosen.background, True
-        scratch = allocate(medroi_choice_scratch_nbytes(&settings, &layout.c))
+        scratch = space.take(medroi_choice_scratch_nbytes(&settings, &layout.c))
         with nogil:
             known = medroi_choose_background(&settings, &layout.c, start, scratch, &chosen)
-            free(scratch)
+        space.give(scratch)
         return chosen.background, bool(known)
 
     def find_region(self, Layout layout not None, const uint8_t[::1] data, background=None,
-                    uint32_t threads=1, bint complete=False, uint8_t[::1] kept=None):
-        """(box, threshold, miss_rate, n_tissue, n_missed, dropped signal, note, side data, components left out, their voxels, the largest of them) of one array; `background` holds bits that take the place of the configured one; `kept`, a byte for each voxel of the volume, is set to 1 where the region keeps it."""
+                    uint32_t threads=1, bint complete=False, memory=None, bint tiles=False):
+        """(box, threshold, miss_rate, n_tissue, n_missed, dropped signal, note, side data, components left out, their voxels, the largest of them, tiles) of one array; `background` holds bits that take the place of the configured one; the tiles are None, or where they are asked for and the region is a mask, a byte for each tile of its box, in memory order."""
         cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_region_options chosen = settings.region
         cdef medroi_region region
@@ -572,37 +644,39 @@ cdef class Config:
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
-        cdef uint8_t *marks = NULL if kept is None or kept.shape[0] == 0 else &kept[0]
+        cdef _Space space = _Space(memory)
         cdef void *scratch
         note = ""
         if background is not None:
             chosen.background = background
         elif settings.auto_background:
-            chosen.background, known = self.background(layout, data)
+            chosen.background, known = self.background(layout, data, memory)
             if not known:
                 chosen.threshold_rule = 0
                 note = medroi_reason_text(MEDROI_REASON_NO_BACKGROUND).decode()
         chosen.n_threads = threads
         chosen.complete = complete
-        scratch = allocate(medroi_region_scratch_nbytes(&layout.c, &chosen))
+        scratch = space.take(medroi_region_scratch_nbytes(&layout.c, &chosen))
         with nogil:
             status = medroi_find_region(&layout.c, start, &chosen, scratch, &region, &error)
-            if status == MEDROI_OK and marks != NULL:
-                medroi_mark_kept(&layout.c, &region, marks)
         try:
             check(status, &error)
             memset(&header, 0, sizeof(header))
             header.layout, header.box = layout.c, region.box
             header.side, header.side_nbytes = region.side, region.side_nbytes
             check(medroi_read_mask_info(&header, &info, &error), &error)
+            marked = None
+            if tiles and region.mask_map != NULL:
+                marked = tiles_of(&layout.c, &region, memory)
             return (from_box(&region.box, layout.c.ndim), region.threshold, region.miss_rate,
                     region.n_tissue, region.n_missed,
                     dropped_signal(&region.dropped, layout.c.ndim),
                     note or medroi_reason_text(region.reason).decode(),
                     b"" if region.side_nbytes == 0 else region.side[:region.side_nbytes],
-                    info.n_left_out, info.n_left_out_voxels, listed_of(&info, layout.c.ndim))
+                    info.n_left_out, info.n_left_out_voxels, listed_of(&info, layout.c.ndim),
+                    marked)
         finally:
-            free(scratch)
+            space.give(scratch)
 
     def count_groups(self, Layout layout not None, const uint8_t[::1] data):
         """The voxels at the threshold, a number, as if all were dropped: see `dropped_signal`."""
@@ -637,23 +711,25 @@ cdef class Config:
             free(scratch)
         check(status, &error)
 
-    def fit(self, Layout layout not None, const uint8_t[::1] data, chunks):
-        """(threshold or NaN, bits of the background, note) for chunks of a whole array."""
+    def fit(self, Layout layout not None, const uint8_t[::1] data, chunks, memory=None):
+        """(threshold or NaN, that of the whole array, bits of the background, note) for chunks of a whole array."""
         cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
         cdef int64_t shape[8]
-        cdef uint64_t background = 0
-        cdef double threshold = 0
-        cdef medroi_reason reason = <medroi_reason>0
+        cdef medroi_fitted fitted
+        cdef _Space space = _Space(memory)
+        cdef const medroi_space *taken = NULL if memory is None else &space.c
         for i in range(layout.c.ndim):
             shape[i] = chunks[i]
         with nogil:
-            status = medroi_fit_region(&settings, &layout.c, start, shape, &background, &threshold,
-                                       &reason, &error)
+            status = medroi_fit_region(&settings, &layout.c, start, shape, taken, &fitted, &error)
+        if space.problem is not None:
+            raise space.problem
         check(status, &error)
-        return threshold, background, medroi_reason_text(reason).decode()
+        return (fitted.threshold, fitted.whole_threshold, fitted.background,
+                medroi_reason_text(fitted.reason).decode())
 
     def encode(self, Layout layout not None, const uint8_t[::1] data, hosting, str dtype=None,
                uint32_t threads=1, bint voxel_mask=False):

@@ -21,6 +21,7 @@ from medroi.inner.base import InnerCodec
 from medroi.inner.trust import Reading
 from medroi.options import documented
 from medroi.scan_region import ScanRegion
+from medroi.working_memory import WorkingMemory, memory_of
 
 _PARAMETERS = f"""
 Parameters
@@ -132,6 +133,7 @@ class Binding:
         mask_margin_mm: float = 0,
         spacing_mm: Sequence[float] | None = None,
         padding_values: Any = None,
+        memory: str | int | WorkingMemory | None = None,
         **options: Any,
     ) -> Self:
         """Make a codec whose threshold and background are numbers, found in the whole array.
@@ -156,6 +158,9 @@ class Binding:
         padding_values : number or (number, number), optional
             Padding of this scan in stored units, as DICOM's PixelPaddingValue says: a value, or the
             lowest and the highest. Neither air nor tissue, it is kept by the `region`.
+        memory : str or int, optional
+            Memory for the search, ``"2GiB"`` or bytes; None is that of the machine. What takes more
+            than an eighth of it lies in files without a name, in the folder that TMPDIR names.
         **options
             Parameters of the class.
 
@@ -165,8 +170,11 @@ class Binding:
             As the class, and for a chunk shape or a mask that does not suit the array.
         """
         made = cls(**options)._settings
+        working = memory_of(memory)
         return cls._with(
-            settings.fit(array, chunks, made, mask, mask_margin_mm, spacing_mm, padding_values)
+            settings.fit(
+                array, chunks, made, mask, mask_margin_mm, spacing_mm, padding_values, working
+            )
         )
 
     @property

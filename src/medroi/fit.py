@@ -10,6 +10,7 @@ from typing import Any
 from medroi import arrays, given_mask, roi, scan_region
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
+from medroi.working_memory import WorkingMemory
 
 
 def fit_region(
@@ -18,6 +19,7 @@ def fit_region(
     asked: roi.RegionOptions,
     affine: roi.Affine | None = None,
     padding_values: roi.PaddingValues | None = None,
+    memory: WorkingMemory | None = None,
 ) -> tuple[roi.RegionOptions, str, ScanRegion]:
     """Options with a number for the background and for the threshold, a note, and the region.
 
@@ -39,6 +41,8 @@ def fit_region(
         Its upper-left 3x3, row major: how long voxels are.
     padding_values : tuple of float, optional
         Lowest and highest value that the scan declares to be padding.
+    memory : WorkingMemory, optional
+        For the search; None is the heap.
 
     Raises
     ------
@@ -46,11 +50,13 @@ def fit_region(
         Where the chunk shape does not suit the array, or its dtype cannot hold the background.
     """
     shape = _chunk_shape(array, chunks)
-    whole, note = _fixed(array, array.shape, asked, affine, padding_values)
-    scan = scan_region.find(array, whole, affine, padding_values)
+    whole, note, threshold = _fixed(array, array.shape, asked, affine, padding_values, memory)
+    scan = scan_region.find(array, whole, affine, padding_values, memory)
+    scan = dataclasses.replace(scan, threshold_found=threshold)
     if shape == array.shape:
         return whole, note, scan
-    return (*_fixed(array, shape, asked, affine, padding_values), scan)
+    for_chunks, note, _ = _fixed(array, shape, asked, affine, padding_values, memory)
+    return for_chunks, note, scan
 
 
 def fit_mask(
@@ -119,16 +125,18 @@ def _fixed(
     asked: roi.RegionOptions,
     affine: roi.Affine | None,
     padding_values: roi.PaddingValues | None,
-) -> tuple[roi.RegionOptions, str]:
-    threshold, bits, note = roi.config_of(asked, affine, padding_values).fit(
-        arrays.layout_of(array), arrays.memory_of(array), shape
+    memory: WorkingMemory | None,
+) -> tuple[roi.RegionOptions, str, float | None]:
+    """Options with numbers, a note, and the threshold of the whole array before it was lowered."""
+    threshold, of_whole, bits, note = roi.config_of(asked, affine, padding_values).fit(
+        arrays.layout_of(array), arrays.memory_of(array), shape, memory
     )
     fixed = dataclasses.replace(
         asked,
         background=arrays.value_of(bits, array.dtype),
         threshold=None if math.isnan(threshold) else threshold,
     )
-    return fixed, note
+    return fixed, note, None if math.isnan(of_whole) else of_whole
 
 
 def _chunk_shape(array: arrays.Array, chunks: Sequence[int] | None) -> tuple[int, ...]:

@@ -17,12 +17,15 @@ from medroi import _kernel, arrays
 from medroi.errors import InvalidArgument
 from medroi.options import checked
 from medroi.values import json_number
+from medroi.working_memory import WorkingMemory
 
 Box = tuple[tuple[int, int], ...]
 Mask = npt.NDArray[np.bool_]
 Affine = tuple[float, ...]
 # Lowest and highest value that is padding, in stored units.
 PaddingValues = tuple[float, float]
+# Edge of the tiles of which a mask that was found is made, in voxels.
+TILE_EDGE = 2
 
 
 @dataclass(frozen=True)
@@ -256,7 +259,7 @@ def search(
 
 def _region_of(found: tuple[Any, ...]) -> Region:
     """A region from what the engine returns, in the order of its fields."""
-    values = list(found)
+    values = list(found[: len(fields(Region))])
     values[5] = DroppedSignal.of_kernel(found[5])
     return Region(*values)
 
@@ -266,14 +269,15 @@ def volume_axes(array: arrays.Array, options: RegionOptions) -> tuple[int, ...]:
     return (0,) if array.ndim == 1 else arrays.normalize_axes(options.axes, array.ndim)
 
 
-def search_marked(
+def search_tiled(
     array: arrays.Array,
     options: RegionOptions,
     background: int,
     affine: Affine | None = None,
     padding_values: PaddingValues | None = None,
-) -> tuple[Region, Mask]:
-    """Find the region of a dense array that is complete, and mark what it keeps.
+    memory: WorkingMemory | None = None,
+) -> tuple[Region, Mask | None]:
+    """Find the region of a dense array that is complete, and the tiles of its mask.
 
     Parameters
     ----------
@@ -287,23 +291,24 @@ def search_marked(
         Its upper-left 3x3, row major.
     padding_values : tuple of float, optional
         Lowest and highest value that the scan declares to be padding.
+    memory : WorkingMemory, optional
+        For the search and the mask; None is the heap.
 
     Returns
     -------
     Region
-    ndarray of bool
-        Of the array's shape, but with length 1 along axes outside the volume.
+    ndarray of bool or None
+        Of the tiles of `TILE_EDGE` voxels in the region's box, with length 1 along axes outside
+        the volume; None where all of the box is kept.
     """
-    axes = volume_axes(array, options)
-    memory_axes = list(_memory_order(array))
-    shape = [
-        array.shape[axis] if axis in axes else min(1, array.shape[axis]) for axis in memory_axes
-    ]
-    marked = np.zeros(shape, np.uint8)
     found = config_of(options, affine, padding_values).find_region(
-        arrays.layout_of(array), arrays.memory_of(array), background, 1, True, marked.reshape(-1)
+        arrays.layout_of(array), arrays.memory_of(array), background, 1, True, memory, True
     )
-    return _region_of(found), marked.view(np.bool_).transpose(np.argsort(memory_axes))
+    if found[-1] is None:
+        return _region_of(found), None
+    lengths, held = found[-1]
+    tiles = np.frombuffer(held, np.bool_).reshape(lengths)
+    return _region_of(found), tiles.transpose(np.argsort(list(_memory_order(array))))
 
 
 def count_groups(array: arrays.Array, dropped: Mask, options: RegionOptions) -> DroppedSignal:

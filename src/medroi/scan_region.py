@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from medroi import arrays, roi
 from medroi.errors import InvalidArgument
 from medroi.roi import Box, DroppedSignal, Mask, PaddingValues
 from medroi.values import json_number
+from medroi.working_memory import WorkingMemory
 
 Bounds = Sequence[tuple[int, int]]
 
@@ -39,13 +41,18 @@ class ScanRegion:
     box : tuple of (int, int)
         Half-open bounds per array axis; all (0, 0) where nothing is kept.
     mask : ndarray of bool or None
-        What is kept inside the box; axes outside the volume have length 1. None: all of it.
+        What is kept inside the box, in tiles; axes outside the volume have length 1. None: all of
+        the box.
+    mask_edge : int
+        Edge of these tiles, in voxels: 1, or 2, from the start of the box on.
     background : int or float
         Value of every voxel outside the region, in stored units.
     background_bits : int
         The same as the bits of an element.
     threshold : float or None
         Tissue threshold of the whole scan, in stored units; None where none was used.
+    threshold_found : float or None
+        The same before it was lowered, so that what the tissue encloses is kept.
     n_tissue, n_missed : int
         Voxels at or above the threshold (dark: at or below), and those of them outside the region.
     dropped : DroppedSignal
@@ -79,6 +86,8 @@ class ScanRegion:
     n_left_out_voxels: int = 0
     left_out: tuple[tuple[int, Box], ...] = ()
     padding_values: PaddingValues | None = None
+    mask_edge: int = 1
+    threshold_found: float | None = None
 
     @property
     def miss_rate(self) -> float:
@@ -91,7 +100,21 @@ class ScanRegion:
         if self.mask is None:
             return math.prod(stop - start for start, stop in self.box)
         others = (n for axis, n in enumerate(self.shape) if axis not in self.axes)
-        return int(np.count_nonzero(self.mask)) * math.prod(others)
+        return self._n_marked(self.mask) * math.prod(others)
+
+    def _n_marked(self, mask: Mask) -> int:
+        """Count the voxels of the tiles that are marked, of which the last ones may be cut off."""
+        if self.mask_edge == 1:
+            return int(np.count_nonzero(mask))
+        # A tile has 2 voxels along an axis, one less where it is the last of an odd number.
+        cut = [axis for axis in self.axes if (self.box[axis][1] - self.box[axis][0]) % 2]
+        total = 0
+        for n_last in range(len(cut) + 1):
+            for last in itertools.combinations(cut, n_last):
+                found = mask[tuple(slice(-1 if i in last else 0, None) for i in range(mask.ndim))]
+                share = 2 ** (len(self.axes) - n_last) * int(np.count_nonzero(found))
+                total += -share if n_last % 2 else share
+        return total
 
     def has_tiles_in(self, chunk_shape: Sequence[int]) -> bool:
         """Whether the region is made of tiles of two voxels, also in every chunk of this shape."""
@@ -101,6 +124,8 @@ class ScanRegion:
             (start, stop), size, edge = self.box[axis], self.shape[axis], chunk_shape[axis]
             if start % 2 or (stop % 2 and stop != size) or (edge % 2 and edge < size):
                 return False
+            if self.mask_edge == 2:
+                continue
             along = np.moveaxis(self.mask, axis, 0)
             n_pairs = len(along) // 2
             if (along[0 : 2 * n_pairs : 2] != along[1 : 2 * n_pairs : 2]).any():
@@ -150,12 +175,29 @@ class ScanRegion:
             first, last = max(low, start), max(min(high, stop), max(low, start))
             target.append(slice(first - low, last - low))
             source.append(slice(first - start, last - start))
-        inside: Any = np.True_ if self.mask is None else self.mask[tuple(source)]
+        inside: Any = np.True_ if self.mask is None else self._marked(self.mask, source)
         if target == [slice(0, n) for n in shape]:
             return np.broadcast_to(inside, shape)
-        marked = np.zeros(shape, bool)
+        # In the memory order of the scan, which the mask has too: it is compared with voxels.
+        is_f_order = self.mask is not None and arrays.is_f_order(self.mask)
+        marked = np.zeros(shape, bool, order="F" if is_f_order else "C")
         marked[tuple(target)] = inside
         return marked
+
+    def _marked(self, mask: Mask, part: Sequence[slice]) -> Mask:
+        """The mask of a part of the box, voxel by voxel."""
+        edge = self.mask_edge
+        if edge == 1:
+            return mask[tuple(part)]
+        found = mask[tuple(slice(one.start // edge, -(-one.stop // edge)) for one in part)]
+        # Most parts lie inside or outside as a whole.
+        if found.size and (found.all() or not found.any()):
+            return np.broadcast_to(found.flat[0], [one.stop - one.start for one in part])
+        for axis in self.axes:
+            found = np.repeat(found, edge, axis)
+        return found[
+            tuple(slice(one.start % edge, one.start % edge + one.stop - one.start) for one in part)
+        ]
 
     def cleared(self, values: arrays.Array, bounds: Bounds | None = None) -> arrays.Array:
         """Set what lies outside the region to the background.
@@ -329,6 +371,7 @@ def find(
     fitted: roi.RegionOptions,
     affine: roi.Affine | None = None,
     padding_values: PaddingValues | None = None,
+    memory: WorkingMemory | None = None,
 ) -> ScanRegion:
     """Find the region of a whole scan.
 
@@ -342,22 +385,19 @@ def find(
         Its upper-left 3x3, row major: how long voxels are.
     padding_values : tuple of float, optional
         Lowest and highest value that the scan declares to be padding.
+    memory : WorkingMemory, optional
+        For the search and the mask; None is the heap.
     """
     bits = roi.background_bits(array, fitted)
-    found, marked = roi.search_marked(array, fitted, bits, affine, padding_values)
-    axes = roi.volume_axes(array, fitted)
-    inside = tuple(
-        slice(start, stop) if axis in axes else slice(0, 1)
-        for axis, (start, stop) in enumerate(found.box)
-    )
-    mask = marked[inside]
-    is_box = bool(mask.all())
+    found, tiles = roi.search_tiled(array, fitted, bits, affine, padding_values, memory)
+    is_box = tiles is None or bool(tiles.all())
     return ScanRegion(
         shape=array.shape,
-        axes=axes,
+        axes=roi.volume_axes(array, fitted),
         roi="box" if is_box else "mask",
         box=found.box,
-        mask=None if is_box else mask,
+        mask=None if is_box else tiles,
+        mask_edge=roi.TILE_EDGE,
         background=arrays.value_of(bits, array.dtype),
         background_bits=bits,
         threshold=None if math.isnan(found.threshold) else found.threshold,

@@ -19,6 +19,7 @@ from medroi.inner.trust import check_limit, names_of
 from medroi.options import TABLE, checked
 from medroi.values import float_of, whole_of
 from medroi.whole import opened_whole
+from medroi.working_memory import WorkingMemory, of_machine
 
 # What only the reader may say, never a configuration.
 _OF_THE_READER = {"threads", "trust", "max_nbytes"}
@@ -153,6 +154,7 @@ def fit(
     mask_margin_mm: float = 0,
     spacing_mm: Sequence[float] | None = None,
     padding_values: Any = None,
+    memory: WorkingMemory | None = None,
 ) -> Settings:
     """Settings with the numbers of a whole array in them.
 
@@ -172,6 +174,8 @@ def fit(
         Distance between voxel centres along each axis of the volume; None is that of the affine.
     padding_values : number or (number, number), optional
         What is padding in this scan.
+    memory : WorkingMemory, optional
+        For the search; None is that of the machine.
 
     Raises
     ------
@@ -179,8 +183,9 @@ def fit(
         Where the chunk shape, or the mask, does not suit the array.
     """
     padding = roi.checked_padding_values(padding_values)
-    with opened_whole(array) as whole:
-        return _fit(whole, chunks, settings, mask, mask_margin_mm, spacing_mm, padding)
+    memory = memory or of_machine()
+    with opened_whole(array, memory) as whole:
+        return _fit(whole, chunks, settings, mask, mask_margin_mm, spacing_mm, padding, memory)
 
 
 def _fit(
@@ -191,6 +196,7 @@ def _fit(
     mask_margin_mm: float,
     spacing_mm: Sequence[float] | None,
     padding_values: roi.PaddingValues | None,
+    memory: WorkingMemory,
 ) -> Settings:
     if mask is not None:
         spacing = _spacing_of(settings.affine) if spacing_mm is None else spacing_mm
@@ -204,7 +210,7 @@ def _fit(
         n_axes = len(roi.volume_axes(whole, settings.region))
         steps = [*given_mask.checked_spacing(spacing_mm, n_axes), 1.0, 1.0][:3]
         affine = tuple(float(step) for step in np.diag(steps).ravel())
-    found, note, scan = fit_region(whole, chunks, settings.region, affine, padding_values)
+    found, note, scan = fit_region(whole, chunks, settings.region, affine, padding_values, memory)
     return dataclasses.replace(settings, region=found, note=note, scan=scan)
 
 

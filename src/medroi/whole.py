@@ -9,20 +9,20 @@ what it has room for.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from medroi import arrays
+from medroi.working_memory import WorkingMemory
 
 # Smaller arrays are read into memory: a file would cost more than it saves.
 IN_MEMORY_NBYTES = 1 << 28
 
 
 @contextlib.contextmanager
-def opened_whole(array: Any) -> Iterator[arrays.Array]:
+def opened_whole(array: Any, memory: WorkingMemory) -> Iterator[arrays.Array]:
     """Give the whole of an array, C or F contiguous, while the block runs.
 
     Parameters
@@ -30,32 +30,33 @@ def opened_whole(array: Any) -> Iterator[arrays.Array]:
     array : array_like
         Arrays with ``chunks``, a ``dtype`` and a ``shape`` are read a slab of chunks along the
         first axis at a time; numpy arrays are given as they are.
+    memory : WorkingMemory
+        That may be used.
 
     Raises
     ------
     InvalidType, InvalidArgument
         For what no stream can hold.
     """
-    slabs = _slabs_of(array)
+    slabs = _slabs_of(array, min(IN_MEMORY_NBYTES, memory.array_nbytes))
     if slabs is None:
         yield arrays.as_dense(np.asarray(array))
         return
     dtype = np.dtype(array.dtype)
     arrays.check_dtype(dtype)
     arrays.check_ndim(len(array.shape))
-    with tempfile.TemporaryFile(prefix="medroi-") as file:
-        whole = np.memmap(file, dtype, "w+", shape=tuple(array.shape))
-        for start, stop in slabs:
-            whole[start:stop] = np.asarray(array[start:stop])
-        yield whole.view(np.ndarray)
+    whole = memory.array_in_file(tuple(array.shape), dtype)
+    for start, stop in slabs:
+        whole[start:stop] = np.asarray(array[start:stop])
+    yield whole
 
 
-def _slabs_of(array: Any) -> list[tuple[int, int]] | None:
+def _slabs_of(array: Any, in_memory_nbytes: int) -> list[tuple[int, int]] | None:
     """Bounds of slabs of whole chunks along the first axis; None of what is not cut or is small."""
     chunks, shape = getattr(array, "chunks", None), getattr(array, "shape", ())
     if isinstance(array, np.ndarray) or not chunks or not shape or 0 in shape:
         return None
-    if np.dtype(array.dtype).itemsize * int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_NBYTES:
+    if np.dtype(array.dtype).itemsize * int(np.prod(shape, dtype=np.int64)) <= in_memory_nbytes:
         return None
     # Zarr and HDF5 have one size for all chunks of an axis, dask the size of each.
     first = (getattr(array, "shards", None) or chunks)[0]

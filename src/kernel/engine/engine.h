@@ -66,11 +66,26 @@ medroi_status medroi_encode_hosted(medroi_header *header, const medroi_coder *co
                                    medroi_error *error);
 
 /* --- fit.c --- */
-/* The threshold (NaN: none) and the background's bits for chunks of a whole array, and why nothing
- * is dropped where nothing is. */
+/* Where the working space of a fit comes from: of a large array it is larger than memory. */
+typedef struct medroi_space {
+    void *user;
+    void *(*take)(void *user, size_t nbytes); /* NULL where there is none */
+    void (*give)(void *user, void *memory);
+} medroi_space;
+
+/* Numbers that a fit finds. */
+typedef struct medroi_fitted {
+    uint64_t background;    /* bits of an element */
+    double threshold;       /* for the chunks; NaN: none */
+    double whole_threshold; /* of the array as a whole, before it was lowered for them */
+    medroi_reason reason;   /* why nothing is dropped, where nothing is */
+} medroi_fitted;
+
+/* Fit threshold and background for chunks of a whole array. `space` is NULL for malloc(). */
 medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_layout *layout,
-                                const void *data, const int64_t *chunk_shape, uint64_t *background,
-                                double *threshold, medroi_reason *reason, medroi_error *error);
+                                const void *data, const int64_t *chunk_shape,
+                                const medroi_space *space, medroi_fitted *fitted,
+                                medroi_error *error);
 
 /* A background that is these bits of an element. */
 void medroi_fix_background(medroi_config *config, const medroi_layout *layout, uint64_t background);
@@ -82,9 +97,6 @@ uint64_t medroi_count_flags(const uint8_t *flags, size_t n);
 size_t medroi_plane_of_flags_nbytes(const medroi_layout *flags);
 uint64_t medroi_count_kept(const medroi_layout *flags, const medroi_region *region,
                            const uint8_t *marked, uint8_t *plane);
-/* A byte, 0 or 1, for each voxel of the array's volume, in memory order: whether the region keeps
- * it. All other axes have length 1. */
-void medroi_mark_kept(const medroi_layout *layout, const medroi_region *region, uint8_t *kept);
 
 /* --- box.c --- */
 /* Check the bytes of slab `number`, decode them, set what lies outside the mask to background, and

@@ -30,6 +30,7 @@ typedef struct fitting {
     uint8_t *flags;  /* what a chunk has of `wanted` */
     uint8_t *plane;  /* of these */
     void *scratch;   /* for the search in a chunk */
+    medroi_space space;
     uint64_t n_allowed;
     int is_whole; /* the chunk is the array: no copy of it is made */
     medroi_status status;
@@ -40,28 +41,83 @@ static size_t n_elements(const medroi_layout *layout) {
     return medroi_array_nbytes(layout) / layout->itemsize;
 }
 
-/* Spread a contour of the volume over the array's other axes, and leave out what is background. */
+static void *take_from_heap(void *user, size_t nbytes) {
+    (void)user;
+    return malloc(nbytes);
+}
+
+static void give_to_heap(void *user, void *memory) {
+    (void)user;
+    free(memory);
+}
+
+static medroi_space space_or_heap(const medroi_space *space) {
+    const medroi_space heap = {NULL, take_from_heap, give_to_heap};
+    return space != NULL ? *space : heap;
+}
+
+static void *take(const fitting *f, size_t nbytes) {
+    return f->space.take(f->space.user, nbytes > 0 ? nbytes : 1);
+}
+
+static void give(const fitting *f, void *memory) {
+    if (memory != NULL) {
+        f->space.give(f->space.user, memory);
+    }
+}
+
+/* Of `n` elements side by side, mark those whose bytes are not the background's and that the
+ * contour holds; `step` is that of the contour, 1 or 0. Returns how many. */
+#define CHOOSE(type)                                                                               \
+    {                                                                                              \
+        type element, none;                                                                        \
+        memcpy(&none, background, sizeof none);                                                    \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            memcpy(&element, data + i * sizeof element, sizeof element);                           \
+            wanted[i] = (uint8_t)(contour[i * step] & (element != none));                          \
+            n_wanted += wanted[i];                                                                 \
+        }                                                                                          \
+        return n_wanted;                                                                           \
+    }
+
+static uint64_t choose_run(const uint8_t *data, size_t itemsize, const uint8_t *background,
+                           const uint8_t *contour, size_t step, size_t n, uint8_t *wanted) {
+    uint64_t n_wanted = 0;
+    switch (itemsize) {
+    case 1:
+        CHOOSE(uint8_t)
+    case 2:
+        CHOOSE(uint16_t)
+    case 4:
+        CHOOSE(uint32_t)
+    default:
+        CHOOSE(uint64_t)
+    }
+}
+
+/* Spread a contour of the volume over the array's other axes, and leave out what is background.
+ * Where there are none, `contour` may be f->wanted itself. */
 static uint64_t choose_wanted(fitting *f, const uint8_t *contour) {
     const medroi_layout *layout = &f->array;
-    int32_t order[MEDROI_MAX_AXES], ndim = layout->ndim;
+    int32_t order[MEDROI_MAX_AXES], last = layout->ndim - 1;
     int64_t step[MEDROI_MAX_AXES] = {0}, at[MEDROI_MAX_AXES] = {0};
     int64_t volume_step = 1;
     size_t n = n_elements(layout), place = 0;
     uint8_t background[8];
     uint64_t n_wanted = 0;
     medroi_memory_order(layout, order);
-    for (int32_t i = ndim - 1; i >= 0; i--) {
+    for (int32_t i = last; i >= 0; i--) {
         if (layout->axes >> order[i] & 1) {
             step[i] = volume_step;
             volume_step *= layout->shape[order[i]];
         }
     }
+    size_t length = (size_t)layout->shape[order[last]];
     medroi_store_bits(background, layout->itemsize, layout->big_endian, f->options.background);
-    for (size_t k = 0; k < n; k++) {
-        const uint8_t *element = f->data + k * layout->itemsize;
-        f->wanted[k] = contour[place] && memcmp(element, background, layout->itemsize) != 0;
-        n_wanted += f->wanted[k];
-        for (int32_t i = ndim - 1; i >= 0; i--) {
+    for (size_t k = 0; k < n; k += length) {
+        n_wanted += choose_run(f->data + k * layout->itemsize, layout->itemsize, background,
+                               contour + place, (size_t)step[last], length, f->wanted + k);
+        for (int32_t i = last - 1; i >= 0; i--) {
             place += (size_t)step[i];
             if (++at[i] < layout->shape[order[i]]) {
                 break;
@@ -196,33 +252,33 @@ static medroi_status find_wanted(fitting *f) {
         n_voxels *= f->array.axes >> i & 1 ? (size_t)f->array.shape[i] : 1;
     }
     /* A volume has one flag for each element, which then becomes what is wanted in place. */
-    uint8_t *contour = n_voxels == n_elements(&f->array) ? f->wanted : malloc(n_voxels);
-    void *scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    uint8_t *contour = n_voxels == n_elements(&f->array) ? f->wanted : take(f, n_voxels);
+    void *scratch = contour != NULL ? take(f, scratch_nbytes) : NULL;
     medroi_status status = MEDROI_OK;
-    if (contour == NULL || scratch == NULL) {
+    if (scratch == NULL) {
         status = medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a contour");
     } else {
         status = medroi_mask_of_tissue(&f->array, f->data, &f->options, scratch, contour, f->error);
     }
+    give(f, scratch);
     if (status == MEDROI_OK) {
         uint64_t n_wanted = choose_wanted(f, contour);
         /* Where exactly a contour runs is a matter of definition: half is kept for that. */
         f->n_allowed = (uint64_t)floor(f->options.max_miss_rate / 2 * (double)n_wanted);
     }
-    free(scratch);
     if (contour != f->wanted) {
-        free(contour);
+        give(f, contour);
     }
     return status;
 }
 
 static int has_room(fitting *f, size_t scratch_nbytes) {
     size_t chunk_nbytes = f->is_whole ? 1 : medroi_array_nbytes(&f->chunk);
-    f->part = malloc(chunk_nbytes);
-    f->full = malloc(chunk_nbytes);
-    f->flags = malloc(f->is_whole ? 1 : n_elements(&f->chunk));
-    f->plane = malloc(medroi_plane_of_flags_nbytes(&f->chunk_mask));
-    f->scratch = malloc(scratch_nbytes > 0 ? scratch_nbytes : 1);
+    f->part = take(f, chunk_nbytes);
+    f->full = take(f, chunk_nbytes);
+    f->flags = take(f, f->is_whole ? 1 : n_elements(&f->chunk));
+    f->plane = take(f, medroi_plane_of_flags_nbytes(&f->chunk_mask));
+    f->scratch = take(f, scratch_nbytes);
     return f->part != NULL && f->full != NULL && f->flags != NULL && f->plane != NULL &&
            f->scratch != NULL;
 }
@@ -236,7 +292,7 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     f->mask = medroi_flags_layout(&f->array);
     f->chunk_mask = medroi_flags_layout(&f->chunk);
     f->is_whole = memcmp(f->chunk.shape, f->array.shape, sizeof f->chunk.shape) == 0;
-    f->wanted = malloc(n_elements(&f->array));
+    f->wanted = take(f, n_elements(&f->array));
     f->status = f->wanted == NULL
                     ? medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for a flag a voxel")
                     : find_wanted(f);
@@ -248,30 +304,30 @@ static medroi_status find_threshold(fitting *f, double *threshold) {
     if (f->status == MEDROI_OK) {
         *threshold = lower(f, *threshold);
     }
-    free(f->scratch);
-    free(f->plane);
-    free(f->flags);
-    free(f->full);
-    free(f->part);
-    free(f->wanted);
+    give(f, f->scratch);
+    give(f, f->plane);
+    give(f, f->flags);
+    give(f, f->full);
+    give(f, f->part);
+    give(f, f->wanted);
     return f->status;
 }
 
 /* The threshold of the whole array, NaN where there is none, and why. */
-static medroi_status search_whole(const fitting *f, double *threshold, medroi_reason *reason) {
+static medroi_status search_whole(const fitting *f, medroi_fitted *fitted) {
     medroi_region_options options = f->options;
     medroi_region region;
     options.complete = 1;
     size_t nbytes = medroi_region_scratch_nbytes(&f->array, &options);
-    void *scratch = malloc(nbytes > 0 ? nbytes : 1);
+    void *scratch = take(f, nbytes);
     if (scratch == NULL) {
         return medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
     }
     medroi_status status =
         medroi_find_region(&f->array, f->data, &options, scratch, &region, f->error);
-    free(scratch);
-    *threshold = status == MEDROI_OK ? region.threshold : NAN;
-    *reason = status == MEDROI_OK ? region.reason : MEDROI_REASON_ASKED;
+    give(f, scratch);
+    fitted->whole_threshold = status == MEDROI_OK ? region.threshold : NAN;
+    fitted->reason = status == MEDROI_OK ? region.reason : MEDROI_REASON_ASKED;
     return status;
 }
 
@@ -291,45 +347,45 @@ static medroi_status take_chunk_shape(const int64_t *shape, fitting *f) {
 static medroi_status resolve_array(const medroi_settings *settings, fitting *f,
                                    medroi_reason *reason) {
     size_t nbytes = medroi_choice_scratch_nbytes(settings, &f->array);
-    void *scratch = NULL;
-    *reason = MEDROI_REASON_ASKED;
     f->options = settings->region;
     f->options.n_threads = 1;
     if (!settings->auto_background) {
         return MEDROI_OK;
     }
-    scratch = malloc(nbytes > 0 ? nbytes : 1);
+    void *scratch = take(f, nbytes);
     if (scratch == NULL) {
         return medroi_fail(f->error, MEDROI_NO_MEMORY, "no memory for %zu bytes", nbytes);
     }
     if (!medroi_choose_background(settings, &f->array, f->data, scratch, &f->options)) {
         *reason = MEDROI_REASON_NO_BACKGROUND;
     }
-    free(scratch);
+    give(f, scratch);
     return MEDROI_OK;
 }
 
 medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_layout *layout,
-                                const void *data, const int64_t *chunk_shape, uint64_t *background,
-                                double *threshold, medroi_reason *reason, medroi_error *error) {
-    fitting f = {.array = *layout, .data = data, .error = error};
-    *threshold = NAN;
+                                const void *data, const int64_t *chunk_shape,
+                                const medroi_space *space, medroi_fitted *fitted,
+                                medroi_error *error) {
+    fitting f = {.array = *layout, .data = data, .space = space_or_heap(space), .error = error};
+    const medroi_fitted nothing = {0, NAN, NAN, MEDROI_REASON_ASKED};
+    *fitted = nothing;
     medroi_status status = take_chunk_shape(chunk_shape, &f);
     if (status == MEDROI_OK) {
-        status = resolve_array(settings, &f, reason);
+        status = resolve_array(settings, &f, &fitted->reason);
     }
-    *background = f.options.background;
+    fitted->background = f.options.background;
     if (status != MEDROI_OK || !medroi_is_image(layout) ||
         f.options.threshold_rule == MEDROI_THRESHOLD_NONE) {
         return status;
     }
-    status = search_whole(&f, threshold, reason);
-    if (status != MEDROI_OK || isnan(*threshold) || medroi_array_nbytes(layout) == 0) {
-        *threshold = NAN;
+    status = search_whole(&f, fitted);
+    if (status != MEDROI_OK || isnan(fitted->whole_threshold) || medroi_array_nbytes(layout) == 0) {
         return status;
     }
-    *reason = MEDROI_REASON_ASKED;
-    return find_threshold(&f, threshold);
+    fitted->reason = MEDROI_REASON_ASKED;
+    fitted->threshold = fitted->whole_threshold;
+    return find_threshold(&f, &fitted->threshold);
 }
 
 void medroi_fix_background(medroi_config *config, const medroi_layout *layout,
@@ -365,9 +421,7 @@ medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
                          medroi_config **fitted, const char **note, medroi_error *error) {
     medroi_layout layout = *given;
     medroi_settings settings;
-    medroi_reason reason = MEDROI_REASON_ASKED;
-    uint64_t background = 0;
-    double threshold = NAN;
+    medroi_fitted found;
     char *text = NULL;
     (void)context;
     *fitted = NULL;
@@ -377,8 +431,7 @@ medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
         status = medroi_resolve(config, NULL, &layout, &settings, error);
     }
     if (status == MEDROI_OK) {
-        status = medroi_fit_region(&settings, &layout, data, chunk_shape, &background, &threshold,
-                                   &reason, error);
+        status = medroi_fit_region(&settings, &layout, data, chunk_shape, NULL, &found, error);
     }
     if (status == MEDROI_OK) {
         status = medroi_config_to_json(config, &text, error);
@@ -388,12 +441,12 @@ medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
     }
     medroi_free(text);
     if (status == MEDROI_OK) {
-        fix(*fitted, &layout, background, threshold);
+        fix(*fitted, &layout, found.background, found.threshold);
         (*fitted)->region.declares_padding = config->region.declares_padding;
         (*fitted)->region.padding_low = config->region.padding_low;
         (*fitted)->region.padding_high = config->region.padding_high;
         if (note != NULL) {
-            *note = medroi_reason_text(reason);
+            *note = medroi_reason_text(found.reason);
         }
     }
     return status;

@@ -16,14 +16,6 @@ static medroi_header header_of(const medroi_layout *flags, const medroi_region *
     return header;
 }
 
-static void clear_dropped(const medroi_layout *flags, const medroi_region *region, uint8_t *kept) {
-    medroi_header header = header_of(flags, region);
-    medroi_fill_outside(flags, kept, &region->box, 0);
-    if (region->mask_map != NULL) {
-        medroi_apply_mask_to_array(&header, region->mask_map, kept);
-    }
-}
-
 uint64_t medroi_count_flags(const uint8_t *flags, size_t n) {
     uint64_t total = 0;
     for (size_t i = 0; i < n; i++) {
@@ -63,21 +55,4 @@ uint64_t medroi_count_kept(const medroi_layout *flags, const medroi_region *regi
         total += medroi_count_flags(plane, n);
     }
     return total;
-}
-
-void medroi_mark_kept(const medroi_layout *layout, const medroi_region *region, uint8_t *kept) {
-    medroi_layout flags = medroi_flags_layout(layout);
-    medroi_region of_volume = *region;
-    size_t n = 1;
-    for (int32_t i = 0; i < flags.ndim; i++) {
-        if (!(flags.axes >> i & 1)) {
-            int is_empty = of_volume.box.stop[i] == of_volume.box.start[i];
-            flags.shape[i] = flags.shape[i] > 0;
-            of_volume.box.start[i] = 0;
-            of_volume.box.stop[i] = is_empty ? 0 : flags.shape[i];
-        }
-        n *= (size_t)flags.shape[i];
-    }
-    memset(kept, 1, n);
-    clear_dropped(&flags, &of_volume, kept);
 }

@@ -60,6 +60,16 @@ size_t medroi_write_dropped(const medroi_layout *layout, const medroi_dropped *d
                             uint8_t *dst);
 #define MEDROI_DROPPED_NBYTES (5 + 9 + 10 * (3 + 2 * 3) + 8)
 
+/* --- marks.c --- */
+/* Count the tiles of two voxels that a box of the array has along each axis of its volume; 1 along
+ * all others. */
+void medroi_marks_shape(const medroi_layout *layout, const medroi_box *box,
+                        int64_t shape[MEDROI_MAX_AXES]);
+/* Set a byte for each of these tiles, in memory order, to 1 where a region's map holds it, else to
+ * 0. */
+void medroi_mark_tiles(const medroi_layout *layout, const medroi_box *box, const void *map,
+                       uint8_t *marks);
+
 /* --- apply.c --- */
 /* The map of a stream whose bits lie in `scratch`. */
 typedef struct medroi_mask_map {

@@ -81,12 +81,17 @@ static medroi_threshold rule_of(const medroi_region_options *options) {
     return rule == MEDROI_THRESHOLD_AUTO || (mask && varies) ? MEDROI_THRESHOLD_NOISE : rule;
 }
 
-/* Lay the arrays of the search out in `scratch`; with NULL only their size is found. */
-static size_t place_arrays(medroi_search *search, uint8_t *scratch) {
+/* Whether a mask, or the largest component, is searched for. */
+static int wants_body(const medroi_region_options *options) {
+    return options->roi == MEDROI_ROI_MASK || options->largest_only;
+}
+
+/* Lay the arrays of the search out in `scratch`, those for a body where it is wanted; with NULL
+ * only their size is found. */
+static size_t place_arrays(medroi_search *search, int body, uint8_t *scratch) {
     const medroi_grid *grid = &search->grid;
     size_t n_planes = (size_t)(grid->n_repeats * grid->n_z);
     int otsu = search->options->threshold_rule == MEDROI_THRESHOLD_OTSU;
-    int body = search->options->roi == MEDROI_ROI_MASK || search->options->largest_only;
     int plane_sums = search->n_workers > 1 && medroi_element_is_float(search->type);
     search->tissue = medroi_make_bits(grid->n_repeats * grid->n_z, grid->n_y, grid->length);
     search->beyond = search->tissue;
@@ -131,8 +136,8 @@ static medroi_search make_search(const medroi_layout *layout, const void *data,
     return search;
 }
 
-size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
-                                    const medroi_region_options *options) {
+static size_t scratch_nbytes_of(const medroi_layout *layout, const medroi_region_options *options,
+                                int body) {
     if (medroi_check_array(layout, layout, NULL) != MEDROI_OK || medroi_layout_is_empty(layout) ||
         options->threshold_rule == MEDROI_THRESHOLD_NONE) {
         return 0;
@@ -140,7 +145,12 @@ size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
     medroi_search search = make_search(layout, NULL, options);
     search.source.grid = &search.grid;
     search.n_workers = medroi_count_workers(&search);
-    return place_arrays(&search, NULL) + MEDROI_SCRATCH_ALIGNMENT;
+    return place_arrays(&search, body, NULL) + MEDROI_SCRATCH_ALIGNMENT;
+}
+
+size_t medroi_region_scratch_nbytes(const medroi_layout *layout,
+                                    const medroi_region_options *options) {
+    return scratch_nbytes_of(layout, options, wants_body(options));
 }
 
 static void find_tau(medroi_search *search) {
@@ -256,8 +266,7 @@ static int find_thresholded(medroi_search *search, const medroi_layout *layout, 
     medroi_find_signal_level(search);
     medroi_note_floor(search);
     region->threshold = search->tau.value;
-    int body = options->roi == MEDROI_ROI_MASK || options->largest_only;
-    if (search->tau.tissue == MEDROI_TISSUE_NONE || !body ||
+    if (search->tau.tissue == MEDROI_TISSUE_NONE || !wants_body(options) ||
         !medroi_find_body(search, layout, data, search->body, region)) {
         if (search->reason > MEDROI_REASON_NOISY_AIR ||
             !find_thresholded_box(search, layout, data, region)) {
@@ -302,7 +311,7 @@ medroi_status medroi_find_region(const medroi_layout *layout, const void *data,
         return MEDROI_OK;
     }
     search.n_workers = medroi_count_workers(&search);
-    place_arrays(&search, medroi_align_scratch(scratch));
+    place_arrays(&search, wants_body(options), medroi_align_scratch(scratch));
     medroi_note_padding(&search, layout, data);
     if (find_thresholded(&search, layout, data, region)) {
         region->reason = search.reason;
@@ -342,7 +351,7 @@ medroi_status medroi_count_groups(const medroi_layout *layout, const void *data,
     medroi_search search = make_search(layout, data, &asked);
     search.source.grid = &search.grid;
     search.n_workers = 1;
-    place_arrays(&search, medroi_align_scratch(scratch));
+    place_arrays(&search, wants_body(&asked), medroi_align_scratch(scratch));
     find_tau(&search);
     search.signal = search.tau;
     if (search.tau.tissue == MEDROI_TISSUE_NONE) {
@@ -361,7 +370,7 @@ size_t medroi_mask_scratch_nbytes(const medroi_layout *layout,
                                   const medroi_region_options *options) {
     medroi_region_options as_mask = *options;
     as_mask.roi = MEDROI_ROI_MASK;
-    size_t nbytes = medroi_region_scratch_nbytes(layout, &as_mask);
+    size_t nbytes = scratch_nbytes_of(layout, &as_mask, 0);
     if (nbytes == 0) {
         return 0;
     }
@@ -390,7 +399,7 @@ medroi_status medroi_mask_of_tissue(const medroi_layout *layout, const void *dat
     }
     uint8_t *aligned = medroi_align_scratch(scratch);
     search.n_workers = medroi_count_workers(&search);
-    size_t used = place_arrays(&search, aligned);
+    size_t used = place_arrays(&search, 0, aligned);
     medroi_note_padding(&search, layout, data);
     find_tau(&search);
     search.signal = search.tau;

@@ -88,7 +88,7 @@ def archive(
     place_options : mapping, optional
         Options of fsspec's file system.
     **settings
-        As in `medroi.scans.pack`: lossless, roi, inner, air, ...
+        As in `medroi.scans.pack`: lossless, roi, inner, air, ...; `memory` is for each process.
 
     Returns
     -------

@@ -10,6 +10,9 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 
+# Settings of `pack` that change no byte.
+_NO_MATTER = ("memory",)
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -36,7 +39,8 @@ class Settings:
     @property
     def token(self) -> str:
         """Token of what decides the bytes of a store: other settings, another token."""
-        text = json.dumps(dict(self.pack), sort_keys=True, default=_plain)
+        deciding = {name: value for name, value in self.pack.items() if name not in _NO_MATTER}
+        text = json.dumps(deciding, sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

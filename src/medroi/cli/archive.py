@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from medroi.cli.pack import add_region_arguments, settings_of
+from medroi.cli.pack import add_memory_argument, add_region_arguments, settings_of
 from medroi.errors import InvalidArgument, MedROIError
 
 _DESCRIPTION = """\
@@ -64,6 +64,7 @@ def add_parser(commands: Any) -> None:
         default="copy",
         help="what becomes of files that are no scans: copied, or a line in the manifest",
     )
+    add_memory_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--report", metavar="FILE", help="write a page in HTML about the archive")
     parser.add_argument(
@@ -133,6 +134,8 @@ def _archive(args: argparse.Namespace, words: list[str]) -> Any:
         settings["layout"] = args.layout
     if args.air != "drop":
         settings["air"] = args.air
+    if args.memory is not None:
+        settings["memory"] = args.memory
     return archive(
         words[0],
         words[1],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medroi.cli.archive import add_storage_argument
+from medroi.cli.pack import add_memory_argument
 from medroi.errors import MedROIError
 
 _DESCRIPTION = """\
@@ -42,6 +43,7 @@ def add_parser(commands: Any) -> None:
         help="of an archive: read this share of what is in it, from 0 to 1 (default: 1)",
     )
     add_storage_argument(parser, "an archive")
+    add_memory_argument(parser)
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
     parser.set_defaults(run=run)
 
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
 def _checked(store: Path | str, args: argparse.Namespace) -> Any:
     from medroi.scans import check
 
-    return check(store, against=args.against, progress=True)
+    return check(store, against=args.against, progress=True, memory=args.memory)
 
 
 def _checked_archive(place: Path | str, args: argparse.Namespace) -> Any:

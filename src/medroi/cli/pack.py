@@ -6,7 +6,9 @@ import argparse
 import json
 from typing import Any
 
+from medroi.errors import InvalidArgument
 from medroi.options import TABLE
+from medroi.working_memory import WorkingMemory, nbytes_of
 
 _DESCRIPTION = """\
 Pack a scan into an OME-Zarr group, a Zarr array or an HDF5 file. Voxels outside the region come
@@ -104,6 +106,7 @@ def add_parser(commands: Any) -> None:
         "it and come back when it is unpacked into a folder; none leaves them (default: beside)",
     )
     add_option(parser, "verify", action="store_true")
+    add_memory_argument(parser)
     add_mask_arguments(parser)
     parser.add_argument(
         "--air",
@@ -120,6 +123,26 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
+
+
+def add_memory_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the memory that may be taken."""
+    parser.add_argument(
+        "--memory",
+        type=memory_argument,
+        metavar="SIZE",
+        help="memory that may be taken, such as 2GiB: what takes more than an eighth of it lies in "
+        "scratch files, in the folder that TMPDIR names or beside the target, and the bytes are "
+        "the same (default: that of the machine)",
+    )
+
+
+def memory_argument(text: str) -> int:
+    """Read a size in bytes."""
+    try:
+        return WorkingMemory(nbytes_of(text)).limit_nbytes
+    except InvalidArgument as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_mask_arguments(parser: argparse.ArgumentParser) -> None:
@@ -226,6 +249,7 @@ def run(args: argparse.Namespace) -> int:
         layout=args.layout,
         levels=args.levels,
         threads=args.threads,
+        memory=args.memory,
         progress=True,
         **settings_of(args),
     )

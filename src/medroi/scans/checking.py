@@ -26,6 +26,7 @@ from medroi.scans.stores.zarr_array import (
     reading,
 )
 from medroi.values import n_available_cores
+from medroi.working_memory import WorkingMemory, memory_of
 
 # Of a scan's facts, those that its file decides. The rest depends on what `pack` was asked to keep.
 _COMPARED = ("kind", "affine", "slope", "intercept", "byte_order", "header_base64", "footer_base64")
@@ -89,7 +90,11 @@ def stores_in(path: Path) -> list[Path]:
 
 
 def check(
-    store: str | Path, *, against: str | Path | None = None, progress: bool = False
+    store: str | Path,
+    *,
+    against: str | Path | None = None,
+    progress: bool = False,
+    memory: str | int | WorkingMemory | None = None,
 ) -> CheckReport:
     """Read all of a packed store and compare it with the digests that `pack` wrote into it.
 
@@ -101,26 +106,33 @@ def check(
         The scan that was packed: its contents (SHA-256), header and kept voxels are compared too.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
+    memory : str or int, optional
+        As for `pack`.
 
     Raises
     ------
     CorruptStream, InvalidArgument
         Where anything is not as it was packed, or `pack` did not write the store.
     """
-    report, scan = check_scan(store, against=against, progress=progress)
+    working = memory_of(memory)
+    report, scan = check_scan(store, against=against, progress=progress, memory=working)
     path, began = Path(store), time.monotonic()
     array = open_array(path)
     if not air.has_air(array):
         return report
     with reading(path, array):
-        air.check_air(path, array)
-        if scan is not None and not air.gives_back(array, scan):
+        air.check_air(path, array, working)
+        if scan is not None and not air.gives_back(array, scan, working):
             raise CorruptStream(f"{path}: with its air it is not {against}")
     return replace(report, air=True, seconds=report.seconds + time.monotonic() - began)
 
 
 def check_scan(
-    store: str | Path, *, against: str | Path | None = None, progress: bool = False
+    store: str | Path,
+    *,
+    against: str | Path | None = None,
+    progress: bool = False,
+    memory: WorkingMemory | None = None,
 ) -> tuple[CheckReport, Scan | None]:
     """Check a store as `check` does, but for air that was kept aside.
 
@@ -131,6 +143,7 @@ def check_scan(
         The one it was compared with.
     """
     path, began = Path(store), time.monotonic()
+    memory = memory_of(memory)
     array = open_array(path)
     with reading(path, array):
         facts = facts_of(path, array)
@@ -140,11 +153,11 @@ def check_scan(
             )
         check_complete(path, array)
         check_others(path, array)
-        scan = None if against is None else _source_of(against, facts)
+        scan = None if against is None else _source_of(against, facts, memory)
         if scan is not None:
             _compare_facts(path, array, facts, scan, Path(str(against)))
         with bar(array.nchunks, f"check {path.name}", show=progress) as advance:
-            compared = _read_all(path, array, scan, advance)
+            compared = _read_all(path, array, scan, advance, memory)
     if compared.n_changed and array.attrs[DIGESTS]["lossless"]:
         raise CorruptStream(
             f"{path}: {compared.n_changed} of {compared.n_kept} kept voxels are not those of "
@@ -184,8 +197,10 @@ class _Compared:
         self.max_abs_error = max(self.max_abs_error, more.max_abs_error)
 
 
-def _read_all(path: Path, array: Any, scan: Scan | None, advance: Advance) -> _Compared:
-    streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+def _read_all(
+    path: Path, array: Any, scan: Scan | None, advance: Advance, memory: WorkingMemory
+) -> _Compared:
+    streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype, memory)
     compared, written = _Compared(), array.attrs[DIGESTS]
 
     def work(chunk: Chunk) -> _Compared | None:
@@ -223,10 +238,15 @@ def _compare(kept: Any, decoded: Any, original: Any) -> _Compared:
     return compared
 
 
-def _source_of(against: str | Path, facts: dict[str, Any]) -> Scan:
+def _source_of(against: str | Path, facts: dict[str, Any], memory: WorkingMemory) -> Scan:
     """The scan that was packed, of a folder with several series the one of them."""
     series = facts["details"].get("series")
-    return read_scan(against, incomplete=True, series=None if series is None else str(series))
+    return read_scan(
+        against,
+        incomplete=True,
+        series=None if series is None else str(series),
+        memory=memory,
+    )
 
 
 def _same_contents(facts: dict[str, Any], scan: Scan) -> bool | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,18 @@ import numpy.typing as npt
 
 import medroi
 from medroi.errors import InvalidArgument
-from medroi.roi import find_region
 from medroi.scan_region import ScanRegion
 from medroi.scans.scan import PADDING_VALUES, Scan, slice_axis_of
 from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.layouts import DENSE, FAST
 from medroi.scans.stores.readback import Measured, number
 from medroi.values import json_number
+from medroi.working_memory import WorkingMemory
 
 
-def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def fitted_codec(
+    scan: Scan, inner: Any, region: dict[str, Any], memory: WorkingMemory | None = None
+) -> tuple[Any, tuple[str, ...]]:
     """Fit the codec on the whole scan; `region` has a threshold. Notes of the fit come with it."""
     options = {"polarity": scan.polarity, "background": "auto", **region}
     options["inner"] = inner
@@ -29,12 +30,12 @@ def fitted_codec(scan: Scan, inner: Any, region: dict[str, Any]) -> tuple[Any, t
     options["padding_values"] = scan.details.get(PADDING_VALUES)
     if scan.voxels.ndim > 3:
         options["axes"] = (0, 1, 2)
-    codec: Any = medroi.MedROI.fit(scan.voxels, **options)
+    codec: Any = medroi.MedROI.fit(scan.voxels, memory=memory, **options)
     if codec.region.is_given:
         return codec, ()
     if codec.note:
         return codec, (f"{codec.note}: every voxel that is not background is kept",)
-    notes = note_of_lowering(scan, options["threshold"], codec.get_config())
+    notes = note_of_lowering(codec.region, codec.get_config())
     return codec, notes + note_of_padding(scan, codec.region)
 
 
@@ -70,23 +71,10 @@ def crops_of(codec: Any, *, is_alone: bool) -> ScanRegion | None:
     return None if is_alone and finds_it else region
 
 
-def note_of_lowering(
-    scan: Scan, asked: str | float | None, config: dict[str, Any]
-) -> tuple[str, ...]:
+def note_of_lowering(region: ScanRegion, config: dict[str, Any]) -> tuple[str, ...]:
     """Say so where fitting took another threshold than that of the whole scan."""
-    fitted = number(config["threshold"])
-    if asked is None or not scan.voxels.size:
-        return ()
-    rule = "noise" if isinstance(asked, str) and config["roi"] == "mask" else asked
-    of_scan = find_region(
-        scan.voxels,
-        threshold=rule,
-        polarity=config["polarity"],
-        background=number(config["background"]),
-        axes=None if config["axes"] is None else tuple(config["axes"]),
-        padding_values=scan.details.get(PADDING_VALUES),
-    ).threshold
-    if fitted == of_scan or math.isnan(of_scan):
+    fitted, of_scan = number(config["threshold"]), region.threshold_found
+    if of_scan is None or fitted == of_scan:
         return ()
     taken = "every voxel that is not background is kept" if fitted is None else f"{fitted:.6g}"
     return (
@@ -125,14 +113,21 @@ def check_not_empty(
     if measured.n_kept or not voxels.size:
         return
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
-    content = voxels[~same_bits(voxels, background)]
-    if not content.size:
-        return
-    finite = content[np.isfinite(content)]
     dark = config["polarity"] == "dark"
-    extreme = "no number" if not finite.size else f"{finite.min() if dark else finite.max():g}"
+    n_content, found = 0, None
+    for index in range(voxels.shape[-1]):
+        layer = voxels[..., index]
+        content = layer[~same_bits(layer, background)]
+        n_content += content.size
+        finite = content[np.isfinite(content)]
+        if finite.size:
+            here = finite.min() if dark else finite.max()
+            found = here if found is None else (min if dark else max)(found, here)
+    if not n_content:
+        return
+    extreme = "no number" if found is None else f"{found:g}"
     raise InvalidArgument(
-        f"{source}: nothing would be kept: {content.size} voxels are not background, and none "
+        f"{source}: nothing would be kept: {n_content} voxels are not background, and none "
         f"reaches the threshold {number(config['threshold'])} (the "
         f"{'darkest' if dark else 'brightest'} is {extreme}); give another --threshold "
         "(threshold=), or keep everything with --lossless (lossless=True)"

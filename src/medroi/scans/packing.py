@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,10 @@ from medroi.scans.stores.writing import Layout
 from medroi.scans.stores.zarr_array import attributes_of
 from medroi.scans.thresholding import with_threshold
 from medroi.values import n_available_cores
+from medroi.working_memory import WorkingMemory, memory_of
+
+# A chunk, what it is coded to, what it was decoded to, and the maps for comparing them.
+_CHUNK_SHARE = 4
 
 
 def pack(
@@ -71,6 +76,7 @@ def pack(
     air: str = "drop",
     levels: int = 1,
     threads: int | None = None,
+    memory: str | int | None = None,
     **region: Any,
 ) -> PackReport:
     """Pack a scan, read it back and report what was kept and what it cost.
@@ -133,6 +139,12 @@ def pack(
     threads : int, optional
         Chunks that are coded and read back at a time; None is one per available core. The bytes
         are the same for any number.
+    memory : str or int, optional
+        Memory that may be taken, ``"2GiB"`` or bytes; None is that of the machine. What takes more
+        than an eighth of it lies in files without a name, in the folder that TMPDIR names, or
+        beside the target: up to three bytes a voxel, and the voxels themselves where the source
+        is no uncompressed file. The bytes are the same for any number. One chunk has to be smaller
+        than a quarter of it.
     **region
         Options of `medroi.MedROI`: threshold, polarity, roi (default ``"mask"``; ``"box"`` for the
         thresholds that only a box has), background (default ``"auto"``), padding, max_miss_rate,
@@ -159,6 +171,7 @@ def pack(
         _staged(wanted, force=force) as fresh,
         contextlib.ExitStack() as beside,
     ):
+        working = memory_of(memory, fresh.parent)
         scan = read_scan(
             source,
             series=series,
@@ -166,6 +179,7 @@ def pack(
             incomplete=incomplete,
             encapsulated=encapsulated,
             sidecars=sidecars,
+            memory=working,
         )
         if sidecars and scan.kind != "dicom":
             scan = with_sidecars(scan, source, stem_of(source))
@@ -173,11 +187,12 @@ def pack(
         region, reasons = with_threshold(scan, region)
         kind, notes_of_kind = kind_for(scan, wanted)
         cut = cut_of(kind, scan.voxels, chunks, in_c_order=place is not None)
+        _check_memory(scan, cut, working, is_default=memory is None)
         made = Layout(cut, zarr_format, kind.in_group)
         given = mask_options(
             scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
         )
-        codec, notes = fitted_codec(scan, inner, {**region, **given})
+        codec, notes = fitted_codec(scan, inner, {**region, **given}, working)
         if not is_chosen:
             codec = with_inner_for(codec, scan)
         config = config_to_count_with(codec)
@@ -195,6 +210,7 @@ def pack(
                     crops,
                     made,
                     advance,
+                    memory=working,
                     n_levels=levels,
                     threads=threads,
                 )
@@ -205,7 +221,7 @@ def pack(
                 hdf5_store.write(
                     written, scan, codec.get_config(), crops, made.chunks, facts, advance
                 )
-            measured = measure(stored, scan.voxels, config, crops, advance, threads)
+            measured = measure(stored, scan.voxels, config, crops, advance, threads, working)
         whole = dataclasses.replace(
             scan, sources=containers(), details={**scan.details, **_dropped_of_files(scan, codec)}
         )
@@ -213,7 +229,7 @@ def pack(
         check_not_empty(source, scan.voxels, measured, config)
         digests = digests_of(stored, whole, measured, config["inner"])
         if air == "keep":
-            digests[aside.NAME] = aside.write(stored, scan, codec, made, threads)
+            digests[aside.NAME] = aside.write(stored, scan, codec, made, threads, working)
         add_digests(stored, attributes_of(whole), digests)
         air_nbytes = aside.nbytes_of(stored)
         if wanted.is_zip:
@@ -294,6 +310,21 @@ def _checked(
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")
     return threads or n_available_cores()
+
+
+def _check_memory(
+    scan: Scan, cut: tuple[int, ...], memory: WorkingMemory, *, is_default: bool
+) -> None:
+    """Refuse a chunk that alone would take more memory than there may be."""
+    nbytes = math.prod(cut) * scan.voxels.dtype.itemsize
+    if is_default or nbytes * _CHUNK_SHARE <= memory.limit_nbytes:
+        return
+    sizes = " x ".join(map(str, cut))
+    raise InvalidArgument(
+        f"one chunk of {sizes} voxels has {nbytes} bytes, which needs memory of "
+        f"{nbytes * _CHUNK_SHARE} bytes, found {memory.limit_nbytes}: give smaller chunks, such as "
+        "--chunks 64 (chunks=64) or the layout viewer, or more --memory (memory=)"
+    )
 
 
 def _staged(wanted: Target, *, force: bool) -> contextlib.AbstractContextManager[Path]:

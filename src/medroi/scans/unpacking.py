@@ -50,6 +50,7 @@ from medroi.scans.stores.zarr_array import (
     scan_of,
 )
 from medroi.values import n_available_cores
+from medroi.working_memory import WorkingMemory, memory_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,12 @@ class UnpackReport:
 
 
 def unpack(
-    source: str | Path, target: str | Path, *, force: bool = False, progress: bool = False
+    source: str | Path,
+    target: str | Path,
+    *,
+    force: bool = False,
+    progress: bool = False,
+    memory: str | int | WorkingMemory | None = None,
 ) -> UnpackReport:
     """Write a packed scan as the file it came from, or as another kind of file.
 
@@ -103,6 +109,8 @@ def unpack(
         Replace existing files.
     progress : bool
         Show a progress bar on a terminal when the work takes longer than a second.
+    memory : str or int, optional
+        As for `pack`.
 
     Raises
     ------
@@ -112,11 +120,17 @@ def unpack(
     into_folder = os.fspath(target).endswith("/") or Path(target).is_dir()
     source, target = Path(source), Path(target)
     with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
-        return _unpack(source, target, into_folder, force=force, progress=progress)
+        return _unpack(source, target, into_folder, memory, force=force, progress=progress)
 
 
 def _unpack(
-    source: Path, target: Path, into_folder: bool, *, force: bool, progress: bool
+    source: Path,
+    target: Path,
+    into_folder: bool,
+    memory: str | int | WorkingMemory | None,
+    *,
+    force: bool,
+    progress: bool,
 ) -> UnpackReport:
     began = time.monotonic()
     array = open_array(source)
@@ -152,11 +166,12 @@ def _unpack(
             reading(source, array),
         ):
             n_dropped = 0
-            voxels, digest = read_whole(source, array, n_available_cores(), advance)
+            working = memory_of(memory, fresh[0].parent)
+            voxels, digest = read_whole(source, array, n_available_cores(), advance, working)
             if facts is not None:
                 notes = _check_voxels(source, array, digest)
             if air.has_air(array):
-                air.put_air(source, array, voxels)
+                air.put_air(source, array, voxels, working)
             elif facts is not None:
                 n_dropped = n_outside(source, array)
         scan = foreign_scan(voxels, config) if facts is None else scan_of(voxels, facts, source)

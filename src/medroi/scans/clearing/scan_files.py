@@ -16,6 +16,7 @@ from medroi.scans.scaling import is_linear, rescaled
 from medroi.scans.scan import Scan
 from medroi.scans.sources.containers import container_of
 from medroi.scans.stores.kept import same_bits
+from medroi.working_memory import of_machine
 
 _LEVELS = range(1, 10)
 
@@ -70,7 +71,7 @@ def write(
     if container["kind"] == "gzip":
         container["level"] = gzip_level
     write_scan(dataclasses.replace(scan, voxels=voxels), fresh, suffix, container=container)
-    found = READERS[suffix](fresh)
+    found = READERS[suffix](fresh, of_machine())
     if not is_linear(scan):
         # NIfTI has no such table: what it holds are values in the unit of the file.
         expected = rescaled(dataclasses.replace(scan, voxels=voxels))

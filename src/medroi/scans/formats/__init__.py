@@ -30,9 +30,10 @@ from medroi.scans.sources.chunks import with_notes, without_kept
 from medroi.scans.sources.containers import Written, container_of, write_blocks
 from medroi.scans.sources.pieces import all_of, contents, contents_of_pieces
 from medroi.scans.sources.source import SourceFile
+from medroi.working_memory import WorkingMemory, memory_of
 
 _MODULES = (nifti, pair, mgz, nrrd, meta, minc, png, tiff)
-READERS: dict[str, Callable[[Path], Scan]] = {
+READERS: dict[str, Callable[[Path, WorkingMemory], Scan]] = {
     suffix: module.read for module in _MODULES for suffix in module.SUFFIXES
 }
 # Kind of a scan -> the suffixes under which a file of its own kind is written.
@@ -99,6 +100,7 @@ def read_scan(
     incomplete: bool = False,
     encapsulated: str = "keep",
     sidecars: bool = True,
+    memory: str | int | WorkingMemory | None = None,
 ) -> Scan:
     """Read a scan file of any suffix in `READERS`, a folder of pictures, or DICOM.
 
@@ -118,6 +120,10 @@ def read_scan(
         voxels, or do without the files.
     sidecars : bool
         Of a folder with DICOM, keep the files that hold no images.
+    memory : str or int, optional
+        For the voxels, ``"2GiB"`` or bytes; None is that of the machine. Voxels that take more than
+        an eighth of it are a map of their file, or of a scratch file in the folder that TMPDIR
+        names. Those of DICOM are always read into memory.
 
     Raises
     ------
@@ -126,18 +132,18 @@ def read_scan(
     InnerUnavailable
         Where nibabel, pydicom or a decoder of compressed DICOM is not installed.
     """
-    path = Path(path)
+    path, working = Path(path), memory_of(memory)
     kind = kind_of(path)
     if kind == "array":
         with readable(path, "a damaged array"):
-            return arrays.read(path)
+            return arrays.read(path, working)
     if not path.exists():
         raise InvalidArgument(f"{path} does not exist")
     if not path.is_dir() and not path.is_file():
         raise InvalidArgument(f"{path}: neither a file nor a folder")
     if kind == "pictures":
         with readable(path, "a damaged picture"):
-            return stack.read(path)
+            return stack.read(path, working)
     if kind == "dicom":
         return dicom.read(
             path,
@@ -154,7 +160,7 @@ def read_scan(
         )
     dicom.check_encapsulated(encapsulated)
     with readable(path, "a damaged scan"):
-        scan = READERS[kind](path)
+        scan = READERS[kind](path, working)
         return with_notes(scan) if encapsulated == "keep" else without_kept(scan)
 
 

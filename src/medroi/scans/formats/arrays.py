@@ -6,6 +6,11 @@ guessed: what is not said is noted.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans.formats.elements import elements_of
+from medroi.scans.formats.elements import Elements, elements_of
 from medroi.scans.formats.nifti_header import header_class, parsed
 from medroi.scans.scan import AXIS_NAMES, Scan, usable_affine
+from medroi.working_memory import WorkingMemory
 
 # Axes of a scan by their names elsewhere, in the order that a scan has them.
 _ORDER = ("x", "y", "z", "t", "c")
@@ -59,7 +65,7 @@ def is_array(path: Path) -> bool:
     return is_store(path) or (not path.is_dir() and split_source(path) is not None)
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read an array that another program wrote.
 
     Raises
@@ -70,31 +76,42 @@ def read(path: Path) -> Scan:
     from medroi.scans.stores.hdf5_store import split_source
 
     place = None if path.is_dir() else split_source(path)
-    stored, said, header_affine = _of_zarr(path) if place is None else _of_hdf5(path, place)
-    if stored.dtype == np.bool_:
-        stored = stored.astype(np.uint8)
-    elements = elements_of(stored.dtype, path)
-    names, scale_mm, shift_mm, notes = said
+    with _of_zarr(path) if place is None else _of_hdf5(path, place) as found:
+        return _scan(path, found, memory)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """An array of a store, of which nothing is read yet, what is said of it, and its affine."""
+
+    stored: Any
+    said: _Said
+    affine: npt.NDArray[np.float64] | None
+
+
+def _scan(path: Path, found: _Found, memory: WorkingMemory) -> Scan:
+    shape, dtype = tuple(found.stored.shape), np.dtype(found.stored.dtype)
+    elements = elements_of(np.dtype(np.uint8) if dtype == np.bool_ else dtype, path)
+    names, scale_mm, shift_mm, notes = found.said
     if elements.components:
-        stored = np.ascontiguousarray(stored)[..., None].view(elements.dtype)
         names = None if names is None else [*names, "c"]
-    if not 1 <= stored.ndim <= 7 or not stored.size:
-        raise InvalidArgument(f"{path}: an array of shape {stored.shape}, which is no scan")
-    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    voxels, axis_names, order, more = _in_scan_order(stored, names)
+        shape += (len(elements.components),)
+    if not 1 <= len(shape) <= 7 or 0 in shape:
+        raise InvalidArgument(f"{path}: an array of shape {shape}, which is no scan")
+    axis_names, order, more = _scan_order(len(shape), names)
     affine = np.eye(4)
     for place_of, axis in enumerate(order[:3] if scale_mm is not None else ()):
         if axis_names[place_of] in ("x", "y", "z") and axis >= 0:
             affine[place_of, place_of] = scale_mm[axis]  # type: ignore[index]
             affine[place_of, 3] = 0.0 if shift_mm is None else shift_mm[axis]
     affine, of_affine = usable_affine(affine)
-    if header_affine is not None:
-        affine, notes = header_affine, ()
+    if found.affine is not None:
+        affine, notes = found.affine, ()
     details: dict[str, Any] = {"axis_names": list(axis_names)}
     if elements.components:
         details["components"] = elements.components
     return Scan(
-        voxels=np.asfortranarray(voxels),
+        voxels=_voxels(found.stored, shape, elements, order, memory),
         kind="array",
         affine=affine,
         meaning=elements.meaning,
@@ -103,7 +120,58 @@ def read(path: Path) -> Scan:
     )
 
 
-def _of_zarr(path: Path) -> tuple[npt.NDArray[Any], _Said, npt.NDArray[np.float64] | None]:
+def _voxels(
+    stored: Any, shape: tuple[int, ...], elements: Elements, order: list[int], memory: WorkingMemory
+) -> npt.NDArray[Any]:
+    """Read an array in the order of a scan, a block of chunks at a time where it is large.
+
+    Parameters
+    ----------
+    stored : array of zarr or h5py
+    shape : tuple of int
+        Of its numbers: those of a voxel are the last axis.
+    elements : Elements
+        Of its voxels.
+    order : list of int
+        The axis of `shape` of each axis of the scan; -1 where there is none.
+    memory : WorkingMemory
+        For the voxels, and for a block.
+    """
+    dtype = elements.dtype.newbyteorder("=")
+    voxels = memory.array(tuple(shape[axis] if axis >= 0 else 1 for axis in order), dtype, "F")
+    n_axes = len(stored.shape)
+    axes = [axis for axis in order if axis >= 0]
+    missing = [place for place, axis in enumerate(order) if axis < 0]
+    for block in _blocks(stored, [axis for axis in axes[::-1] if axis < n_axes], memory):
+        values = np.asarray(stored[block])
+        if elements.components:
+            values = np.ascontiguousarray(values)[..., None].view(elements.dtype)
+        target = tuple(block[axis] if 0 <= axis < n_axes else slice(None) for axis in order)
+        voxels[target] = np.expand_dims(values.transpose(axes), missing)
+    return voxels
+
+
+def _blocks(stored: Any, axes: list[int], memory: WorkingMemory) -> Iterator[tuple[slice, ...]]:
+    """Cut an array into blocks of chunks for which there is memory, along these axes first."""
+    shape, itemsize = stored.shape, np.dtype(stored.dtype).itemsize
+    chunks, block = stored.chunks or (1,) * len(shape), list(shape)
+    for axis in axes:
+        nbytes = itemsize * math.prod(block)
+        if nbytes <= memory.array_nbytes:
+            break
+        n_chunks = memory.array_nbytes // max(1, nbytes // block[axis] * chunks[axis])
+        block[axis] = min(shape[axis], max(1, n_chunks) * chunks[axis])
+    # The first of the axes is the outermost in memory.
+    outer = [range(0, shape[axis], block[axis]) for axis in axes]
+    for corner in itertools.product(*outer):
+        at = dict(zip(axes, corner, strict=True))
+        yield tuple(
+            slice(at[axis], min(at[axis] + block[axis], shape[axis])) for axis in range(len(shape))
+        )
+
+
+@contextlib.contextmanager
+def _of_zarr(path: Path) -> Iterator[_Found]:
     from medroi.scans.stores.opened import open_store
 
     store = open_store(path)
@@ -114,10 +182,11 @@ def _of_zarr(path: Path) -> tuple[npt.NDArray[Any], _Said, npt.NDArray[np.float6
     if said is None:
         names = getattr(store.array.metadata, "dimension_names", None)
         said = _by_names(names or attributes.get("_ARRAY_DIMENSIONS"))
-    return np.asarray(store.array[...]), said, _nifti_affine(path)
+    yield _Found(store.array, said, _nifti_affine(path))
 
 
-def _of_hdf5(path: Path, place: Any) -> tuple[npt.NDArray[Any], _Said, None]:
+@contextlib.contextmanager
+def _of_hdf5(path: Path, place: Any) -> Iterator[_Found]:
     from medroi.scans.stores import hdf5_store
 
     h5py = hdf5_store.h5py_module()
@@ -135,8 +204,7 @@ def _of_hdf5(path: Path, place: Any) -> tuple[npt.NDArray[Any], _Said, None]:
         dataset = file[name]
         if hdf5_store.ATTRIBUTE in dataset.attrs:
             raise InvalidArgument(f"{path}: a packed scan already; unpack it first")
-        said = _by_names([dimension.label for dimension in dataset.dims])
-        return np.asarray(dataset[...]), said, None
+        yield _Found(dataset, _by_names([dimension.label for dimension in dataset.dims]), None)
 
 
 def _by_ome(path: Path, n_axes: int, found: Any) -> _Said | None:
@@ -174,26 +242,23 @@ def _by_names(names: Any) -> _Said:
     return [name.lower() for name in names], None, None, notes
 
 
-def _in_scan_order(
-    stored: npt.NDArray[Any], names: list[str] | None
-) -> tuple[npt.NDArray[Any], tuple[str, ...], list[int], tuple[str, ...]]:
-    """Return voxels with x, y, z in front, their names, the stored axis of each, and notes."""
+def _scan_order(
+    ndim: int, names: list[str] | None
+) -> tuple[tuple[str, ...], list[int], tuple[str, ...]]:
+    """Names of the scan's axes, x, y, z in front, the stored axis of each or -1, and notes."""
     known = None if names is None else [_NAMES.get(name) for name in names]
     if known is None or None in known or len(set(known)) < len(known) or "x" not in known:
         what = "no names" if names is None else f"the names {', '.join(names)}"
         note = f"the axes have {what}; they are taken as x, y, z in the order that is stored"
-        order = list(range(stored.ndim))
-        return stored, AXIS_NAMES[: stored.ndim], order, (note,)
-    order = sorted(range(stored.ndim), key=lambda axis: _ORDER.index(str(known[axis])))
-    voxels = stored.transpose(order)
+        return AXIS_NAMES[:ndim], list(range(ndim)), (note,)
+    order = sorted(range(ndim), key=lambda axis: _ORDER.index(str(known[axis])))
     found = [str(known[axis]) for axis in order]
     # Of space a scan has x, y and z, before what is none.
     for place, name in enumerate(("x", "y", "z")):
         if len(found) > place and name not in found and set(found) & {"t", "c"}:
-            voxels = np.expand_dims(voxels, place)
             found.insert(place, name)
             order.insert(place, -1)
-    return voxels, tuple(found), order, ()
+    return tuple(found), order, ()
 
 
 def _nifti_affine(path: Path) -> npt.NDArray[np.float64] | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from medroi.scans.scan import AXIS_NAMES, checked_dtype
 from medroi.scans.sources.pieces import to_scan_order
+from medroi.working_memory import WorkingMemory
 
 _COLOURS = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}
 _COMPLEX = ["real", "imaginary"]
@@ -82,7 +83,10 @@ def vectors(dtype: np.dtype[Any], n_components: int, *, colour: bool, path: Path
 
 
 def read_elements(
-    read: Callable[[tuple[int, ...]], npt.NDArray[Any]], shape: tuple[int, ...], elements: Elements
+    read: Callable[[tuple[int, ...]], npt.NDArray[Any]],
+    shape: tuple[int, ...],
+    elements: Elements,
+    memory: WorkingMemory,
 ) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     """Read voxels, with the numbers of one voxel as the last axis.
 
@@ -94,6 +98,8 @@ def read_elements(
         Of the scan in the file.
     elements : Elements
         Of the file.
+    memory : WorkingMemory
+        For the voxels in the order of the scan.
 
     Returns
     -------
@@ -106,7 +112,7 @@ def read_elements(
         return read(shape), {}
     # The axis of the numbers is none of space.
     shape = shape + (1,) * (3 - len(shape))
-    voxels, file_axes = to_scan_order(read((len(elements.components), *shape)), 1)
+    voxels, file_axes = to_scan_order(read((len(elements.components), *shape)), 1, memory)
     return voxels, {
         "components": elements.components,
         "file_axes": file_axes,

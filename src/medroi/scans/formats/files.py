@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans.sources.reading import SourceReader
+from medroi.working_memory import WorkingMemory, mapped
 
 _BLOCK_NBYTES = 1 << 20
 # Bytes behind the voxels that a file may have: tags, not further voxels of a header that lies.
@@ -103,15 +104,28 @@ def read_footer(file: Readable, path: Path) -> bytes:
 
 
 def read_voxels(
-    file: SourceReader, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
+    file: SourceReader,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    path: Path,
+    memory: WorkingMemory,
 ) -> npt.NDArray[Any]:
-    """Read a dense Fortran-order array and return it in native byte order."""
+    """Read a dense Fortran-order array and return it in native byte order.
+
+    One for which there is no memory is a map of the file, where that holds it as it is, or of a
+    scratch file.
+    """
     nbytes = dtype.itemsize
     for size in shape:
         if size < 1:
             raise InvalidArgument(f"{path}: the header gives the shape {shape}; sizes start at 1")
         nbytes *= int(size)
-    if file.may_hold(nbytes):
+    if nbytes > memory.array_nbytes:
+        if not file.is_compressed and dtype.isnative and file.position % dtype.itemsize == 0:
+            stored = _mapped(file, nbytes, path).view(dtype)
+        else:
+            stored = _read_into_scratch_file(file, nbytes, path, memory).view(dtype)
+    elif file.may_hold(nbytes):
         stored = _read_in_place(file, nbytes, path).view(dtype)
     else:
         stored = np.frombuffer(read_exactly(file, nbytes, path, "voxels"), dtype=dtype)
@@ -130,3 +144,22 @@ def _read_in_place(file: SourceReader, nbytes: int, path: Path) -> npt.NDArray[n
         data[at : at + len(block)] = np.frombuffer(block, np.uint8)
         at += len(block)
     return data
+
+
+def _mapped(file: SourceReader, nbytes: int, path: Path) -> npt.NDArray[np.uint8]:
+    """Map a part of the file, which is read through for its digests."""
+    start = file.position
+    for _ in _blocks(file, nbytes, path, "voxels"):
+        pass
+    return file.mapped(start, nbytes)
+
+
+def _read_into_scratch_file(
+    file: SourceReader, nbytes: int, path: Path, memory: WorkingMemory
+) -> npt.NDArray[np.uint8]:
+    """Read bytes into a file that grows with what is really there."""
+    with memory.scratch_file() as scratch:
+        for block in _blocks(file, nbytes, path, "voxels"):
+            scratch.write(block)
+        scratch.flush()
+        return mapped(scratch, (nbytes,), np.uint8)

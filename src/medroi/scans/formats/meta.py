@@ -18,6 +18,7 @@ from medroi.scans.formats.text_header import read_lines
 from medroi.scans.scan import Scan, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".mha", ".mhd")
 
@@ -38,7 +39,7 @@ _TYPES = {
 _MAX_SKIPPED_NBYTES = 1 << 26
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read one MetaImage, and the data file that its header names."""
     with source_opened(path) as file:
         text = read_lines(
@@ -48,13 +49,13 @@ def read(path: Path) -> Scan:
         shape, elements = _layout(header, path)
         name = header["ElementDataFile"]
         if name.upper() == "LOCAL":
-            data = _read_data(file, path, header, shape, elements)
+            data = _read_data(file, path, header, shape, elements, memory)
             at, sources = 0, [file.finish()]
         else:
             at, sources = len(text), [file.finish()]
             data_path = _beside(path, name)
             with source_opened(data_path) as data_file:
-                data = _read_data(data_file, data_path, header, shape, elements)
+                data = _read_data(data_file, data_path, header, shape, elements, memory)
                 sources.append(data_file.finish(data_path.relative_to(path.parent).as_posix()))
             sources[0] = dataclasses.replace(sources[0], pieces=(("header", 0, len(text)),))
     voxels, details, before, footer = data
@@ -120,6 +121,7 @@ def _read_data(
     header: dict[str, str],
     shape: tuple[int, ...],
     elements: Elements,
+    memory: WorkingMemory,
 ) -> tuple[npt.NDArray[Any], dict[str, Any], bytes, bytes]:
     """Return voxels, details, bytes before the voxels and behind them."""
     try:
@@ -140,7 +142,10 @@ def _read_data(
     if is_compressed:
         file.decompress("zlib")
     voxels, details = read_elements(
-        functools.partial(read_voxels, file, dtype=elements.dtype, path=path), shape, elements
+        functools.partial(read_voxels, file, dtype=elements.dtype, path=path, memory=memory),
+        shape,
+        elements,
+        memory,
     )
     return voxels, details, before, read_footer(file, path)
 

@@ -13,6 +13,7 @@ from medroi.scans.formats.files import read_exactly, read_footer, read_voxels
 from medroi.scans.scan import Scan, check_layout, checked_dtype, require, usable_affine
 from medroi.scans.sources.pieces import all_of, contents_of_pieces
 from medroi.scans.sources.reading import source_opened
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".mgz", ".mgh")
 
@@ -23,12 +24,12 @@ _USED_NBYTES = 90
 _GOOD_RAS_OFFSET = 28
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read the stored voxels of one FreeSurfer volume and every byte around them."""
     with source_opened(path) as file:
         prefix = bytes(read_exactly(file, _HEADER_NBYTES, path, "MGH header"))
         shape, dtype, affine = _parsed(prefix, path)
-        voxels = read_voxels(file, shape, dtype, path)
+        voxels = read_voxels(file, shape, dtype, path, memory)
         footer = read_footer(file, path)
         source = file.finish()
     affine, notes = usable_affine(affine)

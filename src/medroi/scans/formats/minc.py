@@ -23,6 +23,7 @@ from medroi.scans.sources.chunks import Chunk, Grid, Settings, with_file
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import SourceFile
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".mnc",)
 
@@ -30,7 +31,7 @@ _HDF5_MAGIC = b"\x89HDF"
 _IMAGE = "minc-2.0/image/0/image"
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read one MINC file."""
     nibabel = require("nibabel", "reading MINC")
     with path.open("rb") as start:
@@ -48,7 +49,7 @@ def read(path: Path) -> Scan:
         stored, header, footer = _chunked(path), b"", b""
         sources: tuple[SourceFile, ...] = ()
     else:
-        stored, header, footer, source = _in_one_piece(path, place, sizes, dtype)
+        stored, header, footer, source = _in_one_piece(path, place, sizes, dtype, memory)
         sources = (source,)
     scan = _scan(
         Scan(
@@ -67,11 +68,15 @@ def read(path: Path) -> Scan:
 
 
 def _in_one_piece(
-    path: Path, place: int, sizes: tuple[int, ...], dtype: np.dtype[Any]
+    path: Path,
+    place: int,
+    sizes: tuple[int, ...],
+    dtype: np.dtype[Any],
+    memory: WorkingMemory,
 ) -> tuple[npt.NDArray[Any], bytes, bytes, SourceFile]:
     with source_opened(path) as file:
         header = file.read(place)
-        stored = read_voxels(file, sizes[::-1], dtype, path)
+        stored = read_voxels(file, sizes[::-1], dtype, path, memory)
         footer = read_footer(file, path)
         source = file.finish()
     pieces = pieces_around(len(header), stored.nbytes, len(footer))

@@ -15,6 +15,7 @@ from medroi.scans.formats.nifti_header import header_class, header_for, meaning,
 from medroi.scans.scan import Scan, check_layout, usable_affine
 from medroi.scans.sources.pieces import all_of, contents_of_pieces
 from medroi.scans.sources.reading import source_opened
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".nii", ".nii.gz", ".nii.bz2", ".nii.xz", ".nii.zst")
 
@@ -22,7 +23,7 @@ _NIFTI1_NBYTES = 348
 _MAX_OFFSET = 1 << 26
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read the stored voxels of one NIfTI file and every byte around them."""
     with source_opened(path) as file:
         prefix = read_exactly(file, _NIFTI1_NBYTES, path, "NIfTI header")
@@ -35,9 +36,10 @@ def read(path: Path) -> Scan:
         type_name = str(header.get_value_label("datatype"))
         elements = elements_of(header.get_data_dtype(), path, type_name)
         voxels, details = read_elements(
-            functools.partial(read_voxels, file, dtype=elements.dtype, path=path),
+            functools.partial(read_voxels, file, dtype=elements.dtype, path=path, memory=memory),
             tuple(header.get_data_shape()),
             elements,
+            memory,
         )
         footer = read_footer(file, path)
         source = file.finish()

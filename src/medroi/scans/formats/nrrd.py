@@ -24,6 +24,7 @@ from medroi.scans.scan import AXIS_NAMES, Scan, require, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
 from medroi.scans.sources.source import SourceFile
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".nrrd", ".nhdr")
 
@@ -48,7 +49,7 @@ _DATA_FILE = re.compile(rb"^data ?file:", re.MULTILINE | re.IGNORECASE)
 _MAX_SKIPPED_NBYTES = 1 << 26
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read one NRRD file, and the data file that its header names."""
     with source_opened(path) as file:
         text = read_lines(
@@ -67,7 +68,7 @@ def read(path: Path) -> Scan:
                 "it anew with unu save -f nrrd -e gzip"
             )
         if name is None:
-            data = _read_data(file, path, header, encoding, sizes, dtype)
+            data = _read_data(file, path, header, encoding, sizes, dtype, memory)
             sources: tuple[SourceFile, ...] = (
                 _pieced(file.finish(), 0, len(text) + len(data.before), data),
             )
@@ -75,13 +76,13 @@ def read(path: Path) -> Scan:
             source = file.finish()
             data_path = _beside(path, str(name))
             with source_opened(data_path) as data_file:
-                data = _read_data(data_file, data_path, header, encoding, sizes, dtype)
+                data = _read_data(data_file, data_path, header, encoding, sizes, dtype, memory)
                 detached = data_file.finish(data_path.relative_to(path.parent).as_posix())
             sources = (
                 dataclasses.replace(source, pieces=(("header", 0, len(text)),)),
                 _pieced(detached, len(text), len(text) + len(data.before), data),
             )
-    return _scan(header, text, data, sources, path)
+    return _scan(header, text, data, sources, path, memory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _read_data(
     encoding: str,
     sizes: tuple[int, ...],
     dtype: np.dtype[Any],
+    memory: WorkingMemory,
 ) -> _Data:
     lines = int(header.get("line skip", header.get("lineskip", 0)))
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
@@ -139,7 +141,7 @@ def _read_data(
         if encoding != "plain" or file.is_compressed or not 0 <= skip <= _MAX_SKIPPED_NBYTES:
             raise InvalidArgument(f"{path}: byte skip -1 where {skip} bytes are before the voxels")
     before += file.read(skip)
-    stored = read_voxels(file, sizes, dtype, path)
+    stored = read_voxels(file, sizes, dtype, path, memory)
     return _Data(stored, before, read_footer(file, path))
 
 
@@ -167,6 +169,7 @@ def _scan(
     data: _Data,
     sources: tuple[SourceFile, ...],
     path: Path,
+    memory: WorkingMemory,
 ) -> Scan:
     spatial, others, is_colour = _axes(header, data.stored.ndim, path)
     n_components = math.prod(data.stored.shape[axis] for axis in others)
@@ -178,7 +181,7 @@ def _scan(
     details: dict[str, Any] = {}
     # A plane with components is a volume of one slice.
     missing = 3 - len(spatial) if others else 0
-    voxels = np.asfortranarray(
+    voxels = memory.in_f_order(
         voxels.reshape(
             (*voxels.shape[: len(spatial)], *(1,) * missing, *voxels.shape[len(spatial) :]),
             order="F",

@@ -18,6 +18,7 @@ from medroi.scans.scan import Scan, require, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import SourceFile
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
@@ -33,7 +34,7 @@ _FOREIGN = (
 )
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read a pair by the name of one of its files."""
     header_path, image_path = files_of(path)
     with source_opened(header_path) as file:
@@ -50,9 +51,12 @@ def read(path: Path) -> Scan:
     with source_opened(image_path) as file:
         before = bytes(read_exactly(file, offset, image_path, "bytes before the voxels"))
         voxels, details = read_elements(
-            functools.partial(read_voxels, file, dtype=elements.dtype, path=image_path),
+            functools.partial(
+                read_voxels, file, dtype=elements.dtype, path=image_path, memory=memory
+            ),
             tuple(header.get_data_shape()),
             elements,
+            memory,
         )
         footer = read_footer(file, image_path)
         image_source = file.finish()

@@ -19,6 +19,7 @@ from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.png_data import filtered
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import Evidence
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".png",)
 
@@ -52,7 +53,7 @@ class _Parts:
         return self.n_channels * self.n_bits // 8
 
 
-def read(path: Path) -> Scan:
+def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read one picture as a scan of one slice; its size in millimetres is not known."""
     with source_opened(path) as file:
         data = file.read(_MAX_NBYTES + 1)
@@ -60,7 +61,7 @@ def read(path: Path) -> Scan:
     if file.is_compressed or len(data) > _MAX_NBYTES:
         raise InvalidArgument(f"{path}: compressed once more, or larger than 2 GiB")
     parts = _taken_apart(data, path)
-    pixels, rows, types = _pixels(data, parts, path)
+    pixels, rows, types = _pixels(data, parts, path, memory)
     voxels, details = pixels
     contents = parts.before, types, rows, parts.behind
     container = {
@@ -153,7 +154,7 @@ def _taken_apart(data: bytes, path: Path) -> _Parts:
 
 
 def _pixels(
-    data: bytes, parts: _Parts, path: Path
+    data: bytes, parts: _Parts, path: Path, memory: WorkingMemory
 ) -> tuple[tuple[npt.NDArray[Any], dict[str, Any]], npt.NDArray[np.uint8], bytes]:
     """Return voxels with details, the rows as bytes, and the type of each row's filter."""
     line = 1 + parts.row_nbytes
@@ -181,7 +182,7 @@ def _pixels(
         values = rows.reshape(-1).view(dtype).astype(dtype.newbyteorder("="))
         return values.reshape(shape, order="F")
 
-    return read_elements(stored, (parts.width, parts.height), elements), rows, types
+    return read_elements(stored, (parts.width, parts.height), elements, memory), rows, types
 
 
 def _unfiltered(data: bytes, parts: _Parts, path: Path) -> npt.NDArray[np.uint8]:

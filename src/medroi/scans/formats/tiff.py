@@ -23,6 +23,7 @@ from medroi.scans.sources import deflate
 from medroi.scans.sources.chunks import Chunk, Grid, Settings, with_file
 from medroi.scans.sources.reading import source_opened
 from medroi.scans.sources.source import Piece, SourceFile
+from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -51,36 +52,53 @@ class _Pages:
         return n_pixels * self.n_channels * self.dtype.itemsize
 
 
-def read(path: Path) -> Scan:
-    """Read the pages of one file as slices."""
+def read(path: Path, memory: WorkingMemory, *, remakes: bool = True) -> Scan:
+    """Read the pages of one file as slices.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    memory : WorkingMemory
+        For the voxels.
+    remakes : bool
+        Find out how compressed pages, of a file for which there is memory, are made again; else
+        such a file does not come back.
+    """
     tifffile = require("tifffile", "reading TIFF", "pictures")
     with tifffile.TiffFile(path) as tiff:
         pages = _pages(tiff, path)
         # The pixels of compressed pages are decoded here.
-        decoded = None if pages.strips is not None else np.asarray(tiff.asarray(key=slice(None)))
+        decoded = _decoded(tiff, pages, path, memory) if pages.strips is None else None
     notes: tuple[str, ...] = (
         "a picture does not say how large its pixels are; 1 mm is stored for all axes",
     )
     sources: tuple[SourceFile, ...] = ()
     header = footer = b""
-    if decoded is not None or pages.strips is None:
-        buffer = np.ascontiguousarray(decoded).reshape(-1)
-        if buffer.nbytes != pages.nbytes:
-            raise InvalidArgument(f"{path}: pages of different sizes or types")
+    remakes = remakes and pages.nbytes <= memory.array_nbytes
+    if decoded is None:
+        buffer, header, footer, source = _in_strips(path, pages, memory)
+        sources = (source,)
     else:
-        stored, header, footer, source = _in_strips(path, pages, pages.strips)
-        buffer, sources = stored.view(pages.dtype), (source,)
+        buffer = decoded
+        if not remakes:
+            notes += (
+                "the pages of the TIFF file are compressed or cut into tiles: it does not come "
+                "back as TIFF, its voxels come back as NIfTI",
+            )
     if pages.n_channels == 1:
         elements = Elements(checked_dtype(pages.dtype, path), [])
     else:
         elements = vectors(pages.dtype, pages.n_channels, colour=True, path=path)
 
     def in_shape(shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        native = buffer.astype(buffer.dtype.newbyteorder("="), copy=False)
-        return native.reshape(shape, order="F")
+        values = buffer.view(pages.dtype)
+        if not pages.dtype.isnative:
+            values = values.byteswap(inplace=True).view(pages.dtype.newbyteorder("="))
+        return values.reshape(shape, order="F")
 
     flat = pages.shape[:2] if pages.shape[2] == 1 and pages.n_channels == 1 else pages.shape
-    voxels, details = read_elements(in_shape, flat, elements)
+    voxels, details = read_elements(in_shape, flat, elements, memory)
     scan = Scan(
         voxels=voxels,
         kind="pictures",
@@ -93,7 +111,7 @@ def read(path: Path) -> Scan:
         notes=notes,
         sources=sources,
     )
-    if decoded is None:
+    if decoded is None or not remakes:
         return scan
     candidates: Iterable[Settings] = [None]
     if not pages.is_plain:
@@ -101,6 +119,19 @@ def read(path: Path) -> Scan:
             deflate.of_zlib(deflate.LEVELS), deflate.of_libdeflate(), deflate.of_zlib_ng()
         )
     return with_file(scan, path.name, path.read_bytes(), pages.grid, pages.chunks, candidates)
+
+
+def _decoded(tiff: Any, pages: _Pages, path: Path, memory: WorkingMemory) -> npt.NDArray[np.uint8]:
+    """Decode page by page, into the byte order of the file."""
+    buffer = memory.array((pages.nbytes,), np.uint8)
+    nbytes = pages.nbytes // pages.shape[2]
+    for index, page in enumerate(tiff.pages):
+        pixels = np.asarray(page.asarray())
+        if pixels.nbytes != nbytes or pixels.dtype != pages.dtype.newbyteorder("="):
+            raise InvalidArgument(f"{path}: pages of different sizes or types")
+        place = buffer[index * nbytes : (index + 1) * nbytes].view(pages.dtype)
+        place[...] = pixels.reshape(-1)
+    return buffer
 
 
 def _pages(tiff: Any, path: Path) -> _Pages:
@@ -122,9 +153,12 @@ def _pages(tiff: Any, path: Path) -> _Pages:
     height, width = first.imagelength, first.imagewidth
     n_channels = first.samplesperpixel
     dtype = np.dtype(first.dtype).newbyteorder(tiff.byteorder)
-    found = _Pages((width, height, len(pages)), n_channels, dtype, None)
+    n_slices = _n_slices(tiff, pages)
+    found = _Pages((width, height, n_slices), n_channels, dtype, None)
     if n_channels not in (1, 3, 4) or not 0 < found.nbytes <= _MAX_NBYTES:
         raise InvalidArgument(f"{path}: {width} x {height} pixels of {n_channels} numbers")
+    if n_slices > len(pages):
+        return _behind_one_page(found, first, path)
     strips: list[tuple[int, int]] = []
     for page in pages:
         if (page.shape, page.dtype) != (first.shape, first.dtype):
@@ -175,6 +209,31 @@ def _with_grid(found: _Pages, pages: list[Any]) -> _Pages:
     return dataclasses.replace(found, grid=grid, chunks=tuple(chunks), is_plain=is_plain)
 
 
+def _n_slices(tiff: Any, pages: list[Any]) -> int:
+    """Count the slices: ImageJ describes a stack above 4 GB by its first page alone."""
+    if len(pages) > 1 or not tiff.is_imagej:
+        return len(pages)
+    n_images = (tiff.imagej_metadata or {}).get("images", 1)
+    return n_images if isinstance(n_images, int) and n_images > 1 else 1
+
+
+def _behind_one_page(found: _Pages, first: Any, path: Path) -> _Pages:
+    """Say where the pixels of a stack lie that has one page: all behind each other."""
+    offsets, sizes = first.dataoffsets, first.databytecounts
+    joined = all(
+        offset + nbytes == after
+        for offset, nbytes, after in zip(offsets[:-1], sizes[:-1], offsets[1:], strict=True)
+    )
+    nbytes = found.nbytes // found.shape[2]
+    if first.compression != 1 or first.is_tiled or first.fillorder != 1 or not joined:
+        raise InvalidArgument(
+            f"{path}: a stack of ImageJ of {found.shape[2]} slices of which one page is described, "
+            "and that is compressed; save it anew with ImageJ, as slices or as NIfTI"
+        )
+    strips = [(offsets[0] + index * nbytes, nbytes) for index in range(found.shape[2])]
+    return dataclasses.replace(found, strips=strips)
+
+
 def _follows(tiff: Any, page: Any) -> bool:
     """Whether a page names another one behind it; of a page that is cut off nobody knows."""
     layout, file = tiff.tiff, tiff.filehandle
@@ -188,31 +247,34 @@ def _follows(tiff: Any, page: Any) -> bool:
 
 
 def _in_strips(
-    path: Path, pages: _Pages, strips: list[tuple[int, int]]
+    path: Path, pages: _Pages, memory: WorkingMemory
 ) -> tuple[npt.NDArray[np.uint8], bytes, bytes, SourceFile]:
     """Read a file front to back; what stands between strips is its header."""
+    if pages.nbytes > path.stat().st_size:
+        raise InvalidArgument(
+            f"{path}: its pages are said to hold {pages.nbytes} bytes of pixels, more than the "
+            "file; it is truncated or compressed once more"
+        )
+    strips = pages.strips or []
     starts = np.cumsum([0, *(nbytes for _, nbytes in strips)]).tolist()
     placed = sorted(
         (offset, nbytes, at) for (offset, nbytes), at in zip(strips, starts, strict=False)
     )
     header, pieces = bytearray(), list[Piece]()
-    stored = bytearray()
-    parts: list[tuple[int, int, int]] = []
+    buffer = memory.array((pages.nbytes,), np.uint8)
     with source_opened(path) as file:
         for offset, nbytes, at in placed:
             before = read_exactly(file, offset - file.position, path, "bytes before a strip")
             pieces.append(("header", len(header), len(header) + len(before)))
             header += before
-            parts.append((len(stored), nbytes, at))
-            stored += read_exactly(file, nbytes, path, "pixels")
+            buffer[at : at + nbytes] = np.frombuffer(
+                read_exactly(file, nbytes, path, "pixels"), np.uint8
+            )
             pieces.append(("voxels", at, at + nbytes))
         footer = read_footer(file, path)
         source = file.finish()
     if file.is_compressed:
         raise InvalidArgument(f"{path}: compressed once more; unpack it first")
     pieces.append(("footer", 0, len(footer)))
-    values, buffer = np.frombuffer(stored, np.uint8), np.empty(pages.nbytes, np.uint8)
-    for here, nbytes, at in parts:
-        buffer[at : at + nbytes] = values[here : here + nbytes]
     kept = tuple(piece for piece in pieces if piece[1] < piece[2])
     return buffer, bytes(header), footer, dataclasses.replace(source, pieces=kept)

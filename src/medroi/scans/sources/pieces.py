@@ -11,6 +11,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import Scan
 from medroi.scans.sources.source import Piece, SourceFile
+from medroi.working_memory import WorkingMemory
 
 
 def contents(scan: Scan, file: SourceFile) -> Iterator[Any]:
@@ -89,7 +90,9 @@ def in_file_order(scan: Scan) -> npt.NDArray[Any]:
     return scan.voxels.transpose(axes)
 
 
-def to_scan_order(stored: npt.NDArray[Any], n_inner: int) -> tuple[npt.NDArray[Any], list[int]]:
+def to_scan_order(
+    stored: npt.NDArray[Any], n_inner: int, memory: WorkingMemory
+) -> tuple[npt.NDArray[Any], list[int]]:
     """Move components of a voxel, the first axes in the file, behind those of space and time.
 
     Parameters
@@ -98,6 +101,8 @@ def to_scan_order(stored: npt.NDArray[Any], n_inner: int) -> tuple[npt.NDArray[A
         As in the file, the innermost axis first.
     n_inner : int
         Axes of components.
+    memory : WorkingMemory
+        For the voxels in that order.
 
     Returns
     -------
@@ -109,4 +114,4 @@ def to_scan_order(stored: npt.NDArray[Any], n_inner: int) -> tuple[npt.NDArray[A
     ndim = stored.ndim
     order = [*range(n_inner, ndim), *range(n_inner)]
     file_axes = [order.index(axis) for axis in range(ndim)]
-    return np.asfortranarray(stored.transpose(order)), file_axes
+    return memory.in_f_order(stored.transpose(order)), file_axes

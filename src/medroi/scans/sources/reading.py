@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import require
 from medroi.scans.sources import gzip_members
@@ -82,6 +85,13 @@ class SourceReader:
         """Whether the file is large enough for contents of this size, as far as its kind tells."""
         file_nbytes = os.fstat(self._file.fileno()).st_size
         return nbytes <= _MAX_INFLATION.get(self._kind, 0) * file_nbytes
+
+    def mapped(self, start: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Map bytes of a file that is not compressed, for reading only."""
+        place = self._file.tell()
+        found = np.memmap(self._file, np.uint8, "r", offset=start, shape=(nbytes,))
+        self._file.seek(place)
+        return found.view(np.ndarray)
 
     def decompress(self, kind: str) -> None:
         """Take what follows for compressed data: ``"gzip"``, ``"zlib"`` or ``"bzip2"``.

@@ -28,6 +28,7 @@ from medroi.scans.stores.layouts import FAST
 from medroi.scans.stores.writing import Cleared, Layout, write_array
 from medroi.scans.stores.zarr_array import AIR, open_array, open_beside
 from medroi.values import n_available_cores
+from medroi.working_memory import WorkingMemory
 
 NAME = AIR
 # Noise is what general coders are worst at; of those that are as fast, this one is best.
@@ -54,7 +55,9 @@ def check_possible(place: hdf5_store.Place | None, inner: Any) -> None:
         )
 
 
-def write(store: Path, scan: Scan, codec: Any, layout: Layout, threads: int = 1) -> dict[str, Any]:
+def write(
+    store: Path, scan: Scan, codec: Any, layout: Layout, threads: int, memory: WorkingMemory
+) -> dict[str, Any]:
     """Write the air of a scan into its new store; read both back, and merge them.
 
     Parameters
@@ -69,6 +72,8 @@ def write(store: Path, scan: Scan, codec: Any, layout: Layout, threads: int = 1)
         Of the scan in its store.
     threads : int
         Chunks coded, and read back, at a time.
+    memory : WorkingMemory
+        For a slab of chunks.
 
     Returns
     -------
@@ -87,8 +92,8 @@ def write(store: Path, scan: Scan, codec: Any, layout: Layout, threads: int = 1)
     air = Cleared(scan.voxels, region, background, inside=True)
     for _ in write_array(store / NAME, air, codec_of_air, layout, threads=threads):
         pass
-    digests = _read_digests(store, threads)
-    if digests["voxels"] != _digest_of(scan.voxels):
+    digests = _read_digests(store, threads, memory)
+    if digests["voxels"] != _digest_of(scan.voxels, memory):
         raise CorruptStream(f"{store}: scan and air do not give back what was packed")
     return digests
 
@@ -120,7 +125,7 @@ def merge(scan: npt.NDArray[Any], air: npt.NDArray[Any], background: Any) -> Non
     np.copyto(scan, air, where=~same_bits(air, np.asarray(background, air.dtype)))
 
 
-def put_air(path: Path, array: Any, voxels: npt.NDArray[Any]) -> None:
+def put_air(path: Path, array: Any, voxels: npt.NDArray[Any], memory: WorkingMemory) -> None:
     """Put the air of a store back into the voxels of its scan, in place.
 
     Raises
@@ -135,11 +140,11 @@ def put_air(path: Path, array: Any, voxels: npt.NDArray[Any]) -> None:
 
     for _ in each_chunk(path, air, n_available_cores(), put):
         pass
-    if _digest_of(voxels) != array.attrs[DIGESTS][NAME]["voxels"]:
+    if _digest_of(voxels, memory) != array.attrs[DIGESTS][NAME]["voxels"]:
         raise CorruptStream(f"{path}: with its air it is not what was packed; nothing is written")
 
 
-def check_air(path: Path, array: Any) -> None:
+def check_air(path: Path, array: Any, memory: WorkingMemory) -> None:
     """Read the air of a store, and compare it and what it makes of the scan with the digests.
 
     Raises
@@ -147,19 +152,19 @@ def check_air(path: Path, array: Any) -> None:
     CorruptStream
         Where it is not what was packed.
     """
-    if _read_digests(path, n_available_cores()) != array.attrs[DIGESTS][NAME]:
+    if _read_digests(path, n_available_cores(), memory) != array.attrs[DIGESTS][NAME]:
         raise CorruptStream(f"{path}: its air is not that which was packed")
 
 
-def gives_back(array: Any, scan: Scan) -> bool:
+def gives_back(array: Any, scan: Scan, memory: WorkingMemory) -> bool:
     """Whether a store whose air was checked gives back this scan."""
-    return bool(array.attrs[DIGESTS][NAME]["voxels"] == _digest_of(scan.voxels))
+    return bool(array.attrs[DIGESTS][NAME]["voxels"] == _digest_of(scan.voxels, memory))
 
 
-def _read_digests(path: Path, threads: int) -> dict[str, Any]:
+def _read_digests(path: Path, threads: int, memory: WorkingMemory) -> dict[str, Any]:
     array = open_array(path)
     air = open_air(path, array)
-    streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+    streams, voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype, memory)
     both = (each_chunk(path, one, threads, lambda chunk: chunk) for one in (array, air))
     for (of_scan, _), (of_air, _) in zip(*both, strict=True):
         streams.add(of_air.position, of_air.stream)
@@ -168,8 +173,8 @@ def _read_digests(path: Path, threads: int) -> dict[str, Any]:
     return {"streams": streams.hexdigest(), "voxels": voxels.hexdigest()}
 
 
-def _digest_of(voxels: npt.NDArray[Any]) -> str:
-    digest = VoxelsDigest(voxels.shape, voxels.dtype)
+def _digest_of(voxels: npt.NDArray[Any], memory: WorkingMemory) -> str:
+    digest = VoxelsDigest(voxels.shape, voxels.dtype, memory)
     digest.add_slab(voxels)
     return digest.hexdigest()
 

@@ -17,6 +17,7 @@ from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.threads import in_order
 from medroi.scans.stores.zarr_array import Advance, each_stream, medroi_codec
+from medroi.working_memory import WorkingMemory
 
 Result = TypeVar("Result")
 
@@ -102,15 +103,15 @@ def _decoder_of(array: Any, threads: int) -> Any:
 
 
 def read_whole(
-    path: Path, array: Any, threads: int, advance: Advance
+    path: Path, array: Any, threads: int, advance: Advance, memory: WorkingMemory
 ) -> tuple[npt.NDArray[Any], str]:
     """Read all voxels, in Fortran order and native byte order; and their digest."""
-    voxels = np.empty(array.shape, dtype=array.dtype.newbyteorder("="), order="F")
+    voxels = memory.array(array.shape, array.dtype.newbyteorder("="), "F")
 
     def put(chunk: Chunk) -> None:
         voxels[chunk.selection] = chunk.voxels
 
-    digest, n_digested = VoxelsDigest(array.shape, array.dtype), 0
+    digest, n_digested = VoxelsDigest(array.shape, array.dtype, memory), 0
     for chunk, _ in each_chunk(path, array, threads, put):
         # The last axis is outermost: all before the slab of this chunk is there.
         start = chunk.selection[-1].start

@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medroi.working_memory import WorkingMemory
+
 ATTRIBUTE = "medroi_digests"
 _NAMES = ("facts", "voxels", "streams", "metadata")
 
@@ -77,10 +79,17 @@ class VoxelsDigest:
     """Digest of an array that comes chunk by chunk, in the order of `chunk_selections`.
 
     One slab of chunks, which shares the last axis, is held at a time.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the array.
+    memory : WorkingMemory
+        For a slab.
     """
 
-    def __init__(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
-        self._shape = tuple(shape)
+    def __init__(self, shape: Sequence[int], dtype: np.dtype[Any], memory: WorkingMemory) -> None:
+        self._shape, self._memory = tuple(shape), memory
         self._dtype = dtype.newbyteorder("<")
         self._hash = hashlib.sha256(f"{self._shape} {self._dtype.str}\n".encode("ascii"))
         self._slab: npt.NDArray[Any] | None = None
@@ -93,7 +102,7 @@ class VoxelsDigest:
             self.add_slab(voxels)
             return
         if self._slab is None:
-            self._slab = np.empty(slab_shape, self._dtype, order="F")
+            self._slab = self._memory.array(slab_shape, self._dtype, "F")
         self._slab[selection[:-1]] = voxels
         self._n_held += voxels.size
         if self._n_held == self._slab.size:

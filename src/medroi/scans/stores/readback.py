@@ -19,6 +19,7 @@ from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.kept import clipped, inspected, kept_of, same_bits
 from medroi.scans.stores.wholeness import check_complete
 from medroi.scans.stores.zarr_array import Advance, open_array, reading
+from medroi.working_memory import WorkingMemory
 
 _SLAB_N_VOXELS = 1 << 20
 
@@ -64,7 +65,8 @@ def measure(
     config: dict[str, Any],
     crops: ScanRegion | None,
     advance: Advance,
-    threads: int = 1,
+    threads: int,
+    memory: WorkingMemory,
 ) -> Measured:
     """Compare what `path` gives back with the voxels that went in.
 
@@ -74,7 +76,7 @@ def measure(
     check_complete(path, array)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     total = Measured()
-    all_streams, all_voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype)
+    all_streams, all_voxels = StreamsDigest(), VoxelsDigest(array.shape, array.dtype, memory)
 
     def compared(chunk: Chunk) -> Measured:
         return _compared(path, array, chunk, voxels[chunk.selection], config, crops, background)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from medroi.scan_region import ScanRegion
 from medroi.scans.scan import Scan
 from medroi.scans.stores import attachments
 from medroi.scans.stores.digests import facts_digest, json_digest
-from medroi.scans.stores.files import files_of
+from medroi.scans.stores.files import Files, files_of
 from medroi.scans.stores.group import ome, pyramid
 from medroi.scans.stores.group import writing as group_writing
 from medroi.scans.stores.readback import Measured
@@ -33,6 +34,9 @@ from medroi.scans.stores.zarr_array import (
     compact_json,
     open_array,
 )
+from medroi.working_memory import WorkingMemory
+
+_BLOCK_NBYTES = 1 << 24
 
 
 def write_zarr(
@@ -43,6 +47,7 @@ def write_zarr(
     layout: Layout,
     advance: Advance,
     *,
+    memory: WorkingMemory,
     n_levels: int = 1,
     threads: int = 1,
 ) -> None:
@@ -62,6 +67,8 @@ def write_zarr(
         Of the array.
     advance : callable
         Hears of the chunks written.
+    memory : WorkingMemory
+        For the levels.
     n_levels : int
         Of a group.
     threads : int
@@ -108,6 +115,7 @@ def write_zarr(
                 names=names,
                 is_label=is_label,
                 threads=threads,
+                memory=memory,
             )
 
 
@@ -131,11 +139,27 @@ def zipped(folder: Path, file: Path) -> None:
             # Without the time: equal scans give equal files.
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix())
             member.external_attr = 0o644 << 16
-            whole.writestr(member, path.read_bytes())
+            member.file_size = path.stat().st_size
+            with path.open("rb") as source, whole.open(member, "w") as target:
+                shutil.copyfileobj(source, target, _BLOCK_NBYTES)
     found = files_of(file)
     for path in files:
-        if found.read(path.relative_to(folder).as_posix()) != path.read_bytes():
+        if not _holds(found, path.relative_to(folder).as_posix(), path):
             raise MedROIError(f"{file}: the zip file does not give back {path.name}")
+
+
+def _holds(found: Files, key: str, path: Path) -> bool:
+    """Whether a file of a store is the same as another, a block at a time."""
+    with path.open("rb") as file:
+        start = 0
+        while True:
+            block = file.read(_BLOCK_NBYTES)
+            # One byte more is read than is there, so that a longer file is another.
+            if found.read(key, start, len(block) or 1) != block:
+                return False
+            if not block:
+                return True
+            start += len(block)
 
 
 def digests_of(stored: Path, scan: Scan, measured: Measured, inner: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ to the nearest even for integers; one of labels their most frequent value, of tw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import Scan
+from medroi.working_memory import WorkingMemory
 
 # As NIfTI names the intents of labels.
 _LABELS = ("label", "neuro name", "neuro names", "neuroname")
@@ -66,7 +68,9 @@ def is_label(scan: Scan) -> bool:
     return True
 
 
-def halved(voxels: Any, factor: Sequence[int], *, is_label: bool) -> npt.NDArray[Any]:
+def halved(
+    voxels: Any, factor: Sequence[int], *, is_label: bool, memory: WorkingMemory
+) -> npt.NDArray[Any]:
     """Make one level of the one before.
 
     Parameters
@@ -77,6 +81,8 @@ def halved(voxels: Any, factor: Sequence[int], *, is_label: bool) -> npt.NDArray
         Per axis 1 or 2: how many voxels become one. What is left over at the end counts alone.
     is_label : bool
         Take the most frequent value, not the mean.
+    memory : WorkingMemory
+        For the level.
 
     Returns
     -------
@@ -84,10 +90,13 @@ def halved(voxels: Any, factor: Sequence[int], *, is_label: bool) -> npt.NDArray
         In Fortran order, of the same dtype.
     """
     shape = tuple(-(-size // n) for size, n in zip(voxels.shape, factor, strict=True))
-    level = np.empty(shape, np.dtype(voxels.dtype).newbyteorder("="), order="F")
+    level = memory.array(shape, np.dtype(voxels.dtype).newbyteorder("="), "F")
     reduce = _mode if is_label else _mean
-    for start in range(0, shape[-1], _STEP):
-        stop = min(start + _STEP, shape[-1])
+    # Sums are floats of 8 bytes, of voxels and of how many they are.
+    plane_nbytes = 16 * math.prod(shape[:-1]) * factor[-1]
+    step = max(1, min(_STEP, memory.array_nbytes // plane_nbytes))
+    for start in range(0, shape[-1], step):
+        stop = min(start + step, shape[-1])
         part = slice(start * factor[-1], min(stop * factor[-1], voxels.shape[-1]))
         level[..., start:stop] = reduce(np.asarray(voxels[..., part]), factor)
     return level

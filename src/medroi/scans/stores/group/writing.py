@@ -14,6 +14,7 @@ from medroi.scans.stores import attachments
 from medroi.scans.stores.group import ome
 from medroi.scans.stores.group.pyramid import halved
 from medroi.scans.stores.writing import Cleared, Layout, write_array
+from medroi.working_memory import WorkingMemory
 
 
 def write_group(
@@ -72,6 +73,7 @@ def write_levels(
     names: tuple[str, ...],
     is_label: bool,
     threads: int,
+    memory: WorkingMemory,
 ) -> None:
     """Write the smaller levels of a group, losslessly.
 
@@ -87,6 +89,8 @@ def write_levels(
         Of the voxels.
     factors, names, is_label, threads
         As of `write_group` and `write_array`.
+    memory : WorkingMemory
+        For a level.
     """
     config, region = codec.get_config(), codec.region
     is_lossless = medroi.inner.make(config["inner"]).lossless
@@ -99,7 +103,7 @@ def write_levels(
     )
     for number in range(1, len(factors)):
         steps = [n // m for n, m in zip(factors[number], factors[number - 1], strict=True)]
-        voxels = halved(voxels, steps, is_label=is_label)
+        voxels = halved(voxels, steps, is_label=is_label, memory=memory)
         chunks = tuple(min(a, b) for a, b in zip(layout.chunks, voxels.shape, strict=True))
         level = Cleared(voxels, None, np.asarray(region.background, voxels.dtype))
         place = path / ome.LEVEL.format(number)
