@@ -602,7 +602,7 @@ def test_a_store_that_is_larger_is_kept_and_said(
         ({}, "<i2", "fast"),
         ({"lossless": True}, "<i2", "dense"),
         ({}, "<f4", "dense"),
-        ({"layout": "archive"}, "<i2", "dense"),
+        ({"layout": "archive"}, "<i2", "max"),
         ({"inner": {"id": "predict3d", "level": "fast"}, "lossless": True}, "<i2", "fast"),
     ],
 )

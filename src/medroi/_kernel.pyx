@@ -742,7 +742,9 @@ cdef class Config:
         cdef medroi_output stream
         cdef const uint8_t *start = start_of(data)
         cdef bytes text = None if dtype is None else dtype.encode()
-        cdef const char *c_text = NULL if text is None else <const char *>text
+        cdef const char *c_text = NULL
+        if text is not None:
+            c_text = text
         cdef PyObject *holder = NULL
         settings.region.voxel_mask = voxel_mask
         memset(&stream, 0, sizeof(stream))

@@ -54,9 +54,9 @@ def add_parser(commands: Any) -> None:
         "--layout",
         choices=("viewer", "archive", "training", "bare"),
         help="viewer: an OME-Zarr group with chunks of 64 voxels in one shard; archive: a group "
-        "with one chunk a volume, coded densely; training: chunks of 32 in one shard; bare: an "
-        "array that stands alone (default: viewer for NAME.ome.zarr and NAME.nii.zarr, bare for "
-        "NAME.zarr and FILE.h5)",
+        "with one chunk a volume, coded for the fewest bytes, slowly; training: chunks of 32 in "
+        "one shard; bare: an array that stands alone (default: viewer for NAME.ome.zarr and "
+        "NAME.nii.zarr, bare for NAME.zarr and FILE.h5)",
     )
     parser.add_argument("--zarr-format", type=int, choices=(3, 2), default=3)
     parser.add_argument(
