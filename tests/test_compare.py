@@ -197,14 +197,18 @@ def test_a_crash_costs_its_own_row_alone(folder):
     assert [row.status for row in good_rows] == ["ok"] * 6
 
 
-def test_workers_share_the_cores_without_crowding(folder):
-    (source,) = find_sources([folder / "head-1.nii.gz"])[0]
+@pytest.mark.parametrize("pinned", [True, False])
+def test_workers_share_the_cores_without_crowding(pinned):
     before = dict(os.environ)
-    with processes._pool(1) as executor:
+    with processes._pool(1, pinned=pinned) as executor:
         cores, threads = executor.submit(seen_in_worker).result()
-    assert len(cores) == 1
+    assert len(cores) == (1 if pinned else len(os.sched_getaffinity(0)))
     assert threads == "1"
     assert dict(os.environ) == before
+
+
+def test_a_source_knows_the_bytes_of_its_files(folder):
+    (source,) = find_sources([folder / "head-1.nii.gz"])[0]
     assert source.nbytes == (folder / "head-1.nii.gz").stat().st_size
 
 

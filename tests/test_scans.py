@@ -532,7 +532,7 @@ def _set_one(**elements):
             _set(SamplesPerPixel=3, PhotometricInterpretation="RGB"),
             "unreadable pixel data: 960 bytes",
         ),
-        (_set(PhotometricInterpretation="HSV"), "HSV; expected MONOCHROME1"),
+        (_set(PhotometricInterpretation="LUMINANCE"), "LUMINANCE; expected MONOCHROME1"),
         (_set(HighBit=12), "high bit is 12"),
         (_set(BitsAllocated=12), "12"),
         (_set(RescaleSlope="0"), "slope"),
