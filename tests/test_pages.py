@@ -47,7 +47,7 @@ def test_the_commands_of_a_page_run(folder: Path) -> None:
 
 
 def test_the_pages_have_programs() -> None:
-    assert len(programs("python.md")) == 2
+    assert len(programs("python.md")) == 3
     assert len(programs("clear.md")) == 1
     assert len(commands("clear.md")) == 3
 
