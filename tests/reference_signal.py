@@ -95,7 +95,9 @@ def beyond(array: Array, threshold: float, background: float, polarity: str) -> 
     floor = float(background) - 2 * distance
     if not np.isfinite(floor) or (distance >= 0 if polarity == "dark" else distance <= 0):
         return np.zeros(array.shape, bool)
-    return np.asarray(array >= floor if polarity == "dark" else array <= floor)
+    # Beside a float16 array numpy would round the floor to float16.
+    values = array.astype("f8") if array.dtype.kind == "f" else array
+    return np.asarray(values >= floor if polarity == "dark" else values <= floor)
 
 
 def padding_mask(array: Array, axes: tuple[int, ...], value: Any) -> Mask:

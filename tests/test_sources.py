@@ -323,7 +323,8 @@ def test_a_file_is_read_once(tmp_path, plain, monkeypatch) -> None:
     monkeypatch.setattr(Path, "open", counted)
     scan = read_scan(source)
     file = found(scan.sources[0], lambda: contents(scan, scan.sources[0]))
-    assert opened == [source]
+    # The limits of memory are files too.
+    assert [path for path in opened if path.is_relative_to(tmp_path)] == [source]
     assert file.container["level"] == 6
 
 
