@@ -39,6 +39,14 @@ def noisy(sigma: float, seed: int = 2) -> np.ndarray:
 EVERYWHERE = np.ones(SHAPE, bool)
 
 
+def ratios(original: np.ndarray, decoded: np.ndarray, mask: np.ndarray = EVERYWHERE):
+    return noise.spectrum_ratios(noise.patches_of(original, mask), decoded)
+
+
+def class_changes(original: np.ndarray, decoded: np.ndarray):
+    return tissue.changes(original, decoded, tissue.thresholds_of(original))
+
+
 @pytest.mark.parametrize("sigma", [2.0, 10.0, 40.0])
 @pytest.mark.parametrize("rounded", [False, True])
 def test_the_noise_is_found_within_five_percent(sigma: float, rounded: bool) -> None:
@@ -65,9 +73,9 @@ def test_a_noiseless_scan_has_no_noise_and_an_empty_mask_none_to_estimate() -> N
 
 def test_equal_arrays_have_equal_spectra_and_smoothing_takes_the_high_band_first() -> None:
     values = noisy(20.0)
-    assert noise.spectrum_ratios(values, values, EVERYWHERE) == (1.0, 1.0, 1.0)
+    assert ratios(values, values) == (1.0, 1.0, 1.0)
     smoothed = gaussian_filter(values, (0, 0.8, 0.8))
-    low, middle, high = noise.spectrum_ratios(values, smoothed, EVERYWHERE)
+    low, middle, high = ratios(values, smoothed)
     # The transfer function of the filter, squared, at the edges of each band.
     for found, (start, stop) in zip((low, middle, high), noise.BANDS, strict=True):
         edges = [math.exp(-2 * (math.pi * f * 0.8) ** 2) ** 2 for f in (start, stop)]
@@ -77,7 +85,7 @@ def test_equal_arrays_have_equal_spectra_and_smoothing_takes_the_high_band_first
 def test_a_mask_of_few_patches_has_no_spectrum() -> None:
     mask = ~EVERYWHERE
     mask[0, :40, :40] = True
-    assert noise.spectrum_ratios(noisy(5), noisy(5), mask) is None
+    assert ratios(noisy(5), noisy(5), mask) is None
 
 
 def test_white_error_does_not_resemble_itself_and_smooth_error_does() -> None:
@@ -99,11 +107,11 @@ def test_a_class_that_grows_is_told_by_volume_and_dice() -> None:
     original = np.repeat([0.0, 100.0, 200.0], [100, 100, 100])
     decoded = original.copy()
     decoded[100:110] = 0
-    volume, dice = tissue.changes(original, decoded)
+    volume, dice = class_changes(original, decoded)
     assert volume == pytest.approx(0.1)
     assert dice == pytest.approx(2 * 90 / (100 + 90))
-    assert tissue.changes(original, original) == (0.0, 1.0)
-    assert tissue.changes(np.repeat([1.0, 2.0], 9), np.repeat([1.0, 2.0], 9)) is None
+    assert class_changes(original, original) == (0.0, 1.0)
+    assert class_changes(np.repeat([1.0, 2.0], 9), np.repeat([1.0, 2.0], 9)) is None
 
 
 def test_co_occurrence_is_that_of_scikit_image() -> None:
@@ -228,7 +236,7 @@ def test_missing_values_and_what_the_region_drops_are_no_error_of_the_codec(tmp_
     method = next(m for m in METHODS if m.label == "wavelet3d/psnr 45")
     row, decoded = measure(subject, method, "mask")
     beside = decoded.copy()
-    beside[~subject.kept("mask")] = 12345
+    beside[~subject.regions["mask"].kept] = 12345
     assert (
         evidence_of(subject, row, beside).max_error == evidence_of(subject, row, decoded).max_error
     )

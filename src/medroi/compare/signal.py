@@ -7,6 +7,7 @@ such a rule takes away is exactly what a region found with it cannot be blamed f
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,8 +32,8 @@ class Region:
     ----------
     config : mapping
         Parameters of `MedROI` but the inner codec, the numbers of the scan in them.
-    n_voxels : int
-        Voxels kept.
+    kept : ndarray of bool
+        The voxels kept.
     n_signal, n_missed : int
         Signal voxels of the scan, and those of them that are not kept.
     brightest_dropped : float or None
@@ -44,11 +45,16 @@ class Region:
     """
 
     config: Mapping[str, Any]
-    n_voxels: int
+    kept: Mask = dataclasses.field(compare=False)
     n_signal: int
     n_missed: int
     brightest_dropped: float | None
     n_largest_missed: int = 0
+
+    @functools.cached_property
+    def n_voxels(self) -> int:
+        """Number of the voxels kept."""
+        return int(np.count_nonzero(self.kept))
 
     @property
     def miss_rate(self) -> float:
@@ -110,7 +116,7 @@ def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
     changed = roi.differs(voxels, roi.background_bits(voxels, _options(config))) & ~kept
     return Region(
         config,
-        int(np.count_nonzero(kept)),
+        kept,
         int(np.count_nonzero(signal)),
         int(np.count_nonzero(missed)),
         _brightest(voxels[changed], dark=config["polarity"] == "dark"),

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 import medroi
 from medroi import arrays, metrics, roi, stream
+from medroi.compare.evidence.original import Original
 from medroi.compare.reading import read
 from medroi.compare.signal import Region, region_of, signal_of
 from medroi.compare.sources import Source
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import slice_axis_of
-from medroi.scans.stores.kept import kept_mask
 from medroi.scans.stores.readback import number
 
 Array = npt.NDArray[Any]
@@ -67,10 +67,15 @@ class Subject:
         """Of a decoded array in the scan's own axes, over the signal voxels."""
         return self.reference.error(self.in_order(decoded))[0]
 
-    def kept(self, region: str) -> Mask:
-        """Voxels that a region keeps, in the scan's own axes."""
-        coded = self.regions[region].codec("raw").encode(self.voxels)
-        return kept_mask(coded, medroi.inspect(coded))
+    @functools.cached_property
+    def originals(self) -> Mapping[str, Original]:
+        """By region, what evidence is taken against: the signal voxels inside it."""
+        voxels = self.in_order(self.voxels)
+        signal = self.signal & np.isfinite(voxels)
+        return {
+            name: Original(voxels, signal & self.in_order(region.kept))
+            for name, region in self.regions.items()
+        }
 
     @functools.cached_property
     def shown_slice(self) -> int:

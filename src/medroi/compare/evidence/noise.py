@@ -11,7 +11,9 @@ Arrays have their slices in the last two axes; a mask says which voxels count.
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+Corner = tuple[int, int, int]
 
 # The median of the magnitude of a standard normal variable.
 _MEDIAN_OF_NORMAL = 0.674489750196082
@@ -54,12 +57,34 @@ def noise_sigma(values: Array, mask: Mask) -> float | None:
     return _median(detail, step) / _MEDIAN_OF_NORMAL
 
 
-def spectrum_ratios(original: Array, decoded: Array, mask: Mask) -> tuple[float, ...] | None:
-    """Power of the decoded array over that of the original, in three bands of frequency.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Patches:
+    """Where noise power is taken, and how much the original has there.
 
-    Patches of 32 x 32 voxels inside the mask are taken, of these the quarter in which the original
-    varies least, so that noise and not anatomy makes the power; a plane is taken off each and a
-    Hann window applied.
+    Attributes
+    ----------
+    corners : sequence of (int, int, int)
+        Slice, row and column at which a patch begins.
+    power : ndarray
+        Sum over the patches, by frequency.
+    """
+
+    corners: Sequence[Corner]
+    power: Array
+
+
+def patches_of(values: Array, mask: Mask) -> Patches:
+    """Choose patches of 32 x 32 voxels inside a mask, and take their power.
+
+    They are the quarter in which the values vary least, so that noise and not anatomy makes the
+    power; a plane is taken off each and a Hann window applied.
+    """
+    corners = _flattest(values, _corners(mask))
+    return Patches(corners, _power(values, corners))
+
+
+def spectrum_ratios(original: Patches, decoded: Array) -> tuple[float, ...] | None:
+    """Power of a decoded array over that of the original, in three bands of frequency.
 
     Returns
     -------
@@ -67,10 +92,9 @@ def spectrum_ratios(original: Array, decoded: Array, mask: Mask) -> tuple[float,
         For `BANDS`, low to high: 1 where nothing is lost, 0 where a band is smoothed away. None
         with fewer than eight patches, or an original without power.
     """
-    corners = _flattest(original, _corners(mask))
-    if len(corners) < _LEAST_PATCHES:
+    if len(original.corners) < _LEAST_PATCHES:
         return None
-    before, after = _power(original, corners), _power(decoded, corners)
+    before, after = original.power, _power(decoded, original.corners)
     frequency = np.fft.fftfreq(_PATCH)
     radius = np.hypot(frequency[:, None], frequency[None, :])
     found = []
@@ -123,8 +147,7 @@ def _median(magnitudes: Array, step: float) -> float:
     return middle + step * ((magnitudes.size / 2 - below) / equal - 0.5)
 
 
-def _corners(mask: Mask) -> list[tuple[int, int, int]]:
-    """Slice, row and column at which a patch inside the mask begins."""
+def _corners(mask: Mask) -> list[Corner]:
     slices = mask.reshape(-1, *mask.shape[-2:])
     found = []
     for at, inside in enumerate(slices):
@@ -135,7 +158,7 @@ def _corners(mask: Mask) -> list[tuple[int, int, int]]:
     return found
 
 
-def _flattest(values: Array, corners: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+def _flattest(values: Array, corners: list[Corner]) -> list[Corner]:
     spread = [float(np.var(_patch(values, corner))) for corner in corners]
     order = sorted(range(len(corners)), key=lambda at: spread[at])
     # All of few: a quarter of them would be none.
@@ -143,13 +166,13 @@ def _flattest(values: Array, corners: list[tuple[int, int, int]]) -> list[tuple[
     return [corners[at] for at in order[:n_kept]]
 
 
-def _patch(values: Array, corner: tuple[int, int, int]) -> Array:
+def _patch(values: Array, corner: Corner) -> Array:
     at, row, column = corner
     whole = values.reshape(-1, *values.shape[-2:])[at]
     return np.array(whole[row : row + _PATCH, column : column + _PATCH], np.float64)
 
 
-def _power(values: Array, corners: list[tuple[int, int, int]]) -> Array:
+def _power(values: Array, corners: Sequence[Corner]) -> Array:
     window = np.outer(np.hanning(_PATCH), np.hanning(_PATCH))
     y, x = np.mgrid[:_PATCH, :_PATCH] - (_PATCH - 1) / 2
     power = np.zeros((_PATCH, _PATCH))

@@ -10,16 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.compare.evidence import fidelity, noise, texture, tissue
+from medroi.compare.evidence.original import Original
 from medroi.compare.results import ResultRow
 from medroi.compare.subject import Subject
 
 Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
-
-# Slices that VIF and HaarPSI look at.
-_N_SLICES = 12
-_WINDOW_PERCENT = (0.5, 99.5)
-_LEVELS_PERCENT = (1.0, 99.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,28 +86,28 @@ def evidence_of(subject: Subject, row: ResultRow, decoded: Array) -> EvidenceRow
         The figures of the same method and region.
     decoded : ndarray
     """
-    original, after = subject.in_order(subject.voxels), subject.in_order(decoded)
-    mask = subject.signal & subject.in_order(subject.kept(row.region))
-    mask &= np.isfinite(original) & np.isfinite(after)
-    if not np.any(original[mask] != after[mask]):
+    after = subject.in_order(decoded)
+    original = subject.originals[row.region].within(np.isfinite(after))
+    if not np.any(original.inside != after[original.mask]):
         return None
     found = EvidenceRow(
         row.scan, row.data_set, row.inner, row.level, row.region, bpv_volume=row.bpv_volume
     )
     figures: dict[str, Any] = {
-        **_of_noise(original, after, mask),
-        **_of_fidelity(original, after, mask),
-        **_of_tissue(original[mask], after[mask]),
-        **_of_texture(original, after, mask),
+        **_of_noise(original, after),
+        **_of_fidelity(original, after),
+        **_of_tissue(original, after),
+        **_of_texture(original, after),
     }
     return dataclasses.replace(found, **figures)
 
 
-def _of_noise(original: Array, decoded: Array, mask: Mask) -> dict[str, float | None]:
-    residual = np.where(mask, decoded.astype(np.float64) - original.astype(np.float64), 0.0)
-    rms = math.sqrt(float(np.mean(np.square(residual[mask]))))
-    sigma = noise.noise_sigma(original, mask)
-    low, middle, high = noise.spectrum_ratios(original, decoded, mask) or (None, None, None)
+def _of_noise(original: Original, decoded: Array) -> dict[str, float | None]:
+    error = decoded.astype(np.float64) - original.voxels.astype(np.float64)
+    residual = np.where(original.mask, error, 0.0)
+    rms = math.sqrt(float(np.mean(np.square(residual[original.mask]))))
+    sigma = original.noise_sigma
+    low, middle, high = noise.spectrum_ratios(original.patches, decoded) or (None, None, None)
     return {
         "max_error": float(np.abs(residual).max()),
         "rms_error": rms,
@@ -121,24 +116,25 @@ def _of_noise(original: Array, decoded: Array, mask: Mask) -> dict[str, float | 
         "spectrum_low": low,
         "spectrum_middle": middle,
         "spectrum_high": high,
-        "residual_autocorrelation": noise.residual_autocorrelation(residual, mask),
+        "residual_autocorrelation": noise.residual_autocorrelation(residual, original.mask),
     }
 
 
-def _of_fidelity(original: Array, decoded: Array, mask: Mask) -> dict[str, float | None]:
-    low, high = (float(value) for value in np.percentile(original[mask], _WINDOW_PERCENT))
-    if not high > low or min(original.shape[-2:]) < fidelity.LEAST_SIZE:
-        return {"vif": None, "haarpsi": None}
+def _of_fidelity(original: Original, decoded: Array) -> dict[str, float | None]:
+    if original.window is None:
+        return {}
+    low, high = original.window
 
     def grey(image: Array) -> Array:
         scaled = (image.astype(np.float64) - low) * (255 / (high - low))
         return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255))
 
     pairs = []
-    for at in _slices(mask):
-        before, inside = (a.reshape(-1, *a.shape[-2:])[at] for a in (original, mask))
-        after = np.where(inside, decoded.reshape(-1, *decoded.shape[-2:])[at], before)
-        pairs.append((grey(before), grey(after)))
+    for at in original.shown_slices:
+        before, inside, after = (
+            a.reshape(-1, *a.shape[-2:])[at] for a in (original.voxels, original.mask, decoded)
+        )
+        pairs.append((grey(before), grey(np.where(inside, after, before))))
     measures = {"vif": fidelity.vif, "haarpsi": fidelity.haarpsi}
     return {
         name: sum(measure(*pair) for pair in pairs) / len(pairs)
@@ -146,23 +142,15 @@ def _of_fidelity(original: Array, decoded: Array, mask: Mask) -> dict[str, float
     }
 
 
-def _slices(mask: Mask) -> list[int]:
-    """Numbers of evenly spaced slices of those that hold at least half of the most signal."""
-    areas = mask.reshape(-1, mask.shape[-2] * mask.shape[-1]).sum(axis=1)
-    full = np.flatnonzero(areas * 2 >= areas.max())
-    at = np.linspace(0, len(full) - 1, min(_N_SLICES, len(full)))
-    return [int(number) for number in full[np.rint(at).astype(int)]]
-
-
-def _of_tissue(original: Array, decoded: Array) -> dict[str, float | None]:
-    volume, dice = tissue.changes(original, decoded) or (None, None)
+def _of_tissue(original: Original, decoded: Array) -> dict[str, float | None]:
+    found = tissue.changes(original.inside, decoded[original.mask], original.thresholds)
+    volume, dice = found or (None, None)
     return {"volume_change": volume, "least_dice": dice}
 
 
-def _of_texture(original: Array, decoded: Array, mask: Mask) -> dict[str, float | None]:
-    low, high = (float(value) for value in np.percentile(original[mask], _LEVELS_PERCENT))
-    before = texture.features_of(original, mask, low, high)
-    after = texture.features_of(decoded, mask, low, high)
+def _of_texture(original: Original, decoded: Array) -> dict[str, float | None]:
+    before = original.features
+    after = texture.features_of(decoded, original.mask, *original.levels)
     if before is None or after is None:
         return {}
     return {

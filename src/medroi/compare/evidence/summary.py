@@ -9,6 +9,7 @@ from statistics import fmean
 
 from medroi.compare import cells, notes
 from medroi.compare.evidence.rows import EvidenceRow
+from medroi.compare.page_tables import breaks
 from medroi.compare.subject import REGIONS
 from medroi.pages.cells import Cell, Column, Table, mean_cell, number, text
 
@@ -108,10 +109,7 @@ def evidence_table(rows: Iterable[EvidenceRow]) -> Table:
         [*map(text, names), number(len(members), 0), *(_cell(q, members) for q in QUANTITIES)]
         for names, members in groups.items()
     ]
-    keys = [names[:2] for names in groups]
-    return Table(
-        columns, lines, frozenset(i for i in range(1, len(keys)) if keys[i] != keys[i - 1])
-    )
+    return Table(columns, lines, breaks(["".join(names[:2]) for names in groups]))
 
 
 def _cell(quantity: Quantity, rows: Sequence[EvidenceRow]) -> Cell:

@@ -51,13 +51,17 @@ def thresholds_of(values: Array) -> tuple[float, float] | None:
     return float(centres[int(best[0]) - 1]), float(centres[int(best[1]) - 1])
 
 
-def changes(original: Array, decoded: Array) -> tuple[float, float] | None:
+def changes(
+    original: Array, decoded: Array, thresholds: tuple[float, float] | None
+) -> tuple[float, float] | None:
     """Compare the tissue classes of an original with those of the decoded values.
 
     Parameters
     ----------
     original, decoded : ndarray
         The same voxels, finite; one axis.
+    thresholds : tuple of float or None
+        As `thresholds_of` gives them of the original.
 
     Returns
     -------
@@ -65,10 +69,9 @@ def changes(original: Array, decoded: Array) -> tuple[float, float] | None:
         The largest relative change of a class's volume, and the least Dice of a class. None where
         there are no three classes.
     """
-    found = thresholds_of(original)
-    if found is None:
+    if thresholds is None:
         return None
-    before, after = (np.digitize(values, found, right=True) for values in (original, decoded))
+    before, after = (np.digitize(values, thresholds, right=True) for values in (original, decoded))
     volumes, overlaps = [], []
     for kind in range(3):
         was, now = before == kind, after == kind
