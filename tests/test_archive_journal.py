@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import random
 from collections.abc import Iterator
@@ -162,6 +163,22 @@ def test_segments_of_a_run_in_an_object_store_become_one(remote: Remote, tmp_pat
         assert len(remote.segments()) <= 3
     assert len(remote.states()) == 15
     assert archives.check_archive(remote.url, against=source).problems == ()
+
+
+def test_a_merge_keeps_what_a_later_version_wrote_in_a_record(remote: Remote) -> None:
+    place = RemotePlace(remote.url, {})
+    written = {"path": "a.txt", "kind": "file", "state": "copied", "later": [1, {"b": None}]}
+    for number in (1, 2):
+        segment = lines.Lines()
+        data = segment.header(1) + segment.line({**written, "path": f"{number}.txt"})
+        place.write(f"{journals.FOLDER}/000001.{number:06d}.jsonl", data)
+    with journals.Journal(place) as book:
+        book.merge()
+    (name,) = remote.segments()
+    data = place.read(f"{journals.FOLDER}/{name}")
+    assert data is not None
+    merged = [one for _, one in lines.read_segment(name, io.BytesIO(data))]
+    assert merged == [{**written, "path": "1.txt"}, {**written, "path": "2.txt"}]
 
 
 def test_parts_leave_segments_that_the_whole_run_merges(remote: Remote, tmp_path: Path) -> None:

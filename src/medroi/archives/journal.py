@@ -21,7 +21,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
-from medroi.archives.records import Record
 from medroi.errors import CorruptStream, UnsupportedVersion
 
 VERSION = 1
@@ -150,10 +149,11 @@ def read_segment(name: str, file: IO[bytes]) -> Iterator[tuple[int, dict[str, An
         start += len(line)
 
 
-def read_line(file: IO[bytes], start: int) -> Record:
-    """Read one record again, from where `read_segment` said that its line begins."""
+def read_line(file: IO[bytes], start: int) -> dict[str, Any]:
+    """Read one record again, as JSON values, from where `read_segment` said its line begins."""
     file.seek(start)
-    return Record.of_json(json.loads(file.readline()[9:]))
+    found: dict[str, Any] = json.loads(file.readline()[9:])
+    return found
 
 
 def _text_of(line: bytes, crc: int) -> bytes | None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from medroi.archives import journal
 from medroi.archives.hashing import facts_in
@@ -100,14 +100,15 @@ class Journal:
         """The latest record of a path, from the journal."""
         known = self.index.get(path)
         assert known is not None
-        return self._read(known)
+        return Record.of_json(self._line(known))
 
     def records(self) -> Iterator[Record]:
         """The latest record of every path, by path."""
         for _, known in self.index.items():
-            yield self._read(known)
+            yield Record.of_json(self._line(known))
 
-    def _read(self, known: Known) -> Record:
+    def _line(self, known: Known) -> dict[str, Any]:
+        """A record as it was written, with what a later version may have added."""
         name, start = known.at
         if name not in self._files:
             if len(self._files) >= _OPEN_FILES:
@@ -200,8 +201,7 @@ class Journal:
         try:
             for path, known in self.index.items():
                 if known.at[0] in old:
-                    found = self._read(known).to_json()
-                    self.index.move(path, (name, merged.add(found)))
+                    self.index.move(path, (name, merged.add(self._line(known))))
         finally:
             merged.close()
         self._place.put(local, f"{FOLDER}/{name}", facts_in(local))
