@@ -24,7 +24,7 @@ from medroi import archives, errors
 from medroi.archives import jobs, places
 from medroi.archives.planning import Planner
 from medroi.archives.summary import size_text
-from medroi.archives.tree import walk
+from medroi.archives.tree_local import walk
 
 
 def jobs_of(source: Path, place: Path) -> list[archives.Job]:
@@ -134,12 +134,6 @@ def test_a_kind_of_url_without_its_package_says_which_to_install(url: str) -> No
     assert places.is_url(url)
     with pytest.raises(errors.InvalidArgument, match=r"install"):
         archives.open_place(url)
-
-
-def test_a_tree_behind_a_url_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(errors.InvalidArgument, match="mount it or copy it"):
-        medroi.archive("https://example.org/tree", tmp_path / "dst")
-    assert not (tmp_path / "dst").exists()
 
 
 def test_a_place_inside_the_tree_is_found_through_links(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import medroi
 from medroi import archives
-from medroi.archives.tree import walk
+from medroi.archives.tree_local import walk
 
 
 def items_of(root: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ import pytest
 import tifffile
 import zarr
 
-from medroi import MedROI, working_memory
+from medroi import MedROI, archives, working_memory
 from medroi.cli import main
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scan_region import ScanRegion
@@ -216,6 +216,7 @@ def test_a_fit_of_a_large_array_finds_the_same_region(tmp_path: Path) -> None:
 _LIMITED = """
 import resource, sys, threading
 from pathlib import Path
+from medroi import archives
 from medroi.scans import check, pack, unpack
 
 def private_nbytes():
@@ -227,16 +228,28 @@ threading.stack_size(1 << 19)
 # Once before, so that libraries are loaded and have what they keep.
 pack(folder / "small.nii", folder / "small.ome.zarr", threads=1, force=True)
 unpack(folder / "small.ome.zarr", folder / "small-out.nii", force=True)
+(folder / "little").mkdir(exist_ok=True)
+archives.archive(folder / "little", folder / "little-archive")
 resource.setrlimit(resource.RLIMIT_DATA, (private_nbytes() + allowed,) * 2)
+"""
+_STEPS = """
 pack(folder / "in.nii", folder / "out.ome.zarr", memory=memory, threads=1)
 check(folder / "out.ome.zarr", memory=memory)
 unpack(folder / "out.ome.zarr", folder / "out.nii", memory=memory)
 """
+_STEPS_OF_ARCHIVES = """
+assert archives.check_archive(folder / "dst", memory=memory).problems == ()
+report = archives.restore(folder / "dst", folder / "back", memory=memory)
+assert report.failures == (), report
+assert archives.prune(folder / "dst", folder / "src", yes=True, memory=memory).kept == ()
+"""
 
 
-def limited(folder: Path, memory: str, allowed_nbytes: int) -> subprocess.CompletedProcess[str]:
+def limited(
+    folder: Path, memory: str, allowed_nbytes: int, steps: str = _STEPS
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", _LIMITED, str(folder), memory, str(allowed_nbytes)],
+        [sys.executable, "-c", _LIMITED + steps, str(folder), memory, str(allowed_nbytes)],
         capture_output=True,
         text=True,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
@@ -259,6 +272,24 @@ def test_a_scan_is_packed_checked_and_unpacked_in_less_private_memory_than_its_v
     assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "much.ome.zarr")
     out = read_scan(tmp_path / "out.nii").voxels
     assert ((out == voxels) | (out == 0)).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold RLIMIT_DATA")
+def test_an_archive_is_checked_restored_and_pruned_in_less_private_memory_than_its_scans(
+    tmp_path: Path,
+) -> None:
+    voxels = volume((256, 250, 244))
+    make_scans.nifti(tmp_path / "small.nii", volume((40, 40, 40)))
+    (tmp_path / "src").mkdir()
+    source = as_nifti(tmp_path / "src", voxels)
+    data = source.read_bytes()
+    archives.archive(tmp_path / "src", tmp_path / "dst", lossless=True, inner="zstd")
+    allowed = voxels.nbytes * 2 // 3
+    done = limited(tmp_path, "1TiB", allowed, _STEPS_OF_ARCHIVES)
+    assert done.returncode != 0 and "emory" in done.stderr and source.exists()
+    done = limited(tmp_path, LITTLE, allowed, _STEPS_OF_ARCHIVES)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "back" / source.name).read_bytes() == data and not source.exists()
 
 
 # What is refused

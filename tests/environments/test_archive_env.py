@@ -71,6 +71,30 @@ def test_an_object_store_gets_the_bytes_of_a_folder(server: Server, tmp_path: Pa
     assert archive_trees.files_in(tmp_path / "back") == expected
 
 
+def test_a_tree_in_an_object_store_has_the_archive_of_a_folder(
+    server: Server, tmp_path: Path
+) -> None:
+    source, url = archive_trees.tree(tmp_path / "src"), "s3://archive/source"
+    (source / "sub-02" / "back").unlink()
+    for name, data in archive_trees.files_in(source).items():
+        server.change(f"source/{name}", data)
+    server.change("source/empty/", b"")
+    medroi.archive(source, tmp_path / "dst", lossless=True)
+    both = {"place_options": server.options, "source_options": server.options}
+    report = medroi.archive(url, "s3://archive/of-source", lossless=True, jobs=2, **both)
+    assert report.run["failed"] == 1 and report.planned["dicom"] == 1
+    found = stores_of(server.objects("of-source"))
+    assert found == archive_trees.stores_in(tmp_path / "dst")
+    # A listing and the answer for one object say the same, so that nothing is read again.
+    again = medroi.archive(url, "s3://archive/of-source", lossless=True, **both)
+    assert again.run == {"failed": 1}
+    server.change("source/participants.tsv", b"participant_id\nsub-02\n")
+    again = medroi.archive(url, "s3://archive/of-source", lossless=True, **both)
+    assert again.run == {"failed": 1, "copied": 1}
+    with pytest.raises(errors.InvalidArgument, match="inside"):
+        medroi.archive(url, f"{url}/dst", **both)
+
+
 def test_what_was_changed_in_the_object_store_is_found(server: Server, tmp_path: Path) -> None:
     source = tmp_path / "src"
     source.mkdir()

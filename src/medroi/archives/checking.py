@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -19,9 +20,11 @@ from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, IN_DST, FileFacts, Record, digest_of
 from medroi.archives.restore import at_hand, holder_of
 from medroi.archives.summary import size_text
+from medroi.archives.trees import Tree, open_tree
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.progress import bar
+from medroi.working_memory import WorkingMemory, memory_of
 
 _SHOWN = 20
 
@@ -72,6 +75,8 @@ def check_archive(
     sample: float = 1.0,
     progress: bool = False,
     place_options: Mapping[str, Any] | None = None,
+    source_options: Mapping[str, Any] | None = None,
+    memory: str | int | None = None,
 ) -> ArchiveCheck:
     """Read what is in an archive, decode every store, and compare with what was recorded.
 
@@ -82,14 +87,16 @@ def check_archive(
     Parameters
     ----------
     place : path or URL
-    against : path, optional
+    against : path or URL, optional
         The tree: its files, and the voxels of its scans, are compared too.
     sample : float
         Share of the records that are read, from 0 to 1; the same ones each time.
     progress : bool
         Show a progress bar on a terminal.
-    place_options : mapping, optional
+    place_options, source_options : mapping, optional
         As in `archive`.
+    memory : str or int, optional
+        As for `medroi.scans.check`.
 
     Raises
     ------
@@ -103,7 +110,10 @@ def check_archive(
         raise InvalidArgument(f"--sample {sample} (sample=): expected a share above 0, up to 1")
     opened = open_place(os.fspath(place), place_options)
     marker.check(opened)
-    root = None if against is None else Path(against)
+    tree = None if against is None else open_tree(os.fspath(against), source_options)
+    if tree is not None:
+        tree.check()
+    looking = _Looking(opened, tree, memory_of(memory))
     problems: dict[str, _Problem] = {}
     notes: list[str] = []
     n_checked = n_all = nbytes = 0
@@ -122,13 +132,13 @@ def check_archive(
                 if not _is_sampled(record.path, sample):
                     continue
                 n_checked += 1
-                text = _problem_of(record, journal, opened, root)
+                text = looking.problem_of(record, journal)
                 if text:
                     problems[record.path] = _Problem(record, text)
                 else:
                     nbytes += record.stored_nbytes
     if problems:
-        problems = _seen_again(problems, opened, root)
+        problems = _seen_again(problems, looking)
     if problems and is_in_use(opened):
         notes.append(
             "another command works on this archive: what it replaces just now may look damaged; "
@@ -146,30 +156,39 @@ class _Problem:
     text: str
 
 
-def _problem_of(record: Record, journal: Journal, place: Place, root: Path | None) -> str:
-    """Check one record; what is wrong, nothing where it is whole."""
-    try:
-        holder = holder_of(journal, record)
-        tree = None if record.pruned else root
-        if tree is not None:
-            check_source(record, tree)
-        with at_hand(record, holder, place) as stored:
-            check_stored(record, stored, tree)
-    except (MedROIError, OSError) as error:
-        return " ".join(str(error).split())
-    return ""
+@dataclasses.dataclass(frozen=True)
+class _Looking:
+    """An archive, the tree that it is compared with, and the memory for it."""
+
+    place: Place
+    tree: Tree | None
+    memory: WorkingMemory
+
+    def problem_of(self, record: Record, journal: Journal) -> str:
+        """Check one record; what is wrong, nothing where it is whole."""
+        try:
+            holder = holder_of(journal, record)
+            with contextlib.ExitStack() as stack:
+                root = None
+                if self.tree is not None and not record.pruned:
+                    names = [one.name for one in record.sources]
+                    root = stack.enter_context(self.tree.at_hand(names))
+                    check_source(record, root)
+                stored = stack.enter_context(at_hand(record, holder, self.place))
+                check_stored(record, stored, root, self.memory)
+        except (MedROIError, OSError) as error:
+            return " ".join(str(error).split())
+        return ""
 
 
-def _seen_again(
-    problems: dict[str, _Problem], place: Place, root: Path | None
-) -> dict[str, _Problem]:
+def _seen_again(problems: dict[str, _Problem], looking: _Looking) -> dict[str, _Problem]:
     """Problems that the journal of now still has: a run beside the check replaces stores."""
     left: dict[str, _Problem] = {}
-    with Journal(place, writes=False) as journal:
+    with Journal(looking.place, writes=False) as journal:
         for path, before in problems.items():
             now = journal.record(path)
             if now != before.record:
-                text = _problem_of(now, journal, place, root) if now.state in IN_DST else ""
+                text = looking.problem_of(now, journal) if now.state in IN_DST else ""
             else:
                 text = before.text
             if text:
@@ -181,7 +200,9 @@ def _is_sampled(path: str, sample: float) -> bool:
     return zlib.crc32(path.encode("utf-8", "surrogateescape")) < sample * (1 << 32)
 
 
-def check_stored(record: Record, stored: Path, root: Path | None) -> None:
+def check_stored(
+    record: Record, stored: Path, root: Path | None, memory: WorkingMemory | None = None
+) -> None:
     """Decode what is stored of a record and at hand, and compare it with a scan of the tree.
 
     Raises
@@ -195,7 +216,7 @@ def check_stored(record: Record, stored: Path, root: Path | None) -> None:
         return
     against = root / record.path if root is not None and record.kind == "scan" else None
     for store in stores_of(stored):
-        check(store, against=against)
+        check(store, against=against, memory=memory)
 
 
 def check_source(record: Record, root: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medroi.scans.formats import pair
 
-_HEADERS = (".mhd", ".nhdr")
+HEADER_SUFFIXES = (".mhd", ".nhdr")
 _DATA_FILE = re.compile(rb"^\s*(?:ElementDataFile\s*=|data ?file:)\s*(\S.*?)\s*$", re.M | re.I)
 _MAX_HEADER_NBYTES = 1 << 16
 
@@ -34,7 +34,7 @@ def scans_of_several_files(folder: Path, names: Mapping[str, object]) -> dict[st
         image = next((partner for partner in partners if partner in names), None)
         if image is not None:
             found[name] = (image,)
-        if name.lower().endswith(_HEADERS):
+        if name.lower().endswith(HEADER_SUFFIXES):
             data_file = _named_in(folder / name)
             if data_file in names:
                 found[name] = (data_file,)

@@ -25,12 +25,6 @@ def sha256_of(path: Path) -> str:
     return total.hexdigest()
 
 
-def stamp_of(path: Path) -> tuple[int, int, int]:
-    """Size, time of change and inode of a file: what changes when it is written to."""
-    found = path.stat()
-    return (found.st_size, found.st_mtime_ns, found.st_ino)
-
-
 def facts_in(store: Path) -> tuple[FileFacts, ...]:
     """Facts of every file of a store, by name; a store that is one file has the name ``""``."""
     if not store.is_dir():

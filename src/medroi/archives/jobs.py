@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from medroi.archives.hashing import SourceChanged, facts_in, sha256_of, stamp_of
+from medroi.archives.hashing import SourceChanged, facts_in, sha256_of
 from medroi.archives.places import Place, open_place
 from medroi.archives.records import (
     COPIED,
@@ -29,6 +29,7 @@ from medroi.archives.records import (
     digest_of,
 )
 from medroi.archives.settings import Settings
+from medroi.archives.trees import Tree, open_tree
 from medroi.errors import VerificationFailed
 from medroi.peak_memory import peak_of
 from medroi.scans.formats.names import printable
@@ -47,7 +48,7 @@ class Job:
     Attributes
     ----------
     root : str
-        The tree.
+        The tree, a path or URL.
     path : str
         As in `Record`.
     kind : {"scan", "dicom", "file"}
@@ -68,6 +69,10 @@ class Job:
         As in `Record`.
     threads : int or None
         Of one scan; None is one for each core that this process may use.
+    root_options : mapping
+        As in `open_tree`.
+    nbytes, mtime_ns : int
+        What the tree said of the files when they were listed.
     """
 
     root: str
@@ -81,6 +86,9 @@ class Job:
     stored: Mapping[str, str] = dataclasses.field(default_factory=dict)
     listing: str = ""
     threads: int | None = None
+    root_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    nbytes: int = 0
+    mtime_ns: int = 0
 
 
 def pack_job(job: Job) -> Record:
@@ -114,7 +122,7 @@ def failed(job: Job, error: BaseException) -> Record:
         job,
         state=FAILED,
         error_class=DISK_FULL if is_full else type(error).__name__,
-        error=printable(text.replace(f"{job.root}{os.sep}", "")),
+        error=printable(text.replace(f"{job.root.rstrip('/')}/", "")),
     )
 
 
@@ -129,20 +137,13 @@ def ended(job: Job) -> Record:
 
 
 def _of_sources(job: Job, **more: Any) -> Record:
-    """A record with what the file system says of the source."""
-    nbytes, mtime_ns = 0, 0
-    for name in job.files:
-        try:
-            found = os.stat(os.path.join(job.root, name))
-        except OSError:
-            continue
-        nbytes, mtime_ns = nbytes + found.st_size, max(mtime_ns, found.st_mtime_ns)
+    """A record with what the tree said of the source."""
     return Record(
         path=job.path,
         kind=job.kind,
         n_files=len(job.files),
-        nbytes=nbytes,
-        mtime_ns=mtime_ns,
+        nbytes=job.nbytes,
+        mtime_ns=job.mtime_ns,
         settings="" if job.kind == "file" else job.settings.token,
         listing=job.listing,
         **more,
@@ -150,14 +151,39 @@ def _of_sources(job: Job, **more: Any) -> Record:
 
 
 def _done(job: Job) -> Record:
-    sources = [Path(job.root, name) for name in job.files]
-    stamps = [stamp_of(source) for source in sources]
+    tree = open_tree(job.root, job.root_options)
+    before = [tree.status(name) for name in job.files]
+    job = dataclasses.replace(
+        job,
+        nbytes=sum(status.nbytes for status in before),
+        mtime_ns=max(status.mtime_ns for status in before),
+    )
     place = open_place(job.place, job.place_options)
-    is_copied = job.kind == "file"
-    record = _copied(job, sources[0], place) if is_copied else _packed(job, sources, place)
-    if [stamp_of(source) for source in sources] != stamps:
+    with tree.at_hand(job.files) as root:
+        try:
+            record = _stored(job, root, place)
+        except Exception as error:
+            raise _without(error, {f"{root}{os.sep}": ""}) from error
+    if [tree.status(name) for name in job.files] != before:
         raise _changed(job)
+    if not all(status.token for status in before):
+        _read_again(job, tree, record)
     return record
+
+
+def _read_again(job: Job, tree: Tree, record: Record) -> None:
+    """Compare files of which the server says nothing but their size with those that were packed."""
+    with tree.at_hand(job.files) as root:
+        digests = [sha256_of(root / name) for name in job.files]
+    if digests != [one.sha256 for one in record.sources]:
+        raise _changed(job)
+
+
+def _stored(job: Job, root: Path, place: Place) -> Record:
+    sources = [root / name for name in job.files]
+    if job.kind == "file":
+        return _copied(job, sources[0], place)
+    return _packed(job, sources, place)
 
 
 def _changed(job: Job) -> SourceChanged:
@@ -269,10 +295,16 @@ def _named_for_the_source(
     error: Exception, packed: Path, source: Path, scratch: Path
 ) -> BaseException:
     """An error that names the source, and no folder that is gone when it is read."""
+    # Links to a series stand where its files do; the longer name comes first.
+    replaced = {f"{packed}": f"{source.parent}"} if packed != source else {}
+    return _without(error, {**replaced, f"{scratch}{os.sep}": ""})
+
+
+def _without(error: Exception, replaced: Mapping[str, str]) -> BaseException:
+    """An error of the same kind, in whose text some names stand for others."""
     text = str(error)
-    if packed != source:
-        text = text.replace(f"{packed}", f"{source.parent}")
-    text = text.replace(f"{scratch}{os.sep}", "")
+    for name, other in replaced.items():
+        text = text.replace(name, other)
     if text == str(error):
         return error
     if isinstance(error, OSError) and error.errno is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from medroi.archives.places import OWN, Place
@@ -13,8 +12,16 @@ NAME = f"{OWN}/archive.json"
 VERSION = 1
 
 
-def claim(place: Place, root: str, *, moved: bool) -> None:
+def claim(place: Place, name: str, *, moved: bool) -> None:
     """Make a place an archive of a tree, or see that it is one.
+
+    Parameters
+    ----------
+    place : Place
+    name : str
+        Of the tree: its absolute path or its URL.
+    moved : bool
+        Take it for the tree that was archived here before, though that had another name.
 
     Raises
     ------
@@ -31,15 +38,15 @@ def claim(place: Place, root: str, *, moved: bool) -> None:
                 f"{place.url}: holds {others[0]!r} and is no archive of medroi; choose an empty "
                 "folder, or one that is not there yet"
             )
-    elif found.get("source") == os.path.abspath(root):
+    elif found.get("source") == name:
         return
     elif not moved:
         raise InvalidArgument(
-            f"{place.url}: the archive of {found.get('source')}, not of {root}: choose another "
+            f"{place.url}: the archive of {found.get('source')}, not of {name}: choose another "
             "place, or say that this is the same tree under another path with --moved "
             "(moved=True)"
         )
-    text = json.dumps({"medroi_archive": VERSION, "source": os.path.abspath(root)}, indent=2)
+    text = json.dumps({"medroi_archive": VERSION, "source": name}, indent=2)
     place.write(NAME, f"{text}\n".encode())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import posixpath
 import shutil
@@ -10,37 +9,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from medroi.archives.places import metadata_last
 from medroi.archives.records import FileFacts
-from medroi.errors import CorruptStream, InvalidArgument, MedROIError, VerificationFailed
-from medroi.scans.scan import require
+from medroi.archives.urls import files_of, reaching
+from medroi.errors import CorruptStream, VerificationFailed
 from medroi.scans.stores.staging import recover, workspace
 
 _BLOCK_NBYTES = 1 << 22
-
-
-class Unreachable(MedROIError):
-    """An object store that did not do what it was asked for; it may do so later."""
-
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def _reaching(method: _Method) -> _Method:
-    """Let a method raise errors of this package or of the system alone."""
-
-    @functools.wraps(method)
-    def reached(place: RemotePlace, *given: Any) -> Any:
-        try:
-            return method(place, *given)
-        except (MedROIError, OSError):
-            raise
-        except Exception as error:  # each kind of store has errors of its own
-            raise Unreachable(f"{place.url}: {type(error).__name__}: {error}") from error
-
-    return cast("_Method", reached)
 
 
 class RemotePlace:
@@ -54,16 +31,9 @@ class RemotePlace:
     is_local = False
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
-        fsspec = require("fsspec", f"{url}", "archive")
         self.url = url.rstrip("/")
         self._options = options
-        try:
-            self._files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False, **options)
-        except (ImportError, ValueError) as error:
-            raise InvalidArgument(
-                f"{url}: {error}; install the package of this kind of URL, such as s3fs for s3://"
-            ) from error
-        self._root = root.rstrip("/")
+        self._files, self._root = files_of(self.url, options)
 
     def __reduce__(self) -> Any:
         return (RemotePlace, (self.url, self._options))
@@ -71,7 +41,7 @@ class RemotePlace:
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    @_reaching
+    @reaching
     def names(self, folder: str) -> list[str]:
         """See `Place`."""
         try:
@@ -80,12 +50,12 @@ class RemotePlace:
             return []
         return sorted(posixpath.basename(name.rstrip("/")) for name in found)
 
-    @_reaching
+    @reaching
     def exists(self, name: str) -> bool:
         """See `Place`."""
         return bool(self._files.exists(self._at(name)))
 
-    @_reaching
+    @reaching
     def read(self, name: str) -> bytes | None:
         """See `Place`."""
         try:
@@ -93,7 +63,7 @@ class RemotePlace:
         except FileNotFoundError:
             return None
 
-    @_reaching
+    @reaching
     def fetch(self, name: str, local: Path) -> bool:
         """See `Place`."""
         try:
@@ -103,12 +73,12 @@ class RemotePlace:
             return False
         return True
 
-    @_reaching
+    @reaching
     def write(self, name: str, data: bytes) -> None:
         """See `Place`."""
         self._files.pipe_file(self._at(name), data)
 
-    @_reaching
+    @reaching
     def create(self, name: str, data: bytes) -> bool:
         """See `Place`."""
         if self.exists(name):
@@ -122,7 +92,7 @@ class RemotePlace:
             self._files.pipe_file(self._at(name), data)
         return True
 
-    @_reaching
+    @reaching
     def put(self, local: Path, name: str, files: Iterable[FileFacts]) -> None:
         """See `Place`."""
         ordered = metadata_last(files)
@@ -194,7 +164,7 @@ class RemotePlace:
             self._fetch(name, files, local)
             yield local
 
-    @_reaching
+    @reaching
     def _fetch(self, name: str, files: Iterable[FileFacts], local: Path) -> None:
         for one in files:
             copied = local / one.name if one.name else local
@@ -207,7 +177,7 @@ class RemotePlace:
             if found != (one.nbytes, one.sha256):
                 raise CorruptStream(f"{at}: not the bytes that were stored")
 
-    @_reaching
+    @reaching
     def remove(self, name: str) -> None:
         """See `Place`."""
         self._remove_objects(self._found(name))

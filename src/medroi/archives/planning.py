@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from medroi.archives.dicom_folders import Series
+from medroi.archives.items import TOKEN_LENGTH, Item
 from medroi.archives.jobs import Job
 from medroi.archives.journals import Journal
 from medroi.archives.keeping import Known
 from medroi.archives.records import COPIED, DUPLICATE, FAILED, LINK, LISTED, STORED, Record
 from medroi.archives.settings import Settings
-from medroi.archives.tree import Item
 
 
 @dataclasses.dataclass
@@ -112,6 +112,8 @@ class Planner:
             return False
         if (known.nbytes, known.mtime_ns) != (item.nbytes, item.mtime_ns):
             return False
+        if _own_token(known.listing) != _own_token(item.listing):
+            return False
         if item.kind == "file":
             return known.state == COPIED and self._is_there(known.target)
         return known.n_files == len(item.files) and self._is_held(known)
@@ -136,7 +138,7 @@ class Planner:
     def known_series(self, folder: str, listing: str) -> list[Series] | None:
         """The series of a folder, where every file in it is as it was when all were done."""
         known = self._index.series_in(folder)
-        if not known or any(one.listing != listing for _, one in known):
+        if not known or any(one.listing[:TOKEN_LENGTH] != listing for _, one in known):
             return None
         if any(one.state not in (STORED, DUPLICATE) for _, one in known):
             return None
@@ -146,7 +148,14 @@ class Planner:
             found.append(Series(path.rpartition("/")[2], tuple(f.name for f in record.files)))
         return sorted(found, key=lambda one: one.name)
 
-    def job(self, item: Item, root: str, place: str, options: Mapping[str, Any]) -> Job:
+    def job(
+        self,
+        item: Item,
+        root: str,
+        place: str,
+        options: Mapping[str, Any],
+        root_options: Mapping[str, Any] | None = None,
+    ) -> Job:
         """The job of an item, at the time when it is begun."""
         known = self._index.get(item.path)
         stored: dict[str, str] = {}
@@ -165,6 +174,9 @@ class Planner:
             place_options=options,
             stored=stored,
             listing=item.listing,
+            root_options=root_options or {},
+            nbytes=item.nbytes,
+            mtime_ns=item.mtime_ns,
         )
 
     def _target(self, item: Item, known: Known | None) -> str:
@@ -177,3 +189,8 @@ class Planner:
         stem, dot, rest = name.partition(".")
         digest = hashlib.sha256(f"{item.path!r} {item.mtime_ns}".encode()).hexdigest()[:8]
         return f"{folder}{slash}{stem}~{digest}{dot}{rest}"
+
+
+def _own_token(listing: str) -> str:
+    """Of the token of a series what is of its own files; else all of it."""
+    return listing[-TOKEN_LENGTH:]

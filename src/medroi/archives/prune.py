@@ -12,15 +12,17 @@ from typing import Any
 
 from medroi.archives import manifest, marker
 from medroi.archives.checking import check_source, check_stored
-from medroi.archives.hashing import stamp_of
 from medroi.archives.journals import Journal
 from medroi.archives.locks import locked
 from medroi.archives.places import OWN, open_place
 from medroi.archives.records import IN_DST
 from medroi.archives.restore import EXACT, at_hand, holder_of, restore_stored
 from medroi.archives.summary import size_text
+from medroi.archives.tree_local import LocalTree
+from medroi.archives.trees import open_tree
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
+from medroi.working_memory import memory_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,7 @@ def prune(
     yes: bool = False,
     only_exact: bool = True,
     place_options: Mapping[str, Any] | None = None,
+    memory: str | int | None = None,
 ) -> PruneReport:
     """Delete originals that an archive holds, each after its store was read, decoded and compared.
 
@@ -93,6 +96,8 @@ def prune(
         Keep originals of which the archive does not give back the very bytes.
     place_options : mapping, optional
         As in `archive`.
+    memory : str or int, optional
+        As for `medroi.scans.check`.
 
     Raises
     ------
@@ -104,10 +109,18 @@ def prune(
     began = time.monotonic()
     opened = open_place(os.fspath(place), place_options)
     marker.check(opened)
-    root = Path(os.path.abspath(source))
+    tree = open_tree(os.fspath(source))
+    if not isinstance(tree, LocalTree):
+        raise InvalidArgument(
+            f"{source}: prune deletes files of a disk alone: a store could not be made to delete "
+            "an object only while it has the bytes that were checked. Compare with medroi check "
+            "DST --against SRC, then delete by the tools or the rules of the store"
+        )
+    root = tree.top
     if not root.is_dir():
         raise InvalidArgument(f"{source}: expected the folder that was archived")
-    marker.claim(opened, os.fspath(root), moved=False)
+    marker.claim(opened, tree.name, moved=False)
+    working = memory_of(memory)
     kept: list[tuple[str, str]] = []
     deleted: list[str] = []
     nbytes = n_inexact = n_files = 0
@@ -119,20 +132,20 @@ def prune(
                 continue
             files = [root / one.name for one in record.sources]
             try:
-                stamps = [stamp_of(file) for file in files]
+                before = [tree.status(one.name) for one in record.sources]
                 holder = holder_of(journal, record)
                 check_source(record, root)
                 with (
                     at_hand(record, holder, opened) as stored,
                     tempfile.TemporaryDirectory(prefix="medroi-prune-") as folder,
                 ):
-                    check_stored(record, stored, root)
-                    back = list(restore_stored(record, stored, Path(folder)))
+                    check_stored(record, stored, root, working)
+                    back = list(restore_stored(record, stored, Path(folder), working))
                 inexact = [one for one in back if one.how != EXACT]
                 if inexact and only_exact:
                     kept.append((path, "the archive does not give back its very bytes"))
                     continue
-                if [stamp_of(file) for file in files] != stamps:
+                if [tree.status(one.name) for one in record.sources] != before:
                     raise CorruptStream(f"{path}: changed while it was checked")
             except (MedROIError, OSError) as error:
                 kept.append((path, " ".join(str(error).split())))

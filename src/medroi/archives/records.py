@@ -74,8 +74,9 @@ class Record:
     text : str
         The target of a link.
     listing : str
-        Of a DICOM series: token of all files of its folder, by which the next run knows that
-        nothing in it has changed.
+        Token of names, sizes, times and ETags as the tree listed them, by which the next run knows
+        that nothing has changed: of several files, and of files behind a URL. A DICOM series has
+        that of all DICOM files of its folder before its own.
     pruned : bool
         Whether the original was deleted, after a check.
     """

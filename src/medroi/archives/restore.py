@@ -23,6 +23,9 @@ from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.stores.durable import rename_new, sync
 from medroi.scans.stores.staging import workspace
+from medroi.working_memory import WorkingMemory, memory_of
+
+Memory = str | int | WorkingMemory | None
 
 EXACT, CONTENTS = "the very bytes", "the kept voxels"
 
@@ -94,6 +97,7 @@ def restore(
     paths: Sequence[str] = (),
     *,
     place_options: Mapping[str, Any] | None = None,
+    memory: Memory = None,
 ) -> RestoreReport:
     """Write the files of an archive back, under their names and with their times.
 
@@ -108,6 +112,8 @@ def restore(
         Files, folders and patterns (``sub-01/*``) of the tree; none is all of it.
     place_options : mapping, optional
         As in `archive`.
+    memory : str or int, optional
+        As for `medroi.scans.unpack`.
 
     Raises
     ------
@@ -118,6 +124,7 @@ def restore(
     opened = open_place(os.fspath(place), place_options)
     marker.check(opened)
     target = Path(folder)
+    memory_of(memory)  # refused before anything is written
     done: list[Restored] = []
     failures: list[tuple[str, str]] = []
     n_absent = 0
@@ -130,7 +137,8 @@ def restore(
                 n_absent += 1
                 continue
             try:
-                done += restore_record(record, holder_of(journal, record), opened, target)
+                holder = holder_of(journal, record)
+                done += restore_record(record, holder, opened, target, memory)
             except (MedROIError, OSError) as error:
                 failures.append((path, " ".join(str(error).split())))
     return RestoreReport(
@@ -184,7 +192,11 @@ def at_hand(record: Record, holder: Record, place: Place) -> AbstractContextMana
 
 
 def restore_record(
-    record: Record, holder: Record, place: Place, folder: Path
+    record: Record,
+    holder: Record,
+    place: Place,
+    folder: Path,
+    memory: Memory = None,
 ) -> Iterator[Restored]:
     """Write the files of one record into a folder.
 
@@ -195,6 +207,8 @@ def restore_record(
         The one with the store; see `holder_of`.
     place : Place
     folder : Path
+    memory : str or int, optional
+        As for `medroi.scans.unpack`.
 
     Raises
     ------
@@ -211,13 +225,15 @@ def restore_record(
         yield Restored(record.path, "link")
         return
     with at_hand(record, holder, place) as stored:
-        yield from restore_stored(record, stored, folder)
+        yield from restore_stored(record, stored, folder, memory)
 
 
-def restore_stored(record: Record, stored: Path, folder: Path) -> Iterator[Restored]:
+def restore_stored(
+    record: Record, stored: Path, folder: Path, memory: Memory = None
+) -> Iterator[Restored]:
     """Write the files of a record that is at hand; otherwise as `restore_record`."""
     with workspace(folder / "restore") as work:
-        for made, facts in _made(record, stored, work):
+        for made, facts in _made(record, stored, work, memory):
             is_exact = bool(facts.sha256) and sha256_of(made) == facts.sha256
             if record.state == COPIED and not is_exact:
                 raise CorruptStream(f"{record.target}: not the bytes that were copied")
@@ -240,7 +256,9 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _made(record: Record, stored: Path, work: Path) -> Iterator[tuple[Path, FileFacts]]:
+def _made(
+    record: Record, stored: Path, work: Path, memory: Memory
+) -> Iterator[tuple[Path, FileFacts]]:
     """The files of a record on this disk, each with the facts of its original."""
     from medroi.scans import unpack
 
@@ -253,7 +271,7 @@ def _made(record: Record, stored: Path, work: Path) -> Iterator[tuple[Path, File
     files.mkdir()
     if not record.files:
         made = files / record.path.rpartition("/")[2]
-        unpack(stored, made)
+        unpack(stored, made, memory=memory)
         yield made, record.sources[0]
         return
     originals = {one.name.rpartition("/")[2]: one for one in record.files}
@@ -261,12 +279,12 @@ def _made(record: Record, stored: Path, work: Path) -> Iterator[tuple[Path, File
     # Refused where it was packed without what gives its files back.
     with contextlib.suppress(InvalidArgument):
         for store in stores:
-            unpack(store, files)
+            unpack(store, files, memory=memory)
     unpacked = {one.name: one for one in files.rglob("*") if one.is_file()}
     if set(unpacked) == set(originals):
         yield from ((unpacked[name], one) for name, one in sorted(originals.items()))
         return
     for number, store in enumerate(stores, 1):
         label = f"-{number}" if len(stores) > 1 else ""
-        unpack(store, work / f"volume{label}.nii.gz")
+        unpack(store, work / f"volume{label}.nii.gz", memory=memory)
         yield work / f"volume{label}.nii.gz", FileFacts(f"{record.path}{label}.nii.gz", 0, "")

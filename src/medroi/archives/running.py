@@ -21,7 +21,7 @@ from medroi.archives.journals import Journal
 from medroi.archives.locks import locked
 from medroi.archives.marker import claim
 from medroi.archives.place_local import LocalPlace
-from medroi.archives.places import Place, is_url, open_place
+from medroi.archives.places import Place, open_place
 from medroi.archives.planning import Plan, Planner
 from medroi.archives.progress import Progress
 from medroi.archives.records import DUPLICATE, FAILED, STORED, Record
@@ -29,7 +29,8 @@ from medroi.archives.report import write_report
 from medroi.archives.restore import holder_of
 from medroi.archives.settings import Settings
 from medroi.archives.summary import ArchiveReport, summary_of
-from medroi.archives.tree import walk
+from medroi.archives.tree_local import LocalTree
+from medroi.archives.trees import Tree, open_tree
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.values import n_available_cores
 
@@ -50,6 +51,7 @@ def archive(
     rehash: bool = False,
     progress: bool = False,
     place_options: Mapping[str, Any] | None = None,
+    source_options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> ArchiveReport:
     """Pack every scan of a tree into an archive, copy what else is there, and account for all.
@@ -59,14 +61,16 @@ def archive(
 
     Parameters
     ----------
-    source : path
-        A folder with scans: BIDS, folders of NIfTI and other scan files, DICOM studies.
+    source : path or URL
+        A folder with scans: BIDS, folders of NIfTI and other scan files, DICOM studies. Behind a
+        URL that fsspec lists (``s3://``, ``https://`` with pages of links) the files of a scan are
+        copied to the folder for temporary files while it is packed.
     place : path or URL
         The archive: a folder, made if it is not there, or a URL of fsspec, such as
         ``s3://bucket/prefix``.
     jobs : int
         Processes of this machine; 1 is this process alone, 0 one for each core, or two where
-        `place` is a URL: while one sends what it has coded the other codes.
+        `place` or `source` is a URL: while one waits for the network the other codes.
     scheduler : str or distributed.Client, optional
         Address or file of a scheduler of dask.distributed, or a client: its workers do the work.
         They have to see `source` and `place` under the same names.
@@ -85,8 +89,8 @@ def archive(
         Read every file to see whether it changed, also where size and time are the same.
     progress : bool
         Show progress on a terminal.
-    place_options : mapping, optional
-        Options of fsspec's file system.
+    place_options, source_options : mapping, optional
+        Options of fsspec's file system, for `place` and for `source`.
     **settings
         As in `medroi.scans.pack`: lossless, roi, inner, air, ...; `memory` is for each process.
 
@@ -104,24 +108,29 @@ def archive(
         Where the disk is full, or the scheduler went away. What was done is recorded.
     """
     began = time.monotonic()
-    root, opened = _checked(source, place, place_options)
+    tree = open_tree(os.fspath(source), source_options)
+    opened = open_place(os.fspath(place), place_options)
+    _check(tree, opened, place_options, source_options)
     chosen = Settings(settings, others)
     share = None if part is None else _part_of(part)
     label = "" if share is None else f"-part-{share[0]}-of-{share[1]}"
     if dry_run:
         with Journal(opened, writes=False) as journal:
-            plan = _plan(root, opened, journal, chosen, share, rehash=rehash)[1]
+            plan = _plan(tree, opened, journal, chosen, share, rehash=rehash)[1]
             return summary_of(plan, Counter(), began)
-    claim(opened, root, moved=moved)
+    claim(opened, tree.name, moved=moved)
     with locked(opened, label), Journal(opened, label) as journal:
         opened.clear_scratch()
-        planner, plan = _plan(root, opened, journal, chosen, share, rehash=rehash)
+        planner, plan = _plan(tree, opened, journal, chosen, share, rehash=rehash)
         counted: Counter[str] = Counter()
         for record in plan.records:
             _keep(journal, counted, record)
-        todo = _jobs(plan, planner, root, opened, place_options)
+        options = (dict(place_options or {}), dict(source_options or {}))
+        root = tree.name if tree.is_local else os.fspath(source)
+        todo = (planner.job(item, root, opened.url, *options) for item in plan.todo)
+        waits = not (opened.is_local and tree.is_local)
         with (
-            contextlib.closing(_engine(todo, opened, jobs, scheduler)) as done,
+            contextlib.closing(_engine(todo, jobs, scheduler, waits=waits)) as done,
             Progress(plan, show=progress) as bar,
         ):
             for job, result in done:
@@ -134,41 +143,49 @@ def archive(
                         "done is recorded: make room and run the same command again"
                     )
         if share is None:
-            _finish(journal, opened, root)
+            _finish(journal, opened, tree)
         if report is not None:
             write_report(journal, opened, Path(report))
         return summary_of(plan, counted, began, journal)
 
 
-def _finish(journal: Journal, place: Place, root: str) -> None:
+def _finish(journal: Journal, place: Place, tree: Tree) -> None:
     merge_duplicates(journal, place)
     journal.flush()
     manifest.write(journal, place)
-    _describe_bids(root, place)
+    _describe_bids(tree, place)
     journal.merge()
 
 
-def _checked(
-    source: str | Path, place: str | Path, options: Mapping[str, Any] | None
-) -> tuple[str, Place]:
-    if is_url(os.fspath(source)):
-        raise InvalidArgument(
-            f"{source}: the tree has to lie on a disk: mount it or copy it; DST may be a URL"
-        )
-    root = os.path.abspath(source)
-    if not os.path.isdir(root):
-        raise InvalidArgument(f"{source}: expected a folder of scans; it is not there or a file")
-    opened = open_place(os.fspath(place), options)
-    if isinstance(opened, LocalPlace):
-        inner, outer = os.path.realpath(opened.folder), os.path.realpath(root)
-        for one, other, text in ((inner, outer, "inside"), (outer, inner, "around")):
-            if one == other or one.startswith(other + os.sep):
-                raise InvalidArgument(
-                    f"{place}: the archive lies {text} the tree {source}; choose a folder beside it"
-                )
-        if os.path.lexists(opened.folder) and not opened.folder.is_dir():
-            raise InvalidArgument(f"{place}: expected a folder; it is a file")
-    return root, opened
+def _check(
+    tree: Tree,
+    place: Place,
+    place_options: Mapping[str, Any] | None,
+    source_options: Mapping[str, Any] | None,
+) -> None:
+    """Refuse a tree that cannot be listed, and an archive inside of its tree or around it."""
+    tree.check()
+    if isinstance(tree, LocalTree) and isinstance(place, LocalPlace):
+        inner, outer = os.path.realpath(place.folder), os.path.realpath(tree.name)
+    elif tree.is_local or place.is_local or _server(place_options) != _server(source_options):
+        inner, outer = "", ""
+    else:
+        inner, outer = place.url, tree.name
+    for one, other, text in ((inner, outer, "inside"), (outer, inner, "around")):
+        if other and (one == other or one.startswith(f"{other}/")):
+            raise InvalidArgument(
+                f"{place.url}: the archive lies {text} the tree {tree.name}; choose a folder "
+                "beside it"
+            )
+    is_there = isinstance(place, LocalPlace) and os.path.lexists(place.folder)
+    if is_there and not os.path.isdir(place.url):
+        raise InvalidArgument(f"{place.url}: expected a folder; it is a file")
+
+
+def _server(options: Mapping[str, Any] | None) -> Any:
+    """The server that options name, where a URL does not."""
+    found = dict(options or {})
+    return found.get("endpoint_url") or found.get("client_kwargs", {}).get("endpoint_url")
 
 
 def _part_of(text: str) -> tuple[int, int]:
@@ -181,7 +198,7 @@ def _part_of(text: str) -> tuple[int, int]:
 
 
 def _plan(
-    root: str,
+    tree: Tree,
     place: Place,
     journal: Journal,
     settings: Settings,
@@ -192,31 +209,20 @@ def _plan(
     # An object store is asked by `check`: a question for each scan would take longer than the rest.
     is_there: Callable[[str], bool] = place.exists if place.is_local else lambda name: True
     planner = Planner(journal, settings, is_there, rehash=rehash)
-    items = walk(root, settings.suffix, planner.known_series)
+    items = tree.items(settings.suffix, planner.known_series)
     if share is not None:
         number, count = share
         items = (item for item in items if manifest.part_of(item.path, count) == number)
     return planner, planner.plan(items)
 
 
-def _jobs(
-    plan: Plan,
-    planner: Planner,
-    root: str,
-    place: Place,
-    options: Mapping[str, Any] | None,
-) -> Iterator[Job]:
-    for item in plan.todo:
-        yield planner.job(item, root, place.url, dict(options or {}))
-
-
-def _engine(jobs: Iterator[Job], place: Place, processes: int, scheduler: Any) -> Any:
+def _engine(jobs: Iterator[Job], processes: int, scheduler: Any, *, waits: bool) -> Any:
     if scheduler is not None:
         return engines.run_dask(jobs, scheduler)
     if processes < 0:
         raise InvalidArgument(f"--jobs {processes} (jobs=): expected a number from 0")
-    # Where what was coded is sent away, another process codes meanwhile.
-    count = processes or n_available_cores() * (1 if place.is_local else 2)
+    # Where a process waits for the network, another codes meanwhile.
+    count = processes or n_available_cores() * (2 if waits else 1)
     return engines.run_here(jobs) if count == 1 else engines.run_processes(jobs, count)
 
 
@@ -257,12 +263,12 @@ def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
     counted[record.state] += 1
 
 
-def _describe_bids(root: str, place: Place) -> None:
+def _describe_bids(tree: Tree, place: Place) -> None:
     """Write the description of a BIDS derivative, where the tree is a BIDS data set."""
     try:
-        found = json.loads(Path(root, "dataset_description.json").read_bytes())
+        found = json.loads(tree.read("dataset_description.json") or b"")
         name, version = str(found["Name"]), str(found["BIDSVersion"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, MedROIError, ValueError, KeyError, TypeError):
         return
     description = {
         "Name": f"{name} (packed by medroi)",

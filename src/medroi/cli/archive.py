@@ -10,11 +10,12 @@ from medroi.cli.pack import add_memory_argument, add_region_arguments, settings_
 from medroi.errors import InvalidArgument, MedROIError
 
 _DESCRIPTION = """\
-Pack every scan of a tree into an archive, copy what else is there, and account for every file. DST
-is a folder or a URL of fsspec (s3://bucket/prefix). Run it again after anything: it does what is
-missing, changed or failed. `archive restore DST DIR [PATHS]` gives the tree back, or a part of it;
-`archive prune DST SRC` deletes originals after a fresh check, with --yes. `medroi check DST` reads
-an archive and compares it with its journal. A folder with such a name is given as ./restore."""
+Pack every scan of a tree into an archive, copy what else is there, and account for every file. SRC
+and DST are folders or URLs of fsspec (s3://bucket/prefix). Run it again after anything: it does
+what is missing, changed or failed. `archive restore DST DIR [PATHS]` gives the tree back, or a part
+of it; `archive prune DST SRC` deletes originals after a fresh check, with --yes. `medroi check DST`
+reads an archive and compares it with its journal. A folder with such a name is given as
+./restore."""
 
 
 def add_parser(commands: Any) -> None:
@@ -81,6 +82,7 @@ def add_parser(commands: Any) -> None:
         "bytes",
     )
     add_storage_argument(parser, "DST")
+    add_source_storage_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=run)
 
@@ -93,6 +95,17 @@ def add_storage_argument(parser: argparse.ArgumentParser, of: str) -> None:
         type=_options,
         default={},
         help=f'options of fsspec for {of}, such as {{"endpoint_url": "http://..."}}',
+    )
+
+
+def add_source_storage_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--source-storage``, the options of the file system of SRC."""
+    parser.add_argument(
+        "--source-storage",
+        metavar="JSON",
+        type=_options,
+        default={},
+        help="options of fsspec for SRC, where that is a URL",
     )
 
 
@@ -149,6 +162,7 @@ def _archive(args: argparse.Namespace, words: list[str]) -> Any:
         moved=args.moved,
         progress=True,
         place_options=args.storage,
+        source_options=args.source_storage,
         **settings,
     )
 
@@ -158,7 +172,7 @@ def _restore(args: argparse.Namespace, words: list[str]) -> Any:
 
     if len(words) < 2:
         raise InvalidArgument("archive restore: expected DST and the folder to write")
-    return restore(words[0], words[1], words[2:], place_options=args.storage)
+    return restore(words[0], words[1], words[2:], place_options=args.storage, memory=args.memory)
 
 
 def _prune(args: argparse.Namespace, words: list[str]) -> Any:
@@ -172,4 +186,5 @@ def _prune(args: argparse.Namespace, words: list[str]) -> Any:
         yes=args.yes,
         only_exact=not args.inexact_too,
         place_options=args.storage,
+        memory=args.memory,
     )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from medroi.cli.archive import add_storage_argument
+from medroi.cli.archive import add_source_storage_argument, add_storage_argument
 from medroi.cli.pack import add_memory_argument
 from medroi.errors import MedROIError
 
@@ -43,6 +43,7 @@ def add_parser(commands: Any) -> None:
         help="of an archive: read this share of what is in it, from 0 to 1 (default: 1)",
     )
     add_storage_argument(parser, "an archive")
+    add_source_storage_argument(parser)
     add_memory_argument(parser)
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
     parser.set_defaults(run=run)
@@ -100,4 +101,6 @@ def _checked_archive(place: Path | str, args: argparse.Namespace) -> Any:
         sample=args.sample,
         progress=True,
         place_options=args.storage,
+        source_options=args.source_storage,
+        memory=args.memory,
     )

@@ -1,0 +1,70 @@
+"""URLs: the file system of fsspec that one names, and the errors of its requests."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from medroi.errors import InvalidArgument, MedROIError
+from medroi.scans.scan import require
+
+_LOCAL = re.compile(r"(?:file|local)://(.*)", re.DOTALL)
+
+
+class Unreachable(MedROIError):
+    """A server that did not do what it was asked for; it may do so later."""
+
+
+class _Reached(Protocol):
+    url: str
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def reaching(method: _Method) -> _Method:
+    """Let a method raise errors of this package or of the system alone."""
+
+    @functools.wraps(method)
+    def reached(place: _Reached, *given: Any) -> Any:
+        try:
+            return method(place, *given)
+        except (MedROIError, OSError):
+            raise
+        except Exception as error:  # each kind of store has errors of its own
+            raise Unreachable(f"{place.url}: {type(error).__name__}: {error}") from error
+
+    return cast("_Method", reached)
+
+
+def files_of(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """The file system of a URL, which keeps no lists, and the path in it.
+
+    Raises
+    ------
+    InvalidArgument
+        Where it is no URL that fsspec knows, or the package of its kind is not installed.
+    """
+    fsspec = require("fsspec", url, "archive")
+    try:
+        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+    except (ImportError, ValueError) as error:
+        raise InvalidArgument(
+            f"{url}: {error}; install the package of this kind of URL, such as s3fs for s3://"
+        ) from error
+    return files, str(root).rstrip("/")
+
+
+def local_path(url: str) -> str | None:
+    """The path that a URL of this machine's files names; None of every other."""
+    match = _LOCAL.fullmatch(url)
+    return match[1] if match else None
+
+
+def without_secrets(url: str) -> str:
+    """A URL without the name and the password that may stand before its host."""
+    found = urlsplit(url)
+    return urlunsplit(found._replace(netloc=found.netloc.rpartition("@")[2]))
