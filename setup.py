@@ -18,6 +18,7 @@ from setuptools.command.build_ext import build_ext
 
 # A build backend runs this file without its folder on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
+import windows_target
 from kernel_objects import Compiler, compile_changed
 
 EXTENSION = "medroi._kernel"
@@ -29,7 +30,9 @@ ON_WINDOWS = sys.platform == "win32"
 # Contracted multiplications and additions would round differently from one machine to the next.
 COMPILE_ARGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread", "-fvisibility=hidden", "-g0"]
 LINK_ARGS = ["-pthread"]
-if ON_WINDOWS:
+if windows_target.IS_TARGET:
+    COMPILE_ARGS, LINK_ARGS = windows_target.COMPILE_ARGS, windows_target.LINK_ARGS
+elif ON_WINDOWS:
     COMPILE_ARGS, LINK_ARGS = ["/std:c11", "/fp:precise"], []
 elif sys.platform == "linux":
     # Libraries that are linked statically export their names otherwise.
@@ -37,7 +40,8 @@ elif sys.platform == "linux":
 
 # The C library that the package brings beside the extension, for `medroi config`. Its names are
 # exported; --exclude-libs hides them in the extension and the plugin, which link the same objects.
-LIBRARY = "libmedroi.so.0" if sys.platform == "linux" else None
+IS_FOR_LINUX = sys.platform == "linux" and not windows_target.IS_TARGET
+LIBRARY = "libmedroi.so.0" if IS_FOR_LINUX else None
 
 # One wheel serves every Python from 3.11 on; the free-threaded ones have no stable ABI yet.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -98,6 +102,9 @@ class BuildMedroi(build_ext):
 
     def get_ext_filename(self, fullname: str) -> str:
         """The HDF5 plugin is no Python module: its name must be plain."""
+        if windows_target.IS_TARGET:
+            is_plugin = fullname.split(".")[-1] == PLUGIN.split(".")[-1]
+            return windows_target.file_name(fullname, is_plugin=is_plugin)
         if fullname.split(".")[-1] == PLUGIN.split(".")[-1]:
             return fullname.replace(".", "/") + ".so"
         return super().get_ext_filename(fullname)
@@ -110,7 +117,8 @@ class BuildMedroi(build_ext):
         self.static_libraries: list[str] = []
         self.shared_libraries: list[str] = []
         if prefix := os.environ.get("MEDROI_STATIC_LIBRARIES"):
-            macros = [(macro, "1") for macro, _, _ in OPTIONAL_LIBRARIES]
+            # OpenJPEG's header would look for a DLL on Windows without the last.
+            macros = [(macro, "1") for macro, _, _ in OPTIONAL_LIBRARIES] + [("OPJ_STATIC", "1")]
             folders, self.static_libraries = static_libraries(Path(prefix))
         else:
             macros, folders, self.shared_libraries = self._find_libraries()
@@ -128,12 +136,17 @@ class BuildMedroi(build_ext):
     def build_extension(self, ext: Extension) -> None:
         sources = [Path(source) for source in ext.sources]
         folders = [*ext.include_dirs, *self.include_dirs]
+        python_libraries = []
+        if windows_target.IS_TARGET:
+            folders.insert(0, str(windows_target.HEADERS))
         name = ext.name.split(".")[-1]
         objects = self._compile(name, sources, Path(), ext.define_macros, folders)
+        if windows_target.IS_TARGET and ext.name == EXTENSION:
+            python_libraries = [windows_target.python_library(objects)]
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         self.compiler.link_shared_object(
-            [*objects, self.kernel_library, *self.static_libraries],
+            [*objects, self.kernel_library, *self.static_libraries, *python_libraries],
             str(target),
             libraries=[*self.shared_libraries, *self.get_libraries(ext)],
             extra_postargs=LINK_ARGS,

@@ -50,7 +50,7 @@ make -C "$work/zstd/lib" PREFIX="$prefix" install-static install-includes
 unpack openjpeg "https://github.com/uclouvain/openjpeg/archive/v$OPENJPEG.tar.gz" "$OPENJPEG_SHA256"
 cmake -S "$work/openjpeg" -B "$work/openjpeg/build" -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
-    -DBUILD_SHARED_LIBS=OFF -DBUILD_CODEC=OFF -DBUILD_PKGCONFIG_FILES=OFF
+    -DBUILD_SHARED_LIBS=OFF -DBUILD_CODEC=OFF -DBUILD_PKGCONFIG_FILES=OFF ${CMAKE_ARGS:-}
 cmake --build "$work/openjpeg/build" --parallel "$jobs" --target install
 # Its headers lie in a folder that has the version in its name.
 cp "$prefix"/include/openjpeg-*/*.h "$prefix/include/"

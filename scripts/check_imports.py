@@ -16,6 +16,7 @@ from pathlib import Path
 # A module imports only modules of lower layers. A folder counts as one module.
 LAYERS = {
     "errors": 0,
+    "system": 0,
     "_kernel": 1,
     "values": 1,
     "working_memory": 1,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cross-compile the HDF5 plugin for Windows, and run it under Wine in the HDF5 libraries that h5py, netCDF4 and PyTables bring
+# Build the wheel for Windows, and run its HDF5 plugin under Wine in the HDF5 libraries that h5py, netCDF4 and PyTables bring
 # there: each finds it by its folder, and its chunk has the bytes that this machine writes.
 #
 # It stands beside scripts/test.sh, as scripts/check_targets.sh does: Wine is large. The packages are of versions whose
@@ -18,15 +18,11 @@ folder=build/windows
 mkdir -p "$folder/plugins"
 export WINEDEBUG=-all WINEPREFIX="$PWD/$folder/wine"
 
-stage "plugin for Windows"
-mapfile -t sources < <(find src/kernel filters -name '*.c' | LC_ALL=C sort)
-compile() {
-    quiet "$ZIG" cc -target x86_64-windows-gnu -std=c11 -O2 -ffp-contract=off -g0 -Isrc/kernel/include -Isrc/kernel \
-        -Ifilters "$@"
-}
-compile -shared "${sources[@]}" -o "$folder/plugins/libh5medroi.dll"
+bash scripts/build_windows_wheel.sh "$folder/dist"
+unzip -q -o -j "$folder"/dist/*.whl medroi/plugins/libh5medroi.dll -d "$folder/plugins"
 read -r filter_id words < <(.venv/bin/python scripts/windows_plugin.py words)
-compile "-DFILTER_ID=$filter_id" tests/targets/hdf5_windows.c -o "$folder/hdf5_windows.exe"
+quiet "$ZIG" cc -target x86_64-windows-gnu -std=c11 -O2 -g0 "-DFILTER_ID=$filter_id" tests/targets/hdf5_windows.c \
+    -o "$folder/hdf5_windows.exe"
 
 on_windows() {
     printf 'Z:%s' "$(realpath -m "$1" | tr / '\\')"

@@ -20,7 +20,7 @@ def peak_of(work: Callable[[], Result]) -> tuple[Result, int | None]:
     None where the system does not tell (it is Linux that does).
     """
     # What earlier work gave back to the allocator only would hide what this one takes.
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
     try:
         _CLEAR.write_text(_RESET_PEAK)

@@ -13,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from medroi.system import is_running
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -146,7 +148,7 @@ def _begin(cores: Any, parent: int) -> None:
 
 def _end_with(parent: int) -> None:
     # A killed parent closes no pipe that its other children hold too.
-    while os.getppid() == parent:
+    while os.getppid() == parent and is_running(parent):
         time.sleep(_WATCH_S)
     os._exit(1)
 

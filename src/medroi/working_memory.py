@@ -22,12 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.system import memory_nbytes
 
 # Of the limit; a piece of work holds a few arrays at a time.
 _SHARE = 8
 _MIN_LIMIT_NBYTES = 1 << 24
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+# Where the system does not say what it has.
+_UNKNOWN_NBYTES = 1 << 32
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 # Where Linux says how much memory a container has, in its two versions.
 _CONTAINER_LIMITS = (
@@ -139,17 +142,11 @@ def _reserve(file: IO[bytes], nbytes: int) -> None:
 
 def of_machine(folder: Path | None = None) -> WorkingMemory:
     """All the memory that this machine, or the container on it, has."""
-    found = [_machine_nbytes()]
+    found = [memory_nbytes() or _UNKNOWN_NBYTES]
     for path in _CONTAINER_LIMITS:
         with contextlib.suppress(OSError, ValueError):
             found.append(int(path.read_text()))
     return WorkingMemory(max(min(found), _MIN_LIMIT_NBYTES), folder)
-
-
-def _machine_nbytes() -> int:
-    with contextlib.suppress(AttributeError, ValueError, OSError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 1 << 32  # where the system does not say
 
 
 def memory_of(asked: str | int | WorkingMemory | None, folder: Path | None = None) -> WorkingMemory:

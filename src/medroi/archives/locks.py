@@ -9,7 +9,6 @@ while the newcomer watched it, is free.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -22,6 +21,7 @@ from pathlib import Path
 from medroi.archives.place_local import LocalPlace
 from medroi.archives.places import OWN, Place
 from medroi.errors import MedROIError
+from medroi.system import BINARY, is_running, try_lock
 
 _RENEW_S = 10.0
 _WATCH_S = 25.0
@@ -58,9 +58,7 @@ def locked(place: Place, part: str = "") -> Iterator[None]:
                 _lock(held, os.fspath(folder / "lock"), place.url, shared=shared)
                 if part:
                     _lock(held, os.fspath(folder / f"lock{part}"), place.url, shared=False)
-            except OSError as error:
-                if isinstance(error, BlockingIOError):
-                    raise _in_use(place.url, "another process") from error
+            except OSError:
                 held.enter_context(_lease(place, part))
             yield
         return
@@ -84,24 +82,22 @@ def is_in_use(place: Place) -> bool:
 
 def _is_locked(file: Path) -> bool:
     try:
-        descriptor = os.open(file, os.O_RDONLY)
+        descriptor = os.open(file, os.O_RDONLY | BINARY)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(descriptor, shared=True)
     except OSError:
         return False
     finally:
         os.close(descriptor)
-    return False
 
 
 def _lock(held: contextlib.ExitStack, name: str, url: str, *, shared: bool) -> None:
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
     held.callback(os.close, descriptor)
-    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    if not try_lock(descriptor, shared=shared):
+        raise _in_use(url, "another process")
 
 
 def _in_use(url: str, who: str) -> InUse:
@@ -172,20 +168,7 @@ def _is_of_the_dead(holder: dict[str, object]) -> bool:
 
 
 def _is_running(pid: object) -> bool:
-    if not isinstance(pid, int) or pid < 1:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # One that was killed and that its parent has not asked after yet runs no more.
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
-    except OSError:
-        return True
+    return isinstance(pid, int) and pid > 0 and is_running(pid)
 
 
 def _renew(place: Place, name: str, holder: dict[str, object], stop: threading.Event) -> None:

@@ -12,8 +12,9 @@ from medroi.archives.hashing import sha256_of
 from medroi.archives.places import OWN
 from medroi.archives.records import FileFacts
 from medroi.errors import CorruptStream, VerificationFailed
-from medroi.scans.stores.durable import exchange, rename_new, sync, sync_tree
+from medroi.scans.stores.durable import exchange, rename_new, sync_tree
 from medroi.scans.stores.staging import recover, workspace
+from medroi.system import sync
 
 
 class LocalPlace:

@@ -21,8 +21,9 @@ from medroi.archives.places import Place, open_place
 from medroi.archives.records import COPIED, DUPLICATE, IN_DST, LINK, FileFacts, Record
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
-from medroi.scans.stores.durable import rename_new, sync
+from medroi.scans.stores.durable import rename_new
 from medroi.scans.stores.staging import workspace
+from medroi.system import sync
 from medroi.working_memory import WorkingMemory, memory_of
 
 Memory = str | int | WorkingMemory | None

@@ -128,7 +128,7 @@ def _give_memory_back() -> None:
     A scan is worked on in steps, each with large pieces of its own. This process is ours alone: a
     program that imports the package keeps its own setting.
     """
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_NBYTES)
 
 

@@ -5,6 +5,7 @@ Light on purpose: `import medroi` runs this, and most programs that do have no H
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from medroi.plugins import environment
 __all__ = ["plugin_path", "register", "register_now_and_later", "register_quietly"]
 
 _FOLDER = Path(__file__).resolve().parent
-_LIBRARY = _FOLDER / "libh5medroi.so"
+_LIBRARY = _FOLDER / ("libh5medroi.dll" if os.name == "nt" else "libh5medroi.so")
+# Windows gives what is loaded already, whatever the mode.
+_LOADED_ALREADY = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_LAZY", 0)
 # Address of a library's H5PLprepend -> the library; each is called once.
 _called: dict[int, Any] = {}
 
@@ -104,14 +107,16 @@ def _loaded_hdf5() -> list[str]:
     """Paths of the loaded libraries that may be, or lead to, a libhdf5."""
     if sys.platform == "darwin":
         paths = _images_of_dyld()
+    elif sys.platform == "win32":
+        paths = _modules_of_windows()
     else:
         try:
             lines = Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines()
         except OSError:
             return []
         paths = [line.split(maxsplit=5)[-1] for line in lines if "hdf5" in line]
-    names = {path for path in paths if "hdf5" in path.rsplit("/", 1)[-1].lower()}
-    return sorted(path for path in names if path.startswith("/") and path != str(_LIBRARY))
+    names = {path for path in paths if "hdf5" in os.path.basename(path).lower()}
+    return sorted(path for path in names if os.path.isabs(path) and path != str(_LIBRARY))
 
 
 def _images_of_dyld() -> list[str]:
@@ -124,13 +129,33 @@ def _images_of_dyld() -> list[str]:
     return [name.decode(errors="surrogateescape") for name in names if name]
 
 
+def _modules_of_windows() -> list[str]:
+    import ctypes
+    from ctypes import wintypes
+
+    library = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    library.GetCurrentProcess.restype = wintypes.HANDLE
+    process, needed = wintypes.HANDLE(library.GetCurrentProcess()), wintypes.DWORD()
+    modules = (wintypes.HMODULE * 4096)()
+    if not library.K32EnumProcessModules(
+        process, modules, ctypes.sizeof(modules), ctypes.byref(needed)
+    ):
+        return []
+    count = min(len(modules), needed.value // ctypes.sizeof(wintypes.HMODULE))
+    text = ctypes.create_unicode_buffer(32768)
+    found = []
+    for module in modules[:count]:
+        if library.K32GetModuleFileNameExW(process, wintypes.HMODULE(module), text, len(text)):
+            found.append(text.value)
+    return found
+
+
 def _call(path: str) -> bool:
     import ctypes
-    import os
 
     try:
         # PyDLL keeps the GIL: no other Python thread can be inside HDF5 meanwhile.
-        library = ctypes.PyDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        library = ctypes.PyDLL(path, mode=_LOADED_ALREADY)
         prepend = library.H5PLprepend
     except (OSError, AttributeError):
         return False
@@ -158,7 +183,6 @@ def _filter_class() -> Any:
 def _folders() -> list[str]:
     """Every folder in which one of the libraries looks for plugins."""
     import ctypes
-    import os
 
     found = []
     for library in libraries():

@@ -13,9 +13,9 @@ from medroi.scans.checking import check_scan
 from medroi.scans.report import megabytes
 from medroi.scans.stores import air, hdf5_store
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
-from medroi.scans.stores.durable import sync
 from medroi.scans.stores.wholeness import add_digests
 from medroi.scans.stores.zarr_array import ATTRIBUTE, open_array
+from medroi.system import sync
 
 
 @dataclass(frozen=True)

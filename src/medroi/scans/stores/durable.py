@@ -10,26 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Where an operation is not known: the system, the file system, or the place across two of them.
-_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
+from medroi.system import UNSUPPORTED, sync
+
 _AT_FDCWD = -100
 # Name of the call of libc, and its flags for "only a new name" and "exchange both names".
 _CALLS = {"linux": ("renameat2", 1, 2), "darwin": ("renamex_np", 4, 2)}
 # From so many files on, one sync of everything first costs less than a wait for each of them.
 _MANY_FILES = 256
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems know no fsync of folders.
-        if error.errno not in _UNSUPPORTED or not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def sync_tree(*paths: Path) -> None:
@@ -38,7 +25,7 @@ def sync_tree(*paths: Path) -> None:
     for path in paths:
         inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in ("", *names)]
         found += inside or [path]
-    if len(found) > _MANY_FILES:
+    if len(found) > _MANY_FILES and hasattr(os, "sync"):
         os.sync()
     for item in reversed(found):
         sync(item)
@@ -51,7 +38,7 @@ def rename_new(source: Path, target: Path) -> bool:
         code = call(source, target, exchange=False)
         if code == errno.EEXIST:
             return False
-        if code not in _UNSUPPORTED:
+        if code not in UNSUPPORTED:
             return _done(code, source, target)
     if os.path.lexists(target):
         return False
@@ -64,7 +51,7 @@ def rename_new(source: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in UNSUPPORTED:
             raise
         source.rename(target)
         return True
@@ -78,7 +65,7 @@ def exchange(source: Path, target: Path) -> bool:
     if call is None:
         return False
     code = call(source, target, exchange=True)
-    return code not in _UNSUPPORTED and _done(code, source, target)
+    return code not in UNSUPPORTED and _done(code, source, target)
 
 
 def _done(code: int, source: Path, target: Path) -> bool:

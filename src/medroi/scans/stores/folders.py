@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medroi.errors import InvalidArgument
-from medroi.scans.stores.durable import sync
+from medroi.system import sync
 
 
 @contextlib.contextmanager

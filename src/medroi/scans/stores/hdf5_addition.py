@@ -19,7 +19,8 @@ import os
 from typing import Any
 
 from medroi.errors import MedROIError
-from medroi.scans.stores.hdf5_journal import Block, append_journal, read_at, recover, write_at
+from medroi.scans.stores.hdf5_journal import Block, append_journal, recover
+from medroi.system import read_at, write_at
 
 _BLOCK_NBYTES = 4096
 # Blocks this near to each other are changed by one write.

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument, MedROIError
-from medroi.scans.stores.durable import rename_new, sync, sync_tree
+from medroi.scans.stores.durable import rename_new, sync_tree
 from medroi.scans.stores.hdf5_addition import Addition
 from medroi.scans.stores.hdf5_lock import exclusive
 from medroi.scans.stores.hdf5_store import OLDEST, Place, h5py_module, is_hdf5, reading
+from medroi.system import sync
 
 # The new dataset's name until the one that it replaces is gone.
 _TEMPORARY = "medroi-new"

@@ -6,11 +6,11 @@ anything, and at the very end of what the disk holds.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import struct
-from typing import Any
+
+from medroi.system import read_at, write_at
 
 # A disk writes a block of this size whole or not at all, as far as anybody promises that.
 _SECTOR_NBYTES = 512
@@ -105,24 +105,3 @@ def _trailer(descriptor: int) -> tuple[int, int, list[Block]] | None:
         at += _ENTRY.size + 2 * length
         blocks.append((offset, body[at - 2 * length : at - length], body[at - length : at]))
     return old_nbytes, new_nbytes, blocks
-
-
-def read_at(descriptor: int, nbytes: int, offset: int) -> bytes:
-    """Read as much as there is."""
-    data = bytearray()
-    while len(data) < nbytes:
-        part = os.pread(descriptor, nbytes - len(data), offset + len(data))
-        if not part:
-            break
-        data += part
-    return bytes(data)
-
-
-def write_at(descriptor: int, data: Any, offset: int) -> None:
-    """Write all of it."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        if written == 0:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        view, offset = view[written:], offset + written

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans.stores.hdf5_journal import is_torn, recover
+from medroi.system import BINARY, try_lock
 
 # How long a file may stay open elsewhere without being written to.
 PATIENCE_S = 10.0
@@ -57,7 +57,7 @@ def exclusive(path: Path) -> Iterator[int]:
     """
     patience = Patience(path)
     while True:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | BINARY)
         try:
             if _try_lock(descriptor, path):
                 # Another may have put a new file under this name while we waited.
@@ -75,9 +75,7 @@ def _try_lock(descriptor: int, path: Path) -> bool:
     if os.environ.get(_VARIABLE, "").upper() in ("FALSE", "0"):
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return try_lock(descriptor)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
@@ -85,7 +83,6 @@ def _try_lock(descriptor: int, path: Path) -> bool:
             f"{path}: its file system has no locks, so that two programs could write to it at "
             f"once; make sure that none does and set {_VARIABLE}=FALSE"
         ) from error
-    return True
 
 
 def make_readable(path: Path) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -25,7 +24,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from medroi.errors import InvalidArgument
-from medroi.scans.stores.durable import exchange, rename_new, sync, sync_tree
+from medroi.scans.stores.durable import exchange, rename_new, sync_tree
+from medroi.system import open_folder, sync, try_lock
 
 _SUFFIX = ".partial"
 _NEW, _OLD = "new", "old"
@@ -170,9 +170,9 @@ def workspace(target: Path) -> Iterator[Path]:
         atexit.register(recover, target)
         raise
     finally:
+        _unlock(lock)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        _unlock(lock)
 
 
 def _made(target: Path) -> tuple[Path, int | None]:
@@ -232,25 +232,25 @@ def _recover_all(targets: Sequence[Path]) -> None:
             try:
                 if (folder / _OLD).exists() and rename_new(folder / _OLD, target):
                     sync(parent)
-                shutil.rmtree(folder, ignore_errors=True)
             finally:
                 _unlock(lock)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _locked(folder: Path) -> int | None:
     """Lock a folder for as long as the descriptor is open; None where another process has it."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = open_folder(folder)
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if try_lock(descriptor):
+            return descriptor
     except OSError as error:
         os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            return None
         raise _NoLocks(*error.args) from error
-    return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _unlock(lock: int | None) -> None:
