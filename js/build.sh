@@ -16,14 +16,13 @@ target=(--target=wasm32-wasi -g0 -DNDEBUG)
 mapfile -t sources < <(find ../src/kernel -name '*.c' \
     ! -path '*/jpeg2000/openjpeg.c' ! -path '*/jpeg2000/search.c' | LC_ALL=C sort)
 
-# Its decoder is as fast for size as for speed.
-$zig cc "${target[@]}" -Os -w -DZSTD_LEGACY_SUPPORT=0 -isystem "$zstd" -c wasm/zstd.c -o "$work/zstd.o"
 cp "$zstd/LICENSE" LICENSE.zstd
 
 # compile NAME ARGUMENT...: src/wasm_NAME.js, a module whose default export is the binary, gzip in base64.
 compile() {
     local name="$1"
     shift
+    $zig cc "${target[@]}" -O3 "$@" -w -DZSTD_LEGACY_SUPPORT=0 -isystem "$zstd" -c wasm/zstd.c -o "$work/zstd.o"
     $zig cc "${target[@]}" -mexec-model=reactor -O3 -flto -std=c11 -ffp-contract=off "$@" \
         -DMEDROI_DECODE_ONLY -DMEDROI_HAVE_OPENJPEG -DMEDROI_HAVE_ZSTD -I../src/kernel -isystem "$zstd" \
         "${sources[@]}" wasm/medroi_js.c "$work/zstd.o" -o "$work/$name.wasm" \

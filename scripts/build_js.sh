@@ -4,8 +4,7 @@
 # Needs .venv with pip and setuptools, and node 18 or later with npm. Fetches zig and the source of Zstandard from PyPI into build/.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-source scripts/zig.sh
-source scripts/zstd_source.sh
+source scripts/from_pypi.sh
 
 if ! command -v npm >/dev/null && may_install; then
     install_packages nodejs npm

@@ -8,7 +8,7 @@
 # under qemu-user-static, Windows under Wine; macOS is compiled and linked only. Needs .venv with medroi[test].
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-source scripts/zig.sh
+source scripts/from_pypi.sh
 
 # zig's name of a target, and what runs its programs here.
 declare -A RUNNERS=(

@@ -6,7 +6,7 @@
 # HDF5 runs in the Wine of Debian 12; later ones ask for functions that it lacks. Needs .venv with medroi[test].
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-source scripts/zig.sh
+source scripts/from_pypi.sh
 
 PACKAGES=(h5py==3.8.0 h5py==3.10.0 netCDF4==1.6.2 tables==3.8.0)
 

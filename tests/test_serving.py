@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from range_server import serving
 
 import medroi
 from medroi.cli import main
-from medroi.errors import InvalidArgument
+from medroi.errors import CorruptStream, InvalidArgument
 from medroi.serving import ScanServer, make_server
 from medroi.serving.blocks import Blocks
 from medroi.serving.content import cuts_of
@@ -144,6 +145,9 @@ def test_the_stores_own_files_come_by_ranges(store: Path) -> None:
         "/store/s0",
         "/store/nothing",
         "/store/%00",
+        "/store/" + 5000 * "a",
+        "/store/round",
+        "/store/%ff%fe",
         "/../secret",
         "/page.py",
         "/server.py",
@@ -157,14 +161,15 @@ def test_the_stores_own_files_come_by_ranges(store: Path) -> None:
     ],
 )
 def test_no_path_leads_out_of_the_store(store: Path, path: str) -> None:
-    link = store / "link"
-    link.unlink(missing_ok=True)
-    link.symlink_to(store.parent / "secret")
+    links = {store / "link": store.parent / "secret", store / "round": store / "round"}
+    for link, target in links.items():
+        link.symlink_to(target)
     try:
         with served(store) as server:
             status, _, content = ask(server, path)
     finally:
-        link.unlink()
+        for link in links:
+            link.unlink()
     assert status == 404
     assert b"not of the store" not in content
 
@@ -191,6 +196,74 @@ def test_pages_of_other_names_and_origins_read_nothing(store: Path) -> None:
         assert headers["Access-Control-Allow-Origin"] == page
         _, headers, _ = ask(server, "/facts.json", headers={"Origin": "https://evil.example"})
         assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_an_origin_that_is_not_allowed_may_not_embed_anything(store: Path) -> None:
+    page = "https://viewer.example"
+    with served(store, allow_origins=(page,)) as server:
+        for headers, policy in (
+            ({}, "same-origin"),
+            ({"Origin": "https://evil.example"}, "same-origin"),
+            ({"Origin": "null"}, "same-origin"),
+            ({"Origin": page}, "cross-origin"),
+        ):
+            _, answer, _ = ask(server, "/facts.json", headers=headers)
+            assert answer["Cross-Origin-Resource-Policy"] == policy
+
+
+@pytest.mark.parametrize(
+    "host", ["", "[", "[::1", "localhost.evil.example", "127.0.0.1.evil.example", "127.1@evil", "0"]
+)
+def test_names_that_are_none_of_this_machine_are_refused(store: Path, host: str) -> None:
+    with served(store) as server:
+        status, _, content = ask(server, "/facts.json", headers={"Host": host})
+        assert (status, b"shape" in content) == (421, False)
+
+
+def sent(server: ScanServer, request: bytes) -> bytes:
+    """Everything that comes back for some bytes, up to the end of the connection."""
+    with socket.create_connection(server.server_address[:2], timeout=30) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_an_address_that_is_none_is_refused_in_words(store: Path) -> None:
+    with served(store) as server:
+        answer = sent(server, b"GET http://[::1/facts.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST", "HEAD"])
+def test_the_body_of_a_request_is_not_taken_for_the_next_one(store: Path, method: str) -> None:
+    inner = b"GET /facts.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = f"{method} /page.css HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(inner)}\r\n"
+    with served(store) as server:
+        assert b'"shape"' not in sent(server, request.encode() + b"\r\n" + inner)
+
+
+def test_a_store_damaged_behind_the_reader_is_an_answer_in_words(
+    store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.ome.zarr"
+    shutil.copytree(store, copy)
+    with served(copy) as server:
+        for metadata in ("{", "[]", '{"codecs": 3}', '{"codecs": [{}]}', '{"attributes": NaN}'):
+            (copy / "s0" / "zarr.json").write_text(metadata)
+            facts = json.loads(content_of(server, "/facts.json"))
+            assert facts["metadata"] is None, metadata
+
+
+def test_a_file_that_becomes_shorter_ends_the_connection(store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.ome.zarr"
+    shutil.copytree(store, copy)
+    (copy / "long").write_bytes(bytes(1000))
+    with served(copy) as server:
+        body = server.body("store/long")
+        assert body is not None
+        (copy / "long").write_bytes(bytes(10))
+        with pytest.raises(CorruptStream, match="990 bytes early"):
+            body.piece(0, 1000)
 
 
 def test_it_listens_at_this_machine_alone_unless_asked(store: Path) -> None:
@@ -381,6 +454,15 @@ def test_a_damaged_chunk_is_an_answer_in_words(store: Path, tmp_path: Path) -> N
 )
 def test_ranges_are_read_as_http_says(header: str | None, found: tuple[int, int] | None) -> None:
     assert asked_range(header, 10) == found
+
+
+def test_a_range_is_what_a_get_without_conditions_asks_for(store: Path) -> None:
+    part = {"Range": "bytes=0-9"}
+    with served(store) as server:
+        status, headers, _ = ask(server, "/page.css", method="HEAD", headers=part)
+        assert (status, headers["Content-Length"] != "10") == (200, True)
+        status, _, content = ask(server, "/page.css", headers={**part, "If-Range": '"old"'})
+        assert (status, content) == (200, content_of(server, "/page.css"))
 
 
 def test_ranges_without_a_byte_are_refused(store: Path) -> None:

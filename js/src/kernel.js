@@ -4,6 +4,8 @@ import { importsFor } from "./inner.js";
 
 const MAX_AXES = 8;
 const ERROR_NBYTES = 320;
+// Sizes wrap around behind it.
+const MAX_NBYTES = 2 ** 32 - 1;
 // An instance whose memory has grown beyond this is not kept: WebAssembly never gives memory back.
 const KEPT_NBYTES = 2 ** 28;
 // A module with one SIMD instruction: it is valid where there is SIMD.
@@ -29,10 +31,9 @@ const modules = new Map();
 /** The kernel, compiled once for every caller. */
 export async function loadKernel(simd = hasSimd()) {
   if (!modules.has(simd)) {
-    modules.set(
-      simd,
-      compile(simd).then((module) => new Kernel(module)),
-    );
+    const kernel = compile(simd).then((module) => new Kernel(module));
+    kernel.catch(() => modules.delete(simd)); // it may be there the next time
+    modules.set(simd, kernel);
   }
   return modules.get(simd);
 }
@@ -134,7 +135,7 @@ class Kernel {
 const allocated = [];
 
 function allocate(exports, nbytes) {
-  const pointer = exports.malloc(Math.max(nbytes, 1)) >>> 0;
+  const pointer = nbytes > MAX_NBYTES ? 0 : exports.malloc(Math.max(nbytes, 1)) >>> 0;
   if (pointer === 0) {
     throw new MedROIError(NO_MEMORY, `WebAssembly has no memory for ${nbytes} bytes`);
   }

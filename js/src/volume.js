@@ -91,11 +91,21 @@ export class Volume {
   /** One level, its axes those of the scan: x, y, z(, t). */
   level(number) {
     const level = this.#levels[number];
-    level.opened ??= level.open().then((array) => {
-      const turned = (items) => (this.#isReversed ? [...items].reverse() : [...items]);
-      return new Level(array, number, turned, turned(level.factors), this.#chunks);
-    });
+    if (!level) {
+      throw new MedROIError(INVALID_ARGUMENT, `no level ${number} of ${this.nLevels}, counted from 0`);
+    }
+    level.opened ??= this.#open(level, number);
     return level.opened;
+  }
+
+  async #open(level, number) {
+    try {
+      const turned = (items) => (this.#isReversed ? [...items].reverse() : [...items]);
+      return new Level(await level.open(), number, turned, turned(level.factors), this.#chunks);
+    } catch (error) {
+      level.opened = undefined; // it may be there the next time
+      throw error;
+    }
   }
 }
 
@@ -128,6 +138,14 @@ class Level {
    */
   async plane(axis, index, frame = 0) {
     const shape = [...this.shape, 1, 1].slice(0, Math.max(3, this.shape.length));
+    const nFrames = shape.slice(3).reduce((product, size) => product * size, 1);
+    const isPlace = (place, size) => Number.isInteger(place) && 0 <= place && place < size;
+    if (!isPlace(axis, 3) || !isPlace(index, shape[axis]) || !isPlace(frame, nFrames)) {
+      throw new MedROIError(
+        INVALID_ARGUMENT,
+        `no plane ${index} across axis ${axis} of frame ${frame} in an array of shape [${this.shape}]`,
+      );
+    }
     const bounds = shape.map((size, at) => {
       if (at < 3) {
         return at === axis ? [index, index + 1] : [0, size];

@@ -1,5 +1,5 @@
 import { CORRUPT_STREAM, INVALID_ARGUMENT, MedROIError } from "./errors.js";
-import { decode } from "./index.js";
+import { decode, inspect } from "./index.js";
 import MedROI from "./numcodecs.js";
 
 const NAMES = {
@@ -45,7 +45,7 @@ export class MedROICodec {
 
   async decode(bytes) {
     const { dataType, shape } = this.#meta;
-    const found = await decode(bytes);
+    const found = await inspect(bytes);
     const name = NAMES[found.dtype[1]]?.[Number(found.dtype.slice(2))];
     if (name !== dataType || String(found.shape) !== String(shape)) {
       throw new MedROIError(
@@ -54,9 +54,11 @@ export class MedROICodec {
           `the array's chunks are ${dataType} of shape [${shape}]`,
       );
     }
-    const data = this.#asChunk(found);
+    // As large as the array says, however large that is.
+    const decoded = await decode(bytes, { maxNbytes: found.nbytes });
+    const data = this.#asChunk(decoded);
     streams.set(data, bytes);
-    return { data, shape: found.shape, stride: found.stride };
+    return { data, shape: decoded.shape, stride: decoded.stride };
   }
 
   #asChunk(found) {

@@ -101,6 +101,30 @@ for (const simd of [true, false]) {
       }
     });
 
+    test("zstd slabs with any byte changed are refused or decode to as many bytes", async () => {
+      for (const name of ["v1-zstd-fortran-float32", "v1-zstd-float16-lossless", "v1-zstd-mask-dropped-signal"]) {
+        const golden = bytesOf(`${name}.medroi`);
+        const info = await inspect(golden, { simd });
+        assert.equal(info.nSlabs, 1);
+        const n = info.start.reduce((product, start, i) => product * (info.stop[i] - start), 1);
+        const array = { dtype: info.dtype, shape: [n] };
+        const slab = golden.subarray(info.headerNbytes);
+        const whole = await decode(streamOf(slab, 2, array), { simd });
+        assert.equal(whole.bytes.length, n * info.itemsize);
+        const random = generator(2);
+        for (let k = 0; k < 300; k++) {
+          const changed = slab.slice();
+          changed[Math.floor(random() * slab.length)] ^= 1 + Math.floor(random() * 255);
+          try {
+            const { bytes } = await decode(streamOf(changed, 2, array), { simd });
+            assert.equal(bytes.length, n * info.itemsize);
+          } catch (error) {
+            assert.ok(isRefusal(error), error);
+          }
+        }
+      }
+    });
+
     test("refusing took no more than 128 MiB of memory", async () => {
       const kernel = await loadKernel(simd);
       assert.ok(kernel.memoryNbytes <= 2 ** 27, `${kernel.memoryNbytes} bytes`);

@@ -1,7 +1,7 @@
 // Planes of packed scans over HTTP: those that Python reads, by few requests and few bytes.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, cpSync, existsSync, statSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, cpSync, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
@@ -85,6 +85,28 @@ test("chunks are forgotten where there is no room for them, and read again", asy
   for (const { axis, index, frame, values } of [...planes, ...planes]) {
     assert.equal(doubles(await level.plane(axis, index, frame)), values);
   }
+});
+
+test("planes and levels that are not there are refused", async () => {
+  const volume = await openVolume(zarr, `${root}/frames.ome.zarr`);
+  const level = await volume.level(0);
+  for (const place of [[3, 0], [-1, 0], [0, -1], [0, 20], [2, 0.5], [2, 0, 3], [2, 0, -1], ["z", 0]]) {
+    await assert.rejects(level.plane(...place), { code: "invalid-argument" }, `${place}`);
+  }
+  for (const number of [-1, 1, 0.5, "s0"]) {
+    await assert.rejects(async () => volume.level(number), { code: "invalid-argument" }, `${number}`);
+  }
+});
+
+test("a level that could not be opened is asked for again", async () => {
+  const place = join(folder, "late.ome.zarr");
+  cpSync(join(folder, "box.ome.zarr"), place, { recursive: true });
+  renameSync(join(place, "s0"), join(place, "later"));
+  const volume = await openVolume(zarr, `${root}/late.ome.zarr`);
+  await assert.rejects(volume.level(0));
+  renameSync(join(place, "later"), join(place, "s0"));
+  assert.equal((await volume.level(0)).shape.length, 3);
+  rmSync(place, { recursive: true });
 });
 
 test("what the server fails to give is an error, and no background", async () => {

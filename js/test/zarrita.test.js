@@ -8,6 +8,8 @@ import { before, test } from "node:test";
 import FileSystemStore from "@zarrita/storage/fs";
 import { register } from "medroi/zarrita";
 import * as zarr from "zarrita";
+import { loadKernel } from "../src/kernel.js";
+import { streamOf } from "./goldens.js";
 
 const folder = process.env.MEDROI_STORES;
 assert.ok(folder, "MEDROI_STORES is the folder that test/make_stores.py filled");
@@ -44,6 +46,13 @@ test("a chunk of another shape than the array's is refused", async () => {
   const codec = make.fromConfig({}, { dataType: "int16", shape: [48, 56, 41] });
   const chunk = new Uint8Array(readFileSync(join(folder, "whole-zstd", "c", "0", "0", "0")));
   await assert.rejects(codec.decode(chunk), { code: "corrupt-stream" });
+});
+
+test("a chunk that claims to be larger than the array's is refused before there is memory for it", async () => {
+  const codec = zarr.registry.get("medroi")().fromConfig({}, { dataType: "int16", shape: [64, 64, 64] });
+  const chunk = streamOf(new Uint8Array(100), 2, { dtype: "<i2", shape: [1024, 1024, 500] });
+  await assert.rejects(codec.decode(chunk), /the array's chunks are int16 of shape \[64,64,64\]/);
+  assert.ok((await loadKernel()).memoryNbytes < 2 ** 27);
 });
 
 /** Elements of an array of at most three axes, last axis fastest. */

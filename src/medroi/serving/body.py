@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from medroi.errors import CorruptStream
+
 
 @dataclass(frozen=True)
 class Body:
@@ -24,6 +26,22 @@ class Body:
     content_type: str
     nbytes: int
     read: Callable[[int, int], bytes]
+
+    def piece(self, start: int, stop: int) -> bytes:
+        """Read some of it, as many bytes as a client is promised.
+
+        Raises
+        ------
+        CorruptStream
+            Where there are fewer: somebody else wrote to the store.
+        """
+        found = self.read(start, stop)
+        if len(found) != stop - start:
+            raise CorruptStream(
+                f"the file ends {stop - start - len(found)} bytes early: it was changed while it "
+                "was read; load the page again"
+            )
+        return found
 
 
 def body_of(content: bytes, content_type: str = "application/octet-stream") -> Body:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans import open_packed
 from medroi.scans.formats.orientation import nearest_directions
-from medroi.scans.stores.kept import kept_in_store
 from medroi.scans.stores.opened import open_store
-from medroi.scans.stores.zarr_array import each_stream
 from medroi.serving.blocks import Blocks
+from medroi.serving.marks import BoxMarks, StreamMarks
 from medroi.serving.store_files import StoreFiles
 
 # The radiological view: the patient's right on the left, front or head up, front on the left.
@@ -96,8 +94,7 @@ class Content:
         self.volume_shape = (*shape[:3], 1)[:3]
         self.n_frames = int(np.prod(shape[3:], dtype=np.int64))
         self.cuts = cuts_of(self.packed.affine)
-        self._kept: npt.NDArray[np.bool_] | None = None
-        self._lock = threading.Lock()
+        self._marks = self._blocks_of_marks()
 
     def facts(self) -> dict[str, Any]:
         """Give everything that a page has to know, as JSON values."""
@@ -139,6 +136,17 @@ class Content:
 
     def plane(self, cut: Cut, index: int, frame: int) -> npt.NDArray[Any]:
         """Give the stored values of one cut, turned."""
+        return self._turned(self.blocks, cut, index, frame).astype(self.sent_dtype)
+
+    def kept_plane(self, cut: Cut, index: int, frame: int) -> npt.NDArray[np.uint8]:
+        """Give a 1 for each pixel of a cut inside the region, turned, else a 0."""
+        return self._turned(self._marks, cut, index, frame).astype(np.uint8)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.packed.close()
+
+    def _turned(self, blocks: Blocks, cut: Cut, index: int, frame: int) -> npt.NDArray[Any]:
         bounds = [(0, size) for size in self.packed.shape[:3]]
         if cut.axis < len(bounds):
             bounds[cut.axis] = (index, index + 1)
@@ -146,47 +154,28 @@ class Content:
             bounds.append((frame % size, frame % size + 1))
             frame //= size
         shape = [self.volume_shape[axis] if axis != cut.axis else 1 for axis in range(3)]
-        read = self.blocks.read(tuple(bounds)).reshape(shape, order="F")
-        return cut.turned(read).astype(self.sent_dtype)
+        return cut.turned(blocks.read(tuple(bounds)).reshape(shape, order="F"))
 
-    def kept_plane(self, cut: Cut, index: int, frame: int) -> npt.NDArray[np.uint8]:
-        """Give a 1 for each pixel of a cut inside the region, turned, else a 0."""
-        with self._lock:
-            if self._kept is None:
-                self._kept = self._find_kept()
-        volume = self._kept.reshape((*self.volume_shape, -1), order="F")
-        part: list[Any] = [slice(None)] * 3
-        part[cut.axis] = slice(index, index + 1)
-        found = volume[(*part, min(frame, volume.shape[3] - 1))]
-        return cut.turned(found).astype(np.uint8)
-
-    def close(self) -> None:
-        """Let go of the store."""
-        self.packed.close()
-
-    def _find_kept(self) -> npt.NDArray[np.bool_]:
+    def _blocks_of_marks(self) -> Blocks:
         """From the streams of a store that is here; of one behind a URL, the box alone."""
-        kept = np.zeros(self.packed.shape, dtype=bool, order="F")
         if "://" in self.source:
-            kept[tuple(slice(start, stop) for start, stop in self.packed.region.box)] = True
-            return kept
+            return Blocks(BoxMarks(self.packed.array, self.packed.region.box))
         store = open_store(Path(self.source))
         # The voxels of the scan alone, without its air.
         scan = Blocks(store.in_scan_order) if self._merges_air else self.blocks
-        for _, selection, stream in each_stream(store.path, store.in_scan_order):
-            if stream is not None:
-                bounds = tuple((part.start, part.stop) for part in selection)
-                decoded = scan.read(bounds)
-                kept[selection] = kept_in_store(store.in_scan_order, stream, decoded, selection)
-        return kept
+        return Blocks(StreamMarks(store, scan))
 
     def _metadata(self) -> dict[str, Any] | None:
         """Give what a page has to know to decode the store itself; None where it cannot."""
         # The page would decode the scan alone.
         if self._merges_air or self.packed.dtype.str[1:] not in _PAGE_ELEMENTS:
             return None
-        found = self.files.metadata()
-        inners = [inner for node in found.values() for inner in _inners(node.get("codecs", ()))]
+        try:
+            found = self.files.metadata()
+            inners = [inner for node in found.values() for inner in _inners(node.get("codecs", ()))]
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Zarr could read it, and a page may not.
+            return None
         return found if inners and set(inners) <= set(_PAGE_INNERS) else None
 
     def window(self) -> list[float]:

@@ -225,7 +225,14 @@ async function start() {
     remember();
   });
   element("controls").addEventListener("submit", (event) => event.preventDefault());
-  await Promise.all(panes.map(update));
+  const [first, ...others] = panes;
+  if (reader.isSmallFirst) {
+    await Promise.all(panes.map(update));
+  } else {
+    // The first picture waits for its own chunks alone.
+    await update(first);
+    await Promise.all(others.map(update));
+  }
 }
 
 start().catch(fail);

@@ -68,12 +68,13 @@ class StoreReader {
   constructor(facts, volume) {
     this.#facts = facts;
     this.#volume = volume;
+    this.isSmallFirst = volume.nLevels > 1;
   }
 
   async start() {
     const level = await this.#volume.level(this.#volume.nLevels - 1);
     // Without a small level one cut has to do: it is a third of the chunks, or fewer.
-    const cuts = this.#volume.nLevels > 1 ? this.#facts.cuts : this.#facts.cuts.slice(0, 1);
+    const cuts = this.isSmallFirst ? this.#facts.cuts : this.#facts.cuts.slice(0, 1);
     const planes = cuts.map(({ axis }) => {
       const along = "xyz".indexOf(axis);
       return level.plane(along, Math.floor((level.shape[along] ?? 1) / 2));
@@ -82,7 +83,7 @@ class StoreReader {
   }
 
   async read({ cut, index, frame, region, isWanted }, show) {
-    if (this.#volume.nLevels > 1) {
+    if (this.isSmallFirst) {
       const level = await this.#volume.level(this.#volume.nLevels - 1);
       const along = "xyz".indexOf(cut.axis);
       const plane = await level.plane(along, Math.floor(index / (level.factors[along] ?? 1)), frame);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,11 @@ class ScanServer(ThreadingHTTPServer):
         self.allowed_origins = allowed_origins
         self.zarr = PlainZarr(content.blocks, content.packed.spacing_mm, content.packed.name)
         self.answers_any_name = not ipaddress.ip_address(address[0]).is_loopback
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to tell about."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -126,15 +132,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "this server answers for localhost alone")
             return
         try:
-            body = self.server.body(unquote(urlsplit(self.path).path).removeprefix("/"))
-        except MedROIError as error:
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            path = unquote(urlsplit(self.path).path).removeprefix("/")
+        except ValueError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"no address of this server: {error}")
+            return
+        try:
+            body = self.server.body(path)
+        except Exception as error:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, _said(error))
             return
         if body is None:
             self._refuse(HTTPStatus.NOT_FOUND, "there is nothing of this name")
             return
         try:
-            asked = asked_range(self.headers.get("Range"), body.nbytes)
+            asked = asked_range(self._range(), body.nbytes)
         except ValueError as error:
             self._refuse(
                 HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
@@ -164,9 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         """The first piece is made before anything is said, so that what fails is said to fail."""
         first = min(start + _PIECE_NBYTES, stop)
         try:
-            piece = body.read(start, first) if with_content else b""
-        except (MedROIError, OSError) as error:
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            piece = body.piece(start, first) if with_content else b""
+        except Exception as error:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, _said(error))
             return
         self._start(HTTPStatus.PARTIAL_CONTENT if is_part else HTTPStatus.OK, headers)
         if not with_content:
@@ -174,8 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(piece)
             for at in range(first, stop, _PIECE_NBYTES):
-                self.wfile.write(body.read(at, min(at + _PIECE_NBYTES, stop)))
-        except (MedROIError, OSError):
+                self.wfile.write(body.piece(at, min(at + _PIECE_NBYTES, stop)))
+        except Exception:
             # Too late for words: a connection that ends early is an error for every client.
             self.close_connection = True
 
@@ -183,11 +194,20 @@ class _Handler(BaseHTTPRequestHandler):
         """A page elsewhere whose name was made to point here must not read a patient's scan."""
         if self.server.answers_any_name:
             return True
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
         try:
+            host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
             return host == "localhost" or ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
+
+    def _range(self) -> str | None:
+        """The range that is asked for; by the rules of HTTP a GET alone asks for one.
+
+        There are no versions here that a condition could be held against.
+        """
+        if self.command != "GET" or "If-Range" in self.headers:
+            return None
+        return self.headers.get("Range")
 
     def _refuse(self, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
         content = f"{text}\n".encode()
@@ -205,7 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _start(self, status: HTTPStatus, headers: dict[str, str]) -> None:
         self.send_response(status)
         origin = self.headers.get("Origin")
-        if origin in self.server.allowed_origins:
+        is_allowed = origin in self.server.allowed_origins
+        if is_allowed:
             headers |= {
                 "Access-Control-Allow-Origin": str(origin),
                 "Access-Control-Allow-Headers": "Range",
@@ -215,15 +236,25 @@ class _Handler(BaseHTTPRequestHandler):
         headers |= {
             "Content-Security-Policy": _POLICY,
             "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "cross-origin" if origin else "same-origin",
+            "Cross-Origin-Resource-Policy": "cross-origin" if is_allowed else "same-origin",
             "Cache-Control": "no-store",
         }
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            # What nobody reads of this request would be taken for the next one.
+            headers["Connection"] = "close"
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what is asked for is nobody's business."""
+
+
+def _said(error: Exception) -> str:
+    """Say in words what is wrong; a store may be damaged in ways that no reader expects."""
+    if isinstance(error, MedROIError):
+        return str(error)
+    return f"the scan cannot be read: {type(error).__name__}: {error}"
 
 
 def make_server(

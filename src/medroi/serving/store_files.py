@@ -34,11 +34,14 @@ class StoreFiles:
         """Find a file; None where there is none, or where it lies elsewhere, links followed."""
         if self._remote is not None:
             return self._remote_body(key)
-        if "\0" in key:
-            return None
         root = Path(self._source).resolve()
-        file = (root / key).resolve()
-        if not root.is_dir() or not file.is_relative_to(root) or not file.is_file():
+        try:
+            file = (root / key).resolve()
+            nbytes = file.stat().st_size
+            if not root.is_dir() or not file.is_relative_to(root) or not file.is_file():
+                return None
+        except (OSError, ValueError, RuntimeError):
+            # Nothing there, a name too long, a null byte, links that go round in a circle.
             return None
 
         def read(start: int, stop: int) -> bytes:
@@ -46,10 +49,16 @@ class StoreFiles:
                 opened.seek(start)
                 return opened.read(stop - start)
 
-        return Body(_CONTENT_TYPE, file.stat().st_size, read)
+        return Body(_CONTENT_TYPE, nbytes, read)
 
     def metadata(self) -> dict[str, Any]:
-        """Give what zarr.json of the store and of its levels hold, by their keys behind a slash."""
+        """Give what zarr.json of the store and of its levels hold, by their keys behind a slash.
+
+        Raises
+        ------
+        ValueError
+            For metadata that is no JSON: Python alone reads and writes NaN and Infinity there.
+        """
         found: dict[str, Any] = {}
         for key in ("zarr.json", *_keys_of_levels(self._json("zarr.json"))):
             found[f"/{key}"] = self._json(key)
@@ -57,7 +66,9 @@ class StoreFiles:
 
     def _json(self, key: str) -> Any:
         body = self.body(key)
-        return None if body is None else json.loads(body.read(0, body.nbytes))
+        if body is None:
+            return None
+        return json.loads(body.piece(0, body.nbytes), parse_constant=_refuse_constant)
 
     def _remote_body(self, key: str) -> Body | None:
         remote = importlib.import_module("medroi.zarr.remote")
@@ -68,6 +79,10 @@ class StoreFiles:
         if nbytes is None:
             return None
         return Body(_CONTENT_TYPE, nbytes, lambda start, stop: files.read(key, start, stop - start))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _keys_of_levels(root: Any) -> list[str]:

@@ -237,13 +237,13 @@ def each_stream(
 
     Others leave chunks out that hold nothing but the fill value. `pack` does not.
     """
-    read = _reader_of(path, array)
+    read = stream_reader(path, array)
     for position, selection in chunk_selections(array):
         yield position, selection, read(position)
 
 
-def _reader_of(path: Path, array: Any) -> Callable[[tuple[int, ...]], bytes | None]:
-    """Make a function that reads the bytes of one chunk's stream."""
+def stream_reader(path: Path, array: Any) -> Callable[[tuple[int, ...]], bytes | None]:
+    """Make a function that reads the bytes of one chunk's stream by the chunk's grid position."""
     if isinstance(array, Hdf5Array):
         return array.stream
     stored, files, key = stored_in(path, array)
