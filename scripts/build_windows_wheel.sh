@@ -9,7 +9,7 @@
 # Needs .venv with medroi[dev].
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-source scripts/zig.sh
+source scripts/from_pypi.sh
 get_zig
 TARGET=x86_64-windows-gnu
 folder="$PWD/build/windows-wheel"

@@ -275,3 +275,22 @@ def test_no_text_has_a_word_of_the_earlier_vocabulary() -> None:
 def test_a_word_of_the_earlier_vocabulary_is_found() -> None:
     assert len(words_in("the HDF5 face\nan outline\nis told\nhull_of\nthe part table")) == 5
     assert not words_in('roi="hull" is read\nthe faces of the volume\nnarrow\nfulfilled\n')
+
+
+def names_of_scripts() -> dict[str, set[str]]:
+    """Scripts and benchmarks that scripts, workflows and pages name, with the files that do."""
+    found: dict[str, set[str]] = {}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("js/*.md")]
+    programs = [*ROOT.glob("scripts/*"), *ROOT.glob("js/*.sh"), *ROOT.glob(".github/workflows/*")]
+    for file in [*pages, *(path for path in programs if path.is_file())]:
+        for name in re.findall(
+            r"\b((?:scripts|benchmarks)/\w+\.(?:sh|py|mjs))\b", file.read_text()
+        ):
+            found.setdefault(name, set()).add(str(file.relative_to(ROOT)))
+    return found
+
+
+def test_every_script_that_is_named_is_there() -> None:
+    named = names_of_scripts()
+    assert len(named) >= 20
+    assert not {name: files for name, files in named.items() if not (ROOT / name).is_file()}
