@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import medroi
-from medroi import MedROI, errors
+from medroi import MedROI, _kernel, errors
 
 REFUSALS = (errors.CorruptStream, errors.UnsupportedVersion)
 INNERS = ("raw", "deflate", "zstd")
@@ -31,6 +31,15 @@ def reseal(stream: bytearray) -> bytes:
 @pytest.fixture(params=INNERS)
 def stream(request: pytest.FixtureRequest) -> bytes:
     return MedROI(request.param).encode(phantom())
+
+
+def test_every_length_has_the_crc_of_zlib() -> None:
+    """Also where the processor folds 64 or 128 bytes at a time, from any address on."""
+    data = np.random.default_rng(5).bytes(2000)
+    lengths = [*range(700), 1023, 1024, 1025, 1900]
+    for first in (0, 1, 7):
+        pieces = [data[first : first + n] for n in lengths]
+        assert [_kernel.crc32(piece) for piece in pieces] == [zlib.crc32(p) for p in pieces]
 
 
 @given(arrays(DTYPES + OPAQUE_DTYPES, max_axes=8), st.sampled_from(INNERS), st.data())

@@ -13,7 +13,7 @@
 #define ORDER_OF(ops) OP(all)((ELEMENT)(((ops)->is_unsigned ? LOWEST : 0) ^ ((ops)->dark ? -1 : 0)))
 #endif
 
-#define MARK_AHEAD_NBYTES 2048
+#define AHEAD_NBYTES 2048
 
 VECTOR_CODE static void VECTOR_NAME(_add_up)(const medroi_row_ops *ops, const void *row, size_t n,
                                              medroi_scalar background, medroi_sum *sum) {
@@ -27,6 +27,9 @@ VECTOR_CODE static void VECTOR_NAME(_add_up)(const medroi_row_ops *ops, const vo
     JOIN(NAME, _sums) sums = JOIN(NAME, _begin_sums)(background);
     for (size_t i = 0; i < n_vectors; i++) {
         vec x = vec_load(v + i * LANES);
+        if (i % 2 == 0) { /* a line of the cache */
+            PREFETCH((const char *)(v + i * LANES) + AHEAD_NBYTES);
+        }
         JOIN(NAME, _take)(&sums, x, vec_xor(x, order), 0);
     }
     if (n % LANES) {
@@ -66,7 +69,7 @@ VECTOR_OP void VECTOR_NAME(_mark_words)(const medroi_row_ops *ops, const JOIN(NA
     for (size_t i = 0; i < n_words; i++, v += 64) {
         uint64_t word = 0, word_beyond = 0;
         for (size_t k = 0; k < 64 * sizeof(ELEMENT); k += 64) {
-            PREFETCH((const char *)v + MARK_AHEAD_NBYTES + k);
+            PREFETCH((const char *)v + AHEAD_NBYTES + k);
         }
         for (size_t k = 0; k < 64; k += GROUP) {
             vec masks[GROUP / LANES], masks_beyond[GROUP / LANES];
@@ -124,4 +127,4 @@ VECTOR_CODE static void VECTOR_NAME(_histogram)(const medroi_row_ops *ops, const
 #undef OP
 #undef VECTOR_NAME
 #undef ORDER_OF
-#undef MARK_AHEAD_NBYTES
+#undef AHEAD_NBYTES

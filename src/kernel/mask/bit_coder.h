@@ -44,7 +44,8 @@ static const uint32_t medroi_reciprocals[64] = {MEDROI_RECIPROCALS_16(0), MEDROI
                                                 MEDROI_RECIPROCALS_16(32),
                                                 MEDROI_RECIPROCALS_16(48)};
 
-/* Encode `bit`, or decode one; returns it. `decodes` is known when compiling. */
+/* Encode `bit`, or decode one; returns it. `decodes` is known when compiling. No branch depends on
+ * the bit, which processors could not foresee. */
 static ALWAYS_INLINE unsigned medroi_code_bit(medroi_bit_coder *coder, int decodes,
                                               medroi_bit_model *model, unsigned bit) {
     uint32_t p = model->p;
@@ -53,19 +54,18 @@ static ALWAYS_INLINE unsigned medroi_code_bit(medroi_bit_coder *coder, int decod
         uint64_t r = coder->decoder.range >> 16;
         uint64_t split = r * p;
         bit = coder->decoder.code < split;
-        if (bit) {
-            coder->decoder.range = split;
-        } else {
-            coder->decoder.code -= split;
-            coder->decoder.range = r * (65536 - p);
-        }
+        uint64_t above = (uint64_t)bit - 1; /* all ones where it is 0 */
+        coder->decoder.code -= split & above;
+        coder->decoder.range = (split & ~above) | (((r << 16) - split) & above);
         medroi_rc_refill(&coder->decoder);
-    } else {
-        medroi_rc_encode(&coder->encoder, bit ? 0 : p, bit ? p : 65536 - p, 16);
     }
-    uint64_t distance = bit ? 65535 - p : p;
+    uint32_t is_1 = 0 - bit, is_0 = ~is_1;
+    if (!decodes) {
+        medroi_rc_encode(&coder->encoder, p & is_0, (65536 & is_0) + ((p ^ is_0) - is_0), 16);
+    }
+    uint64_t distance = (65535 & is_1) + ((p ^ is_1) - is_1);
     uint32_t step = (uint32_t)(distance * medroi_reciprocals[n_seen] >> MEDROI_RECIPROCAL_BITS);
-    model->p = (uint16_t)(bit ? p + step : p - step);
+    model->p = (uint16_t)(p + ((step ^ is_0) - is_0));
     model->n_seen = (uint16_t)(n_seen + (n_seen < MEDROI_BIT_STEADY));
     return bit;
 }

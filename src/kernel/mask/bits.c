@@ -62,6 +62,42 @@ POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, 
     return count_by_sums(row, first, last, first_mask, last_mask);
 }
 
+/* In each row the words before `low` and behind `high`, and of these two what the masks hold. */
+#define COUNT_BESIDE(popcount_of)                                                                  \
+    {                                                                                              \
+        uint64_t count = 0;                                                                        \
+        for (int64_t k = 0; k < n_rows; k++, rows += n_words) {                                    \
+            for (int64_t i = 0; i < low; i++) {                                                    \
+                count += popcount_of(rows[i]);                                                     \
+            }                                                                                      \
+            count += popcount_of(rows[low] & low_mask) + popcount_of(rows[high] & high_mask);      \
+            for (int64_t i = high + 1; i < n_words; i++) {                                         \
+                count += popcount_of(rows[i]);                                                     \
+            }                                                                                      \
+        }                                                                                          \
+        return count;                                                                              \
+    }
+
+POPCNT static uint64_t beside_by_instruction(const uint64_t *rows, int64_t n_rows, int64_t n_words,
+                                             int64_t low, uint64_t low_mask, int64_t high,
+                                             uint64_t high_mask)
+    COUNT_BESIDE(medroi_popcount_instruction)
+
+        static uint64_t beside_by_sums(const uint64_t *rows, int64_t n_rows, int64_t n_words,
+                                       int64_t low, uint64_t low_mask, int64_t high,
+                                       uint64_t high_mask) COUNT_BESIDE(medroi_popcount_sums)
+
+            uint64_t medroi_count_beside(const medroi_bits *bits, const uint64_t *rows,
+                                         int64_t n_rows, int64_t start, int64_t stop) {
+    int64_t low = start >> 6, high = (stop - 1) >> 6;
+    uint64_t low_mask = medroi_run_mask(low, 0, start);
+    uint64_t high_mask = medroi_run_mask(high, stop, bits->n_x);
+    if (HAS_POPCNT) {
+        return beside_by_instruction(rows, n_rows, bits->n_words, low, low_mask, high, high_mask);
+    }
+    return beside_by_sums(rows, n_rows, bits->n_words, low, low_mask, high, high_mask);
+}
+
 static int64_t lowest_bit(uint64_t v) {
 #if defined(__GNUC__)
     return __builtin_ctzll(v);

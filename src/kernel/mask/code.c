@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-#define BLOCK 4 /* tiles along each axis */
+#define BLOCK 4      /* tiles along each axis */
+#define IN_BLOCK 30u /* of the tiles around a block in one row, those that are its own */
 #define N_BLOCK_CONTEXTS 27
 #define N_TILE_CONTEXTS 1024
 enum { BLOCK_OUT = 0, BLOCK_IN = 1, BLOCK_MIXED = 2 };
@@ -145,6 +146,15 @@ static inline unsigned around_block(const medroi_bits *known, int64_t z, int64_t
     return (unsigned)bits & ((1u << (BLOCK + 2)) - 1);
 }
 
+/* Tiles that are out, with nothing but such around them: islands are small, so these are many. */
+static ALWAYS_INLINE void code_clear_row(coder *c, medroi_bit_coder *bits, int64_t n) {
+    medroi_bit_model model = c->tile[0]; /* in registers */
+    for (int64_t k = 0; k < n; k++) {
+        (void)medroi_code_bit(bits, 0, &model, 0);
+    }
+    c->tile[0] = model;
+}
+
 /* The tiles of a block that lie in one row. */
 static ALWAYS_INLINE void code_tile_row(coder *c, medroi_bit_coder *bits, int decodes,
                                         const block_bounds *b, int64_t z, int64_t y) {
@@ -154,6 +164,11 @@ static ALWAYS_INLINE void code_tile_row(coder *c, medroi_bit_coder *bits, int de
     unsigned behind_y = around_block(c->known, z, y + 1, b->x);
     unsigned behind_z = around_block(c->known, z + 1, y, b->x);
     unsigned source = decodes ? 0 : around_block(c->source, z, y, b->x);
+    unsigned any = own | before_y | before_z | behind_y | behind_z | (source & IN_BLOCK);
+    if (!decodes && any == 0) {
+        code_clear_row(c, bits, b->x_stop - b->x);
+        return;
+    }
     for (int64_t k = 0; k < b->x_stop - b->x; k++) {
         unsigned context = (own >> k & 1) | (own >> (k + 1) & 2) | (before_y >> k & 7) << 2 |
                            (before_z >> k & 7) << 5 | (behind_y >> k & 2) << 7 |

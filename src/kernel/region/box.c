@@ -5,19 +5,38 @@
 
 #include <string.h>
 
+static int is_clear(const uint64_t *row, int64_t n_words) {
+    uint64_t any = 0;
+    for (int64_t i = 0; i < n_words; i++) {
+        any |= row[i];
+    }
+    return any == 0;
+}
+
+/* Include the eroded plane; its rows are gathered in the first of those that are not clear. */
 static void include_plane(const medroi_search *search, int64_t z, medroi_grid_box *box) {
     const medroi_bits *bits = &search->tissue;
     const medroi_grid *grid = &search->grid;
-    for (int64_t y = 0; y < grid->n_y; y++) {
-        const uint64_t *row = search->eroded + y * bits->n_words;
-        int64_t first = medroi_next_set(bits, row, 0);
-        if (first < grid->length) {
-            medroi_span_include(&box->z, z, z + 1);
-            medroi_span_include(&box->y, y, y + 1);
-            medroi_span_include(&box->x, first / grid->inner,
-                                medroi_last_set(bits, row) / grid->inner + 1);
+    int64_t n_words = bits->n_words, start = 0, stop = grid->n_y;
+    while (start < stop && is_clear(search->eroded + start * n_words, n_words)) {
+        start++;
+    }
+    while (start < stop && is_clear(search->eroded + (stop - 1) * n_words, n_words)) {
+        stop--;
+    }
+    if (start == stop) {
+        return;
+    }
+    uint64_t *all = search->eroded + start * n_words;
+    for (int64_t y = start + 1; y < stop; y++) {
+        for (int64_t i = 0; i < n_words; i++) {
+            all[i] |= search->eroded[y * n_words + i];
         }
     }
+    medroi_span_include(&box->z, z, z + 1);
+    medroi_span_include(&box->y, start, stop);
+    medroi_span_include(&box->x, medroi_next_set(bits, all, 0) / grid->inner,
+                        medroi_last_set(bits, all) / grid->inner + 1);
 }
 
 /* The bounds of the eroded tissue of all repeats; the border of the volume is not in it. */

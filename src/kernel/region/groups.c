@@ -53,7 +53,8 @@ typedef struct following {
     group *groups;
     group *next;
     uint32_t n_groups;
-    uint64_t *bits; /* one row of dropped signal */
+    uint64_t *bits;   /* one row of dropped signal */
+    uint64_t *beside; /* of a row that the box has a part of, the places outside it */
     medroi_bits row_shape;
     int64_t repeat;
     int64_t channel; /* among the elements of one place along x */
@@ -80,6 +81,7 @@ static size_t lay_out(const medroi_search *search, following *f, uint8_t *scratc
         {(void **)&f->groups, groups_nbytes},
         {(void **)&f->next, groups_nbytes},
         {(void **)&f->bits, medroi_bits_nbytes(&f->row_shape)},
+        {(void **)&f->beside, medroi_bits_nbytes(&f->row_shape)},
     };
     return medroi_place(arrays, sizeof arrays / sizeof arrays[0], scratch);
 }
@@ -91,19 +93,19 @@ size_t medroi_groups_scratch_nbytes(const medroi_search *search) {
 
 /* --- rows of dropped signal --- */
 
-/* The bits of a row that lie outside a box, of which the row has some. */
-static uint64_t outside_box(const following *f, const uint64_t *signal) {
+/* The places of a row that lie outside the box. */
+static void mark_beside(const following *f) {
     const int64_t inner = f->search->grid.inner;
     const medroi_span *x = &f->wanted->kept->box.x;
-    int64_t start = x->start * inner, stop = x->stop * inner;
+    memset(f->beside, 255, medroi_bits_nbytes(&f->row_shape));
+    medroi_clear_run(f->beside, x->start * inner, x->stop * inner);
+}
+
+/* The bits of a row that lie outside the box, of which the row has some. */
+static uint64_t outside_box(const following *f, const uint64_t *signal) {
     uint64_t any = 0;
-    memset(f->bits, 0, medroi_bits_nbytes(&f->row_shape));
-    for (int64_t i = 0; i * 64 < start; i++) {
-        any |= f->bits[i] = signal[i] & medroi_run_mask(i, 0, start);
-    }
-    for (int64_t i = stop >> 6; i < f->row_shape.n_words; i++) {
-        f->bits[i] |= signal[i] & ~medroi_run_mask(i, 0, stop);
-        any |= f->bits[i];
+    for (int64_t i = 0; i < f->row_shape.n_words; i++) {
+        any |= f->bits[i] = signal[i] & f->beside[i];
     }
     return any;
 }
@@ -115,8 +117,11 @@ static uint64_t outside_tiles(const following *f, const uint64_t *signal, int64_
     uint64_t any = 0;
     if (inner == 1) {
         for (int64_t i = 0; i < f->row_shape.n_words; i++) {
-            f->bits[i] = signal[i] & ~medroi_tile_voxels(row, i);
-            any |= f->bits[i];
+            uint64_t outside = signal[i]; /* most words of air have none */
+            if (outside) {
+                outside &= ~medroi_tile_voxels(row, i);
+            }
+            any |= f->bits[i] = outside;
         }
         return any;
     }
@@ -373,6 +378,7 @@ medroi_groups medroi_find_groups(medroi_search *search, const medroi_group_searc
     const medroi_grid *grid = &search->grid;
     following f = {.search = search, .wanted = wanted};
     (void)lay_out(search, &f, scratch);
+    mark_beside(&f);
     for (f.repeat = 0; f.repeat < grid->n_repeats; f.repeat++) {
         for (f.channel = 0; f.channel < grid->inner && !f.result.overflows; f.channel++) {
             follow_volume(&f);

@@ -31,9 +31,9 @@ static uint64_t count_outside(const medroi_search *search, const medroi_grid_box
             continue;
         }
         n += count_rows(tissue, k, 0, box->y.start) + count_rows(tissue, k, box->y.stop, grid->n_y);
-        for (int64_t y = box->y.start; !whole && y < box->y.stop; y++) {
-            const uint64_t *row = medroi_bit_row(tissue, k, y);
-            n += medroi_count_run(row, 0, x.start) + medroi_count_run(row, x.stop, grid->length);
+        if (!whole) {
+            n += medroi_count_beside(tissue, medroi_bit_row(tissue, k, box->y.start),
+                                     box->y.stop - box->y.start, x.start, x.stop);
         }
     }
     return n;

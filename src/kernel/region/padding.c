@@ -108,31 +108,29 @@ static int is_tissue(const medroi_search *search, double value) {
     return search->options->dark ? value <= search->tau.value : value >= search->tau.value;
 }
 
-/* Whether a row of one in `step` has a value beyond the floor. */
-static int any_beyond(medroi_search *search, int64_t step) {
-    const medroi_grid *grid = &search->grid;
+int medroi_is_beyond_floor(const medroi_search *search, const void *row) {
     const medroi_row_ops *ops = medroi_row_ops_for(search->type, !search->options->dark);
-    medroi_tau floor = medroi_tau_from_number(search->type, search->floor, !search->options->dark);
-    if (floor.tissue != MEDROI_TISSUE_SOME) {
-        return 0;
-    }
-    int64_t plane = grid->n_z * grid->n_y;
-    step = medroi_coprime_step(step, grid->n_y, grid->n_z);
-    for (int64_t r = 0; r < plane * grid->n_repeats; r += step) {
-        int64_t next = r + step;
-        if (next < plane * grid->n_repeats) {
-            medroi_source_seek(&search->source, next / plane);
-            medroi_source_prefetch(&search->source, next % plane / grid->n_y, next % grid->n_y);
+    int64_t length = search->grid.length;
+    for (int64_t start = 0; start < length; start += MEDROI_RUN_LENGTH) {
+        size_t n = (size_t)medroi_lesser(MEDROI_RUN_LENGTH, length - start);
+        if (ops->count(ops, (const uint8_t *)row + (size_t)start * search->source.nbytes, n,
+                       search->floor_tau.element) > 0) {
+            return 1;
         }
+    }
+    return 0;
+}
+
+/* Whether one of the rows that are looked at has a value beyond the floor. */
+static int any_beyond(medroi_search *search) {
+    const medroi_grid *grid = &search->grid;
+    int64_t plane = grid->n_z * grid->n_y;
+    for (int64_t r = 0; r < plane * grid->n_repeats; r += search->floor_step) {
         medroi_source_seek(&search->source, r / plane);
-        const uint8_t *row =
-            medroi_source_single_row(&search->source, r % plane / grid->n_y, r % grid->n_y);
-        for (int64_t start = 0; start < grid->length; start += MEDROI_RUN_LENGTH) {
-            int64_t n = medroi_lesser(MEDROI_RUN_LENGTH, grid->length - start);
-            if (ops->count(ops, row + (size_t)start * search->source.nbytes, (size_t)n,
-                           floor.element) > 0) {
-                return 1;
-            }
+        if (medroi_is_beyond_floor(
+                search,
+                medroi_source_single_row(&search->source, r % plane / grid->n_y, r % grid->n_y))) {
+            return 1;
         }
     }
     return 0;
@@ -151,10 +149,15 @@ void medroi_note_floor(medroi_search *search) {
         (search->may_have_corner && !is_tissue(search, search->padding.value));
     search->floor = background - FLOOR_WIDTHS * distance;
     int is_beyond = search->options->dark ? distance < 0 : distance > 0;
-    search->has_floor = is_beyond && isfinite(search->floor) &&
-                        any_beyond(search, n_voxels <= SMALL_VOLUME   ? 1
-                                           : n_voxels <= LARGE_VOLUME ? 4
-                                                                      : 16);
+    search->floor_tau = medroi_tau_from_number(search->type, search->floor, !search->options->dark);
+    if (is_beyond && isfinite(search->floor) && search->floor_tau.tissue == MEDROI_TISSUE_SOME) {
+        int64_t step = n_voxels <= SMALL_VOLUME ? 1 : n_voxels <= LARGE_VOLUME ? 4 : 16;
+        search->floor_step = medroi_coprime_step(step, grid->n_y, grid->n_z);
+        if (search->tau.tissue == MEDROI_TISSUE_NONE) { /* nothing will be marked */
+            search->has_floor = any_beyond(search) != 0;
+            search->floor_step = 0;
+        }
+    }
 }
 
 /* --- runs --- */

@@ -45,6 +45,7 @@ typedef struct medroi_groups {
 typedef struct medroi_worker {
     medroi_source source;
     medroi_sum sum;
+    uint8_t has_floor;
 } medroi_worker;
 
 /* Everything one search works with; the arrays lie in the caller's scratch. */
@@ -56,6 +57,8 @@ typedef struct medroi_search {
     uint8_t may_have_corner; /* the value of some corners alone may be padding */
     uint8_t has_floor;
     double floor;         /* values from here on, on the other side of the background, are no air */
+    medroi_tau floor_tau; /* the same for the rows */
+    int64_t floor_step; /* of rows that tell, while they are marked, whether there are any; or 0 */
     medroi_reach opening; /* of the cross that opens tissue */
     const medroi_row_ops *ops;
     medroi_grid grid;
@@ -135,7 +138,7 @@ uint32_t medroi_count_workers(const medroi_search *search);
 /* The sum of all finite elements that are not background. */
 medroi_sum medroi_sum_array(medroi_search *search);
 /* Set search->tissue, at search->tau, and search->beyond, at search->signal, which lies no nearer
- * to the background. */
+ * to the background; and search->has_floor. */
 void medroi_mark_tissue(medroi_search *search, int with_padding);
 
 /* --- box.c --- */

@@ -111,6 +111,14 @@ typedef struct marking {
     int with_padding;
 } marking;
 
+static void look_beyond_floor(const medroi_search *search, medroi_worker *worker, const void *row,
+                              int64_t layer, int64_t y) {
+    if (search->floor_step > 0 && (layer * search->grid.n_y + y) % search->floor_step == 0 &&
+        !worker->has_floor) {
+        worker->has_floor = medroi_is_beyond_floor(search, row) != 0;
+    }
+}
+
 static void mark_row(const marking *job, const void *row, int64_t layer, int64_t y) {
     const medroi_search *search = job->search;
     size_t length = (size_t)search->grid.length;
@@ -140,8 +148,9 @@ static medroi_status mark_slab(void *context, uint64_t task, uint32_t number, me
         medroi_source_seek(&worker->source, repeat);
         for (int64_t z = slab.start; z < slab.stop; z++) {
             for (int64_t y = 0; y < grid->n_y; y++) {
-                mark_row(job, medroi_source_single_row(&worker->source, z, y),
-                         repeat * grid->n_z + z, y);
+                const void *row = medroi_source_single_row(&worker->source, z, y);
+                mark_row(job, row, repeat * grid->n_z + z, y);
+                look_beyond_floor(job->search, worker, row, repeat * grid->n_z + z, y);
             }
         }
     }
@@ -155,4 +164,8 @@ void medroi_mark_tissue(medroi_search *search, int with_padding) {
     search->marks_padding = with_padding != 0;
     search->beyond.words = differ ? search->level_words : search->tissue.words;
     (void)medroi_run_tasks(mark_slab, &job, count_slabs(search), search->n_workers, NULL);
+    for (uint32_t i = 0; i < search->n_workers; i++) {
+        search->has_floor |= search->workers[i].has_floor;
+    }
+    search->floor_step = 0;
 }

@@ -32,7 +32,10 @@ static void count_rows(const medroi_bits *tissue, const uint64_t *const *rows, i
     for (int64_t i = 0; i < tissue->n_words; i++) {
         uint64_t open = ~medroi_tile_voxels(set, i);
         uint64_t even = 0, odd = 0;
-        for (int k = 0; k < n_rows && open != 0; k++) {
+        if ((medroi_any_of_rows(rows, n_rows, i) & open) == 0) {
+            continue;
+        }
+        for (int k = 0; k < n_rows; k++) {
             uint64_t outside = rows[k][i] & open;
             uint64_t pairs = (outside & PAIRS) + (outside >> 1 & PAIRS);
             even += pairs & LOW_OF_FIELDS;
@@ -78,44 +81,57 @@ static void count_tiles(const medroi_grid *grid, const medroi_bits *tissue,
     }
 }
 
+/* Voxels that are left outside, and those of them that are alone in their tile. */
+typedef struct left_over {
+    uint64_t n_voxels;
+    uint64_t n_alone;
+} left_over;
+
+static uint64_t sum_of_fields(uint64_t fields) {
+    fields = (fields & LOW_OF_BYTES) + (fields >> 4 & LOW_OF_BYTES);
+    return fields * UINT64_C(0x0101010101010101) >> 56;
+}
+
 /* Set the tiles of one word of fields that hold `fewest` voxels or more; `first` is the tile of the
- * lowest field. Returns how many voxels the others hold. */
-static uint64_t join_word(uint64_t fields, uint64_t fewest, int64_t first, uint64_t *set) {
+ * lowest field. Adds up what the others hold. */
+static void join_word(uint64_t fields, uint64_t fewest, int64_t first, uint64_t *set,
+                      left_over *left) {
     uint64_t joining = (fields + (MAX_COUNT - fewest) * ONES) & MAX_COUNT * ONES;
-    uint64_t left = fields & ~((joining >> 3) * 15);
+    uint64_t others = fields & ~((joining >> 3) * 15);
     for (int64_t j = 0; joining != 0; j++, joining >>= 4) {
         if (joining & 15) {
             medroi_set_bit(set, first + 2 * j);
         }
     }
-    left = (left & LOW_OF_BYTES) + (left >> 4 & LOW_OF_BYTES);
-    return left * UINT64_C(0x0101010101010101) >> 56;
+    left->n_voxels += sum_of_fields(others);
+    left->n_alone += sum_of_fields(others & ~(others >> 1) & ONES); /* they are at most 2 */
 }
 
-/* Set all tiles that hold `fewest` voxels or more. Returns how many voxels are left outside. */
-static uint64_t join_tiles(const medroi_grid *grid, const medroi_bits *tissue,
-                           const medroi_bits *tiles, uint64_t fewest, uint64_t *fields) {
-    uint64_t n_left = 0;
+/* Set all tiles that hold `fewest` voxels or more. */
+static left_over join_tiles(const medroi_grid *grid, const medroi_bits *tissue,
+                            const medroi_bits *tiles, uint64_t fewest, uint64_t *fields) {
+    left_over left = {0, 0};
     for (int64_t z = 0; z < tiles->n_z; z++) {
         for (int64_t y = 0; y < tiles->n_y; y++) {
             count_tiles(grid, tissue, tiles, z, y, fields);
             for (int64_t i = 0; i < n_field_words(tiles); i++) {
                 if (fields[i] != 0) {
-                    n_left += join_word(fields[i], fewest, i / 2 * 32 + i % 2,
-                                        medroi_bit_row(tiles, z, y));
+                    join_word(fields[i], fewest, i / 2 * 32 + i % 2, medroi_bit_row(tiles, z, y),
+                              &left);
                 }
             }
         }
     }
-    return n_left;
+    return left;
 }
 
 void medroi_add_islands(const medroi_grid *grid, const medroi_bits *tissue, double max_miss_rate,
                         uint64_t n_tissue, const medroi_bits *tiles, uint8_t *scratch) {
     uint64_t allowed = medroi_allowed_misses(n_tissue, max_miss_rate);
-    uint64_t fewest = MEDROI_ISLAND_TISSUE;
-    while (join_tiles(grid, tissue, tiles, fewest, (uint64_t *)(void *)scratch) > allowed &&
-           fewest > 1) {
-        fewest--;
+    _Static_assert(MEDROI_ISLAND_TISSUE == 3, "what is left are pairs and lone voxels");
+    uint64_t *fields = (uint64_t *)(void *)scratch;
+    left_over left = join_tiles(grid, tissue, tiles, MEDROI_ISLAND_TISSUE, fields);
+    if (left.n_voxels > allowed) {
+        (void)join_tiles(grid, tissue, tiles, left.n_alone > allowed ? 1 : 2, fields);
     }
 }
