@@ -238,10 +238,11 @@ def test_scans_of_several_files_are_one_record_and_come_back(tmp_path: Path) -> 
 
     nibabel.save(nibabel.Nifti1Pair(voxels, make_scans.oblique_affine()), root / "pair.img")
     size = " ".join(map(str, voxels.shape))
-    (root / "meta.raw").write_bytes(voxels.tobytes("F"))
+    (root / "mäta.raw").write_bytes(voxels.tobytes("F"))
     (root / "meta.mhd").write_text(
         f"ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_SHORT\n"
-        "ElementSpacing = 1 1 1\nElementDataFile = meta.raw\n"
+        "ElementSpacing = 1 1 1\nElementDataFile = mäta.raw\n",
+        encoding="utf-8",
     )
     (root / "half.hdr").write_bytes((root / "pair.hdr").read_bytes())
     report = medroi.archive(root, tmp_path / "dst", lossless=True)

@@ -347,7 +347,7 @@ def test_a_store_behind_a_url_comes_by_ranges_and_nothing_beside_it_does(
         ("a.zarr", {"inner": "zstd"}, {"/zarr.json"}),
         ("b.ome.zarr", {"inner": "jpeg2000"}, None),
         ("a.h5", {}, None),
-        ("a.ome.zarr.zip", {}, None),
+        ("a.ome.zarr.zip", {}, {"/zarr.json", "/s0/zarr.json"}),
     ],
 )
 def test_a_page_is_told_what_it_can_decode_itself(

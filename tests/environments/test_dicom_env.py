@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import subprocess
 import warnings
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import SimpleITK
 from pydicom.data import get_testdata_files
 from pydicom.sr.codedict import codes
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
+from pydicom.uid import CTImageStorage, JPEG2000Lossless, JPEGLSLossless
 
 from medroi.errors import MedROIError
 from medroi.scans import pack, read_scan, unpack
@@ -166,6 +167,33 @@ def test_files_of_scanners_are_read_as_dcm2niix_reads_them_and_come_back(tmp_pat
     check_returned(path, tmp_path)
 
 
+@pytest.mark.parametrize("name", [*SCANNERS[:3], "oblique", "enhanced MR"])
+def test_gzipped_dicom_is_what_dcm2niix_and_simpleitk_read_of_the_unzipped(tmp_path, name):
+    zipped = tmp_path / "zipped"
+    if name in SERIES:
+        folder = SERIES[name](tmp_path / "s", make_scans.head(SHAPE))
+    else:
+        folder = unzipped([name], tmp_path / "s")
+    zipped.mkdir()
+    for path in folder.iterdir():
+        data = gzip.compress(path.read_bytes(), 6, mtime=0)
+        (zipped / f"{path.name.removesuffix('.dcm')}.dcm.gz").write_bytes(data)
+    scan = read_scan(zipped)
+    check_same(converted(folder, tmp_path / "out"), scan)
+    if name == "oblique":
+        slices = [SimpleITK.ReadImage(str(path)) for path in folder.iterdir()]
+        for image in slices:
+            corner = LPS_TO_RAS[:3, :3] @ image.GetOrigin()
+            k = round((np.linalg.inv(scan.affine) @ [*corner, 1])[2])
+            theirs = SimpleITK.GetArrayFromImage(image)[0].T
+            np.testing.assert_array_equal(theirs, scan.voxels[:, :, k])
+    pack(zipped, tmp_path / "s.ome.zarr", lossless=True)
+    report = unpack(tmp_path / "s.ome.zarr", f"{tmp_path / 'back'}/")
+    assert {file.outcome for file in report.files} == {"very bytes"}
+    for path in zipped.iterdir():
+        assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_mosaics_of_a_scanner_have_the_b_values_of_dcm2niix(tmp_path):
     folder = unzipped(SCANNERS[1:3], tmp_path / "s")
     scan = read_scan(folder)
@@ -286,6 +314,33 @@ def test_a_tilted_gantry_is_where_every_slice_says(tmp_path):
         k = pydicom.dcmread(path).InstanceNumber - 1
         corner = LPS_TO_RAS[:3, :3] @ image.GetOrigin()
         np.testing.assert_allclose((scan.affine @ (0, 0, k, 1))[:3], corner, atol=1e-5)
+
+
+def test_a_tilted_gantry_has_the_voxels_that_dcm2niix_straightens(tmp_path):
+    # A tilt of whole rows: what dcm2niix makes of it are the same voxels, slice by slice further.
+    spacing_mm, n_rows = (1.5, 1.25, 3.0), 2
+    tilt_mm = n_rows * spacing_mm[1]
+    degrees = math.degrees(math.atan2(tilt_mm, spacing_mm[2]))
+
+    def edit(k: int, dataset: pydicom.FileDataset) -> None:
+        dataset.Modality, dataset.SOPClassUID = "CT", CTImageStorage
+        dataset.GantryDetectorTilt = f"{-degrees:.8g}"
+
+    voxels = make_scans.head(SHAPE)
+    folder = make_scans.dicom_series(
+        tmp_path / "s",
+        voxels,
+        tilt_mm=tilt_mm,
+        spacing_mm=spacing_mm,
+        cosines=([1, 0, 0], [0, 1, 0]),
+        edit=edit,
+    )
+    scan = read_scan(folder)
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [dcm2niix.bin, "-z", "n", "-f", "x", "-o", str(out), str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    check_same(out / "x_Tilt_1.nii", scan)
 
 
 def test_a_segmentation_of_highdicom_comes_back(tmp_path):

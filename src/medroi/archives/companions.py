@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from medroi.scans.formats import pair
+from medroi.errors import MedROIError
+from medroi.scans.formats import meta, nrrd, pair
 
-HEADER_SUFFIXES = (".mhd", ".nhdr")
-_DATA_FILE = re.compile(rb"^\s*(?:ElementDataFile\s*=|data ?file:)\s*(\S.*?)\s*$", re.M | re.I)
-_MAX_HEADER_NBYTES = 1 << 16
+# What reads the name of a data file out of a header, by the suffix of headers that have one.
+_DATA_FILES: Mapping[str, Callable[[Path], str | None]] = {
+    ".mhd": meta.data_file_of,
+    ".nhdr": nrrd.data_file_of,
+}
+HEADER_SUFFIXES = tuple(_DATA_FILES)
 
 
 def scans_of_several_files(folder: Path, names: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
@@ -34,18 +37,17 @@ def scans_of_several_files(folder: Path, names: Mapping[str, object]) -> dict[st
         image = next((partner for partner in partners if partner in names), None)
         if image is not None:
             found[name] = (image,)
-        if name.lower().endswith(HEADER_SUFFIXES):
-            data_file = _named_in(folder / name)
-            if data_file in names:
+        data_file_of = _DATA_FILES.get(Path(name).suffix.lower())
+        if data_file_of is not None:
+            data_file = _named_in(folder / name, data_file_of)
+            if data_file is not None and data_file in names:
                 found[name] = (data_file,)
     return found
 
 
-def _named_in(header: Path) -> str:
-    """The data file that the text of a header names; nothing where it names none."""
+def _named_in(header: Path, data_file_of: Callable[[Path], str | None]) -> str | None:
+    """The data file that a header names; None where it names none, or cannot be read."""
     try:
-        with header.open("rb") as file:
-            match = _DATA_FILE.search(file.read(_MAX_HEADER_NBYTES))
-    except OSError:
-        return ""
-    return match[1].decode("utf-8", "surrogateescape") if match else ""
+        return data_file_of(header)
+    except (MedROIError, OSError):
+        return None

@@ -152,7 +152,7 @@ def pack(
     """
     source = Path(source)
     target = placed(source, target)
-    wanted = target_of(target, layout)
+    wanted = target_of(target, layout, source)
     is_chosen, inner = inner is not None, dict(wanted.kind.inner) if inner is None else inner
     threads = _checked(wanted, zarr_format, air, inner, levels, threads)
     if mask is not None and (lossless or "roi" in region):
@@ -330,6 +330,8 @@ def _check_memory(
 def _staged(wanted: Target, *, force: bool) -> contextlib.AbstractContextManager[Path]:
     if wanted.place is None:
         return staged(wanted.path, force=force, may_replace=may_replace)
+    if wanted.place.is_minc:
+        return staged(wanted.place.file, force=force, may_replace=hdf5_append.is_packed_minc)
     return _joined(wanted.place, force=force)
 
 

@@ -19,6 +19,8 @@ KINDS = ("nifti", "pair", "analyze", "mgz", "nrrd", "meta", "minc", "pictures", 
 AXIS_NAMES = ("x", "y", "z", "t", "u", "v", "w")
 # In `details`: the lowest and the highest value that the source declares to be padding.
 PADDING_VALUES = "padding_values"
+# And those that it declares to be a value at all, where not all of the type are.
+VALID_RANGE = "valid_range"
 # No scan is a thousand kilometres long; larger numbers are damage, and overflow in float32.
 _MAX_MM = 1e9
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
-from medroi.scans import open_packed
+from medroi.scans.access.locating import located
+from medroi.scans.access.packed import Packed
 from medroi.scans.formats.orientation import nearest_directions
-from medroi.scans.stores.opened import open_store
 from medroi.serving.blocks import Blocks
 from medroi.serving.marks import BoxMarks, StreamMarks
 from medroi.serving.store_files import StoreFiles
@@ -80,15 +80,15 @@ class Content:
     """
 
     def __init__(self, source: str, *, air: str = "leave") -> None:
-        self.packed = open_packed(source, air=air)
         self._merges_air = air == "merge"
+        self._store = located(source, None, merges_air=self._merges_air)
+        self.packed = Packed(self._store)
         if not 2 <= len(self.packed.shape) <= 7 or self.packed.dtype.kind not in "biuf":
             raise InvalidArgument(
                 f"{source}: {self.packed.dtype} of shape {self.packed.shape}; expected a scan of "
                 "real numbers with at least two axes"
             )
-        self.source = source
-        self.files = StoreFiles(source)
+        self.files = StoreFiles(self._store)
         self.blocks = Blocks(self.packed.array)
         shape = self.packed.shape
         self.volume_shape = (*shape[:3], 1)[:3]
@@ -158,9 +158,9 @@ class Content:
 
     def _blocks_of_marks(self) -> Blocks:
         """From the streams of a store that is here; of one behind a URL, the box alone."""
-        if "://" in self.source:
+        store = self._store
+        if not isinstance(store.path, Path):
             return Blocks(BoxMarks(self.packed.array, self.packed.region.box))
-        store = open_store(Path(self.source))
         # The voxels of the scan alone, without its air.
         scan = Blocks(store.in_scan_order) if self._merges_air else self.blocks
         return Blocks(StreamMarks(store, scan))

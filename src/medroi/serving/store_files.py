@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from medroi.scans.stores.files import Files
+from medroi.scans.stores.opened import Store
 from medroi.serving.body import Body
 
 _CONTENT_TYPE = "application/octet-stream"
-# What keys of Zarr are made of: no place of a URL but the one that is meant can be named with it.
+# What keys of Zarr are made of: no place but the one that is meant can be named with it.
 _KEY = re.compile(r"[A-Za-z0-9_+-][\w.+-]*(?:/[A-Za-z0-9_+-][\w.+-]*)*", re.ASCII)
 
 
 class StoreFiles:
-    """Files below a folder, or below a URL.
+    """The files of an opened store; those of an HDF5 file are none.
 
     Parameters
     ----------
-    source : str
-        As for `medroi.open`.
+    store : Store
     """
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._remote = None
-        if "://" in source:
-            self._remote = importlib.import_module("medroi.zarr.remote").open_url(source, None)
+    def __init__(self, store: Store) -> None:
+        self._files: Files | None = store.files
+        self._folder = (
+            Path(store.path).resolve()
+            if isinstance(store.path, Path) and store.path.is_dir()
+            else None
+        )
 
     def body(self, key: str) -> Body | None:
         """Find a file; None where there is none, or where it lies elsewhere, links followed."""
-        if self._remote is not None:
-            return self._remote_body(key)
-        root = Path(self._source).resolve()
-        try:
-            file = (root / key).resolve()
-            nbytes = file.stat().st_size
-            if not root.is_dir() or not file.is_relative_to(root) or not file.is_file():
-                return None
-        except (OSError, ValueError, RuntimeError):
-            # Nothing there, a name too long, a null byte, links that go round in a circle.
+        files = self._files
+        if files is None or not _KEY.fullmatch(key) or not self._is_inside(key):
             return None
-
-        def read(start: int, stop: int) -> bytes:
-            with file.open("rb") as opened:
-                opened.seek(start)
-                return opened.read(stop - start)
-
-        return Body(_CONTENT_TYPE, nbytes, read)
+        nbytes = files.nbytes(key)
+        if nbytes is None:
+            return None
+        return Body(
+            _CONTENT_TYPE, nbytes, lambda start, stop: files.read(key, start, stop - start) or b""
+        )
 
     def metadata(self) -> dict[str, Any]:
         """Give what zarr.json of the store and of its levels hold, by their keys behind a slash.
@@ -64,21 +57,22 @@ class StoreFiles:
             found[f"/{key}"] = self._json(key)
         return {key: value for key, value in found.items() if value is not None}
 
+    def _is_inside(self, key: str) -> bool:
+        """Whether a file of a folder lies in it, links followed; of other stores every one does."""
+        if self._folder is None:
+            return True
+        try:
+            file = (self._folder / key).resolve()
+            return file.is_relative_to(self._folder) and file.is_file()
+        except (OSError, RuntimeError):
+            # A name too long, links that go round in a circle.
+            return False
+
     def _json(self, key: str) -> Any:
         body = self.body(key)
         if body is None:
             return None
         return json.loads(body.piece(0, body.nbytes), parse_constant=_refuse_constant)
-
-    def _remote_body(self, key: str) -> Body | None:
-        remote = importlib.import_module("medroi.zarr.remote")
-        if not _KEY.fullmatch(key):
-            return None
-        files = remote.RemoteFiles(self._remote)
-        nbytes = files.nbytes(key)
-        if nbytes is None:
-            return None
-        return Body(_CONTENT_TYPE, nbytes, lambda start, stop: files.read(key, start, stop - start))
 
 
 def _refuse_constant(name: str) -> None:

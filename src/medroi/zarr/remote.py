@@ -62,8 +62,8 @@ class RemoteFiles:
     def __init__(self, store: RemoteStore) -> None:
         self._store = store
 
-    def read(self, key: str, start: int = 0, nbytes: int | None = None) -> bytes:
-        """Read a chunk, or some bytes of it.
+    def read(self, key: str, start: int = 0, nbytes: int | None = None) -> bytes | None:
+        """Read a file, or some bytes of it; None where there is no such file.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class RemoteFiles:
         Raises
         ------
         CorruptStream
-            Where it is not there.
+            Where it is a chunk, and not there.
         """
         asked: ByteRequest | None = None
         if start < 0:
@@ -86,7 +86,7 @@ class RemoteFiles:
             asked = RangeByteRequest(start, start + nbytes)
         found = sync(self._store.get(key, default_buffer_prototype(), asked))
         if found is None:
-            raise CorruptStream(f"{self._store}/{key}: not there")
+            return None
         data: bytes = found.to_bytes()
         # All from the start on was read where nothing, or only a start, was asked for.
         data = data[start:] if asked is None else data
@@ -98,6 +98,14 @@ class RemoteFiles:
             return int(sync(self._store.getsize(key)))
         except FileNotFoundError:
             return None
+
+    def names(self) -> set[str]:
+        """List the keys of all files, where the server lists what it has."""
+
+        async def listed() -> set[str]:
+            return {key async for key in self._store.list()}
+
+        return sync(listed())
 
 
 def open_url(url: str, storage_options: dict[str, Any] | None) -> RemoteStore:

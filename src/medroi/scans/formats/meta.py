@@ -14,7 +14,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.formats.elements import Elements, read_elements, vectors
 from medroi.scans.formats.files import read_footer, read_voxels
-from medroi.scans.formats.text_header import read_lines
+from medroi.scans.formats.text_header import file_name, read_lines
 from medroi.scans.scan import Scan, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
@@ -39,16 +39,29 @@ _TYPES = {
 _MAX_SKIPPED_NBYTES = 1 << 26
 
 
+def data_file_of(path: Path) -> str | None:
+    """The data file that a header names; None where it has the voxels itself."""
+    with source_opened(path) as file:
+        return _data_file_in(_parsed(_read_header(file, path), path))
+
+
+def _read_header(file: SourceReader, path: Path) -> bytes:
+    return read_lines(file, path, is_last=lambda line: line.strip().startswith(b"ElementDataFile"))
+
+
+def _data_file_in(header: dict[str, str]) -> str | None:
+    name = header["ElementDataFile"]
+    return None if name.upper() == "LOCAL" else file_name(name)
+
+
 def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read one MetaImage, and the data file that its header names."""
     with source_opened(path) as file:
-        text = read_lines(
-            file, path, is_last=lambda line: line.strip().startswith(b"ElementDataFile")
-        )
+        text = _read_header(file, path)
         header = _parsed(text, path)
         shape, elements = _layout(header, path)
-        name = header["ElementDataFile"]
-        if name.upper() == "LOCAL":
+        name = _data_file_in(header)
+        if name is None:
             data = _read_data(file, path, header, shape, elements, memory)
             at, sources = 0, [file.finish()]
         else:
@@ -84,6 +97,8 @@ def _parsed(text: bytes, path: Path) -> dict[str, str]:
         if line.strip() and not equals:
             raise InvalidArgument(f"{path}: no MetaImage ({line[:40]!r} in its header has no =)")
         header[name.strip()] = value.strip()
+    if "ElementDataFile" not in header:
+        raise InvalidArgument(f"{path}: no MetaImage (its last line names no ElementDataFile)")
     if header.get("ObjectType", "Image").lower() != "image":
         raise InvalidArgument(f"{path}: a MetaIO object of type {header['ObjectType']}, no image")
     if header.get("BinaryData", "True").lower() != "true":

@@ -17,7 +17,14 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.formats.files import read_footer, read_voxels
 from medroi.scans.scaling import RESCALE_PER_SLICE
-from medroi.scans.scan import AXIS_NAMES, Scan, checked_dtype, require, usable_affine
+from medroi.scans.scan import (
+    AXIS_NAMES,
+    VALID_RANGE,
+    Scan,
+    checked_dtype,
+    require,
+    usable_affine,
+)
 from medroi.scans.sources import deflate
 from medroi.scans.sources.chunks import Chunk, Grid, Settings, with_file
 from medroi.scans.sources.pieces import pieces_around
@@ -26,9 +33,9 @@ from medroi.scans.sources.source import SourceFile
 from medroi.working_memory import WorkingMemory
 
 SUFFIXES = (".mnc",)
-
+# The voxels in MINC 2.
+IMAGE = "minc-2.0/image/0/image"
 _HDF5_MAGIC = b"\x89HDF"
-_IMAGE = "minc-2.0/image/0/image"
 
 
 def read(path: Path, memory: WorkingMemory) -> Scan:
@@ -103,9 +110,13 @@ def _place_in_netcdf(path: Path) -> int:
 
 def _place_in_hdf5(path: Path, sizes: tuple[int, ...], dtype: np.dtype[Any]) -> int | None:
     """Where the voxels begin; None where they are cut, compressed or not written."""
+    from medroi.scans.stores.hdf5_store import ATTRIBUTE
+
     h5py = require("h5py", "reading MINC 2", "hdf5")
     with h5py.File(path, "r") as file:
-        dataset = file[_IMAGE]
+        dataset = file[IMAGE]
+        if ATTRIBUTE in dataset.attrs:
+            raise InvalidArgument(f"{path}: a packed scan already; unpack it first")
         if (tuple(dataset.shape), dataset.dtype) != (sizes, dtype):
             raise InvalidArgument(f"{path}: its image has another shape or type than it says")
         offset = None if dataset.chunks else dataset.id.get_offset()
@@ -115,7 +126,7 @@ def _place_in_hdf5(path: Path, sizes: tuple[int, ...], dtype: np.dtype[Any]) -> 
 def _chunked(path: Path) -> npt.NDArray[Any]:
     h5py = require("h5py", "reading MINC 2", "hdf5")
     with h5py.File(path, "r") as file:
-        values: npt.NDArray[Any] = np.asarray(file[_IMAGE][...])
+        values: npt.NDArray[Any] = np.asarray(file[IMAGE][...])
     return values.astype(values.dtype.newbyteorder("="), copy=False).T
 
 
@@ -124,7 +135,7 @@ def _with_chunks(scan: Scan, path: Path) -> Scan:
     h5py = require("h5py", "reading MINC 2", "hdf5")
     grid, found, candidates = None, [], list[Settings]()
     with h5py.File(path, "r") as file:
-        dataset = file[_IMAGE]
+        dataset = file[IMAGE]
         created = dataset.id.get_create_plist()
         pipeline = [created.get_filter(number) for number in range(created.get_nfilters())]
         codes = [code for code, *_ in pipeline]
@@ -156,6 +167,9 @@ def _scaling(minc: Any, names: list[str], sizes: tuple[int, ...]) -> dict[str, A
     if dtype.kind == "f":
         return {}
     low, high = minc._get_valid_range()
+    limits, details = np.iinfo(dtype), dict[str, Any]()
+    if (low, high) != (limits.min, limits.max):
+        details[VALID_RANGE] = [float(low), float(high)]
     scaled = [str(name) for name in minc._get_dimensions(minc._image_max)]
     top, bottom = (
         np.asarray(minc._get_array(one) if scaled else minc._get_scalar(one), np.float64)
@@ -164,14 +178,19 @@ def _scaling(minc: Any, names: list[str], sizes: tuple[int, ...]) -> dict[str, A
     slope = (top - bottom) / (high - low)
     intercept = bottom - low * slope
     if slope.size == 1 or (np.ptp(slope) == 0 and np.ptp(intercept) == 0):
-        return {"slope": float(slope.flat[0]), "intercept": float(intercept.flat[0])}
+        return {
+            **details,
+            "slope": float(slope.flat[0]),
+            "intercept": float(intercept.flat[0]),
+        }
     if scaled != names[: len(scaled)] or len(scaled) > len(sizes) - 2:
         raise InvalidArgument("slopes that vary along an axis of the slices")
     shape = (*slope.shape, *(1,) * (len(sizes) - 2 - slope.ndim))
     slope, intercept = (
         np.broadcast_to(one.reshape(shape), sizes[:-2]).T for one in (slope, intercept)
     )
-    return {RESCALE_PER_SLICE: {"slope": slope.tolist(), "intercept": intercept.tolist()}}
+    table = {"slope": slope.tolist(), "intercept": intercept.tolist()}
+    return {**details, RESCALE_PER_SLICE: table}
 
 
 def _scan(scan: Scan, names: list[str]) -> Scan:

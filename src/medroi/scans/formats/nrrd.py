@@ -19,7 +19,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.formats.elements import vectors
 from medroi.scans.formats.files import read_footer, read_voxels
-from medroi.scans.formats.text_header import read_lines
+from medroi.scans.formats.text_header import file_name, read_lines
 from medroi.scans.scan import AXIS_NAMES, Scan, require, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
@@ -49,17 +49,32 @@ _DATA_FILE = re.compile(rb"^data ?file:", re.MULTILINE | re.IGNORECASE)
 _MAX_SKIPPED_NBYTES = 1 << 26
 
 
+def data_file_of(path: Path) -> str | None:
+    """The data file that a header names; None where it has the voxels itself."""
+    with source_opened(path) as file:
+        return _data_file_in(_parsed(_read_header(file, path), path))
+
+
+def _read_header(file: SourceReader, path: Path) -> bytes:
+    return read_lines(
+        file,
+        path,
+        is_last=lambda line: not line.strip(b"\r\n"),
+        may_end=lambda text: _DATA_FILE.search(text) is not None,
+    )
+
+
+def _data_file_in(header: dict[str, Any]) -> str | None:
+    name = header.get("data file", header.get("datafile"))
+    return None if name is None else file_name(str(name))
+
+
 def read(path: Path, memory: WorkingMemory) -> Scan:
     """Read one NRRD file, and the data file that its header names."""
     with source_opened(path) as file:
-        text = read_lines(
-            file,
-            path,
-            is_last=lambda line: not line.strip(b"\r\n"),
-            may_end=lambda text: _DATA_FILE.search(text) is not None,
-        )
+        text = _read_header(file, path)
         header = _parsed(text, path)
-        name = header.get("data file", header.get("datafile"))
+        name = _data_file_in(header)
         sizes, dtype = _layout(header, path)
         encoding = _ENCODINGS.get(str(header.get("encoding", "")).lower())
         if encoding is None:
@@ -74,7 +89,7 @@ def read(path: Path, memory: WorkingMemory) -> Scan:
             )
         else:
             source = file.finish()
-            data_path = _beside(path, str(name))
+            data_path = _beside(path, name)
             with source_opened(data_path) as data_file:
                 data = _read_data(data_file, data_path, header, encoding, sizes, dtype, memory)
                 detached = data_file.finish(data_path.relative_to(path.parent).as_posix())

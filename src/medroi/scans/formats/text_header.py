@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,3 +51,8 @@ def read_lines(
             line.clear()
         if len(text) + len(line) > _MAX_NBYTES:
             raise InvalidArgument(f"{path}: a header of more than {_MAX_NBYTES} bytes")
+
+
+def file_name(value: str) -> str:
+    """A name of a file in a header that was read as Latin-1: its bytes are those on the disk."""
+    return os.fsdecode(value.encode("latin-1"))

@@ -22,7 +22,7 @@ from medroi.scans.stores import hdf5_store
 from medroi.scans.stores.decoding import Chunk, each_chunk
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
-from medroi.scans.stores.files import files_of
+from medroi.scans.stores.files import files_of, nbytes_below
 from medroi.scans.stores.kept import same_bits
 from medroi.scans.stores.layouts import FAST
 from medroi.scans.stores.writing import Cleared, Layout, write_array
@@ -181,4 +181,4 @@ def _digest_of(voxels: npt.NDArray[Any], memory: WorkingMemory) -> str:
 
 def nbytes_of(path: Path) -> int:
     """Bytes of all files of a store's air; 0 where there is none."""
-    return files_of(path).nbytes_below(f"{NAME}/")
+    return nbytes_below(files_of(path), f"{NAME}/")

@@ -1,12 +1,41 @@
-"""Files of a store, in a folder or in one zip file, by the keys that Zarr gives them."""
+"""Files of a store, by the keys that Zarr gives them: in a folder, a zip file, behind a URL."""
 
 from __future__ import annotations
 
 import os
 import zipfile
 from pathlib import Path
+from typing import Protocol
 
 from medroi.errors import CorruptStream, InvalidArgument
+
+
+class Files(Protocol):
+    """The files of a store, read by ranges. `medroi.zarr.remote` has those behind a URL."""
+
+    def read(self, key: str, start: int = 0, nbytes: int | None = None) -> bytes | None:
+        """Read a file, or some bytes of it; None where there is no such file.
+
+        Parameters
+        ----------
+        key : str
+            Of the file, with slashes.
+        start : int
+            Of the first byte; below 0 counted from the end.
+        nbytes : int, optional
+            At most so many; None is all that follows.
+        """
+
+    def nbytes(self, key: str) -> int | None:
+        """The size of a file; None where there is none."""
+
+    def names(self) -> set[str]:
+        """The keys of all files."""
+
+
+def nbytes_below(files: Files, prefix: str) -> int:
+    """Bytes of all files whose keys begin so."""
+    return sum(files.nbytes(key) or 0 for key in files.names() if key.startswith(prefix))
 
 
 class Folder:
@@ -22,17 +51,7 @@ class Folder:
         self._path = path
 
     def read(self, key: str, start: int = 0, nbytes: int | None = None) -> bytes | None:
-        """Read a file, or some bytes of it; None where there is no such file.
-
-        Parameters
-        ----------
-        key : str
-            Of the file, with slashes.
-        start : int
-            Of the first byte; below 0 counted from the end.
-        nbytes : int, optional
-            At most so many; None is all that follows.
-        """
+        """As of `Files`."""
         try:
             with (self._path / key).open("rb") as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size + start) if start < 0 else start)
@@ -40,19 +59,20 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
+    def nbytes(self, key: str) -> int | None:
+        """As of `Files`."""
+        try:
+            return (self._path / key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def names(self) -> set[str]:
-        """The keys of all files."""
+        """As of `Files`."""
         return {
             Path(folder, name).relative_to(self._path).as_posix()
             for folder, _, names in os.walk(self._path)
             for name in names
         }
-
-    def nbytes_below(self, prefix: str) -> int:
-        """Bytes of all files whose keys begin so."""
-        return sum(
-            os.stat(self._path / key).st_size for key in self.names() if key.startswith(prefix)
-        )
 
 
 class Zipped:
@@ -92,7 +112,7 @@ class Zipped:
             raise CorruptStream(f"{self._path}: a damaged zip file ({error})") from error
 
     def read(self, key: str, start: int = 0, nbytes: int | None = None) -> bytes | None:
-        """Read a file, or some bytes of it; None where there is no such file. As of `Folder`."""
+        """As of `Files`."""
         if key not in self._members:
             return None
         offset, size = self._members[key]
@@ -109,19 +129,17 @@ class Zipped:
             file.seek(offset + _LOCAL_NBYTES + names + first)
             return file.read(wanted)
 
-    def names(self) -> set[str]:
-        """The keys of all files."""
-        return set(self._members)
+    def nbytes(self, key: str) -> int | None:
+        """As of `Files`."""
+        return self._members[key][1] if key in self._members else None
 
-    def nbytes_below(self, prefix: str) -> int:
-        """Bytes of all files whose keys begin so."""
-        return sum(size for key, (_, size) in self._members.items() if key.startswith(prefix))
+    def names(self) -> set[str]:
+        """As of `Files`."""
+        return set(self._members)
 
 
 # Of the header before each member, up to its name.
 _LOCAL_NBYTES = 30
-
-Files = Folder | Zipped
 
 
 def files_of(path: Path) -> Files:

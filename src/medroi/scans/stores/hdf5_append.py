@@ -12,10 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from medroi.errors import InvalidArgument, MedROIError
+from medroi.scans.stores import hdf5_minc
 from medroi.scans.stores.durable import rename_new, sync_tree
 from medroi.scans.stores.hdf5_addition import Addition
 from medroi.scans.stores.hdf5_lock import exclusive
-from medroi.scans.stores.hdf5_store import OLDEST, Place, h5py_module, is_hdf5, reading
+from medroi.scans.stores.hdf5_store import (
+    ATTRIBUTE,
+    OLDEST,
+    Place,
+    h5py_module,
+    is_hdf5,
+    reading,
+)
 from medroi.system import sync
 
 # The new dataset's name until the one that it replaces is gone.
@@ -36,6 +44,15 @@ def check_target(place: Place, *, force: bool) -> None:
         raise InvalidArgument(f"{place.file} exists and is no HDF5 file; remove it yourself")
     with reading(place.file) as file:
         _check_name(file, place, force)
+
+
+def is_packed_minc(path: Path) -> bool:
+    """Whether a file is a packed scan as MINC 2, and nothing else."""
+    if not is_hdf5(path):
+        return False
+    with reading(path) as file:
+        image = file.get(hdf5_minc.IMAGE)
+        return list(file) == ["minc-2.0"] and image is not None and ATTRIBUTE in image.attrs
 
 
 def add(fresh: Path, place: Place, *, force: bool) -> None:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.stores.hdf5_store import ATTRIBUTE, DIGESTS, Place, h5py_module, reading
+from medroi.scans.stores import hdf5_minc
+from medroi.scans.stores.group.array import turned_items, turned_region
+from medroi.scans.stores.hdf5_store import (
+    ATTRIBUTE,
+    DIGESTS,
+    HEADER,
+    Place,
+    h5py_module,
+    reading,
+)
 
 
 def names_in(path: Path) -> list[str]:
@@ -37,7 +48,10 @@ def _names(file: Any) -> list[str]:
 
 
 class Hdf5Array:
-    """One dataset under the names of a Zarr array; its file is open only while it is read."""
+    """One dataset under the names of a Zarr array; its file is open only while it is read.
+
+    Its axes are those of the scan, which an image of MINC has in reverse order.
+    """
 
     shards = None
 
@@ -46,15 +60,18 @@ class Hdf5Array:
         self._dataset: Any = None
         self._stored: set[tuple[int, ...]] | None = None
         with self.opened() as dataset:
-            self.shape = tuple(dataset.shape)
+            self.axes_reversed = hdf5_minc.AXES in dataset.attrs
+            self.shape = self._turned(tuple(dataset.shape))
             self.ndim = len(self.shape)
             self.dtype = dataset.dtype
-            self.chunks = tuple(dataset.chunks or dataset.shape)
+            self.chunks = self._turned(tuple(dataset.chunks or dataset.shape))
             self.nchunks_initialized = dataset.id.get_num_chunks() if dataset.chunks else 1
             self.stored_nbytes = dataset.id.get_storage_size()
             self.filters = list(dataset._filters)
             self.creation = [[name, list(words)] for name, words in dataset._filters.items()]
             self.attrs = _Attributes(dataset)
+            if self.axes_reversed and REGION in self.attrs:
+                self.attrs[REGION] = turned_region(self.attrs[REGION])
         self.cdata_shape = tuple(
             -(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True)
         )
@@ -76,11 +93,15 @@ class Hdf5Array:
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
         import medroi.hdf5
 
+        if self.axes_reversed:
+            selection = turned_items(selection, self.ndim)
         with self.opened() as dataset:
             if self.is_medroi and self.filters == [str(medroi.hdf5.FILTER_ID)]:
-                return medroi.hdf5.read(dataset, selection)
-            values: npt.NDArray[Any] = dataset[selection]
-            return values
+                values = medroi.hdf5.read(dataset, selection)
+            else:
+                values = dataset[selection]
+        found = np.asarray(values)
+        return found.T if self.axes_reversed else found
 
     @property
     def is_medroi(self) -> bool:
@@ -95,13 +116,27 @@ class Hdf5Array:
             for offset in self._offsets(dataset):
                 yield tuple(at // size for at, size in zip(offset, self.chunks, strict=True))
 
+    def facts_beside(self) -> dict[str, Any] | None:
+        """Facts of the dataset that are for other programs; None where there are none."""
+        with self.opened() as dataset:
+            if self.axes_reversed:
+                return hdf5_minc.facts_around(dataset)
+            if HEADER not in dataset.attrs:
+                return None
+            header = np.asarray(dataset.attrs[HEADER]).tobytes()
+            return {HEADER: hashlib.sha256(header).hexdigest()}
+
+    def _turned(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """One item per axis of the dataset in the order of the scan's axes, or the other way."""
+        return items[::-1] if self.axes_reversed else items
+
     def stream(self, position: tuple[int, ...]) -> bytes | None:
         """The bytes of one chunk's stream; None where it was never written."""
         offset = tuple(at * size for at, size in zip(position, self.chunks, strict=True))
         with self.opened() as dataset:
             if offset not in self._offsets(dataset):
                 return None
-            return bytes(dataset.id.read_direct_chunk(offset)[1])
+            return bytes(dataset.id.read_direct_chunk(self._turned(offset))[1])
 
     def _offsets(self, dataset: Any) -> set[tuple[int, ...]]:
         """Where the stored chunks begin. Asking for each of them would go through all of them."""
@@ -110,12 +145,13 @@ class Hdf5Array:
             if hasattr(dataset.id, "chunk_iter"):
 
                 def keep(info: Any) -> None:
-                    stored.add(tuple(info.chunk_offset))
+                    stored.add(self._turned(tuple(info.chunk_offset)))
 
                 dataset.id.chunk_iter(keep)
             else:
                 for index in range(dataset.id.get_num_chunks()):
-                    stored.add(tuple(dataset.id.get_chunk_info(index).chunk_offset))
+                    offset = dataset.id.get_chunk_info(index).chunk_offset
+                    stored.add(self._turned(tuple(offset)))
             self._stored = stored
         return self._stored
 

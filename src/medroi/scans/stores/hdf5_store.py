@@ -4,7 +4,11 @@ A scan is named ``FILE.h5/NAME``, as HDF5's own tools do; without a name it is `
 has the axes of the scan's file (x, y, z and, where there is one, t last) and chunks coded slice by
 slice along z. What the voxels do not say lies in the attributes: ``medroi`` holds the same JSON as
 the Zarr layout, ``medroi_digests`` what it has to hold (`digests`), ``affine`` the 4x4 for programs
-that want nothing else.
+that want nothing else, ``nifti`` the bytes of a NIfTI header, as the array of that name in
+nifti-zarr.
+
+A file whose name ends with ``.mnc`` is MINC 2 (`hdf5_minc`): it holds one scan, whose axes are in
+reverse order, as MINC has them.
 """
 
 from __future__ import annotations
@@ -19,18 +23,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medroi.errors import CorruptStream, InnerUnavailable, MedROIError
 from medroi.scan_region import ScanRegion
 from medroi.scans.scan import Scan
+from medroi.scans.stores import hdf5_minc
 from medroi.scans.stores.attachments import write_in_dataset
+from medroi.scans.stores.group import ome
+from medroi.scans.stores.group.array import turned_config
 from medroi.scans.stores.hdf5_lock import Patience, make_readable
 
-SUFFIXES = (".h5", ".hdf5")
+SUFFIXES = (".h5", ".hdf5", *hdf5_minc.SUFFIXES)
 # The oldest library that has to read what is written. From this one on all of HDF5's own
 # structures have checksums, so that a changed bit in them is found.
 OLDEST = ("v110", "latest")
 ATTRIBUTE = "medroi"
 DIGESTS = "medroi_digests"
+HEADER = ome.HEADER
 _DEFAULT_NAME = "scan"
 
 
@@ -48,6 +58,11 @@ class Place:
 
     file: Path
     name: str
+
+    @property
+    def is_minc(self) -> bool:
+        """Whether it is the image of a MINC 2 file."""
+        return self.name == hdf5_minc.IMAGE
 
 
 def split_target(path: Path) -> Place | None:
@@ -184,15 +199,18 @@ def write(
     import medroi.hdf5
 
     background = config["background"]
-    ndim = scan.voxels.ndim
+    ndim, voxels = scan.voxels.ndim, scan.voxels
     options = {**config, "affine": None}
     if options["slice_axis"] is None:
         options["slice_axis"] = min(2, ndim - 1)
+    if place.is_minc:
+        options, voxels, chunks = turned_config(options, ndim), voxels.T, chunks[::-1]
+        crops = None if crops is None else crops.transposed()
     with _writing(place.file, "x") as file:
         dataset = file.create_dataset(
             place.name,
-            shape=scan.voxels.shape,
-            dtype=scan.voxels.dtype,
+            shape=voxels.shape,
+            dtype=voxels.dtype,
             chunks=chunks,
             fillvalue=float(background) if isinstance(background, str) else background,
             **medroi.hdf5.MedROIFilter.from_config(options),
@@ -200,8 +218,20 @@ def write(
         dataset.attrs[ATTRIBUTE] = json.dumps(attributes)
         dataset.attrs["affine"] = scan.affine
         write_in_dataset(dataset, scan.attachments)
-        medroi.hdf5.write(dataset, scan.voxels, region=crops)
+        if place.is_minc:
+            hdf5_minc.write_around(file, scan)
+        else:
+            _write_header(dataset, scan)
+        medroi.hdf5.write(dataset, voxels, region=crops)
         advance(dataset.id.get_num_chunks())
+
+
+def _write_header(dataset: Any, scan: Scan) -> None:
+    for dimension, name in zip(dataset.dims, scan.axis_names, strict=True):
+        dimension.label = name
+    header = ome.header_of(scan)
+    if header is not None:
+        dataset.attrs[HEADER] = np.frombuffer(header, np.uint8)
 
 
 def add_digests(place: Place, facts: dict[str, Any], digests: dict[str, Any]) -> None:

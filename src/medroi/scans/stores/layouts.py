@@ -11,7 +11,7 @@ from typing import Any
 from medroi.errors import InvalidArgument
 from medroi.scans.chunking import LARGE_NBYTES, chunk_shape
 from medroi.scans.scan import Scan
-from medroi.scans.stores import hdf5_store
+from medroi.scans.stores import hdf5_minc, hdf5_store
 from medroi.scans.stores.group import ome
 
 
@@ -90,7 +90,7 @@ class Target:
         return LAYOUTS[self.layout]
 
 
-def target_of(path: Path, layout: str | None) -> Target:
+def target_of(path: Path, layout: str | None, source: Path | None = None) -> Target:
     """Find out what a name and a layout ask for.
 
     Parameters
@@ -99,6 +99,8 @@ def target_of(path: Path, layout: str | None) -> Target:
         The target of a pack.
     layout : str or None
         One of `LAYOUTS`; None is what the name says.
+    source : Path, optional
+        What is packed: a MINC file becomes MINC 2 in an HDF5 file, where no dataset is named.
 
     Raises
     ------
@@ -109,6 +111,13 @@ def target_of(path: Path, layout: str | None) -> Target:
         raise InvalidArgument(f"layout={layout!r}: expected one of {', '.join(LAYOUTS)}")
     place = hdf5_store.split_target(path)
     if place is not None:
+        is_minc = _is_minc(place.file)
+        if place.file == path and (is_minc or (source is not None and _is_minc(source))):
+            place = hdf5_store.Place(path, hdf5_minc.IMAGE)
+        elif is_minc or place.is_minc:
+            raise InvalidArgument(
+                f"{path}: a MINC file holds one scan, which has no name; name {place.file}"
+            )
         return Target(path, place, layout or "bare")
     name = path.name.lower()
     is_zip = name.endswith(_ZIP)
@@ -135,6 +144,10 @@ def target_of(path: Path, layout: str | None) -> Target:
     )
 
 
+def _is_minc(path: Path) -> bool:
+    return path.suffix.lower() in hdf5_minc.SUFFIXES
+
+
 def kind_for(scan: Scan, wanted: Target) -> tuple[Kind, tuple[str, ...]]:
     """The layout that a scan gets, and a note where it is not the one that was asked for.
 
@@ -144,6 +157,8 @@ def kind_for(scan: Scan, wanted: Target) -> tuple[Kind, tuple[str, ...]]:
         Where the name of the target promises what this scan cannot be.
     """
     kind, n_axes = wanted.kind, scan.voxels.ndim
+    if wanted.place is not None and wanted.place.is_minc:
+        hdf5_minc.check_possible(scan, wanted.path)
     if wanted.place is not None or not kind.in_group:
         return kind, ()
     if not ome.has_room(n_axes):

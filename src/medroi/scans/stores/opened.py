@@ -15,9 +15,11 @@ from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.stores.air import has_air, merge, open_air
 from medroi.scans.stores.attachments import Readers
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
+from medroi.scans.stores.files import Files
 from medroi.scans.stores.group.array import ScanArray
+from medroi.scans.stores.hdf5_array import Hdf5Array
 from medroi.scans.stores.wholeness import attachments_in, facts_of
-from medroi.scans.stores.zarr_array import open_array, reading
+from medroi.scans.stores.zarr_array import open_array, reading, stored_in
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Store:
 
     Attributes
     ----------
-    path : Path
-        Of the store.
+    path : Path, or text with a name
+        Of the store: a URL is text.
     array : zarr.Array or Hdf5Array
         The voxels as they are stored.
     in_scan_order : zarr.Array, ScanArray or Hdf5Array
@@ -42,7 +44,7 @@ class Store:
         The air that was kept aside, with the axes of the scan, where `read` is to merge it.
     """
 
-    path: Path
+    path: Any
     array: Any
     in_scan_order: Any
     facts: dict[str, Any] | None
@@ -67,6 +69,13 @@ class Store:
         """Facts of the region of the whole scan, where the store has them: kept, dropped."""
         found: dict[str, Any] | None = self.in_scan_order.attrs.get(REGION)
         return found
+
+    @property
+    def files(self) -> Files | None:
+        """The files of the store; None of an HDF5 file."""
+        if isinstance(self.in_scan_order, Hdf5Array):
+            return None
+        return stored_in(self.path, self.in_scan_order)[1]
 
     def read(self, selection: Any = ...) -> npt.NDArray[Any]:
         """Read voxels, stored values as they are, with the air where the store has it open.

@@ -141,12 +141,13 @@ def _json_of(files: Files, key: str) -> dict[str, Any]:
 
 
 def others_digest(path: Path, array: Any) -> str | None:
-    """Digest of the arrays in a group beside the voxels: its header and its smaller levels.
+    """Digest of what lies beside the voxels: the header, and in a group the smaller levels.
 
-    None where there are none.
+    None where there is nothing.
     """
     if isinstance(array, Hdf5Array):
-        return None
+        facts = array.facts_beside()
+        return None if facts is None else digests.json_digest(facts)
     _, files, key = stored_in(path, array)
     own = (HEADER, *(LEVEL.format(number) for number in range(1, MAX_LEVELS)))
     found = {

@@ -63,14 +63,21 @@ class ScanArray:
         return sizes[::-1] if self.axes_reversed else sizes
 
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
-        items = selection if isinstance(selection, tuple) else (selection,)
-        if Ellipsis in items:
-            at = items.index(Ellipsis)
-            filling = (slice(None),) * (self.ndim - len(items) + 1)
-            items = (*items[:at], *filling, *items[at + 1 :])
-        items += (slice(None),) * (self.ndim - len(items))
-        found = np.asarray(self.stored[self.turned(items)])
+        if self.axes_reversed:
+            selection = turned_items(selection, self.ndim)
+        found = np.asarray(self.stored[selection])
         return found.T if self.axes_reversed else found
+
+
+def turned_items(selection: Any, ndim: int) -> tuple[Any, ...]:
+    """Turn a selection by slices and ints into that of the same array with its axes in reverse."""
+    items = selection if isinstance(selection, tuple) else (selection,)
+    if Ellipsis in items:
+        at = items.index(Ellipsis)
+        filling = (slice(None),) * (ndim - len(items) + 1)
+        items = (*items[:at], *filling, *items[at + 1 :])
+    items += (slice(None),) * (ndim - len(items))
+    return items[::-1]
 
 
 def turned_region(facts: Any) -> Any:
