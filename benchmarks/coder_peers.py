@@ -29,6 +29,10 @@ LOSSLESS_PEERS: dict[str, tuple[Callable[[Array], bytes], Callable[[bytes], Arra
         lambda s: imagecodecs.jpegxl_encode(s, lossless=True, effort=7, numthreads=1),
         lambda b: imagecodecs.jpegxl_decode(b, numthreads=1),
     ),
+    "jpegxl-e9": (
+        lambda s: imagecodecs.jpegxl_encode(s, lossless=True, effort=9, numthreads=1),
+        lambda b: imagecodecs.jpegxl_decode(b, numthreads=1),
+    ),
 }
 
 
@@ -110,6 +114,20 @@ LOSSY_PEERS: dict[str, list[Coding]] = {
     "sperr": [sperr(p) for p in (12, 22, 30, 36, 42, 48, 54)],
     "sz3": [sz3(s) for s in (0.12, 0.06, 0.03, 0.015, 0.008, 0.004, 0.002)],
     "zfp": [zfp(s) for s in (0.8, 0.4, 0.2, 0.1, 0.05, 0.025, 0.012, 0.006)],
-    "jpeg2000": [jpeg2000(p) for p in (36, 41, 46, 52)],
+    "jpeg2000": [jpeg2000(p) for p in (30, 35, 40, 45, 50, 55)],
     "published": [published(q) for q in (1, 3, 8, 20, 50, 150)],
+}
+
+OF_IMAGECODECS = f"imagecodecs {imagecodecs.__version__}, one thread"
+SETTINGS = {
+    "jpeg2000": f"{OF_IMAGECODECS}: slices; reversible, or 9/7 towards a PSNR",
+    "htj2k": f"{OF_IMAGECODECS}: slices, reversible",
+    "jpegls": f"{OF_IMAGECODECS}: slices",
+    "jpegxl-e3": f"{OF_IMAGECODECS}: slices, lossless, effort 3",
+    "jpegxl-e7": f"{OF_IMAGECODECS}: slices, lossless, effort 7",
+    "jpegxl-e9": f"{OF_IMAGECODECS}: slices, lossless, effort 9",
+    "sperr": f"{OF_IMAGECODECS}: towards a PSNR",
+    "sz3": f"{OF_IMAGECODECS}: absolute bound",
+    "zfp": f"{OF_IMAGECODECS}: tolerance",
+    "published": f"PyWavelets {pywt.__version__}: bior4.4, 3 levels, 8 bits, pickle, gzip -9",
 }

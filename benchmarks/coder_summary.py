@@ -24,6 +24,7 @@ LOSSY_TARGETS: dict[tuple[str, float], float] = {
     ("published", 45.0): 0.62,
     ("published", 50.0): 0.66,
 }
+LEVELS = ("predict3d-dense", "predict3d-fast", "predict3d-max")
 # MB/s of stored bytes, each way.
 SPEED_TARGETS = {
     ("lossless", "predict3d-dense"): 25.0,
@@ -46,11 +47,12 @@ def by_set(rows: list[Row], column: str) -> dict[str, float]:
 
 def shares(rows: list[Row], ours: str, peer: str) -> list[Row]:
     """Bytes of ours over those of a peer, volume by volume."""
-    nbytes = {(r["volume"], r["codec"]): r["bytes"] for r in rows if r["kind"] == "lossless"}
+    known = [r for r in rows if r["kind"] == "lossless" and "bytes" in r]
+    nbytes = {(r["volume"], r["codec"]): r["bytes"] for r in known}
     return [
         {"set": r["set"], "share": nbytes[r["volume"], ours] / r["bytes"]}
-        for r in rows
-        if r["kind"] == "lossless" and r["codec"] == peer
+        for r in known
+        if r["codec"] == peer
     ]
 
 
@@ -71,8 +73,8 @@ def verdict(what: str, found: dict[str, float], goal: float | None, each: float 
 
 def byte_rows(rows: list[Row]) -> Iterator[Row]:
     """Bytes of ours over those of each peer."""
-    peers = [r["codec"] for r in rows if r["kind"] == "lossless"]
-    for ours in ("predict3d-dense", "predict3d-fast"):
+    peers = [r["codec"] for r in rows if r["kind"] == "lossless" and "bytes" in r]
+    for ours in LEVELS:
         for peer in dict.fromkeys(p for p in peers if not p.startswith("predict3d")):
             goal, each = LOSSLESS_TARGETS.get((ours, peer), (None, None))
             found = by_set(shares(rows, ours, peer), "share")
@@ -84,6 +86,30 @@ def byte_rows(rows: list[Row]) -> Iterator[Row]:
             if here:
                 found, goal = by_set(here, "ours_over_peer"), LOSSY_TARGETS.get((peer, target))
                 yield verdict(f"bytes wavelet3d / {peer} at {target:g} dB", found, goal, None)
+
+
+def behind(rows: list[Row]) -> list[Row]:
+    """Volume by volume, every peer that is smaller than ours.
+
+    Lossless: than predict3d at each of its levels. Lossy: than wavelet3d, at each PSNR.
+    """
+    found = []
+    for row in rows:
+        if row["kind"] == "lossless" and "bytes" in row and row["codec"] not in LEVELS:
+            here = [r for r in rows if r["kind"] == "lossless" and r["volume"] == row["volume"]]
+            ours = {r["codec"]: r["bytes"] for r in here if r["codec"] in LEVELS}
+            shares = {level: nbytes / row["bytes"] for level, nbytes in ours.items()}
+        elif row["kind"] == "lossy" and "ours_over_peer" in row and row["codec"] != "wavelet3d":
+            shares = {f"wavelet3d at {row['target_dB']:g} dB": row["ours_over_peer"]}
+        else:
+            continue
+        found += [
+            {"set": row["set"], "volume": row["volume"], "peer": row["codec"], "ours": ours}
+            | {"ours_over_peer": round(share, 4)}
+            for ours, share in shares.items()
+            if share > 1
+        ]
+    return found
 
 
 def speed_rows(rows: list[Row]) -> Iterator[Row]:
@@ -130,7 +156,7 @@ def plot(all_curves: dict[str, dict[str, Any]], path: Path) -> None:
             x, y = zip(*points, strict=True)
             style = {"lw": 2.5, "color": "k"} if codec == "wavelet3d" else {"lw": 1}
             axis.plot(np.array(y) / 1e3, x, marker=".", label=codec, **style)
-        axis.set(xscale="log", ylim=(34, 56), title=name, xlabel="kB", ylabel="PSNR, dB")
+        axis.set(xscale="log", ylim=(30, 60), title=name, xlabel="kB", ylabel="PSNR, dB")
         axis.grid(alpha=0.3)
     np.ravel(axes)[0].legend(fontsize=7)
     figure.tight_layout()

@@ -1,21 +1,26 @@
 """predict3d and wavelet3d beside other codecs, same voxels, one run, one thread.
 
-python benchmarks/coders.py SCANS --per-set 3 --voxels 4e6 --seconds 900
+python benchmarks/coders.py SCANS --per-set 3 --voxels 5e5 --side 128 --without-threads
 
 SCANS holds one folder per data set, with NIfTI or PNG files. Writes coders.csv (bytes, ratios, MB/s
 of stored bytes, CPU time; two threads by the clock), coders_summary.csv (geometric means over data
-sets, beside the targets) and coders.png (rate-distortion) beside this file. Volumes of more than
---voxels are cropped to their middle slices, for all codecs alike. Lossless: volumes as
+sets, beside the targets), coders_behind.csv (every peer that is smaller somewhere),
+coders_settings.csv (versions and settings of the peers) and coders.png (rate-distortion) beside
+this file. Volumes of more than --voxels are cropped to their middle
+slices, for all codecs alike, and slices to their middle --side voxels. Lossless: volumes as
 stored; where values are sparse or scaled floats, every peer gets the remapped indices, and the
 table is not charged to it. Lossy: bytes at the PSNR (against the volume's range) of wavelet3d,
-read off each peer's own curve, log bytes over PSNR, with peers' values clipped and rounded as ours
-are. Needs: imagecodecs PyWavelets nibabel Pillow matplotlib.
+read off each peer's own curve of six points or more, log bytes over PSNR by monotone cubic
+interpolation (PCHIP), with peers' values clipped and rounded as ours are; label maps have none.
+Video coders (video_coders.py) are measured where ffmpeg is on PATH (Debian: apt install ffmpeg),
+and else have rows that say so. Needs: imagecodecs PyWavelets nibabel Pillow matplotlib scipy.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,23 +28,28 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from coder_peers import LOSSLESS_PEERS, LOSSY_PEERS, values_and_slices
-from coder_summary import plot, summary
+import video_coders
+from coder_peers import LOSSLESS_PEERS, LOSSY_PEERS, SETTINGS, values_and_slices
+from coder_summary import behind, plot, summary
 from PIL import Image
+from scipy.interpolate import PchipInterpolator
 
 from medroi import MedROI, inspect
 
-TARGETS = (40.0, 45.0, 50.0)
+TARGETS = (35.0, 40.0, 45.0, 50.0)
+LEAST_VALUES = 64  # fewer are labels, of which nothing may be lost
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
 
 
-def volumes(folder: Path, per_set: int, most: float) -> Iterator[tuple[str, str, Array]]:
+def volumes(
+    folder: Path, per_set: int, most: float, side: int | None = None
+) -> Iterator[tuple[str, str, Array]]:
     """Data set, name, and array in coding order (slowest axis first); the sets take turns."""
     sets = [sorted(p.iterdir()) for p in sorted(folder.iterdir()) if p.is_dir()]
     for turn in range(per_set):
         for path in (paths[turn] for paths in sets if turn < len(paths)):
-            yield path.parent.name, path.name.split(".")[0], crop(load(path), most)
+            yield path.parent.name, path.name.split(".")[0], crop(load(path), most, side)
 
 
 def load(path: Path) -> Array:
@@ -52,8 +62,17 @@ def load(path: Path) -> Array:
     return np.ascontiguousarray(array.T.astype(array.dtype.newbyteorder("<")))
 
 
-def crop(array: Array, most: float) -> Array:
-    """The middle slices of a volume, of at most so many voxels in all; images stay whole."""
+def crop(array: Array, most: float, side: int | None = None) -> Array:
+    """The middle slices of a volume, of at most so many voxels in all, and the middle of slices.
+
+    Images stay whole, unless a side is given: then the middle square of so many voxels is left.
+    """
+    if side is not None:
+        side = side if array.ndim > 2 else int(most**0.5)
+        middle = [
+            slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in array.shape[-2:]
+        ]
+        array = np.ascontiguousarray(array[(..., *middle)])
     n = max(1, int(most / (array.size / len(array))))
     if array.ndim < 3 or n >= len(array):
         return array
@@ -61,10 +80,16 @@ def crop(array: Array, most: float) -> Array:
     return np.ascontiguousarray(array[first : first + n])
 
 
+def cpu_s() -> float:
+    """CPU seconds of this process and of the programs that it ran."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(times.ru_utime + times.ru_stime for times in used)
+
+
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     """A result and its CPU seconds."""
-    start = time.process_time()
-    return work(), time.process_time() - start
+    start = cpu_s()
+    return work(), cpu_s() - start
 
 
 def keep_all(config: dict[str, Any], array: Array, threads: int = 1) -> MedROI:
@@ -155,6 +180,24 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
         decoded, decode_s = timed(lambda d=decode, c=coded: [d(b) for b in c])
         assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
         yield row(codec, sum(map(len, coded)), encode_s, decode_s)
+    for coder in video_coders.LOSSLESS:
+        try:
+            (nbytes, file), encode_s = timed(lambda c=coder: video_coders.encode(c, images))
+        except (FileNotFoundError, ValueError) as error:
+            yield absent("lossless", data_set, name, coder.name, error)
+            continue
+        decoded, decode_s = timed(lambda c=coder, f=file: video_coders.decode(c, f, images))
+        if np.array_equal(decoded, images):
+            yield row(coder.name, nbytes, encode_s, decode_s)
+        else:
+            lost = ValueError("it is not lossless here")
+            yield absent("lossless", data_set, name, coder.name, lost)
+
+
+def absent(kind: str, data_set: str, name: str, codec: str, error: Exception) -> Row:
+    """The row of a peer that could not be measured."""
+    row = {"kind": kind, "set": data_set, "volume": name, "codec": codec}
+    return row | {"note": f"not measured: {error}"}
 
 
 def psnr(array: Array, decoded: Array) -> float:
@@ -175,11 +218,12 @@ def curve(volume: Array, points: list[Any], whole: bool) -> list[tuple[float, in
 
 
 def bytes_at(points: list[tuple[float, int]], wanted: float) -> float | None:
-    """Log-linear interpolation; None outside the curve."""
-    x, y = zip(*points, strict=True)
-    if not x[0] <= wanted <= x[-1]:
+    """Monotone cubic interpolation of the logarithm of bytes; None outside the curve."""
+    rising = dict(points)  # of equal PSNR the last, which takes most bytes
+    x, y = np.array(list(rising)), np.log(list(rising.values()))
+    if len(x) < 2 or not x[0] <= wanted <= x[-1]:
         return None
-    return float(np.exp(np.interp(wanted, x, np.log(y))))
+    return float(np.exp(PchipInterpolator(x, y)(wanted)))
 
 
 def lossy_rows(data_set: str, name: str, array: Array, curves: dict[str, Any]) -> Iterator[Row]:
@@ -187,6 +231,13 @@ def lossy_rows(data_set: str, name: str, array: Array, curves: dict[str, Any]) -
     whole = array.dtype.kind != "f"
     volume = np.ascontiguousarray(array.reshape(-1, *array.shape[-2:]), np.float32)
     curves.update({peer: curve(volume, points, whole) for peer, points in LOSSY_PEERS.items()})
+    for coder in video_coders.LOSSY:
+        points = [video_coders.lossy(coder, quality) for quality in coder.qualities]
+        try:
+            curves[coder.name] = curve(volume, points, whole)
+        except FileNotFoundError as error:
+            yield absent("lossy", data_set, name, coder.name, error)
+    peers = list(curves)
     curves["wavelet3d"] = []
     for target in TARGETS:
         nbytes, search_s, _, decoded = ours({"id": "wavelet3d", "psnr": target}, array)
@@ -195,7 +246,7 @@ def lossy_rows(data_set: str, name: str, array: Array, curves: dict[str, Any]) -
         step = span * 10 ** (-target / 20) * 2.5  # a step near it, to time without a search
         _, encode_s, decode_s, _ = ours({"id": "wavelet3d", "step": step}, array)
         curves["wavelet3d"].append((reached, nbytes))
-        for codec in ("wavelet3d", *LOSSY_PEERS):
+        for codec in ("wavelet3d", *peers):
             size = nbytes if codec == "wavelet3d" else bytes_at(curves[codec], reached)
             row: Row = {"kind": "lossy", "set": data_set, "volume": name, "codec": codec}
             row |= {"target_dB": target, "psnr_dB": round(reached, 3)}
@@ -208,6 +259,15 @@ def lossy_rows(data_set: str, name: str, array: Array, curves: dict[str, Any]) -
                 row["decode_MBps"] = round(megabytes / decode_s, 1)
                 row["search_MBps"] = round(megabytes / search_s, 1)
             yield row
+
+
+def settings_rows() -> list[Row]:
+    """Version and settings of each peer."""
+    rows = [{"codec": codec, "settings": text} for codec, text in SETTINGS.items()]
+    if video_coders.FFMPEG is not None:
+        coders = (*video_coders.LOSSLESS, *video_coders.LOSSY)
+        rows += [{"codec": coder.name, "settings": coder.settings} for coder in coders]
+    return rows
 
 
 def write(rows: list[Row], path: Path) -> None:
@@ -225,6 +285,8 @@ def main() -> None:
     parser.add_argument("scans", type=Path)
     parser.add_argument("--per-set", type=int, default=3)
     parser.add_argument("--voxels", type=float, default=4e6, help="of a volume, at most")
+    parser.add_argument("--side", type=int, help="of a slice, at most")
+    parser.add_argument("--without-threads", action="store_true", help="on a busy machine")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="no volume after this")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     arguments = parser.parse_args()
@@ -232,13 +294,15 @@ def main() -> None:
     rows: list[Row] = []
     threaded: set[str] = set()
     all_curves: dict[str, dict[str, Any]] = {}
-    for data_set, name, array in volumes(arguments.scans, arguments.per_set, arguments.voxels):
+    scans = volumes(arguments.scans, arguments.per_set, arguments.voxels, arguments.side)
+    for data_set, name, array in scans:
         rows += lossless_rows(data_set, name, array)
-        if array.ndim > 2:  # SPERR ends the process on flat shapes
+        # SPERR ends the process on flat shapes.
+        if array.ndim > 2 and len(np.unique(array)) >= LEAST_VALUES:
             all_curves[name] = {}
             rows += lossy_rows(data_set, name, array, all_curves[name])
         print(data_set, name, array.shape, f"{time.monotonic() - start:.0f} s", flush=True)
-        if data_set not in threaded:
+        if data_set not in threaded and not arguments.without_threads:
             threaded.add(data_set)
             rows += thread_rows(data_set, name, array)
         write(rows, arguments.out)
@@ -247,6 +311,8 @@ def main() -> None:
     plot(all_curves, arguments.out.with_suffix(".png"))
     found = summary(rows)
     write(found, arguments.out.with_name(arguments.out.stem + "_summary.csv"))
+    write(behind(rows), arguments.out.with_name(arguments.out.stem + "_behind.csv"))
+    write(settings_rows(), arguments.out.with_name(arguments.out.stem + "_settings.csv"))
     for row in found:
         print(row)
 

@@ -57,13 +57,13 @@ BENCHMARKS = (
         "coders",
         "coders.py",
         (FOLDER, "--out", TABLE),
-        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib"),
+        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
     ),
     Benchmark(
         "bounded_error",
         "bounded_error.py",
         (FOLDER, "-o", TABLE),
-        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib"),
+        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
     ),
     Benchmark("guarantee", "guarantee.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark(

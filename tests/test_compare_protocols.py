@@ -120,6 +120,16 @@ def test_the_peer_is_charged_for_header_region_and_scale(subject):
 
 
 @pytest.mark.parametrize("region", ["full", "box", "mask"])
+def test_the_psnr_that_was_asked_for_is_that_inside_the_region(subject, region):
+    row, decoded = measuring.measure(subject, method("wavelet3d/psnr 40"), region)
+    assert row.psnr_region_db == pytest.approx(40, abs=0.1)
+    kept = subject.regions[region].kept
+    error = decoded[kept].astype(float) - subject.voxels[kept]
+    peak = float(np.ptp(subject.voxels[kept]))
+    assert row.psnr_region_db == pytest.approx(10 * np.log10(peak**2 / np.mean(error**2)))
+
+
+@pytest.mark.parametrize("region", ["full", "box", "mask"])
 def test_a_lossless_codec_is_infinitely_good(subject, region):
     row, decoded = measuring.measure(subject, method("predict3d"), region)
     # What is not kept comes back as background, and is the only error there is.

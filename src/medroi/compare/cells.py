@@ -35,9 +35,9 @@ def geometric(rows: Sequence[ResultRow] | None, name: str, form: str) -> str:
     return format(math.exp(sum(map(math.log, positive)) / len(positive)), form)
 
 
-def psnr(rows: Sequence[ResultRow] | None) -> str:
+def psnr(rows: Sequence[ResultRow] | None, name: str = "psnr_db") -> str:
     """The mean PSNR of scans that differ, and how many do not."""
-    found = _numbers(rows, "psnr_db")
+    found = _numbers(rows, name)
     finite = [value for value in found if math.isfinite(value)]
     n_exact = len(found) - len(finite)
     if not finite:

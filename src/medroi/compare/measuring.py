@@ -60,6 +60,12 @@ def measure(subject: Subject, method: Method, region: str) -> tuple[ResultRow, A
         return dataclasses.replace(row, status=status_of(error)), None
 
 
+def _inside(voxels: Array, decoded: Array, kept: Array) -> float | None:
+    """PSNR of the voxels that are kept, against their own range; None where there is no range."""
+    peak = metrics.tissue_peak(voxels, kept)
+    return metrics.psnr(voxels, decoded, peak, kept) if peak > 0 else None
+
+
 def with_figures(
     row: ResultRow, subject: Subject, region: str, coding: Coding, coded: Any, decoded: Array
 ) -> ResultRow:
@@ -80,6 +86,7 @@ def with_figures(
         peak=subject.peak,
         psnr_db=psnr_db,
         psnr_volume_db=metrics.psnr(voxels, decoded, subject.peak),
+        psnr_region_db=_inside(voxels, decoded, found.kept),
         ssim=ssim,
         max_error=max_error,
         signal_voxels=found.n_signal,

@@ -64,6 +64,9 @@ DEFINITIONS = """\
   every codec and region. The peak is the range of the original in them. SSIM: Gaussian window of
   11 x 11, sigma 1.5, in each slice; other voxels count as equal. Lossless is infinite and enters no
   mean. psnr_volume_db in results.csv is over all voxels, with the same peak.
+- "PSNR inside" (psnr_region_db) is over the voxels that the region keeps, against their own range.
+  wavelet3d's setting psnr asks for this one. Signal voxels are the brighter ones of a region, which
+  a codec changes a little more: their PSNR is lower.
 - full keeps every voxel; box and mask are fitted to the scan as `medroi pack` does.
 - jpeg2000's rate is that of MedROI, stored bytes / payload; the published rates are of 8-bit
   slices, so that rate 20 of 16-bit voxels is the published rate 10.

@@ -18,8 +18,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 # Regions as files of earlier versions name them.
 _EARLIER_REGIONS = {"hull": "mask"}
-# A column that files of earlier versions do not have.
-_NEW_COLUMN = "largest_missed_voxels"
+# Columns that files of earlier versions do not have.
+_NEW_COLUMNS = ("psnr_region_db", "largest_missed_voxels")
 
 
 def region_named(name: str) -> str:
@@ -52,6 +52,9 @@ class ResultRow:
         protocol has its own. Peak and error in stored units; lossless is ``inf``.
     psnr_volume_db : float
         Over all voxels, with the same peak: what a region discards is in it.
+    psnr_region_db : float
+        Over the voxels that the region keeps, against their own range: the PSNR that wavelet3d's
+        setting `psnr` asks for. Files of earlier versions have no such column.
     signal_voxels, missed_voxels : int
         Voxels that differ from the background and reach the scan's threshold, before any opening,
         and those of them outside the region.
@@ -89,6 +92,7 @@ class ResultRow:
     peak: float | None = None
     psnr_db: float | None = None
     psnr_volume_db: float | None = None
+    psnr_region_db: float | None = None
     ssim: float | None = None
     max_error: float | None = None
     signal_voxels: int | None = None
@@ -183,8 +187,8 @@ def read_rows(path: Path, kind: type) -> list[Any]:
         lines = csv.DictReader(file)
         found = list(lines.fieldnames or [])
         expected = [field.name for field in dataclasses.fields(kind)]
-        # Files of earlier versions say nothing of groups.
-        if found not in (expected, [name for name in expected if name != _NEW_COLUMN]):
+        known = [name for name in expected if name in found or name not in _NEW_COLUMNS]
+        if found != known:
             raise InvalidArgument(f"{path}: columns {found}, expected {expected}")
         return [row_from_csv(line, kind) for line in lines]
 

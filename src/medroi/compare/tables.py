@@ -88,12 +88,14 @@ def _ratio_section(groups: _Groups) -> list[str]:
     present = _present(groups)
     header = ["codec", "setting", "n"]
     header += [f"CR {r}" for r in present] + [f"PSNR {r}" for r in present]
+    header += [f"PSNR inside {present[-1]}"]
     header += [f"SSIM {r}" for r in present] + [f"bpv {present[-1]}"]
     lines = []
     for (inner, level), regions in groups.items():
         line = [inner, level, str(max(map(len, regions.values())))]
         line += [cells.geometric(regions.get(r), "compression_ratio", ".3g") for r in present]
         line += [cells.psnr(regions.get(r)) for r in present]
+        line += [cells.psnr(regions.get(present[-1]), "psnr_region_db")]
         line += [cells.mean(regions.get(r), "ssim", ".4f") for r in present]
         line.append(cells.mean(regions.get(present[-1]), "bpv_volume", ".3g"))
         lines.append(line)
