@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import make_dicom
 import make_scans
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 import zarr
@@ -228,6 +230,8 @@ threading.stack_size(1 << 19)
 # Once before, so that libraries are loaded and have what they keep.
 pack(folder / "small.nii", folder / "small.ome.zarr", threads=1, force=True)
 unpack(folder / "small.ome.zarr", folder / "small-out.nii", force=True)
+if (folder / "small").is_dir():
+    pack(folder / "small", folder / "small-series.ome.zarr", threads=1, force=True)
 (folder / "little").mkdir(exist_ok=True)
 archives.archive(folder / "little", folder / "little-archive")
 resource.setrlimit(resource.RLIMIT_DATA, (private_nbytes() + allowed,) * 2)
@@ -292,7 +296,73 @@ def test_an_archive_is_checked_restored_and_pruned_in_less_private_memory_than_i
     assert (tmp_path / "back" / source.name).read_bytes() == data and not source.exists()
 
 
+_STEPS_OF_DICOM = """
+pack(folder / "in", folder / "out.ome.zarr", memory=memory, threads=1)
+check(folder / "out.ome.zarr", against=folder / "in", memory=memory)
+unpack(folder / "out.ome.zarr", folder / "back/in", memory=memory)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold RLIMIT_DATA")
+def test_a_series_is_packed_checked_and_unpacked_in_less_private_memory_than_its_voxels(
+    tmp_path: Path,
+) -> None:
+    voxels = volume((256, 250, 244))
+    source = make_scans.dicom_series(tmp_path / "in", voxels.astype(np.int16))
+    make_scans.nifti(tmp_path / "small.nii", volume((40, 40, 40)))
+    make_scans.dicom_series(tmp_path / "small", volume((40, 40, 4)).astype(np.int16))
+    (tmp_path / "back" / "in").mkdir(parents=True)
+    allowed = voxels.nbytes * 2 // 3
+    done = limited(tmp_path, "1TiB", allowed, _STEPS_OF_DICOM)
+    assert done.returncode != 0 and "emory" in done.stderr
+    done = limited(tmp_path, LITTLE, allowed, _STEPS_OF_DICOM)
+    assert done.returncode == 0, done.stderr
+    pack(source, tmp_path / "much.ome.zarr")
+    assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "much.ome.zarr")
+    assert files_in(tmp_path / "back" / "in") == files_in(source)
+
+
 # What is refused
+
+
+def test_a_dicom_file_for_which_there_is_no_memory_is_refused_with_the_figures(
+    tmp_path: Path,
+) -> None:
+    voxels = volume((160, 160, 80)).astype(np.uint16)
+    make_dicom.enhanced(tmp_path / "many.dcm", voxels)
+    needed = 5 * voxels.nbytes
+    assert needed > nbytes_of(LITTLE)
+    with pytest.raises(InvalidArgument, match=f"needs memory of {needed} bytes, found 16777216"):
+        pack(tmp_path / "many.dcm", tmp_path / "out.ome.zarr", memory=LITTLE)
+    pack(tmp_path / "many.dcm", tmp_path / "out.ome.zarr", memory=needed)
+
+
+def test_compressed_pixels_that_are_kept_need_memory_and_say_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    noise = np.asfortranarray(rng.integers(0, 1 << 12, (220, 220, 40)).astype(np.int16))
+
+    def compressed(_: int, dataset: Any) -> None:
+        dataset.compress(pydicom.uid.RLELossless)
+
+    make_scans.dicom_series(tmp_path / "in", noise, edit=compressed)
+    with pytest.raises(InvalidArgument, match="--encapsulated decode"):
+        pack(tmp_path / "in", tmp_path / "out.ome.zarr", memory=LITTLE)
+    pack(tmp_path / "in", tmp_path / "out.ome.zarr", memory=LITTLE, encapsulated="decode")
+    pack(tmp_path / "in", tmp_path / "kept.ome.zarr", memory="64MiB")
+
+
+def test_a_mask_for_which_there_is_no_memory_is_refused_with_the_figures(tmp_path: Path) -> None:
+    voxels = volume((180, 170, 160))
+    source = as_nifti(tmp_path, voxels)
+    mask = make_scans.nifti(tmp_path / "mask.nii", (voxels > 400).astype(np.float32))
+    needed = 4 * voxels.size
+    with pytest.raises(InvalidArgument, match=f"needs memory of {needed} bytes, found 16777216"):
+        pack(source, tmp_path / "out.ome.zarr", memory=LITTLE, mask=mask)
+    pack(source, tmp_path / "out.ome.zarr", memory=needed, mask=mask)
+    pack(source, tmp_path / "much.ome.zarr", mask=mask)
+    assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "much.ome.zarr")
+    with pytest.raises(InvalidArgument, match="give a mask that has its margin"):
+        pack(source, tmp_path / "o.ome.zarr", memory=needed, mask=mask, mask_margin_mm=1)
 
 
 def test_a_file_that_ends_early_is_refused_whatever_the_memory(tmp_path: Path) -> None:

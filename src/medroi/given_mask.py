@@ -44,7 +44,7 @@ def checked(mask: Any, shape: Sequence[int]) -> Mask:
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InvalidArgument("mask: found values that are not finite, expected 0 for what to drop")
-    flags: Mask = values != 0
+    flags: Mask = values if values.dtype == bool else values != 0
     if not flags.any():
         raise InvalidArgument("mask: every voxel is 0, so that nothing would be kept")
     return flags

@@ -190,7 +190,11 @@ def pack(
         _check_memory(scan, cut, working, is_default=memory is None)
         made = Layout(cut, zarr_format, kind.in_group)
         given = mask_options(
-            scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
+            scan,
+            None if mask is None else Path(mask),
+            mask_margin_mm,
+            resample=mask_resample,
+            memory=working,
         )
         codec, notes = fitted_codec(scan, inner, {**region, **given}, working)
         if not is_chosen:
@@ -256,9 +260,11 @@ def _dropped_of_files(scan: Scan, codec: Any) -> dict[str, Any]:
     """Count the voxels that each file lacks, of a scan that has many files."""
     if not returning.has_files(scan):
         return {}
-    kept = codec.region.kept()
     counts = returning.outside_by_slice(
-        scan.voxels, kept, codec.region.background, has_samples="components" in scan.details
+        scan.voxels,
+        codec.region.kept,
+        codec.region.background,
+        has_samples="components" in scan.details,
     )
     return {returning.OUTSIDE: counts} if any(counts) else {}
 

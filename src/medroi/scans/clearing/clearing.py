@@ -25,6 +25,7 @@ from medroi.scans.stores.folders import made_parent, nbytes_in
 from medroi.scans.stores.readback import Measured, number
 from medroi.scans.stores.staging import staged
 from medroi.scans.thresholding import with_threshold
+from medroi.working_memory import of_machine
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,11 @@ def clear(
     writer = _writer_for(target, source, scan, gzip_level, chosen, uids, incomplete=incomplete)
     region, reasons = with_threshold(scan, region)
     given = mask_options(
-        scan, None if mask is None else Path(mask), mask_margin_mm, resample=mask_resample
+        scan,
+        None if mask is None else Path(mask),
+        mask_margin_mm,
+        resample=mask_resample,
+        memory=of_machine(),
     )
     codec, notes = fitted_codec(scan, "zstd", {**region, **given})
     config, found = config_to_count_with(codec), codec.region

@@ -26,6 +26,7 @@ from medroi.scans.dicom.splitting import Volume, choose, split
 from medroi.scans.dicom.volume import assembled, check_encapsulated, files_of
 from medroi.scans.formats.files import readable
 from medroi.scans.scan import Scan
+from medroi.working_memory import WorkingMemory, memory_of
 
 SUFFIXES = (".dcm", ".dcm.gz", ".dicom", ".ima")
 _MAGIC_OFFSET = 128
@@ -104,6 +105,7 @@ def read(
     incomplete: bool = False,
     encapsulated: str = "keep",
     sidecars: bool = True,
+    memory: WorkingMemory | None = None,
 ) -> Scan:
     """Read one volume of a folder, a DICOMDIR or a file.
 
@@ -122,11 +124,14 @@ def read(
         these, or do without the files.
     sidecars : bool
         Keep the files that hold no images.
+    memory : WorkingMemory, optional
+        For the voxels, and for one file with its pixels; None is that of the machine.
 
     Raises
     ------
     InvalidArgument
-        For files that are damaged or do not fit together; the message names them.
+        For files that are damaged or do not fit together, and a file for which there is no memory;
+        the message names them.
     InnerUnavailable
         Where pydicom or a decoder of compressed pixels is not installed.
     """
@@ -140,6 +145,7 @@ def read(
             incomplete=incomplete,
             encapsulated=encapsulated,
             sidecars=sidecars,
+            memory=memory_of(memory),
         )
 
 

@@ -128,7 +128,7 @@ class PixelLayout:
 
     def values(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Take the stored bits out of pixels: what stands above and below is no part of them."""
-        values = np.array(pixels, self.dtype)
+        values = np.asarray(pixels, self.dtype)
         if self.kind == "f" or self.stored == self.allocated or self.allocated == 1:
             return values
         above = self.allocated - self.low - self.stored
@@ -153,7 +153,7 @@ class PixelLayout:
             return np.packbits(planes.reshape(-1) & 1, bitorder="little").tobytes()
         if self.low:
             planes = np.left_shift(planes, self.low)
-        data = planes.astype(self._dtype_in_file).tobytes()
+        data = planes.astype(self._dtype_in_file, copy=False).tobytes()
         if not self.swapped:
             return data
         even = np.frombuffer(data + b"\0" * (len(data) % 2), np.uint16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def files_of(scan: Scan) -> tuple[SourceFile, ...]:
 
 def outside_by_slice(
     voxels: npt.NDArray[Any],
-    kept: npt.NDArray[np.bool_],
+    kept: Callable[[list[tuple[int, int]]], npt.NDArray[np.bool_]],
     background: float | int,
     *,
     has_samples: bool = False,
@@ -65,19 +65,19 @@ def outside_by_slice(
     ----------
     voxels : ndarray
         (column, row, slice[, time][, sample]).
-    kept : ndarray of bool
-        Of the same shape, or of its first axes.
+    kept : callable
+        Gives the flags of a part by its bounds; see `ScanRegion.kept`.
     background : number
     has_samples : bool
         Whether the last axis is that of the numbers of a colour.
     """
-    kept = kept.reshape((*kept.shape, *(1,) * (voxels.ndim - kept.ndim)))
-    kept = np.broadcast_to(kept, voxels.shape)
     counts = []
     # Slice by slice: flags of the whole scan would be as large as the scan.
     for place in np.ndindex(voxels.shape[2 : voxels.ndim - has_samples][::-1]):
-        plane = (slice(None), slice(None), *place[::-1])
-        counts.append(int(np.count_nonzero(~kept[plane] & (voxels[plane] != background))))
+        bounds = [*((0, n) for n in voxels.shape[:2]), *((k, k + 1) for k in place[::-1])]
+        bounds += [(0, n) for n in voxels.shape[len(bounds) :]]
+        part = voxels[tuple(slice(*bound) for bound in bounds)]
+        counts.append(int(np.count_nonzero(~kept(bounds) & (part != background))))
     return counts
 
 

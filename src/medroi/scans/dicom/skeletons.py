@@ -69,14 +69,12 @@ class Skeleton:
     planes: tuple[int, ...] = ()
 
 
-def difference(value: bytes, made: bytes) -> bytes:
+def difference(value: memoryview, made: bytes) -> bytes:
     """XOR of a pixel value and what the voxels give of it; empty where they are equal."""
     if len(made) < len(value):
         made += bytes(len(value) - len(made))
-    if made == value:
-        return b""
-    first, second = (np.frombuffer(data, np.uint8) for data in (value, made))
-    return np.bitwise_xor(first, second[: len(first)]).tobytes()
+    first, second = np.frombuffer(value, np.uint8), np.frombuffer(made, np.uint8, len(value))
+    return b"" if np.array_equal(first, second) else np.bitwise_xor(first, second).tobytes()
 
 
 def pixel_value(

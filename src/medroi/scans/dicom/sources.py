@@ -37,13 +37,15 @@ def image_of(file: ImageFile, pixels: Pixels, planes: Sequence[int]) -> tuple[So
     if whole.pixels is None:
         return source, Skeleton(file.name, b"", whole.contents)
     start, stop = whole.pixels.start, whole.pixels.start + whole.pixels.nbytes
-    rest, value = whole.contents[:start] + whole.contents[stop:], whole.contents[start:stop]
+    rest = whole.contents[:start] + whole.contents[stop:]
     if pixels.is_encapsulated:
-        return source, Skeleton(file.name, rest, value, start)
-    is_known = np.asarray(planes).reshape(-1, *(1,) * (pixels.planes.ndim - 1)) >= 0
-    known = np.where(is_known, pixels.planes, 0)
-    made = pixels.layout.to_bytes(known.astype(pixels.planes.dtype))
-    kept = skeletons.difference(value, made[: len(value)])
+        return source, Skeleton(file.name, rest, whole.contents[start:stop], start)
+    known = pixels.planes
+    if min(planes) < 0:
+        is_known = np.asarray(planes).reshape(-1, *(1,) * (known.ndim - 1)) >= 0
+        known = np.where(is_known, known, 0).astype(known.dtype, copy=False)
+    value = memoryview(whole.contents)[start:stop]
+    kept = skeletons.difference(value, pixels.layout.to_bytes(known))
     return source, Skeleton(
         file.name, rest, kept, start, pixels.layout, len(value), tuple(int(p) for p in planes)
     )

@@ -29,6 +29,7 @@ from medroi.scans.formats.files import readable
 from medroi.scans.scaling import MODALITY_LUT, RESCALE_PER_SLICE
 from medroi.scans.scan import AXIS_NAMES, PADDING_VALUES, Scan
 from medroi.scans.sources.source import SourceFile
+from medroi.working_memory import WorkingMemory
 
 _SAME_IN_ALL = (
     "BitsAllocated",
@@ -43,6 +44,9 @@ _SAME_IN_ALL = (
 )
 # These may differ, but a slice without them among slices with them has lost its own.
 _IN_ALL_OR_NONE = ("RescaleSlope", "RescaleIntercept", "DoseGridScaling")
+# Of one file while it is read, its bytes, its pixels and what the voxels give of them are there
+# several times; so are the bytes that are kept of all files.
+_FILE_SHARE, _KEPT_SHARE = 5, 6
 _SEGMENTS = ("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType")
 # What a user should know of identifiers, where they are kept.
 IDENTIFIERS_NOTE = (
@@ -60,6 +64,7 @@ def assembled(
     incomplete: bool,
     encapsulated: str,
     sidecars: bool,
+    memory: WorkingMemory,
 ) -> Scan:
     """Read the pixels of a volume and put all together; the parameters are those of `dicom.read`.
 
@@ -90,7 +95,7 @@ def assembled(
         notes.append(
             f"files passed over that hold no DICOM image: {len(found.passed_over)} ({names}){kept}"
         )
-    stack, files, more = _read(volume, grid, keeping=keeping)
+    stack, files, more = _read(volume, grid, memory, keeping=keeping)
     notes += more
     voxels = stack.transpose(4, 3, 2, 1, 0)
     voxels = voxels if len(grid) > 1 else voxels[:, :, :, 0]
@@ -245,11 +250,13 @@ def _rescale(
 
 
 def _read(
-    volume: Volume, grid: list[list[int]], *, keeping: bool
+    volume: Volume, grid: list[list[int]], memory: WorkingMemory, *, keeping: bool
 ) -> tuple[npt.NDArray[Any], list[tuple[SourceFile, Skeleton]], list[str]]:
     """The stack (sample, time, slice, row, column), and what the files hold beside it."""
     frames, n_places = volume.frames, len(grid[0])
     of_file = _planes_by_file(frames, grid)
+    _check_memory(of_file, memory)
+    is_whole = all(index >= 0 for time in grid for index in time)
     stack: npt.NDArray[Any] | None = None
     files, failures = [], []
     n_overlaid = n_encapsulated = encapsulated_nbytes = 0
@@ -263,14 +270,20 @@ def _read(
         if stack is None:
             # Only pixels that were really read prove that the header's size may be allocated.
             n_planes, samples = len(grid) * n_places, file.layout.samples
-            stack = np.zeros((samples, n_planes, *file.layout.plane_shape), file.layout.dtype)
-        where = [index for index, plane in enumerate(planes) if plane >= 0]
-        found = pixels.planes[where].reshape(len(where), *file.layout.plane_shape, -1)
-        stack[:, [planes[index] for index in where]] = np.moveaxis(found, 3, 0)
+            shape = (samples, n_planes, *file.layout.plane_shape)
+            stack = memory.array(shape, file.layout.dtype)
+            if not is_whole:
+                stack[...] = 0
+        found = pixels.planes.reshape(len(planes), *file.layout.plane_shape, -1)
+        for values, plane in zip(found, planes, strict=True):
+            if plane >= 0:
+                stack[:, plane] = np.moveaxis(values, 2, 0)
         n_overlaid += pixels.has_more_bits
         if pixels.is_encapsulated:
             n_encapsulated += 1
             encapsulated_nbytes += _nbytes_of(pixels)
+            if keeping:
+                _check_kept(frames[0].path.parent, encapsulated_nbytes, memory)
         if keeping:
             files.append(sources.image_of(file, pixels, planes))
     if failures and (len(failures) == 1 or stack is None):
@@ -281,8 +294,30 @@ def _read(
             f"cannot be read: {listed([str(error) for error in failures])}"
         )
     notes = _notes(frames[0], n_overlaid, n_encapsulated, encapsulated_nbytes, keeping=keeping)
-    shape = (len(stack), len(grid), n_places, *stack.shape[2:])
-    return stack.reshape(shape), files, notes
+    return stack.reshape((len(stack), len(grid), n_places, *stack.shape[2:])), files, notes
+
+
+def _check_memory(of_file: Sequence[tuple[ImageFile, Any]], memory: WorkingMemory) -> None:
+    """Refuse a file that alone would take more memory than there may be."""
+    file = max((file for file, _ in of_file), key=lambda file: file.layout.nbytes)
+    needed_nbytes = file.layout.nbytes * _FILE_SHARE
+    if needed_nbytes > memory.limit_nbytes:
+        raise InvalidArgument(
+            f"{file.path}: one file with {file.layout.nbytes} bytes of pixels, which needs memory "
+            f"of {needed_nbytes} bytes, found {memory.limit_nbytes}: allow more with --memory "
+            "(memory=), or convert it to NIfTI, which is read in pieces"
+        )
+
+
+def _check_kept(folder: Path, nbytes: int, memory: WorkingMemory) -> None:
+    """Refuse compressed pixels that are kept for which there is no memory."""
+    if nbytes * _KEPT_SHARE > memory.limit_nbytes:
+        raise InvalidArgument(
+            f"{folder}: more than {nbytes} bytes of compressed pixels are to be kept beside the "
+            f"voxels, which needs memory of {nbytes * _KEPT_SHARE} bytes, found "
+            f"{memory.limit_nbytes}: allow more with --memory (memory=), or do without the files "
+            "with --encapsulated decode (encapsulated='decode')"
+        )
 
 
 def _planes_by_file(

@@ -123,7 +123,7 @@ def read_scan(
     memory : str or int, optional
         For the voxels, ``"2GiB"`` or bytes; None is that of the machine. Voxels that take more than
         an eighth of it are a map of their file, or of a scratch file in the folder that TMPDIR
-        names. Those of DICOM are always read into memory.
+        names.
 
     Raises
     ------
@@ -152,6 +152,7 @@ def read_scan(
             incomplete=incomplete,
             encapsulated=encapsulated,
             sidecars=sidecars,
+            memory=working,
         )
     if not kind:
         raise InvalidArgument(
