@@ -281,7 +281,7 @@ def test_wrong_use_is_one_line(tmp_path, folder, capsys):
 
 def test_the_shipped_scan_gives_a_report(head_path: Path, tmp_path):
     """With small settings; the published definitions and a mask among them."""
-    chosen = ["--methods", "predict3d,jpeg2000/rate 20", "--no-matched", "--no-times"]
+    chosen = ["--methods", "predict3d/dense,jpeg2000/rate 20", "--no-matched", "--no-times"]
     assert main(["compare", str(head_path), "-o", str(tmp_path / "r"), *chosen]) == 0
     rows = {
         (r.protocol, r.inner, r.region): r for r in read_results(tmp_path / "r" / "results.csv")

@@ -808,13 +808,14 @@ def test_an_affine_that_no_qform_holds_is_written_as_sform():
             nifti_header.header_for(np.zeros((2, 3, 4), dtype), np.eye(4), 1.0, 0.0)
 
 
-def test_progress_counts_every_chunk_once_written_and_once_read(tmp_path, monkeypatch):
+def test_progress_counts_the_bytes_of_every_chunk_once_written_and_once_read(tmp_path, monkeypatch):
     source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
-    shown = []
+    shown, units = [], set()
 
     class Bar:
         def __init__(self, total, **options):
             shown.append([total, 0])
+            units.add((options["unit"], options["unit_scale"]))
 
         def __enter__(self):
             return self
@@ -829,7 +830,10 @@ def test_progress_counts_every_chunk_once_written_and_once_read(tmp_path, monkey
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     pack(source, tmp_path / "s.zarr", chunks=(16,), progress=True)
     unpack(tmp_path / "s.zarr", tmp_path / "out.nii", progress=True)
-    assert shown == [[24, 24], [12, 12]]
+    nbytes = make_scans.head().nbytes
+    assert shown == [[nbytes, pytest.approx(nbytes)]] * 2
+    # What tqdm makes MB/s of.
+    assert units == {("B", True)}
 
 
 @pytest.mark.parametrize("package", ["nibabel", "pydicom"])

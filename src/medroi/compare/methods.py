@@ -86,7 +86,9 @@ def _learned(name: str, published: Published | None, **config: Any) -> Method:
 
 METHODS = (
     Method("zstd", "lossless", {"id": "zstd"}),
-    Method("predict3d", "lossless", {"id": "predict3d"}),
+    Method("predict3d", "fast", {"id": "predict3d", "level": "fast"}),
+    Method("predict3d", "dense", {"id": "predict3d", "level": "dense"}),
+    Method("predict3d", "max", {"id": "predict3d", "level": "max"}),
     Method("jpeg2000", "lossless", {"id": "jpeg2000"}),
     # The published levels 1, 3 and 5.
     Method(

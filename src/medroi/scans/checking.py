@@ -156,7 +156,9 @@ def check_scan(
         scan = None if against is None else _source_of(against, facts, memory)
         if scan is not None:
             _compare_facts(path, array, facts, scan, Path(str(against)))
-        with bar(array.nchunks, f"check {path.name}", show=progress) as advance:
+        with bar(
+            array.nchunks, f"check {path.name}", show=progress, nbytes=array.nbytes
+        ) as advance:
             compared = _read_all(path, array, scan, advance, memory)
     if compared.n_changed and array.attrs[DIGESTS]["lossless"]:
         raise CorruptStream(

@@ -204,7 +204,9 @@ def pack(
         # cd_values have no affine: the filter alone would find another region.
         is_alone = place is None and n_chunks == 1 and not kind.in_group
         crops = crops_of(codec, is_alone=is_alone)
-        with bar(2 * n_chunks, f"pack {target.name}", show=progress) as advance:
+        with bar(
+            2 * n_chunks, f"pack {target.name}", show=progress, nbytes=scan.voxels.nbytes
+        ) as advance:
             if place is None:
                 stored = fresh.with_name("store") if wanted.is_zip else fresh
                 write_zarr(

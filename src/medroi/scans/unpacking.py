@@ -162,7 +162,9 @@ def _unpack(
             staged_together([file.path for file in wanted], force=force, may_replace=Path.is_file)
         )
         with (
-            bar(array.nchunks, f"unpack {source.name}", show=progress) as advance,
+            bar(
+                array.nchunks, f"unpack {source.name}", show=progress, nbytes=array.nbytes
+            ) as advance,
             reading(source, array),
         ):
             n_dropped = 0
