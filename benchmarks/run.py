@@ -98,6 +98,7 @@ BENCHMARKS = (
     ),
     Benchmark("larger_than_memory", "larger_than_memory.py", ("-o", TABLE), ("nibabel", "zarr")),
     Benchmark("javascript", "javascript.py", (FILES,), ("nibabel",)),
+    Benchmark("first_picture", "first_picture.py", (FILES,), ("nibabel", "zarr")),
     Benchmark("siren", "siren.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural", "neural.py", ("-o", TABLE), ("torch", "nibabel")),
     Benchmark("neural_exact", "neural_exact.py", (FOLDER, "-o", TABLE), ("torch", "nibabel")),

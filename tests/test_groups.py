@@ -545,6 +545,40 @@ def test_thick_slices_wait_until_their_plane_is_as_coarse(tmp_path: Path) -> Non
     assert scale["scale"] == [4, 4, 4] and shift["translation"] == [0, 1.5, 1.5]
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing", "factors"),
+    [
+        ((33, 32, 18), (1, 1, 1), (4, 4, 4)),
+        ((32, 32, 8), (1, 1, 4), (4, 4, 1)),
+        ((32, 32, 8), (1, 1, 2), (4, 4, 2)),
+        ((20, 18), (1, 1), (4, 4)),
+        ((12, 9, 8, 3), (1, 1, 1), (4, 4, 4, 1)),
+    ],
+)
+def test_a_preview_is_the_third_of_three_levels(
+    tmp_path: Path, shape: tuple[int, ...], spacing: tuple[int, ...], factors: tuple[int, ...]
+) -> None:
+    voxels = np.random.default_rng(4).integers(0, 250, shape).astype("<i2")
+    affine = np.diag([*[*spacing, 1][:3], 1])
+    source = make_scans.nifti(tmp_path / "in.nii", voxels, affine=affine)
+    pack(source, tmp_path / "three.ome.zarr", lossless=True, levels=3)
+    pack(source, tmp_path / "two.ome.zarr", lossless=True, preview=True)
+    three, two = (zarr.open_group(tmp_path / f"{name}.ome.zarr") for name in ("three", "two"))
+    np.testing.assert_array_equal(two["s1"][...], three["s2"][...])
+    (full, _, small), datasets = (
+        group.attrs["ome"]["multiscales"][0]["datasets"] for group in (three, two)
+    )
+    assert datasets == [full, {**small, "path": "s1"}]
+    assert two["s1"].shape[::-1] == tuple(-(-n // m) for n, m in zip(shape, factors))
+    check(tmp_path / "two.ome.zarr", against=source)
+
+
+def test_a_scan_without_room_for_a_preview_has_one_level(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "in.nii", np.ones((1, 1, 1), "<i2"), affine=np.eye(4))
+    assert main(["pack", str(source), str(tmp_path / "s.ome.zarr"), "--preview"]) in (0, 3)
+    assert list(zarr.open_group(tmp_path / "s.ome.zarr", mode="r").array_keys()) == ["nifti", "s0"]
+
+
 def test_the_largest_integers_have_a_mean_too(tmp_path: Path) -> None:
     for dtype in ("i8", "u8"):
         voxels = np.full((4, 4, 4), np.iinfo(dtype).max, dtype)
@@ -567,6 +601,10 @@ def test_levels_are_those_of_a_group_with_room_for_them(tmp_path: Path, source: 
     for name in ("s.zarr", "s.h5"):
         with pytest.raises(InvalidArgument, match="those of a group"):
             pack(source, tmp_path / name, levels=2)
+        with pytest.raises(InvalidArgument, match="those of a group"):
+            pack(source, tmp_path / name, preview=True)
+    with pytest.raises(InvalidArgument, match="leave it out"):
+        pack(source, tmp_path / "s.ome.zarr", levels=2, preview=True)
     with pytest.raises(InvalidArgument, match="levels at most"):
         pack(source, tmp_path / "s.ome.zarr", levels=16)
     assert list(tmp_path.iterdir()) == [source]

@@ -67,6 +67,11 @@ def add_parser(commands: Any) -> None:
         help="resolutions of a group, each half as large as the one before (default: 1)",
     )
     parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="give a group a level of a quarter of the resolution, which a viewer shows first",
+    )
+    parser.add_argument(
         "--threads",
         type=whole_argument,
         metavar="N",
@@ -248,6 +253,7 @@ def run(args: argparse.Namespace) -> int:
         air=args.air,
         layout=args.layout,
         levels=args.levels,
+        preview=args.preview,
         threads=args.threads,
         memory=args.memory,
         progress=True,

@@ -75,6 +75,7 @@ def pack(
     mask_resample: bool = False,
     air: str = "drop",
     levels: int = 1,
+    preview: bool = False,
     threads: int | None = None,
     memory: str | int | None = None,
     **region: Any,
@@ -136,6 +137,8 @@ def pack(
     levels : int
         Resolutions of a group: each but the first is half as large as the one before, for viewers.
         Intensities become the mean, labels the most frequent one.
+    preview : bool
+        Give a group a level of a quarter of the resolution alone, which a viewer shows first.
     threads : int, optional
         Chunks that are coded and read back at a time; None is one per available core. The bytes
         are the same for any number.
@@ -154,7 +157,7 @@ def pack(
     target = placed(source, target)
     wanted = target_of(target, layout, source)
     is_chosen, inner = inner is not None, dict(wanted.kind.inner) if inner is None else inner
-    threads = _checked(wanted, zarr_format, air, inner, levels, threads)
+    threads = _checked(wanted, zarr_format, air, inner, levels, threads, preview=preview)
     if mask is not None and (lossless or "roi" in region):
         raise InvalidArgument(
             "a mask decides what is kept: leave out --lossless (lossless=True) and --roi (roi=)"
@@ -218,6 +221,7 @@ def pack(
                     advance,
                     memory=working,
                     n_levels=levels,
+                    preview=preview,
                     threads=threads,
                 )
             else:
@@ -288,7 +292,14 @@ def placed(source: Path, target: str | Path) -> Path:
 
 
 def _checked(
-    wanted: Target, zarr_format: int, air: str, inner: Any, levels: int, threads: int | None
+    wanted: Target,
+    zarr_format: int,
+    air: str,
+    inner: Any,
+    levels: int,
+    threads: int | None,
+    *,
+    preview: bool,
 ) -> int:
     """Refuse what does not go together; the number of threads."""
     place = wanted.place
@@ -311,9 +322,12 @@ def _checked(
         raise InvalidArgument(
             f"levels={levels!r}: expected a whole number from 1 to {ome.MAX_LEVELS}"
         )
-    if levels > 1 and (place is not None or not wanted.kind.in_group):
+    if preview and levels > 1:
+        raise InvalidArgument("--levels (levels=) have the preview among them: leave it out")
+    if (preview or levels > 1) and (place is not None or not wanted.kind.in_group):
         raise InvalidArgument(
-            f"{wanted.path}: --levels (levels=) are those of a group; name the target .ome.zarr"
+            f"{wanted.path}: --levels and --preview (levels=, preview=) are those of a group; name "
+            "the target .ome.zarr"
         )
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")

@@ -49,6 +49,7 @@ def write_zarr(
     *,
     memory: WorkingMemory,
     n_levels: int = 1,
+    preview: bool = False,
     threads: int = 1,
 ) -> None:
     """Write a scan as a Zarr array, or as a group.
@@ -71,6 +72,8 @@ def write_zarr(
         For the levels.
     n_levels : int
         Of a group.
+    preview : bool
+        Whether a group of one level gets a small one beside it.
     threads : int
         Chunks coded at a time.
     """
@@ -84,8 +87,10 @@ def write_zarr(
     factors: list[tuple[int, ...]] = []
     with compact_json():
         if layout.in_group:
-            factors = pyramid.factors_of(scan, n_levels)
-            is_label = n_levels > 1 and pyramid.is_label(scan)
+            factors = (
+                pyramid.preview_factors_of(scan) if preview else pyramid.factors_of(scan, n_levels)
+            )
+            is_label = len(factors) > 1 and pyramid.is_label(scan)
             group_writing.write_group(path, scan, facts, factors, is_label=is_label)
             place = path / ome.LEVEL.format(0)
             names = ome.axis_names(scan)
@@ -105,7 +110,7 @@ def write_zarr(
             threads=threads,
         ):
             advance(n_written)
-        if n_levels > 1:
+        if len(factors) > 1:
             group_writing.write_levels(
                 path,
                 open_array(path),

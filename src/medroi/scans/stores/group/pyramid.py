@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -35,22 +35,48 @@ def factors_of(scan: Scan, n_levels: int) -> list[tuple[int, ...]]:
     InvalidArgument
         Where the scan is too small for so many levels.
     """
+    found = list(islice(_each_level(scan), n_levels))
+    if len(found) < n_levels:
+        raise InvalidArgument(
+            f"--levels {n_levels} (levels={n_levels}): a scan of shape {scan.voxels.shape} has "
+            f"{len(found)} levels at most"
+        )
+    return found
+
+
+def preview_factors_of(scan: Scan) -> list[tuple[int, ...]]:
+    """Choose the same for two levels: all voxels, and what two halvings leave of them."""
+    first, *others = islice(_each_level(scan), 3)
+    return [first, *others[-1:]]
+
+
+def _each_level(scan: Scan) -> Iterator[tuple[int, ...]]:
     n_axes = scan.voxels.ndim
     spacing = [*(step or 1.0 for step in scan.spacing_mm), 1.0][: min(3, n_axes)]
-    found = [(1,) * n_axes]
-    while len(found) < n_levels:
-        last = found[-1]
+    last = (1,) * n_axes
+    while True:
+        yield last
         sizes = [-(-size // n) for size, n in zip(scan.voxels.shape, last, strict=True)]
         steps = [step * n for step, n in zip(spacing, last, strict=False)]
         large = [axis for axis in range(len(spacing)) if sizes[axis] > 1]
         if not large:
-            raise InvalidArgument(
-                f"--levels {n_levels} (levels={n_levels}): a scan of shape {scan.voxels.shape} has "
-                f"{len(found)} levels at most"
-            )
+            return
         shortest = min(steps[axis] for axis in large)
         halved = {axis for axis in large if steps[axis] < 2 * shortest}
-        found.append(tuple(2 * n if axis in halved else n for axis, n in enumerate(last)))
+        last = tuple(2 * n if axis in halved else n for axis, n in enumerate(last))
+
+
+def halvings(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, ...]]:
+    """Split the way from one level to a later one into steps of 1 and 2 per axis.
+
+    The axes with the longest way go first.
+    """
+    left = [n // m for n, m in zip(after, before, strict=True)]
+    found = []
+    while max(left) > 1:
+        step = tuple(2 if n == max(left) else 1 for n in left)
+        left = [n // m for n, m in zip(left, step, strict=True)]
+        found.append(step)
     return found
 
 

@@ -12,7 +12,7 @@ import medroi
 from medroi.scans.scan import Scan, require
 from medroi.scans.stores import attachments
 from medroi.scans.stores.group import ome
-from medroi.scans.stores.group.pyramid import halved
+from medroi.scans.stores.group.pyramid import halved, halvings
 from medroi.scans.stores.writing import Cleared, Layout, write_array
 from medroi.working_memory import WorkingMemory
 
@@ -102,8 +102,8 @@ def write_levels(
         axes=region.axes,
     )
     for number in range(1, len(factors)):
-        steps = [n // m for n, m in zip(factors[number], factors[number - 1], strict=True)]
-        voxels = halved(voxels, steps, is_label=is_label, memory=memory)
+        for step in halvings(factors[number - 1], factors[number]):
+            voxels = halved(voxels, step, is_label=is_label, memory=memory)
         chunks = tuple(min(a, b) for a, b in zip(layout.chunks, voxels.shape, strict=True))
         level = Cleared(voxels, None, np.asarray(region.background, voxels.dtype))
         place = path / ome.LEVEL.format(number)
