@@ -519,3 +519,23 @@ def test_deeply_nested_sequences_of_a_multi_frame_file_never_end_in_a_recursion(
         found = skeletons.unpacked(scan.attachments["dicom"])
         contents = dict(skeletons.contents_of(found, scan.voxels))
         assert contents["a.dcm"] == path.read_bytes()
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "9.9.9.99.9999", "1.2.840.10008.1.3.10"])
+def test_a_transfer_syntax_that_is_none_of_dicoms_is_refused(tmp_path, series, syntax):
+    for path in series.iterdir():
+        data, known = path.read_bytes(), b"1.2.840.10008.1.2.1\0"
+        path.write_bytes(data.replace(known, syntax.encode().ljust(len(known), b"\0"), 1))
+    with pytest.raises(InvalidArgument, match=rf"IM\d+.*{re.escape(syntax)}.*gdcmconv"):
+        pack(series, tmp_path / "store.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["series"]
+
+
+@pytest.mark.parametrize("place", [lambda k: 1e308, lambda k: 1e308 * (-1) ** k, lambda k: 2e9 * k])
+def test_places_that_no_patient_has_are_refused(tmp_path, voxels, place):
+    def edit(k, dataset):
+        dataset.ImagePositionPatient = [place(k), 0, 0]
+
+    folder = make_scans.dicom_series(tmp_path / "far", voxels, edit=edit)
+    with pytest.raises(InvalidArgument, match=r"IM\d+: ImagePositionPatient.*below 1e\+09"):
+        read_scan(folder)

@@ -234,3 +234,20 @@ def test_damaged_tiff_is_refused_by_name(tmp_path) -> None:
         except InvalidArgument as error:
             refused.append(str(error))
     assert refused and all("in.tif" in message for message in refused)
+
+
+def test_what_the_reader_of_tiff_logs_of_a_damaged_file_is_not_on_stderr(tmp_path, capsys) -> None:
+    source = tmp_path / "a.tif"
+    with tifffile.TiffWriter(source) as tiff:
+        for _ in range(4):
+            tiff.write(np.ones((9, 8), np.uint16), contiguous=False)
+    data = bytearray(source.read_bytes())
+    with tifffile.TiffFile(source) as tiff:
+        last = tiff.pages[2].offset
+    # Behind the tags of a page stands where the next one is.
+    at = last + 2 + 12 * int.from_bytes(data[last : last + 2], "little")
+    data[at : at + 4] = (1 << 30).to_bytes(4, "little")
+    source.write_bytes(data)
+    with pytest.raises(InvalidArgument, match="it is truncated"):
+        read_scan(source)
+    assert capsys.readouterr().err == ""

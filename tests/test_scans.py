@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 import make_scans
@@ -876,3 +878,16 @@ def test_zarr_2_is_told_from_zarr_3(tmp_path, monkeypatch):
     with pytest.raises(InnerUnavailable, match="pip install 'zarr>=3'"):
         pack(source, tmp_path / "s.zarr")
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_that_names_the_target(
+    tmp_path, monkeypatch
+) -> None:
+    def refused(**_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere/.private.partial")
+
+    source = make_scans.nifti(tmp_path / "in.nii", make_scans.head())
+    monkeypatch.setattr(tempfile, "mkdtemp", refused)
+    with pytest.raises(PermissionError) as found:
+        pack(source, tmp_path / "store.ome.zarr")
+    assert found.value.filename == str(tmp_path / "store.ome.zarr")

@@ -361,3 +361,36 @@ def test_a_setting_beside_is_read_like_the_options():
         "inner": "raw",
         "background": -5,
     }
+
+
+@pytest.mark.parametrize("chunks", ["volume", (16,)])
+@pytest.mark.parametrize("name", ["a.h5", "a.h5/deep/er", "a.mnc"])
+def test_a_store_in_hdf5_shows_what_one_in_zarr_does(tmp_path, specked, capsys, name, chunks):
+    pack(specked, tmp_path / "a.zarr", chunks=chunks)
+    pack(specked, tmp_path / name, chunks=chunks)
+    (plain,), (found,) = show(tmp_path / "a.zarr"), show(tmp_path / name)
+    for fact in ("shape", "chunks", "box", "n_kept", "n_chunks", "n_dropped_signal", "from_store"):
+        assert getattr(found, fact) == getattr(plain, fact), fact
+    for fact in ("threshold", "polarity", "roi", "background", "padding"):
+        assert found.settings[fact] == plain.settings[fact], fact
+    assert np.array_equal(found.shown.voxels, plain.shown.voxels)
+    assert np.array_equal(found.shown.kept, plain.shown.kept)
+    assert main(["show", str(tmp_path / name), "-o", str(tmp_path / "a.png")]) == 0
+    assert "predict3d" in capsys.readouterr().out
+
+
+def test_a_dataset_of_others_in_hdf5_is_shown_as_a_scan_or_by_its_streams(tmp_path):
+    import h5py
+
+    from medroi.hdf5 import MedROIFilter
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("plain", data=make_scans.head())
+        file.create_dataset(
+            "own", data=make_scans.head(), chunks=(16, 16, 16), **MedROIFilter(threshold=150)
+        )
+    (plain,), (own,) = show(tmp_path / "a.h5" / "plain"), show(tmp_path / "a.h5" / "own")
+    assert not plain.from_store and own.from_store
+    assert own.settings["threshold"] == 150
+    with pytest.raises(InvalidArgument, match="its settings are its own"):
+        show(tmp_path / "a.h5" / "own", threshold=3)

@@ -809,6 +809,21 @@ def read_cd_values(tuple words not None):
     return found.asked.coder.id, found.key
 
 
+def config_in_cd_values(tuple words not None):
+    """The options in an HDF5 filter's cd_values, as `Config.to_json` gives them."""
+    cdef unsigned c_words[MEDROI_MAX_WORDS]
+    cdef medroi_cd_values found
+    cdef medroi_error error
+    cdef char *text = NULL
+    cdef size_t n = load_words(words, c_words)
+    check(medroi_cd_read(c_words, n, &found, &error), &error)
+    check(medroi_config_to_json(&found.asked, &text, &error), &error)
+    try:
+        return text.decode()
+    finally:
+        medroi_free(text)
+
+
 def complete_cd_values(tuple words not None, Layout layout not None):
     """An HDF5 filter's cd_values with their part on a chunk; one that is there has to be it."""
     cdef unsigned c_words[MEDROI_MAX_WORDS]

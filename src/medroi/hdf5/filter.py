@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from medroi import _kernel, codec, plugins, stream
@@ -87,6 +88,12 @@ class MedROIFilter(Binding, _Base):
 
     def __len__(self) -> int:
         return len(self._arguments())
+
+
+def options_in(words: Sequence[int]) -> dict[str, Any]:
+    """The options of `MedROI` that a dataset's cd_values hold, but for those of the inner codec."""
+    options: dict[str, Any] = json.loads(_kernel.config_in_cd_values(tuple(words)))
+    return {name: value for name, value in options.items() if name not in ("id", "inner")}
 
 
 def _check_room(made: codec.Settings) -> None:

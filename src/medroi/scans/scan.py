@@ -22,7 +22,7 @@ PADDING_VALUES = "padding_values"
 # And those that it declares to be a value at all, where not all of the type are.
 VALID_RANGE = "valid_range"
 # No scan is a thousand kilometres long; larger numbers are damage, and overflow in float32.
-_MAX_MM = 1e9
+MAX_MM = 1e9
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def usable_affine(
     """Return a 4x4 of finite numbers, and a note where the file had none."""
     affine = np.asarray(affine, dtype=np.float64)
     # Comparing is false for NaN as well.
-    if affine.shape != (4, 4) or not (np.abs(affine) < _MAX_MM).all():
+    if affine.shape != (4, 4) or not (np.abs(affine) < MAX_MM).all():
         return np.eye(4), ("the header has no usable affine; the identity is stored beside it",)
     if not np.linalg.norm(affine[:3, :3], axis=0).all():
         return affine, ("the header gives a voxel size of 0 mm along an axis",)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
+from medroi.scans.scan import MAX_MM
 
 _MAX_SHOWN = 60
 
@@ -34,14 +35,17 @@ def number(path: Path, dataset: Any, keyword: str, default: float) -> float:
 
 
 def numbers(path: Path, dataset: Any, keyword: str, count: int) -> npt.NDArray[np.float64]:
-    """Read so many finite numbers."""
+    """Read so many numbers of a sensible size."""
     value = dataset.get(keyword)
     try:
         found = np.asarray([float(item) for item in value], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
-    if len(found) != count or not np.isfinite(found).all():
-        raise InvalidArgument(f"{path}: {keyword} is {shown(value)}; expected {count} numbers")
+    # Comparing is false for NaN as well.
+    if len(found) != count or not (np.abs(found) < MAX_MM).all():
+        raise InvalidArgument(
+            f"{path}: {keyword} is {shown(value)}; expected {count} numbers below {MAX_MM:g}"
+        )
     return found
 
 

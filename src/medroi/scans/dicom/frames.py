@@ -135,6 +135,12 @@ def _n_frames(path: Path, dataset: Any) -> int:
 
 
 def _check_supported(path: Path, dataset: Any) -> None:
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax and not getattr(syntax, "is_transfer_syntax", False):
+        raise InvalidArgument(
+            f"{path}: the transfer syntax {syntax} is none of DICOM's: its pixels may be coded in "
+            "any way; convert it with the software of its maker, or with gdcmconv --raw"
+        )
     samples = number(path, dataset, "SamplesPerPixel", 1)
     meaning = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
     # Compressed colours are decoded to red, green and blue, whatever their own space is.

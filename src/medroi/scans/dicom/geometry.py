@@ -11,6 +11,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.dicom.elements import number, numbers
 from medroi.scans.dicom.frames import Frame
+from medroi.scans.scan import MAX_MM
 
 # Slices may leave the straight, evenly spaced line by this share of the spacing. Positions are
 # decimal strings, which some scanners round to 0.01 mm.
@@ -145,6 +146,8 @@ def _single_step(
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
     thickness = number(frame.path, frame, "SliceThickness", 0.0)
     step_mm = abs(number(frame.path, frame, "SpacingBetweenSlices", thickness)) or abs(thickness)
+    if step_mm >= MAX_MM:
+        raise InvalidArgument(f"{frame.path}: a slice of {step_mm:g} mm; its header is damaged")
     note = "the image has no slice thickness; 1 mm is stored, which may be wrong"
     return normal * (step_mm or 1.0), [] if step_mm else [note]
 

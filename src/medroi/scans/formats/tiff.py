@@ -6,9 +6,11 @@ again of the voxels where deflate compressed them, or kept (`sources.chunks`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ def read(path: Path, memory: WorkingMemory, *, remakes: bool = True) -> Scan:
         such a file does not come back.
     """
     tifffile = require("tifffile", "reading TIFF", "pictures")
-    with tifffile.TiffFile(path) as tiff:
+    with _silent(), tifffile.TiffFile(path) as tiff:
         pages = _pages(tiff, path)
         # The pixels of compressed pages are decoded here.
         decoded = _decoded(tiff, pages, path, memory) if pages.strips is None else None
@@ -119,6 +121,17 @@ def read(path: Path, memory: WorkingMemory, *, remakes: bool = True) -> Scan:
             deflate.of_zlib(deflate.LEVELS), deflate.of_libdeflate(), deflate.of_zlib_ng()
         )
     return with_file(scan, path.name, path.read_bytes(), pages.grid, pages.chunks, candidates)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep from stderr the log of a reader whose errors are raised, where nobody asked for it."""
+    handler, log = logging.NullHandler(), logging.getLogger("tifffile")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _decoded(tiff: Any, pages: _Pages, path: Path, memory: WorkingMemory) -> npt.NDArray[np.uint8]:

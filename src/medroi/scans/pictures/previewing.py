@@ -121,12 +121,12 @@ def preview_scan(
 
 
 def preview_store(path: Path) -> Preview:
-    """Report what a Zarr array with MedROI streams gives back.
+    """Report what an array of MedROI streams gives back.
 
     Parameters
     ----------
     path : path
-        Written by `pack` or by any program that uses MedROI in Zarr.
+        Written by `pack` or by any program that uses MedROI in Zarr or HDF5.
     """
     array = open_array(path)
     with reading(path, array):
@@ -136,8 +136,12 @@ def preview_store(path: Path) -> Preview:
 def _preview_array(path: Path, array: Any) -> Preview:
     config = medroi_config(array)
     if config is None or array.ndim == 0:
-        raise InvalidArgument(f"{path}: a Zarr array without MedROI")
+        raise InvalidArgument(f"{path}: an array without MedROI")
     check_complete(path, array)
+    region = region_in_store(array)
+    if region is not None and config["threshold"] is None:
+        # Crops of a region in HDF5 have parameters without the threshold that it was found with.
+        config["threshold"] = region.threshold
     attributes = facts_of(path, array)
     empty = np.empty((0,) * array.ndim, dtype=array.dtype)
     if attributes is not None:
@@ -155,7 +159,6 @@ def _preview_array(path: Path, array: Any) -> Preview:
         shown=_shown(scan, config, _middle(array, config)),
         from_store=True,
     )
-    region = region_in_store(array)
     crops = box_in_store(array)
     thresholds, backgrounds = set(), set()
     for _, selection, stream in each_stream(path, array):
@@ -164,6 +167,8 @@ def _preview_array(path: Path, array: Any) -> Preview:
             add_stream(found, stream, info, selection, crops)
             thresholds.add(info.threshold)
             backgrounds.add(info.background)
+            # The parameters of an HDF5 filter do not name it.
+            found.settings.setdefault("inner", {"id": info.inner})
     found.settings = _found(found, thresholds, backgrounds)
     background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
     if region is not None:

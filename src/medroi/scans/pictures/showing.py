@@ -15,7 +15,10 @@ from medroi.scans.pictures.drawing import FORMATS, check_matplotlib, draw
 from medroi.scans.pictures.preview import Preview
 from medroi.scans.pictures.previewing import DEFAULT_INNER, preview_scan, preview_store
 from medroi.scans.pictures.sheet import sheet_of
+from medroi.scans.stores.files import is_zip
 from medroi.scans.stores.folders import made_parent
+from medroi.scans.stores.hdf5_array import names_in
+from medroi.scans.stores.hdf5_store import split_source
 from medroi.scans.stores.replacing import is_store
 from medroi.scans.stores.staging import staged
 
@@ -34,7 +37,7 @@ def show(
     Parameters
     ----------
     source : path
-        What `pack` reads, or a Zarr store that it wrote.
+        What `pack` reads, or a store that it wrote.
     target : path, optional
         A picture: .png, .pdf or .svg. It replaces an existing file.
     lossless : bool
@@ -65,7 +68,7 @@ def show(
             names = ", ".join(f".{name}" for name in FORMATS)
             raise InvalidArgument(f"{target}: expected a name that ends with {names}")
         check_matplotlib()
-    if is_store(source):
+    if _is_packed(source):
         if settings or lossless or beside:
             raise InvalidArgument(f"{source} is packed: its settings are its own; give none")
         with readable(source, "a damaged store"):
@@ -80,6 +83,15 @@ def show(
         ):
             draw(sheet, fresh, target.suffix.lower()[1:])
     return previews
+
+
+def _is_packed(source: Path) -> bool:
+    """Whether it is a Zarr store, or a dataset of HDF5 with the filter."""
+    place = None if is_zip(source) else split_source(source)
+    if place is None:
+        return is_store(source)
+    names = names_in(place.file)
+    return place.name in names if place.name else bool(names)
 
 
 def _checked(settings: dict[str, Any], lossless: bool) -> dict[str, Any]:

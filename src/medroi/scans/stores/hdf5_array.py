@@ -16,7 +16,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.stores import hdf5_minc
-from medroi.scans.stores.group.array import turned_items, turned_region
+from medroi.scans.stores.group.array import turned_config, turned_items, turned_region
 from medroi.scans.stores.hdf5_store import (
     ATTRIBUTE,
     DIGESTS,
@@ -109,6 +109,17 @@ class Hdf5Array:
         from medroi.hdf5 import FILTER_ID
 
         return str(FILTER_ID) in self.filters
+
+    @property
+    def config(self) -> dict[str, Any] | None:
+        """Options of the filter for the scan's axes, but for its inner codec; None without it."""
+        from medroi.hdf5.filter import FILTER_ID, options_in
+
+        words = dict(self.creation).get(str(FILTER_ID))
+        if words is None:
+            return None
+        options = options_in(words)
+        return turned_config(options, self.ndim) if self.axes_reversed else options
 
     def positions(self) -> Iterator[tuple[int, ...]]:
         """The grid positions of the chunks that are stored."""

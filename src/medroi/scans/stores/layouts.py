@@ -126,7 +126,7 @@ def target_of(path: Path, layout: str | None, source: Path | None = None) -> Tar
     if suffix is None:
         raise InvalidArgument(
             f"{path}: expected a name that ends with .ome.zarr, .nii.zarr, .zarr, one of these and "
-            f".zip, {' or '.join(hdf5_store.SUFFIXES)}, or an existing folder"
+            f".zip, {', '.join(hdf5_store.SUFFIXES)}, or an existing folder"
         )
     is_promised = suffix != _OF_ANY
     if is_promised and layout is not None and not LAYOUTS[layout].in_group:

@@ -178,7 +178,12 @@ def workspace(target: Path) -> Iterator[Path]:
 def _made(target: Path) -> tuple[Path, int | None]:
     """Make a private folder and lock it, where the file system has locks."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent))
+        try:
+            made = tempfile.mkdtemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        except OSError as error:
+            # Nobody knows the name of a private folder.
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(target)) from error
+        folder = Path(made)
         try:
             lock = _locked(folder)
         except _NoLocks:

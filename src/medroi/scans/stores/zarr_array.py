@@ -323,7 +323,7 @@ def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Sca
 def medroi_config(array: Any) -> dict[str, Any] | None:
     """Configuration of the MedROI codec of an array, for the scan's axes; None without one."""
     if isinstance(array, Hdf5Array):
-        return {"affine": None} if array.is_medroi else None
+        return array.config
     codec = medroi_codec(array)
     if codec is None:
         return None
