@@ -76,6 +76,7 @@ class Hdf5Array:
             -(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True)
         )
         self.nchunks = math.prod(self.cdata_shape)
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Any]:

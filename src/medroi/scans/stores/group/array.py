@@ -52,6 +52,7 @@ class ScanArray:
         )
         self.nchunks = math.prod(self.cdata_shape)
         self.ndim, self.dtype = len(self.shape), np.dtype(stored.dtype)
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
         self.fill_value, self.metadata = stored.fill_value, stored.metadata
         self.attrs = dict(attributes)
         region = dict(stored.attrs).get(REGION)
