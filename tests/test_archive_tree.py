@@ -14,6 +14,7 @@ import pytest
 
 import medroi
 from medroi import archives
+from medroi.archives import items
 from medroi.archives.tree_local import walk
 
 
@@ -175,6 +176,61 @@ def test_each_series_of_a_folder_has_a_store(tmp_path: Path) -> None:
     assert medroi.archive(root, tmp_path / "dst").run == {}
 
 
+def two_series(root: Path) -> Path:
+    """A folder with the files of two series, and a DICOM file that holds no image."""
+
+    def second(k: int, dataset: object) -> None:
+        dataset.SeriesNumber = 7  # type: ignore[attr-defined]
+
+    make_scans.dicom_series(root / "study", archive_trees.noisy(1, (9, 8, 4)))
+    make_scans.dicom_series(root / "other", archive_trees.noisy(2, (9, 8, 3)), edit=second)
+    for file in list((root / "other").iterdir()):
+        file.rename(root / "study" / f"{file.name}.dcm")
+    (root / "other").rmdir()
+    return root
+
+
+def test_a_run_that_did_some_series_of_a_folder_takes_the_others_for_series_too(
+    tmp_path: Path,
+) -> None:
+    root = two_series(tmp_path / "src")
+    medroi.archive(root, tmp_path / "whole", lossless=True)
+    for parts in (("1/2", "2/2"), ("2/2", "1/2"), ("3/5", "5/5", "1/5")):
+        place = tmp_path / "-".join(part[0] for part in parts)
+        for part in parts:
+            medroi.archive(root, place, lossless=True, part=part)
+        assert medroi.archive(root, place, lossless=True).states == {"stored": 2}
+        assert archive_trees.stores_in(place) == archive_trees.stores_in(tmp_path / "whole")
+
+
+def test_a_slice_that_is_replaced_by_an_older_one_is_seen(tmp_path: Path) -> None:
+    root = two_series(tmp_path / "src")
+    medroi.archive(root, tmp_path / "dst", lossless=True)
+    file = sorted((root / "study").iterdir())[0]
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(file, (1, 1))
+    assert medroi.archive(root, tmp_path / "dst", lossless=True).run == {"stored": 1}
+    archives.restore(tmp_path / "dst", tmp_path / "back")
+    assert (tmp_path / "back" / "study" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_file_beside_slices_that_cannot_be_opened_stops_their_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = two_series(tmp_path / "src")
+    closed, is_dicom = sorted((root / "study").iterdir())[0], items.dicom_scans.is_dicom
+
+    def refused(path: Path) -> bool:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_dicom(path)
+
+    monkeypatch.setattr(items.dicom_scans, "is_dicom", refused)
+    assert items_of(root)["study/005_MR"] == "dicom"
+    assert closed.suffix == "" and f"study/{closed.name}" not in items_of(root)
+
+
 @pytest.mark.parametrize("suffix", [".dcm.gz", ".gz", ""])
 def test_gzipped_dicom_and_files_without_a_preamble_are_series_too(tmp_path: Path, suffix) -> None:
     root = tmp_path / "src"
@@ -275,3 +331,102 @@ def test_a_series_of_several_volumes_is_one_record_and_comes_back(tmp_path: Path
     restored = archives.restore(tmp_path / "dst", tmp_path / "back")
     assert restored.failures == () and restored.n_contents == 0
     assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+
+
+def test_what_failed_and_was_removed_is_gone_and_no_failure(tmp_path: Path) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    make_scans.dicom_series(root / "ct", archive_trees.noisy(1, (9, 8, 4)))
+    cut = sorted((root / "ct").iterdir())[1]
+    data = cut.read_bytes()
+    cut.write_bytes(data[:200])
+    touch(root / "broken.nii")
+    scan = make_scans.nifti(root / "scan.nii", archive_trees.noisy(2))
+    assert medroi.archive(root, place).states == {"failed": 2, "stored": 1}
+    # An earlier version of a scan that is damaged, and then removed, stays in the archive.
+    touch(scan)
+    assert medroi.archive(root, place).states == {"failed": 3}
+    cut.write_bytes(data)
+    scan.unlink()
+    (root / "broken.nii").unlink()
+    report = medroi.archive(root, place)
+    assert report.states == {"gone": 2, "stored": 2} and report.n_failed == 0
+    assert medroi.archive(root, place).run == {}
+    assert archives.check_archive(place).problems == ()
+    restored = archives.restore(place, tmp_path / "back")
+    assert restored.failures == () and (tmp_path / "back" / "scan.nii").exists()
+    touch(root / "broken.nii")
+    assert medroi.archive(root, place).n_failed == 1
+
+
+def test_what_lies_in_a_folder_that_cannot_be_read_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    touch(root / "sub" / "broken.nii")
+    assert medroi.archive(root, place).states == {"failed": 1}
+    listed = os.listdir
+
+    def refused(path: str | Path) -> list[str]:
+        if str(path).endswith("src/sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    assert medroi.archive(root, place).states == {"failed": 2}
+    monkeypatch.undo()
+    assert medroi.archive(root, place).states == {"failed": 1, "gone": 1}
+
+
+def test_a_file_that_takes_the_name_of_a_folder_takes_nothing_else(tmp_path: Path) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    touch(root / "sub" / "b.txt")
+    touch(root / "a.txt")
+    make_scans.nifti(root / "scan.nii", archive_trees.noisy(2))
+    medroi.archive(root, place)
+    (root / "sub" / "b.txt").rename(root / "b.txt")
+    (root / "sub").rmdir()
+    (root / "sub").write_bytes(b"now a file")
+    (root / "a.txt").unlink()
+    for name in ("c.txt", "d.txt"):
+        touch(root / "a.txt" / name)
+    # The name of a store, too.
+    touch(root / "scan.ome.zarr" / "e.txt")
+    assert medroi.archive(root, place).n_failed == 0
+    assert archives.check_archive(place).problems == ()
+    assert medroi.archive(root, place).run == {}
+    for number, path in enumerate(("sub", "sub/b.txt", "a.txt/d.txt", "scan.ome.zarr", "scan.nii")):
+        folder = tmp_path / f"back{number}"
+        if path == "sub":
+            (folder / "sub").mkdir(parents=True)
+            ((_, text),) = archives.restore(place, folder, ["su[b]"]).failures
+            assert "a folder of another time" in text
+            continue
+        assert archives.restore(place, folder, [path]).failures == ()
+    assert (tmp_path / "back1" / "sub" / "b.txt").read_bytes() == b"x"
+
+
+def test_every_name_that_a_disk_has_is_packed(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    root.mkdir()
+    for number, name in enumerate(("m" * 251, "M" * 251, "\u00e9" * 125, "Scan", "scan", "SCAN")):
+        make_scans.nifti(root / f"{name}.nii", archive_trees.noisy(number))
+    touch(root / "scan.ome.zarr")
+    touch(root / ("n" * 255))
+    touch(root / os.fsdecode(b"\xff" * 251 + b".txt"))
+    report = medroi.archive(root, tmp_path / "dst", lossless=True)
+    assert report.failures == () and report.states == {"stored": 6, "copied": 3}
+    assert archives.restore(tmp_path / "dst", tmp_path / "back").failures == ()
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+
+
+def test_a_dry_run_says_what_cannot_be_read(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    touch(root / "a.txt")
+    (root / "nothing").symlink_to("nowhere")
+    (root / "up").symlink_to(".")
+    for _ in range(2):
+        report = medroi.archive(root, tmp_path / "dst", dry_run=True)
+        assert report.n_files == 3 and report.run["failed"] == 1
+        assert [path for path, _, _ in report.failures] == ["nothing"]
+        assert "1 failed" in str(report) and "nothing was written" in str(report)
+        medroi.archive(root, tmp_path / "dst")

@@ -25,10 +25,12 @@ from medroi.scans.formats.names import printable
 VERSION_CONTROL = (".git", ".datalad", ".hg", ".svn")
 # Names that this package writes at the top of an archive.
 OURS = ("manifest.tsv", "manifest.parquet", "dataset_description.json", OWN)
-# Path of a folder and token of its DICOM files: its series, where they are known.
-SkipSeries = Callable[[str, str], "list[Series] | None"]
+# Path of a folder, token and paths of its DICOM files: its series, where all are known.
+SkipSeries = Callable[[str, str, Sequence[str]], "list[Series] | None"]
 # Of the token of some files; a series has that of its folder, and its own behind it.
 TOKEN_LENGTH = 24
+# Of the 255 bytes that file systems have; the rest is for what makes a name another one.
+_MAX_NAME_NBYTES, _MAX_SUFFIX_LENGTH = 240, 16
 _NO_DICOM = (".json", ".tsv", ".txt", ".bval", ".bvec", ".csv", ".md", ".py", ".m", ".html")
 
 
@@ -127,11 +129,13 @@ class Names:
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
 
-    def own(self, name: str, else_name: str = "") -> str:
-        """The name, the other one, or the name with a digest where that is taken too."""
+    def own(self, name: str, else_name: str = "", suffix: str = "") -> str:
+        """The name, the other one, or the name with a digest, before its suffix, where both are
+        taken.
+        """
         for wanted in (name, else_name, ""):
-            wanted = wanted or _with_digest(name, else_name or name)
-            shown = wanted if wanted.isascii() else printable(wanted)
+            with_digest = _with_digest(name.removesuffix(suffix), else_name or name)
+            shown = _fitting(wanted or with_digest + suffix, suffix)
             key = unicodedata.normalize("NFC", shown).casefold()
             if key not in self._taken:
                 break
@@ -141,6 +145,16 @@ class Names:
 
 def _with_digest(name: str, of: str) -> str:
     return f"{name}~{hashlib.sha256(os.fsencode(of)).hexdigest()[:8]}"
+
+
+def _fitting(name: str, suffix: str) -> str:
+    """A name as text that file systems take: a longer one is cut before its suffix."""
+    shown = name if name.isascii() else printable(name)
+    if len(os.fsencode(shown)) <= _MAX_NAME_NBYTES:
+        return shown
+    suffix = suffix or Path(shown).suffix[:_MAX_SUFFIX_LENGTH]
+    cut = os.fsencode(shown)[: _MAX_NAME_NBYTES - len(os.fsencode(suffix)) - len("~01234567")]
+    return _with_digest(cut.decode("utf-8", "ignore"), name) + suffix
 
 
 def joined(folder: str, name: str) -> str:
@@ -181,8 +195,8 @@ def items_of(
         Of stores: ``.ome.zarr``.
     headers : Headers
     skip_series : callable or None
-        For the path of a folder and the token of its DICOM files the series that are known of it,
-        so that its files need not be opened; None where they must be.
+        For the path of a folder, the token and the paths of its DICOM files the series that are
+        known of it, so that its files need not be opened; None where they must be.
     """
     dicom: list[File] = []
     scans: list[tuple[File, str]] = []
@@ -214,7 +228,7 @@ def items_of(
         target = names.own(f"{OWN}/kept/{file.name}" if ours else file.name)
         copies.append(_item("file", file.path, [file], joined(folder.target, target)))
     for file, known in scans:
-        target = names.own(file.name[: -len(known)] + suffix, file.name + suffix)
+        target = names.own(file.name[: -len(known)] + suffix, file.name + suffix, suffix)
         together = [file, *(by_name[name] for name in several.get(file.name, ()))]
         yield _item("scan", file.path, together, joined(folder.target, target))
     yield from copies
@@ -270,15 +284,15 @@ def _series(
 ) -> tuple[list[Item], list[File]]:
     """Items of the series of a folder, and the DICOM files of it that hold no image."""
     listing = _listing(dicom)
-    found = None if skip_series is None else skip_series(folder.path, listing)
+    paths = [file.path for file in dicom]
+    found = None if skip_series is None else skip_series(folder.path, listing, paths)
     if found is None:
-        paths = [file.path for file in dicom]
         headers.dicom(paths)
         found = series_of(headers.top, paths)
     by_path = {file.path: file for file in dicom}
     items = []
     for one in found:
-        target = joined(folder.target, names.own(one.name + suffix))
+        target = joined(folder.target, names.own(one.name + suffix, suffix=suffix))
         files = [by_path[path] for path in one.files]
         items.append(_item("dicom", joined(folder.path, one.name), files, target, listing))
     used = {path for one in found for path in one.files}

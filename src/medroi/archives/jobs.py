@@ -302,13 +302,18 @@ def _named_for_the_source(
 
 def _without(error: Exception, replaced: Mapping[str, str]) -> BaseException:
     """An error of the same kind, in whose text some names stand for others."""
-    text = str(error)
-    for name, other in replaced.items():
-        text = text.replace(name, other)
+
+    def renamed(text: str) -> str:
+        for name, other in replaced.items():
+            text = text.replace(name, other)
+        return text
+
+    text = renamed(str(error))
     if text == str(error):
         return error
     if isinstance(error, OSError) and error.errno is not None:
-        return OSError(error.errno, text)
+        names = [renamed(os.fsdecode(error.filename))] if error.filename else []
+        return OSError(error.errno, renamed(error.strerror or ""), *names)
     try:
         return type(error)(text)
     except TypeError:

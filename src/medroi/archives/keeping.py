@@ -154,6 +154,25 @@ class Index:
         text = "SELECT path FROM known WHERE target = ? AND target != x''"
         return {_text(path) for (path,) in self._ask(text, _bytes(target))}
 
+    def clash_of(self, target: str, path: str) -> str:
+        """A target, or the folder that it lies in, where another path's content is.
+
+        A target itself clashes also with what lies below it. Empty where nothing clashes.
+        """
+        names = target.split("/")
+        above = ["/".join(names[: n + 1]) for n in range(len(names))]
+        clash = next((name for name in above if self.users_of(name) - {path}), "")
+        if clash:
+            return clash
+        found = self._ask(
+            "SELECT path FROM known WHERE target > ? AND target < ? AND target != x'' "
+            "AND path != ? LIMIT 1",
+            _bytes(f"{target}/"),
+            _bytes(f"{target}{chr(ord('/') + 1)}"),
+            _bytes(path),
+        )
+        return target if found else ""
+
     def equal_before(self, path: str, nbytes: int, settings: str) -> dict[str, str]:
         """By SHA-256 the targets of stored scans of one size and settings, before a path."""
         found = self._ask(

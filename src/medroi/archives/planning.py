@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from medroi.archives.dicom_folders import Series
@@ -13,7 +13,16 @@ from medroi.archives.items import TOKEN_LENGTH, Item
 from medroi.archives.jobs import Job
 from medroi.archives.journals import Journal
 from medroi.archives.keeping import Known
-from medroi.archives.records import COPIED, DUPLICATE, FAILED, LINK, LISTED, STORED, Record
+from medroi.archives.records import (
+    COPIED,
+    DUPLICATE,
+    FAILED,
+    GONE,
+    LINK,
+    LISTED,
+    STORED,
+    Record,
+)
 from medroi.archives.settings import Settings
 
 
@@ -29,12 +38,15 @@ class Plan:
         Of what needs no work: links, listed files, what cannot be read.
     n_done, done_nbytes : int
         Items that an earlier run has done, and their bytes.
+    n_files : int
+        Files of all items.
     """
 
     todo: list[Item] = dataclasses.field(default_factory=list)
     records: list[Record] = dataclasses.field(default_factory=list)
     n_done: int = 0
     done_nbytes: int = 0
+    n_files: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -56,13 +68,25 @@ class Planner:
         self._settings, self._is_there = settings, is_there
         self._rehash, self._token = rehash, settings.token
 
-    def plan(self, items: Iterator[Item]) -> Plan:
-        """Sort the items of a tree."""
-        plan = Plan()
+    def plan(self, items: Iterator[Item], is_ours: Callable[[str], bool] | None = None) -> Plan:
+        """Sort the items of a tree.
+
+        Parameters
+        ----------
+        items : iterator of Item
+        is_ours : callable, optional
+            Whether a path belongs to the part of the tree that the items are.
+        """
+        plan, unseen, closed = Plan(), set(self._failed(is_ours)), []
         for item in items:
+            plan.n_files += item.n_files
+            unseen.discard(item.path)
+            if item.kind == "folder":
+                closed.append(f"{item.path}/" if item.path else "")
             record = self._without_work(item)
             if record is not None:
-                if not self._is_same(item, self._index.get(item.path), record):
+                known = self._index.get(item.path)
+                if record.state == FAILED or not self._is_same(item, known, record):
                     plan.records.append(record)
                 else:
                     plan.n_done += 1
@@ -71,12 +95,30 @@ class Planner:
                 plan.done_nbytes += item.nbytes
             else:
                 plan.todo.append(item)
+        # Of a folder that cannot be read now nothing is known.
+        plan.records += (
+            self._gone(path) for path in sorted(unseen) if not path.startswith(tuple(closed))
+        )
         # What is more than a thousandth of the whole comes first, the largest first: no process is
         # left with a large scan when the others have ended. The rest goes by path, neighbours on
         # the disk. Equal scans go by path either way: the first of them is the one that is stored.
         large = plan.nbytes / 1000
         plan.todo.sort(key=lambda item: (-item.nbytes if item.nbytes > large else 0, item.path))
         return plan
+
+    def _failed(self, is_ours: Callable[[str], bool] | None) -> Iterator[str]:
+        paths = (path for path, _ in self._index.items(FAILED))
+        return paths if is_ours is None else filter(is_ours, paths)
+
+    def _gone(self, path: str) -> Record:
+        """The record of what failed and is not in the tree any more."""
+        before = self._journal.record(path)
+        if not before.target:
+            return Record(path=path, kind=before.kind, state=GONE, n_files=0)
+        # Of an earlier version, which is in the archive.
+        state = STORED if before.stored_files else DUPLICATE
+        state = COPIED if before.kind == "file" else state
+        return dataclasses.replace(before, state=state, error_class="", error="")
 
     def _without_work(self, item: Item) -> Record | None:
         facts: dict[str, Any] = {
@@ -135,17 +177,22 @@ class Planner:
             for one in owners
         )
 
-    def known_series(self, folder: str, listing: str) -> list[Series] | None:
+    def known_series(self, folder: str, listing: str, paths: Sequence[str]) -> list[Series] | None:
         """The series of a folder, where every file in it is as it was when all were done."""
-        known = self._index.series_in(folder)
-        if not known or any(one.listing[:TOKEN_LENGTH] != listing for _, one in known):
-            return None
-        if any(one.state not in (STORED, DUPLICATE) for _, one in known):
-            return None
         found = []
-        for path, _ in known:
+        for path, known in self._index.series_in(folder):
+            if known.listing[:TOKEN_LENGTH] != listing:
+                continue
+            if known.state not in (STORED, DUPLICATE):
+                return None
             record = self._journal.record(path)
             found.append(Series(path.rpartition("/")[2], tuple(f.name for f in record.files)))
+        # Of the series of a folder a run that was stopped, or one part, may have done only some.
+        of_series = {name for one in found for name in one.files}
+        for path in of_series.symmetric_difference(paths):
+            other = self._index.get(path)
+            if path in of_series or other is None or other.kind != "file":
+                return None
         return sorted(found, key=lambda one: one.name)
 
     def job(
@@ -180,15 +227,29 @@ class Planner:
         )
 
     def _target(self, item: Item, known: Known | None) -> str:
-        """A name in the archive that holds the content of no other path."""
+        """A name in the archive that holds the content of no other path, nor lies in one that does.
+
+        What was in the tree once stays in the archive: a file may be where a folder was, and a
+        folder where a file was.
+        """
         own = known.target if known is not None and known.target else item.target
-        for target in (own, item.target):
-            if not self._index.users_of(target) - {item.path}:
-                return target
-        folder, slash, name = item.target.rpartition("/")
-        stem, dot, rest = name.partition(".")
-        digest = hashlib.sha256(f"{item.path!r} {item.mtime_ns}".encode()).hexdigest()[:8]
-        return f"{folder}{slash}{stem}~{digest}{dot}{rest}"
+        target = own if self._is_free(own, item) else item.target
+        while clash := self._index.clash_of(target, item.path):
+            # All that lies in one folder has the same new one.
+            of = clash if clash != target else f"{item.path!r} {item.mtime_ns}"
+            target = _with_digest(clash, of) + target[len(clash) :]
+        return target
+
+    def _is_free(self, target: str, item: Item) -> bool:
+        return not self._index.clash_of(target, item.path)
+
+
+def _with_digest(path: str, of: str) -> str:
+    """A path whose last name has a digest behind its stem."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, rest = name.partition(".")
+    digest = hashlib.sha256(of.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{folder}{slash}{stem}~{digest}{dot}{rest}"
 
 
 def _own_token(listing: str) -> str:

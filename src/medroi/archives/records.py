@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# States. Of these, what is in DST: all but failed, listed and link.
+# States, and those of what is in DST.
 STORED, DUPLICATE, COPIED = "stored", "duplicate", "copied"
-LISTED, LINK, FAILED = "listed", "link", "failed"
+LISTED, LINK, FAILED, GONE = "listed", "link", "failed", "gone"
 IN_DST = (STORED, DUPLICATE, COPIED)
 
 
@@ -38,8 +38,9 @@ class Record:
     kind : str
         ``"scan"``, ``"dicom"``, ``"file"``, or what else stood there: ``"link"``, ``"folder"``,
         ``"special"``.
-    state : {"stored", "duplicate", "copied", "listed", "link", "failed"}
-        A duplicate has the content of a scan that is stored, and that one's target.
+    state : {"stored", "duplicate", "copied", "listed", "link", "failed", "gone"}
+        A duplicate has the content of a scan that is stored, and that one's target. Gone is what
+        failed, and is not in the tree any more.
     n_files, nbytes : int
         Files, and their bytes (bytes in).
     mtime_ns : int

@@ -18,7 +18,7 @@ from medroi.archives.hashing import sha256_of
 from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place, open_place
-from medroi.archives.records import COPIED, DUPLICATE, IN_DST, LINK, FileFacts, Record
+from medroi.archives.records import COPIED, DUPLICATE, GONE, IN_DST, LINK, FileFacts, Record
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.stores.durable import rename_new
@@ -134,6 +134,8 @@ def restore(
         target.mkdir(parents=True, exist_ok=True)
         for path in chosen:
             record = journal.record(path)
+            if record.state == GONE:
+                continue
             if record.state not in (*IN_DST, LINK) and not record.target:
                 n_absent += 1
                 continue
@@ -241,13 +243,25 @@ def restore_stored(
             os.utime(made, ns=(record.mtime_ns, record.mtime_ns))
             sync(made)
             target = _inside(folder, facts.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise _in_the_way(target, "a file") from error
             is_new = rename_new(made, target)
             if is_new:
                 sync(target.parent)
+            elif target.is_dir():
+                raise _in_the_way(target, "a folder")
             elif sha256_of(target) != sha256_of(made):
                 raise InvalidArgument(f"{target}: there is another file of this name; it is kept")
             yield Restored(facts.name, EXACT if is_exact else CONTENTS)
+
+
+def _in_the_way(target: Path, what: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{target}: {what} of another time has its name or that of its folder, and is kept; "
+        "restore this path into another folder"
+    )
 
 
 def _inside(folder: Path, name: str) -> Path:

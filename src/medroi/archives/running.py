@@ -117,7 +117,7 @@ def archive(
     if dry_run:
         with Journal(opened, writes=False) as journal:
             plan = _plan(tree, opened, journal, chosen, share, rehash=rehash)[1]
-            return summary_of(plan, Counter(), began)
+            return summary_of(plan, Counter(one.state for one in plan.records), began)
     claim(opened, tree.name, moved=moved)
     with locked(opened, label), Journal(opened, label) as journal:
         opened.clear_scratch()
@@ -210,10 +210,14 @@ def _plan(
     is_there: Callable[[str], bool] = place.exists if place.is_local else lambda name: True
     planner = Planner(journal, settings, is_there, rehash=rehash)
     items = tree.items(settings.suffix, planner.known_series)
-    if share is not None:
-        number, count = share
-        items = (item for item in items if manifest.part_of(item.path, count) == number)
-    return planner, planner.plan(items)
+    if share is None:
+        return planner, planner.plan(items)
+    number, count = share
+
+    def is_ours(path: str) -> bool:
+        return manifest.part_of(path, count) == number
+
+    return planner, planner.plan((item for item in items if is_ours(item.path)), is_ours)
 
 
 def _engine(jobs: Iterator[Job], processes: int, scheduler: Any, *, waits: bool) -> Any:
@@ -251,6 +255,8 @@ def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
         record = dataclasses.replace(
             record,
             target=before.target,
+            nbytes=before.nbytes,
+            mtime_ns=before.mtime_ns,
             sha256=before.sha256,
             files=before.files,
             stored_nbytes=before.stored_nbytes,

@@ -30,20 +30,20 @@ class ArchiveReport:
     Attributes
     ----------
     is_dry : bool
-        Whether nothing was done; `planned` then has what would be.
+        Whether nothing was done; `planned` and `run` then have what would be.
     planned : dict
         By kind, how many scans and files had to be done.
     planned_nbytes : int
     n_done_before : int
         Scans and files that an earlier run had done.
     run : dict
-        By state, the records that this run wrote.
+        By state, the records that this run wrote; of a dry one those that need no work.
     states : dict
         By state, the records of the archive.
     n_files, nbytes, stored_nbytes : int
         Files of the tree that are accounted for, their bytes, and the bytes in the archive.
     failures : tuple of (path, class, text)
-        Of the archive, by path.
+        Of the archive, by path; of a dry run those of the tree that cannot be read.
     n_failed : int
     seconds : float
     """
@@ -70,14 +70,21 @@ class ArchiveReport:
         planned = ", ".join(f"{n} {kind}" for kind, n in sorted(self.planned.items())) or "nothing"
         head = f"to do: {planned}, {size_text(self.planned_nbytes)}"
         before = f"done before: {self.n_done_before}"
-        if self.is_dry:
-            return f"{head}\n{before}\nnothing was written (--dry-run)"
-        states = ", ".join(f"{n} {state}" for state, n in sorted(self.states.items()))
-        lines = [head, before, f"the archive: {states}", self._sizes()]
+        states = ", ".join(f"{n} {state}" for state, n in sorted(self._states().items()))
+        lines = [head, before]
+        if not self.is_dry:
+            lines += [f"the archive: {states}", self._sizes()]
+        else:
+            lines += [f"without work: {states or 'nothing'}", f"{self.n_files} files in the tree"]
         lines += [f"  failed: {path}: {text}" for path, _, text in self.failures]
         if self.n_failed > len(self.failures):
             lines.append(f"  and {self.n_failed - len(self.failures)} more; see manifest.tsv")
+        if self.is_dry:
+            lines.append("nothing was written (--dry-run)")
         return "\n".join([*lines, f"{self.seconds:.1f} s"])
+
+    def _states(self) -> dict[str, int]:
+        return self.run if self.is_dry else self.states
 
     def _sizes(self) -> str:
         text = f"{self.n_files} files, {size_text(self.nbytes)}"
@@ -92,7 +99,13 @@ def summary_of(
     states: Counter[str] = Counter()
     n_files = nbytes = stored_nbytes = 0
     failures: list[tuple[str, str, str]] = []
-    if journal is not None:
+    if journal is None:
+        n_files = plan.n_files
+        nbytes = plan.nbytes + plan.done_nbytes
+        found = [one for one in plan.records if one.state == FAILED]
+        failures = [(one.path, one.error_class, one.error) for one in found[:_SHOWN_FAILURES]]
+        n_failed = len(found)
+    else:
         for total in journal.index.totals():
             states[total.state] = total.n_records
             n_files += total.n_files
@@ -101,6 +114,7 @@ def summary_of(
         for path, _ in itertools.islice(journal.index.items(FAILED), _SHOWN_FAILURES):
             record = journal.record(path)
             failures.append((path, record.error_class, record.error))
+        n_failed = states[FAILED]
     return ArchiveReport(
         is_dry=journal is None,
         planned=dict(plan.kinds()),
@@ -112,6 +126,6 @@ def summary_of(
         nbytes=nbytes,
         stored_nbytes=stored_nbytes,
         failures=tuple(failures),
-        n_failed=states[FAILED],
+        n_failed=n_failed,
         seconds=time.monotonic() - began,
     )

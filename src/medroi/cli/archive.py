@@ -132,7 +132,8 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(found) if args.json else report)
     failed = found.get("n_failed", 0) or len(found.get("failures", ()))
     if failed:
-        raise MedROIError(f"{failed} failed; the rest is done")
+        is_dry = found.get("is_dry", False)
+        raise MedROIError(f"{failed} {'cannot be read' if is_dry else 'failed; the rest is done'}")
 
 
 def _archive(args: argparse.Namespace, words: list[str]) -> Any:
