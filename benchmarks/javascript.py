@@ -5,8 +5,9 @@ python benchmarks/javascript.py scans/*.nii.gz > benchmarks/javascript.csv
 
 Needs node, and what scripts/check_js.sh builds. Streams are of one 64 x 64 x 64 chunk from the
 middle of a scan and of the whole scan, with roi="mask". `native_s` is `MedROI.decode` with one
-thread; `simd_s` and `plain_s` are `decode` of the npm package in node. All are the shortest of
-rounds in which every one took its turn, and the ratios are of these.
+thread; `simd_s` and `plain_s` are `decode` of the npm package in node. All are seconds of the
+processor, the fewest of rounds in which every one took its turn, each a lot of decodings, and the
+ratios are of these. Node's are of the whole process: its garbage collector is among them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import numpy as np
 from medroi import MedROI
 
 HERE = Path(__file__).parent
-ROUNDS = 5
+ROUNDS = 3
 CHUNK = 64
+WARM_S = 0.1
 INNERS = {
     "raw": "raw",
     "zstd": "zstd",
@@ -46,15 +48,20 @@ def middle(volume: np.ndarray) -> np.ndarray:
 
 
 def native_s(stream: bytes) -> float:
-    """Seconds of one decoding."""
+    """Seconds of one decoding, of a lot that takes about a tenth of a second."""
     codec = MedROI()
-    start = time.perf_counter()
-    codec.decode(stream)
-    return time.perf_counter() - start
+    n, stop = 0, time.perf_counter() + WARM_S
+    while n < 3 or time.perf_counter() < stop:
+        codec.decode(stream)
+        n += 1
+    start = time.process_time()
+    for _ in range(n):
+        codec.decode(stream)
+    return (time.process_time() - start) / n
 
 
 def node_s(file: Path) -> tuple[float, float]:
-    """Seconds of the shortest of some decodings in node, with SIMD and without."""
+    """Seconds of one decoding in node, with SIMD and without."""
     ran = subprocess.run(
         ["node", HERE / "javascript.mjs", file], capture_output=True, text=True, check=True
     )
@@ -83,7 +90,7 @@ def main(files: list[str]) -> None:
                         label,
                         array.nbytes,
                         len(stream),
-                        *(f"{seconds:.4f}" for seconds in best),
+                        *(f"{seconds:.6f}" for seconds in best),
                         *(f"{seconds / best[0]:.2f}" for seconds in best[1:]),
                     )
                 )

@@ -151,11 +151,11 @@ def seen_by(program: str, url: str, words: str, attempt: int, picture: Path) -> 
 
 
 def check_view(
-    program: str, folder: Path, server: ScanServer, url: str, name: str, decoder: str
+    program: str, folder: Path, store: Path, server: ScanServer, url: str, name: str, decoder: str
 ) -> None:
     """Compare the canvases of the page with the pixels that Python makes of the same scan.
 
-    `server` has the scan as a folder; `url` is the page's address, which may be another server's.
+    `server` has the scan of `store`; `url` is the page's address, which may be another server's.
     """
     file_name = name.replace(" ", "-")
     for number, words in enumerate(VIEWS):
@@ -177,7 +177,7 @@ def check_view(
     said = f"{len(VIEWS)} views of three planes, pixel by pixel, decoded by the {decoder}"
     print(f"Chromium: medroi view of {name}: {said}")
     if decoder == "page":
-        check_first_picture(name, seen, Path(server.content.source))
+        check_first_picture(name, seen, store)
 
 
 def check_first_picture(name: str, seen: dict[str, str], store: Path) -> None:
@@ -212,10 +212,10 @@ def main(program: str, folder: Path) -> None:
                 key = "store/s0" if (store / "s0").is_dir() else "store"
                 array = np.asarray(medroi.open(store).array)
                 stores[f"{url}/{key}"] = sha256(array.T if key.endswith("s0") else array)
-            check_view(program, folder, server, url, store.stem, decoder)
+            check_view(program, folder, store, server, url, store.stem, decoder)
             if name == "levels.ome.zarr":
                 remote = stack.enter_context(running(make_server(f"{behind_url}/{name}")))
-                check_view(program, folder, server, remote, "levels behind a URL", decoder)
+                check_view(program, folder, store, server, remote, "levels behind a URL", decoder)
         check_goldens(program, folder, stores)
 
 

@@ -1,6 +1,6 @@
-// A module worker that decodes streams beside the page:
+// A module worker that decodes streams beside the page. Copy it next to your own scripts:
 //
-//   const worker = new Worker(new URL("medroi/examples/worker.js", import.meta.url), { type: "module" });
+//   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 //   worker.postMessage({ id: 1, stream }, [stream.buffer]);
 //   worker.onmessage = ({ data: { id, array, error } }) => { ... };
 import { decode, decodeBox } from "medroi";

@@ -1,46 +1,28 @@
 // What npm pack makes installs and runs alone, and is small.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { installed } from "./installed.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const STREAM = fileURLToPath(new URL("../../tests/golden/v1-zstd-many-parts.medroi", import.meta.url));
 const MAX_GZIPPED_NBYTES = 120_000;
 
 test("the packed package runs with its dependencies and nothing else", () => {
-  const folder = mkdtempSync(join(tmpdir(), "medroi-"));
+  const folder = installed();
   try {
-    const listed = JSON.parse(
-      execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
-        cwd: ROOT,
-        encoding: "utf8",
-      }),
-    );
-    const { filename } = Array.isArray(listed) ? listed[0] : Object.values(listed)[0];
-    const installed = join(folder, "node_modules", "medroi");
-    mkdirSync(installed, { recursive: true });
-    execFileSync("tar", ["-xzf", join(folder, filename), "--strip-components=1", "-C", installed]);
-    const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
-    for (const name of Object.keys(dependencies)) {
-      cpSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name), {
-        recursive: true,
-      });
-    }
-    writeFileSync(
-      join(folder, "run.mjs"),
-      `import { readFileSync } from "node:fs";
+    const program = `import { readFileSync } from "node:fs";
        import { decode } from "medroi";
        import "medroi/numcodecs";
        import "medroi/zarrita";
        const { shape, dtype } = await decode(new Uint8Array(readFileSync(${JSON.stringify(STREAM)})));
-       console.log(JSON.stringify({ shape, dtype }));`,
-    );
+       console.log(JSON.stringify({ shape, dtype }));`;
+    writeFileSync(join(folder, "run.mjs"), program);
     const said = JSON.parse(execFileSync(process.execPath, [join(folder, "run.mjs")], { encoding: "utf8" }));
     assert.equal(said.shape.length, 3);
   } finally {

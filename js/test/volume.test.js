@@ -1,45 +1,27 @@
 // Planes of packed scans over HTTP: those that Python reads, by few requests and few bytes.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync, rmSync, cpSync, existsSync, statSync } from "node:fs";
-import { createServer } from "node:http";
+import { cpSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { openVolume } from "medroi/volume";
 import * as zarr from "zarrita";
+import { serve } from "./served.js";
 
 const folder = process.env.MEDROI_STORES;
 const volumes = JSON.parse(readFileSync(join(folder, "volumes.json"), "utf8"));
-const sent = [];
-let server;
+let served;
 let root;
-let hasRanges = true;
 
 before(async () => {
-  server = createServer((request, response) => {
-    const file = join(folder, decodeURIComponent(request.url));
-    if (!existsSync(file) || !statSync(file).isFile()) {
-      response.writeHead(404).end();
-      return;
-    }
-    const whole = readFileSync(file);
-    const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
-    const isPart = hasRanges && first !== undefined;
-    const start = !isPart ? 0 : first ? Number(first) : whole.length - Number(last);
-    const body = whole.subarray(start, isPart && first && last ? Number(last) + 1 : whole.length);
-    const headers = isPart ? { "Content-Range": `bytes ${start}-${start + body.length - 1}/${whole.length}` } : {};
-    sent.push(body.length);
-    response.writeHead(isPart ? 206 : 200, { "Content-Length": body.length, ...headers });
-    response.end(request.method === "HEAD" ? undefined : body);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  root = `http://127.0.0.1:${server.address().port}`;
+  served = await serve(folder);
+  root = served.root;
 });
 
-after(() => server.close());
+after(() => served.server.close());
 
 beforeEach(() => {
-  sent.length = 0;
+  served.sent.length = 0;
 });
 
 const sha256 = (data) => createHash("sha256").update(new Uint8Array(data.buffer)).digest("hex");
@@ -62,8 +44,8 @@ test("a first plane of a store with levels takes 4 requests and 5 % of its bytes
   assert.deepEqual(level.factors, [4, 4, 4]);
   const plane = await level.plane(2, Math.floor(level.shape[2] / 2));
   assert.equal(doubles(plane), smallest);
-  const nSent = sent.reduce((sum, one) => sum + one, 0);
-  assert.ok(sent.length <= 4, `${sent.length} requests`);
+  const nSent = served.sent.reduce((sum, one) => sum + one, 0);
+  assert.ok(served.sent.length <= 4, `${served.sent.length} requests`);
   assert.ok(nSent <= 0.05 * nbytes, `${nSent} of ${nbytes} bytes`);
 });
 
@@ -74,9 +56,9 @@ test("a plane of all voxels takes the index of its shard and as few ranges as th
   }
   const level = await (await openVolume(zarr, `${root}/levels.ome.zarr`, { metadata })).level(0);
   await level.plane(2, 96);
-  assert.equal(sent.length, 2);
+  assert.equal(served.sent.length, 2);
   await level.plane(2, 97);
-  assert.equal(sent.length, 2, "chunks that were decoded are kept");
+  assert.equal(served.sent.length, 2, "chunks that were decoded are kept");
 });
 
 test("chunks are forgotten where there is no room for them, and read again", async () => {
@@ -119,11 +101,11 @@ test("what the server fails to give is an error, and no background", async () =>
 });
 
 test("a server without ranges is told apart from one with them", async () => {
-  hasRanges = false;
+  served.hasRanges = false;
   try {
     const level = await (await openVolume(zarr, `${root}/box.ome.zarr`)).level(0);
     await assert.rejects(level.plane(2, 0), /the whole file/);
   } finally {
-    hasRanges = true;
+    served.hasRanges = true;
   }
 });
