@@ -16,12 +16,13 @@ globalThis.fetch = async (request, options) => {
 
 const { readerOf } = await import("./planes.js");
 const facts = await (await fetch(`${address}facts.json`)).json();
-const reader = await readerOf(facts);
+const index = facts.cuts.map(({ n }) => Math.floor(n / 2));
+const reader = await readerOf(facts, { index, frame: 0 });
 if (reader.name !== "page") {
   throw new Error("the page cannot decode this store");
 }
 const cut = facts.cuts[0];
-const wanted = { cut, number: 0, index: Math.floor(cut.n / 2), frame: 0, region: true, isWanted: () => true };
+const wanted = { cut, number: 0, index: index[0], frame: 0, region: true, isWanted: () => true };
 let first;
 await reader.read(wanted, ({ isWhole }) => {
   first ??= { ...counts };

@@ -180,11 +180,8 @@ function recall() {
     const isUsable = at.length === facts.cuts.length && Number.isInteger(at[i]);
     state.index[i] = Math.min(Math.max(isUsable ? at[i] : Math.floor(cut.n / 2), 0), cut.n - 1);
   });
-  state.low = number("low", reader.window[0]);
-  state.high = number("high", reader.window[1]);
-  if (!(state.high > state.low)) {
-    [state.low, state.high] = reader.window;
-  }
+  state.low = number("low", NaN);
+  state.high = number("high", NaN);
   state.frame = Math.min(Math.max(Math.floor(number("frame", 0)), 0), facts.n_frames - 1);
   state.region = number("region", 1) !== 0;
 }
@@ -199,10 +196,13 @@ async function start() {
   element("name").textContent = facts.name;
   element("facts").textContent = `${facts.shape.join(" x ")} ${facts.stored_dtype}`;
   element("words").textContent = facts.region;
-  reader = await readerOf(facts);
+  recall();
+  reader = await readerOf(facts, state);
+  if (!(state.high > state.low)) {
+    [state.low, state.high] = reader.window;
+  }
   document.body.dataset.decoder = reader.name;
   element("decoder").textContent = DECODERS[reader.name];
-  recall();
   panes = facts.cuts.map(makePane);
   element("low").value = state.low;
   element("high").value = state.high;

@@ -16,14 +16,14 @@ const ARRAYS = {
 // Shares of the tissue that are black and white at first.
 const WINDOW = [0.01, 0.995];
 
-/** A reader of planes: the store's own where this page can decode it. */
-export async function readerOf(facts) {
+/** A reader of planes: the store's own where this page can decode it. `place` is what is shown first. */
+export async function readerOf(facts, place) {
   if (facts.metadata) {
     try {
       const decoder = await import("./decoder/decoder.js");
       const volume = await decoder.open(new URL("store", location.href).href, { metadata: facts.metadata });
       const reader = new StoreReader(facts, volume);
-      await reader.start();
+      await reader.start(place);
       return reader;
     } catch (error) {
       console.warn(error);
@@ -71,13 +71,13 @@ class StoreReader {
     this.isSmallFirst = volume.nLevels > 1;
   }
 
-  async start() {
+  async start({ index, frame }) {
     const level = await this.#volume.level(this.#volume.nLevels - 1);
     // Without a small level one cut has to do: it is a third of the chunks, or fewer.
     const cuts = this.isSmallFirst ? this.#facts.cuts : this.#facts.cuts.slice(0, 1);
-    const planes = cuts.map(({ axis }) => {
+    const planes = cuts.map(({ axis }, number) => {
       const along = "xyz".indexOf(axis);
-      return level.plane(along, Math.floor((level.shape[along] ?? 1) / 2));
+      return level.plane(along, Math.floor(index[number] / (level.factors[along] ?? 1)), frame);
     });
     this.window = windowOf(await Promise.all(planes), this.#facts.background);
   }
