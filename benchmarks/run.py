@@ -81,6 +81,7 @@ BENCHMARKS = (
     ),
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("pack", "pack.py", (FOLDER,), ("nibabel", "zarr")),
+    Benchmark("pack_bytes", "pack_bytes.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("one_region", "one_region.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("clear", "clear.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("dicom", "dicom.py", (), ("nibabel", "pydicom", "zarr", "pylibjpeg")),

@@ -290,3 +290,23 @@ def test_an_array_of_another_program_is_cleared_too(tmp_path: Path) -> None:
     medroi.pack(tmp_path / "other.ome.zarr", tmp_path / "packed.ome.zarr")
     with pytest.raises(InvalidArgument, match="unpack it first"):
         clear(tmp_path / "packed.ome.zarr", tmp_path / "again.nii.gz")
+
+
+def test_a_folder_gets_a_file_of_the_sources_name(tmp_path: Path) -> None:
+    source = make_scans.nifti(tmp_path / "scan ä.nii.gz", noisy())
+    for folder in (f"{tmp_path}/new/deep/", tmp_path / "there"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        assert clear(source, folder).target == "scan ä.nii.gz"
+        assert [path.name for path in Path(folder).iterdir()] == ["scan ä.nii.gz"]
+    with pytest.raises(InvalidArgument, match="the source itself"):
+        clear(source, f"{tmp_path}/")
+
+
+def test_a_folder_gets_one_nifti_file_of_a_scan_that_is_two_files(tmp_path: Path) -> None:
+    pair = nibabel.Nifti1Pair(noisy(), np.diag([1.5, 1.25, 2.0, 1.0]))
+    nibabel.save(pair, tmp_path / "scan.img")
+    report = clear(tmp_path / "scan.hdr", f"{tmp_path}/out/")
+    assert report.target == "scan.nii.gz" and report.n_changed > 0
+    found = nibabel.load(tmp_path / "out" / "scan.nii.gz")
+    assert np.array_equal(found.affine, pair.affine)
+    assert ((np.asarray(found.dataobj) == noisy()) | (np.asarray(found.dataobj) == 0)).all()

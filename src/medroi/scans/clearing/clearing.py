@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from medroi.scans.clearing.comparing import count_changed
 from medroi.scans.clearing.dicom_files import Uids
 from medroi.scans.clearing.report import ClearReport
 from medroi.scans.fitting import check_not_empty, config_to_count_with, fitted_codec, rule_of
-from medroi.scans.formats import READERS, check_target, kind_of, read_scan, suffix_of
+from medroi.scans.formats import READERS, check_target, kind_of, read_scan, stem_of, suffix_of
 from medroi.scans.masking import mask_options
 from medroi.scans.scan import Scan
 from medroi.scans.stores.folders import made_parent, nbytes_in
@@ -64,9 +65,10 @@ def clear(
     source : path
         As `pack` takes it.
     target : path
-        A file of the source's kind, or in an existing folder one of its name; ``NAME.ome.zarr`` or
-        ``NAME.nii.zarr``, an OME-Zarr group of Zarr's own codecs. Of DICOM a new folder, for a file
-        in place of each, or NIfTI.
+        A file of the source's kind, or in a folder, which exists or whose name ends with ``/``, one
+        of its name, of several files one .nii.gz; ``NAME.ome.zarr`` or ``NAME.nii.zarr``, an
+        OME-Zarr group of Zarr's own codecs. Of DICOM a new folder, for a file in place of each, or
+        NIfTI.
     mask, mask_margin_mm, mask_resample
         As in `pack`.
     gzip_level : int
@@ -107,7 +109,7 @@ def clear(
     # The headers of a series are read once, for its voxels and for what takes their place.
     chosen = dicom.find_one(source, series) if kind_of(source) == "dicom" else None
     scan = read_scan(source, series=chosen, identifiers=False, incomplete=incomplete)
-    target = _placed(Path(target), source, scan)
+    target = _placed(target, source, scan)
     if target.exists() and target.samefile(source):
         raise InvalidArgument(
             f"{target} is the source itself; what is dropped would be lost: name another target"
@@ -148,10 +150,14 @@ def clear(
     )
 
 
-def _placed(target: Path, source: Path, scan: Scan) -> Path:
-    """The file that a target names: in an existing folder one of the source's name."""
-    is_own = scan.kind == "dicom" or target.name.lower().endswith(ome_zarr.SUFFIXES)
-    return target / source.name if target.is_dir() and not is_own else target
+def _placed(target: str | Path, source: Path, scan: Scan) -> Path:
+    """The file that a target names: in a folder one of the source's name, or the NIfTI file."""
+    path = Path(target)
+    is_own = scan.kind == "dicom" or path.name.lower().endswith(ome_zarr.SUFFIXES)
+    if is_own or not (path.is_dir() or os.fspath(target).endswith(("/", os.sep))):
+        return path
+    is_one_file = sum(file.role == "image" for file in scan.sources) == 1 and source.is_file()
+    return path / (source.name if is_one_file else f"{stem_of(source)}.nii.gz")
 
 
 def _writer_for(

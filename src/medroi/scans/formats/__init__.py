@@ -179,7 +179,7 @@ def check_target(scan: Scan | None, path: Path) -> str:
     if suffix is None:
         files = f" ({len(images)} files: name a folder, {path.parent}/)" if len(images) > 1 else ""
         raise InvalidArgument(
-            f"{path}: what was packed from {_NAMES[kind]}{files} unpacks to {' or '.join(possible)}"
+            f"{path}: the scan of {_NAMES[kind]}{files} is written as {' or '.join(possible)}"
         )
     return suffix
 
