@@ -98,18 +98,6 @@ POPCNT static uint64_t beside_by_instruction(const uint64_t *rows, int64_t n_row
     return beside_by_sums(rows, n_rows, bits->n_words, low, low_mask, high, high_mask);
 }
 
-static int64_t lowest_bit(uint64_t v) {
-#if defined(__GNUC__)
-    return __builtin_ctzll(v);
-#else
-    int64_t n = 0;
-    for (; !(v & 1); v >>= 1) {
-        n++;
-    }
-    return n;
-#endif
-}
-
 static int64_t next(const medroi_bits *bits, const uint64_t *row, int64_t start, uint64_t flip) {
     if (start >= bits->n_x) {
         return bits->n_x;
@@ -122,7 +110,7 @@ static int64_t next(const medroi_bits *bits, const uint64_t *row, int64_t start,
         }
         left = row[word] ^ flip;
     }
-    int64_t x = word * 64 + lowest_bit(left);
+    int64_t x = word * 64 + medroi_lowest_bit(left);
     return x < bits->n_x ? x : bits->n_x;
 }
 

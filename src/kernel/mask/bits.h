@@ -31,6 +31,19 @@ static inline void medroi_set_bit(uint64_t *row, int64_t x) {
     row[x >> 6] |= UINT64_C(1) << (x & 63);
 }
 
+/* The place of the lowest set bit of a word that has one. */
+static inline int64_t medroi_lowest_bit(uint64_t v) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(v);
+#else
+    int64_t n = 0;
+    for (; !(v & 1); v >>= 1) {
+        n++;
+    }
+    return n;
+#endif
+}
+
 /* The bits of word `word` that lie in [start, stop). */
 static inline uint64_t medroi_run_mask(int64_t word, int64_t start, int64_t stop) {
     int64_t low = start - word * 64;

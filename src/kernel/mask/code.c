@@ -155,43 +155,59 @@ static ALWAYS_INLINE void code_clear_row(coder *c, medroi_bit_coder *bits, int64
     c->tile[0] = model;
 }
 
-/* The tiles of a block that lie in one row. */
+/* What is known of the rows of a block and of those beside them: around[z + 1][y + 1] is row z, y
+ * of the block, with a tile of its neighbours at both ends. */
+typedef unsigned around_rows[BLOCK + 2][BLOCK + 2];
+
+static inline void load_around(const coder *c, const block_bounds *b, around_rows around) {
+    int64_t n_z = b->z_stop - b->z, n_y = b->y_stop - b->y;
+    for (int64_t z = 0; z < n_z + 2; z++) {
+        int beside = z == 0 || z == n_z + 1; /* rows beside two sides at once are not looked at */
+        for (int64_t y = beside; y < n_y + 2 - beside; y++) {
+            around[z][y] = around_block(c->known, b->z + z - 1, b->y + y - 1, b->x);
+        }
+    }
+}
+
+/* The tiles of a block that lie in the row of around[z][y]. */
 static ALWAYS_INLINE void code_tile_row(coder *c, medroi_bit_coder *bits, int decodes,
-                                        const block_bounds *b, int64_t z, int64_t y) {
-    unsigned own = around_block(c->known, z, y, b->x);
-    unsigned before_y = around_block(c->known, z, y - 1, b->x);
-    unsigned before_z = around_block(c->known, z - 1, y, b->x);
-    unsigned behind_y = around_block(c->known, z, y + 1, b->x);
-    unsigned behind_z = around_block(c->known, z + 1, y, b->x);
-    unsigned source = decodes ? 0 : around_block(c->source, z, y, b->x);
+                                        around_rows around, int64_t z, int64_t y, unsigned source,
+                                        int64_t n) {
+    unsigned own = around[z][y], before_y = around[z][y - 1], before_z = around[z - 1][y];
+    unsigned behind_y = around[z][y + 1], behind_z = around[z + 1][y];
     unsigned any = own | before_y | before_z | behind_y | behind_z | (source & IN_BLOCK);
     if (!decodes && any == 0) {
-        code_clear_row(c, bits, b->x_stop - b->x);
+        code_clear_row(c, bits, n);
         return;
     }
-    for (int64_t k = 0; k < b->x_stop - b->x; k++) {
+    for (int64_t k = 0; k < n; k++) {
         unsigned context = (own >> k & 1) | (own >> (k + 1) & 2) | (before_y >> k & 7) << 2 |
                            (before_z >> k & 7) << 5 | (behind_y >> k & 2) << 7 |
                            (behind_z >> k & 2) << 8;
         unsigned bit = source >> (k + 1) & 1;
         own |= medroi_code_bit(bits, decodes, &c->tile[context], bit) << (k + 1);
     }
-    uint64_t tiles = own >> 1 & ((1u << (b->x_stop - b->x)) - 1);
-    medroi_bit_row(c->known, z, y)[b->x >> 6] |= tiles << (b->x & 63);
+    around[z][y] = own;
 }
 
 static ALWAYS_INLINE void code_tiles(coder *c, int decodes) {
     medroi_bit_coder bits = c->bits;
     const int64_t *n = c->n_blocks;
     const uint8_t *state = c->states;
+    around_rows around;
     for (int64_t k = 0; k < n[0] * n[1] * n[2]; k++) {
         if (state[k] != BLOCK_MIXED) {
             continue;
         }
         block_bounds b = bounds_of(c, k / n[2] / n[1], k / n[2] % n[1], k % n[2]);
+        load_around(c, &b, around);
         for (int64_t z = b.z; z < b.z_stop; z++) {
             for (int64_t y = b.y; y < b.y_stop; y++) {
-                code_tile_row(c, &bits, decodes, &b, z, y);
+                unsigned source = decodes ? 0 : around_block(c->source, z, y, b.x);
+                code_tile_row(c, &bits, decodes, around, z - b.z + 1, y - b.y + 1, source,
+                              b.x_stop - b.x);
+                uint64_t tiles = around[z - b.z + 1][y - b.y + 1] >> 1;
+                medroi_bit_row(c->known, z, y)[b.x >> 6] |= tiles << (b.x & 63) & mask_of(&b);
             }
         }
     }

@@ -59,10 +59,11 @@ uint64_t medroi_allowed_misses(uint64_t n_tissue, double max_miss_rate) {
 /* Count the set bits [start, stop) of a row at their places along x. */
 static void count_places(const medroi_search *search, const uint64_t *row, int64_t start,
                          int64_t stop) {
-    int64_t place = medroi_next_set(&search->tissue, row, start);
-    while (place < stop) {
-        search->x_counts[place / search->grid.inner]++;
-        place = medroi_next_set(&search->tissue, row, place + 1);
+    for (int64_t i = start >> 6; i * 64 < stop; i++) {
+        uint64_t left = row[i] & medroi_run_mask(i, start, stop);
+        for (; left != 0; left &= left - 1) {
+            search->x_counts[(i * 64 + medroi_lowest_bit(left)) / search->grid.inner]++;
+        }
     }
 }
 

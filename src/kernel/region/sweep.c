@@ -111,12 +111,11 @@ typedef struct marking {
     int with_padding;
 } marking;
 
-static void look_beyond_floor(const medroi_search *search, medroi_worker *worker, const void *row,
-                              int64_t layer, int64_t y) {
-    if (search->floor_step > 0 && (layer * search->grid.n_y + y) % search->floor_step == 0 &&
-        !worker->has_floor) {
-        worker->has_floor = medroi_is_beyond_floor(search, row) != 0;
-    }
+/* The first row, of `row` and those behind it, that tells whether there are values beyond the
+ * floor; -1 where none has to. */
+static int64_t next_looked_at(const medroi_search *search, int64_t row) {
+    int64_t step = search->floor_step;
+    return step > 0 ? (row + step - 1) / step * step : -1;
 }
 
 static void mark_row(const marking *job, const void *row, int64_t layer, int64_t y) {
@@ -147,10 +146,15 @@ static medroi_status mark_slab(void *context, uint64_t task, uint32_t number, me
     for (int64_t repeat = 0; repeat < grid->n_repeats; repeat++) {
         medroi_source_seek(&worker->source, repeat);
         for (int64_t z = slab.start; z < slab.stop; z++) {
+            int64_t layer = repeat * grid->n_z + z;
+            int64_t next = next_looked_at(job->search, layer * grid->n_y);
             for (int64_t y = 0; y < grid->n_y; y++) {
                 const void *row = medroi_source_single_row(&worker->source, z, y);
-                mark_row(job, row, repeat * grid->n_z + z, y);
-                look_beyond_floor(job->search, worker, row, repeat * grid->n_z + z, y);
+                mark_row(job, row, layer, y);
+                if (layer * grid->n_y + y == next && !worker->has_floor) {
+                    worker->has_floor = medroi_is_beyond_floor(job->search, row) != 0;
+                    next += job->search->floor_step;
+                }
             }
         }
     }

@@ -44,10 +44,13 @@ void medroi_cut_tiles(const medroi_bits *tiles, const medroi_grid_box *box, medr
 #define COUNT_CUBE_ROWS(popcount_of)                                                               \
     {                                                                                              \
         for (int64_t i = 0; i < n_words; i++) {                                                    \
-            uint64_t inside = medroi_tile_voxels(tiles, i);                                        \
-            for (int k = 0; k < n_rows; k++) {                                                     \
+            uint64_t any = medroi_any_of_rows(rows, n_rows, i);                                    \
+            uint64_t outside = any == 0 ? 0 : any & ~medroi_tile_voxels(tiles, i);                 \
+            for (int k = 0; k < n_rows && any != 0; k++) {                                         \
                 counts->n_tissue += popcount_of(rows[k][i]);                                       \
-                counts->n_missed += popcount_of(rows[k][i] & ~inside);                             \
+            }                                                                                      \
+            for (int k = 0; k < n_rows && outside != 0; k++) {                                     \
+                counts->n_missed += popcount_of(rows[k][i] & outside);                             \
             }                                                                                      \
         }                                                                                          \
     }

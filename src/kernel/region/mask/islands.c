@@ -30,11 +30,11 @@ static uint64_t add_fields(uint64_t fields, uint64_t more) {
 static void count_rows(const medroi_bits *tissue, const uint64_t *const *rows, int n_rows,
                        const uint64_t *set, uint64_t *fields) {
     for (int64_t i = 0; i < tissue->n_words; i++) {
-        uint64_t open = ~medroi_tile_voxels(set, i);
-        uint64_t even = 0, odd = 0;
-        if ((medroi_any_of_rows(rows, n_rows, i) & open) == 0) {
+        uint64_t any = medroi_any_of_rows(rows, n_rows, i);
+        if (any == 0 || (any & ~medroi_tile_voxels(set, i)) == 0) {
             continue;
         }
+        uint64_t open = ~medroi_tile_voxels(set, i), even = 0, odd = 0;
         for (int k = 0; k < n_rows; k++) {
             uint64_t outside = rows[k][i] & open;
             uint64_t pairs = (outside & PAIRS) + (outside >> 1 & PAIRS);
