@@ -266,3 +266,22 @@ def test_voxels_outside_a_given_mask_are_counted_at_the_exact_threshold(
     region = MedROI.fit(scan, mask=scan > 1.5 * level, threshold=level).region
     assert region is not None
     assert (region.n_tissue, region.n_missed) == (64, 0)
+
+
+@pytest.mark.parametrize("threshold", ["inf", "-inf"])
+@pytest.mark.parametrize("dtype", ["<f4", "<i2"])
+def test_an_infinite_threshold_is_packed_or_refused_in_words(
+    dtype: str, threshold: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voxels = np.zeros(SHAPE, dtype, order="F")
+    voxels[4:20, 4:20, 4:20] = np.inf if dtype == "<f4" else 300
+    source = make_scans.nifti(tmp_path / "scan.nii", voxels)
+    store = str(tmp_path / "scan.zarr")
+    refused = dtype == "<i2" and threshold == "inf"
+    assert (main(["pack", str(source), store, f"--threshold={threshold}"]) == 1) == refused
+    assert main(["show", str(source), f"--threshold={threshold}"]) in make_scans.PACKED
+    said = capsys.readouterr()
+    assert ("none reaches the threshold inf" in said.err) == refused
+    if not refused:
+        assert f"at least {threshold}" in said.out
+        assert np.array_equal(medroi.open(store).array[...], voxels)

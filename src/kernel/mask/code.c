@@ -155,7 +155,7 @@ static ALWAYS_INLINE void code_clear_row(coder *c, medroi_bit_coder *bits, int64
     c->tile[0] = model;
 }
 
-/* What is known of the rows of a block and of those beside them: around[z + 1][y + 1] is row z, y
+/* The known tiles of the rows of a block and those beside it: around[z + 1][y + 1] is row z, y
  * of the block, with a tile of its neighbours at both ends. */
 typedef unsigned around_rows[BLOCK + 2][BLOCK + 2];
 

@@ -168,12 +168,12 @@ class PackReport:
         )
 
 
-def threshold_text(threshold: float | None, rule: str, polarity: str) -> str:
-    """Say which voxels are tissue."""
+def threshold_text(threshold: float | str | None, rule: str, polarity: str) -> str:
+    """Say which voxels are tissue; a threshold that is not finite may be JSON's text."""
     if threshold is None:
         return "none (every voxel that is not background is kept)"
     sign = "at most" if polarity == "dark" else "at least"
-    return f"{sign} {threshold:.6g}{'' if rule == 'number' else f' ({rule})'}"
+    return f"{sign} {float(threshold):.6g}{'' if rule == 'number' else f' ({rule})'}"
 
 
 def axis_bars(
