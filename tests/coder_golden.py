@@ -82,6 +82,30 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         ),
         "wavelet3d-exact": ({"id": "wavelet3d", "step": 0.5}, part("<i2", SHAPE)),
         "wavelet3d-constant": ({"id": "wavelet3d", "psnr": 50.0}, np.full((2, 3), 3, "|u1")),
+        "wavelet3d-small": (
+            {"id": "wavelet3d", "step": 8.0, "speed": "small"},
+            part("<i2", (17, 18, 20)),
+        ),
+        "wavelet3d-small-fine": (
+            {"id": "wavelet3d", "step": 0.5, "speed": "small"},
+            (scan(SHAPE) * 1000 / 3).astype("<f8"),
+        ),
+        "wavelet3d-small-4d": (
+            {"id": "wavelet3d", "step": 3.0, "speed": "small"},
+            np.concatenate([series] * 3),
+        ),
+        "wavelet3d-small-thick": (
+            {"id": "wavelet3d", "step": 5.0, "spacing_mm": (5.0, 1.0, 1.0), "speed": "small"},
+            part(">u2", (9, 20, 19)),
+        ),
+        "wavelet3d-small-image": (
+            {"id": "wavelet3d", "step": 9.0, "speed": "small"},
+            part("|u1", (37, 41)),
+        ),
+        "wavelet3d-small-bounded": (
+            {"id": "wavelet3d", "max_error": 0.05, "speed": "small"},
+            part("<f4", (9, 10, 8)),
+        ),
         "wavelet3d-stored": ({"id": "wavelet3d", "step": 0.02}, noisy.astype("|u1")),
     }
 

@@ -113,7 +113,7 @@ class Coder:
 
     def encode(self, part: np.ndarray, params: Sequence[float]) -> bytes:
         """Plan and encode one part."""
-        block, values = block_of(part), (ctypes.c_double * 6)(*params)
+        block, values = block_of(part), (ctypes.c_double * 7)(*params)
         if self.inner.plan:
             assert self.inner.plan(ctypes.byref(block), part.ctypes.data, None, values, None) == 0
         coded = np.empty(self.inner.bound(ctypes.byref(block), values), np.uint8)

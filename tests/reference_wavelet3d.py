@@ -31,6 +31,10 @@ def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     if coded[0] == 255:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)
+    if coded[0] == 253:
+        from reference_wavelet3d_mixed import MixedPart
+
+        return MixedPart(coded, shape, wanted).decode()
     return Part(coded, shape, wanted).decode()
 
 
@@ -56,7 +60,7 @@ class Part:
             return np.full(self.shape, self.low, self.dtype)
         n = int.from_bytes(self.rest[:4], "little")
         need(n <= len(self.rest) - 4, "coefficients")
-        steps = self.inverse(self.coefficients(Decoder(self.rest[4 : 4 + n])))
+        steps = self.inverse(self.coefficients(self.decoder(self.rest[4 : 4 + n])))
         numbers = self.rebuilt(steps.reshape(-1))
         values = self.elements(numbers)
         if self.bounded:
@@ -64,6 +68,10 @@ class Part:
         else:
             need(len(self.rest) == 4 + n, "bytes behind the coefficients")
         return values.astype(self.dtype).reshape(self.shape)
+
+    def decoder(self, coded: bytes) -> Decoder:
+        """Of the coefficients."""
+        return Decoder(coded)
 
     # ---- subbands
 

@@ -28,6 +28,7 @@ OPTIONS = {
     "jpeg2000": {"inner": "jpeg2000"},
     "jpeg2000 by rate": {"inner": {"id": "jpeg2000", "rate": 2.5}, "slice_axis": 1},
     "wavelet3d": {"inner": {"id": "wavelet3d", "max_error": 4}},
+    "wavelet3d small": {"inner": {"id": "wavelet3d", "step": 9.0, "speed": "small"}},
     "wavelet3d with spacing": {
         "inner": {"id": "wavelet3d", "step": 3.75, "spacing_mm": (3.0, 1.0, 0.9375)}
     },

@@ -101,7 +101,7 @@ def test_levels_of_predict3d_are_numbered_as_they_are_named() -> None:
 def test_targets_of_wavelet3d_have_the_numbers_of_the_format() -> None:
     for number, name in enumerate(["psnr", "rate", "max_error", "step"], 1):
         params = Wavelet3D(**{name: 7.0}, spacing_mm=(1.0, 2.0, 3.0)).native_params()
-        assert params == (number, 7.0, 1.0, 2.0, 3.0, 7.0)
+        assert params == (number, 7.0, 1.0, 2.0, 3.0, 7.0, 0.0)
 
 
 def test_targets_of_jpeg2000_have_the_numbers_of_the_format() -> None:
@@ -155,6 +155,8 @@ WRONG = [
     {"id": "wavelet3d", "psnr": 0},
     {"id": "wavelet3d", "rate": 0.5},
     {"id": "wavelet3d", "step": "NaN"},
+    {"id": "wavelet3d", "psnr": 40, "speed": "slow"},
+    {"id": "wavelet3d", "psnr": 40, "speed": 1},
     {"id": "wavelet3d", "max_error": -1},
     {"id": "wavelet3d", "psnr": 40, "spacing_mm": [1, 2]},
     {"id": "wavelet3d", "psnr": 40, "spacing_mm": [1, 2, True]},

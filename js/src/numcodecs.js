@@ -4,12 +4,6 @@ import { decode } from "./index.js";
 export default class MedROI {
   static codecId = "medroi";
   kind = "bytes_to_bytes"; // what zarrita asks
-  #maxNbytes;
-
-  /** Arrays of more bytes than these are refused. */
-  constructor(maxNbytes) {
-    this.#maxNbytes = maxNbytes;
-  }
 
   static fromConfig() {
     return new MedROI();
@@ -21,7 +15,7 @@ export default class MedROI {
 
   /** The bytes of the chunk's array, in memory order. */
   async decode(data, out) {
-    const { bytes } = await decode(data, { maxNbytes: this.#maxNbytes });
+    const { bytes } = await decode(data);
     if (out === undefined) {
       return bytes;
     }

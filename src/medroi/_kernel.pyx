@@ -241,7 +241,7 @@ cdef extern from "engine/engine.h" nogil:
     ctypedef struct medroi_coder:
         uint16_t id
         const medroi_inner *native
-        double params[6]
+        double params[7]
         const medroi_hosted *hosted
         void *settings
     ctypedef struct medroi_config:
@@ -551,7 +551,7 @@ def read_settings(int inner_id, str settings not None):
     """The parameters of an inner codec from its settings, a JSON object."""
     cdef medroi_error error
     cdef medroi_json object_
-    cdef double params[6]
+    cdef double params[7]
     cdef bytes text = settings.encode()
     check(medroi_json_read(text, &object_, &error), &error)
     check(medroi_read_params(find_parameters(inner_id), &object_, params, &error), &error)

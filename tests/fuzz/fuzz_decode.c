@@ -29,6 +29,8 @@ static const struct {
               {"{\"id\": \"wavelet3d\", \"max_error\": 2, \"spacing_mm\": [1, 1, 1]}", 1},
               {"{\"id\": \"wavelet3d\", \"max_error\": 0}", 0},
               {"{\"id\": \"wavelet3d\", \"step\": 0.5, \"spacing_mm\": [3, 0.8, 0.8]}", 1},
+              {"{\"id\": \"wavelet3d\", \"psnr\": 40, \"speed\": \"small\"}", 1},
+              {"{\"id\": \"wavelet3d\", \"max_error\": 2, \"speed\": \"small\"}", 1},
               {"\"predict3d\"", 0},
               {"{\"id\": \"predict3d\", \"level\": \"fast\"}", 0},
               {"\"inverted\"", 0},

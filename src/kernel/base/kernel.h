@@ -9,7 +9,7 @@
 #include "include/medroi.h"
 
 #define MEDROI_RECORD_OFFSET 10
-#define MEDROI_MAX_PARAMS 6
+#define MEDROI_MAX_PARAMS 7
 #define MEDROI_SIDE_DTYPE 1 /* tags of side data */
 #define MEDROI_SIDE_MASK 2
 #define MEDROI_SIDE_LEFT_OUT 0x83

@@ -36,6 +36,7 @@ class Wavelet3D(NativeCodec):
     step: float | None = None
     noise: float | None = None
     spacing_mm: tuple[float, ...] = ()
+    speed: str = "fast"
 
     def __post_init__(self) -> None:
         """See `NativeCodec`; the spacing may be any sequence of numbers.

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* Bits of the second byte of the second version. */
+#define MIXED_BOUNDED 1
+#define MIXED_TRELLIS 2
+
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
@@ -43,9 +47,15 @@ static uint8_t *put_double(uint8_t *p, double v) {
     return p + 8;
 }
 
+static int n_points(const medroi_w3_header *h) { return h->is_trellis ? 2 * W3_POINTS : W3_POINTS; }
+
 size_t medroi_w3_write_header(const medroi_w3_header *h, uint8_t *dst) {
     uint8_t *p = dst;
-    *p++ = (uint8_t)(h->n_levels | h->bounded << 7);
+    if (h->is_mixed) {
+        *p++ = W3_MIXED;
+        *p++ = (uint8_t)((h->bounded ? MIXED_BOUNDED : 0) | (h->is_trellis ? MIXED_TRELLIS : 0));
+    }
+    *p++ = (uint8_t)(h->n_levels | (h->is_mixed ? 0 : h->bounded << 7));
     for (int i = 0; i < h->n_levels; i++)
         *p++ = h->mask[i];
     p = put_double(p, h->low);
@@ -53,8 +63,8 @@ size_t medroi_w3_write_header(const medroi_w3_header *h, uint8_t *dst) {
     p = put_double(p, h->step);
     if (h->bounded)
         p = put_double(p, h->max_error);
-    for (int i = 0; i < W3_POINTS; i++)
-        *p++ = (uint8_t)h->point[i];
+    for (int i = 0; i < n_points(h); i++)
+        *p++ = (uint8_t)(h->is_mixed ? h->mixed_point[i] : h->point[i]);
     return (size_t)(p - dst);
 }
 
@@ -89,14 +99,23 @@ static int in_kind(const medroi_block *block, double v) {
 size_t medroi_w3_read_header(const medroi_block *block, const medroi_w3_shape *shape,
                              const uint8_t *src, size_t nbytes, medroi_w3_header *h) {
     memset(h, 0, sizeof *h);
-    if (nbytes < 1)
+    if (nbytes < 3)
         return 0;
-    h->n_levels = src[0] & 127; /* 127 would be a stored part */
-    h->bounded = src[0] >> 7;
-    size_t n = (size_t)1 + h->n_levels + 24 + 8u * h->bounded + W3_POINTS;
+    const uint8_t *p = src;
+    if (p[0] == W3_MIXED) {
+        if ((p[1] & ~(MIXED_BOUNDED | MIXED_TRELLIS)) != 0 || p[2] > W3_MAX_LEVELS)
+            return 0;
+        h->is_mixed = 1;
+        h->bounded = (p[1] & MIXED_BOUNDED) != 0;
+        h->is_trellis = (p[1] & MIXED_TRELLIS) != 0;
+        p += 2;
+    } else {
+        h->bounded = p[0] >> 7;
+    }
+    h->n_levels = *p++ & 127; /* 125 to 127 would be parts of other kinds */
+    size_t n = (size_t)(p - src) + h->n_levels + 24 + 8u * h->bounded + (size_t)n_points(h);
     if (h->n_levels > W3_MAX_LEVELS || nbytes < n)
         return 0;
-    const uint8_t *p = src + 1;
     memcpy(h->mask, p, h->n_levels);
     p += h->n_levels;
     h->low = medroi_load_f64(p);
@@ -107,8 +126,8 @@ size_t medroi_w3_read_header(const medroi_block *block, const medroi_w3_shape *s
         h->max_error = medroi_load_f64(p);
         p += 8;
     }
-    for (int i = 0; i < W3_POINTS; i++)
-        h->point[i] = (int8_t)p[i];
+    for (int i = 0; i < n_points(h); i++)
+        (h->is_mixed ? h->mixed_point : h->point)[i] = (int8_t)p[i];
     if (!in_kind(block, h->low) || !in_kind(block, h->high) || h->high < h->low ||
         !(h->step > 0.0) || h->step - h->step != 0.0 || !(h->max_error >= 0.0) ||
         h->max_error - h->max_error != 0.0 || !levels_fit(shape, h))

@@ -1,5 +1,6 @@
 /* wavelet3d: coefficients kept between the tries of a search. */
 #include "codecs/inner.h"
+#include "codecs/wavelet3d/mixed.h"
 #include "codecs/wavelet3d/search.h"
 
 #include <stdlib.h>
@@ -33,15 +34,18 @@ static int describe(const medroi_w3_search *s, const medroi_block *block, const 
     memset(h, 0, sizeof *h);
     medroi_w3_range(block, data, &h->low, &h->high);
     h->step = step;
+    h->is_mixed = s->is_mixed;
     if (h->low == h->high)
         return 0;
     medroi_w3_schedule(shape, &s->axes, h);
     return 1;
 }
 
-/* The part's coefficients in units of h->step, with the points learned, into s->work. */
-static int coefficients(const medroi_w3_search *s, int64_t part, const medroi_block *block,
-                        const uint8_t *data, const medroi_w3_shape *shape, medroi_w3_header *h) {
+/* The part's coefficients in units of h->step into s->work, or their indices into s->indices, with
+ * the points learned. */
+static medroi_status coefficients(const medroi_w3_search *s, int64_t part,
+                                  const medroi_block *block, const uint8_t *data,
+                                  const medroi_w3_shape *shape, medroi_w3_header *h) {
     int64_t n = medroi_w3_count(shape);
     const float *kept = s->kept[part];
     if (kept) {
@@ -49,10 +53,12 @@ static int coefficients(const medroi_w3_search *s, int64_t part, const medroi_bl
         for (int64_t i = 0; i < n; i++)
             s->work[i] = kept[i] * gain;
     } else if (!medroi_w3_load(block, data, h, s->work) || !medroi_w3_forward(shape, h, s->work)) {
-        return 0;
+        return no_memory(s);
     }
+    if (s->is_mixed)
+        return medroi_w3_choose_indices(shape, h, s->work, s->indices, s->error);
     medroi_w3_learn_points(s->work, n, h);
-    return 1;
+    return MEDROI_OK;
 }
 
 static void count_sizes(const float *data, int64_t n, int64_t *count) {
@@ -87,7 +93,9 @@ medroi_status medroi_w3_search_open(medroi_w3_search *s) {
     s->elements = malloc(medroi_w3_bound(&first, NULL));
     s->count = calloc(BINS, sizeof *s->count);
     s->value = malloc(BINS * sizeof *s->value);
-    if (!s->kept || !s->work || !s->elements || !s->count || !s->value)
+    s->indices = s->is_mixed ? malloc(room) : NULL;
+    if (!s->kept || !s->work || (s->is_mixed && !s->indices) || !s->elements || !s->count ||
+        !s->value)
         return no_memory(s);
     for (int64_t part = 0; part < s->n_parts; part++) {
         medroi_w3_header h;
@@ -112,11 +120,13 @@ void medroi_w3_search_close(medroi_w3_search *s) {
         free(s->kept[part]);
     free(s->kept);
     free(s->work);
+    free(s->indices);
     free(s->elements);
     free(s->count);
     free(s->value);
     s->kept = NULL;
     s->work = NULL;
+    s->indices = NULL;
     s->elements = NULL;
     s->count = NULL;
     s->value = NULL;
@@ -132,9 +142,13 @@ medroi_status medroi_w3_true_error(const medroi_w3_search *s, double step, doubl
         medroi_block b = part_block(s, part, &data);
         if (!describe(s, &b, data, step, &h, &shape))
             continue;
-        if (!coefficients(s, part, &b, data, &shape, &h))
-            return no_memory(s);
-        medroi_w3_quantise(s->work, medroi_w3_count(&shape), &h);
+        medroi_status status = coefficients(s, part, &b, data, &shape, &h);
+        if (status != MEDROI_OK)
+            return status;
+        if (s->is_mixed)
+            medroi_w3_mixed_values(&shape, &h, s->indices, s->work);
+        else
+            medroi_w3_quantise(s->work, medroi_w3_count(&shape), &h);
         if (!medroi_w3_inverse(&shape, &h, s->work))
             return no_memory(s);
         medroi_w3_store(&b, &h, s->work, s->elements);
@@ -156,13 +170,15 @@ medroi_status medroi_w3_true_nbytes(const medroi_w3_search *s, int64_t n_parts, 
         medroi_block b = part_block(s, part, &data);
         size_t stored = 1 + medroi_block_nbytes(&b), nbytes = 0, head = 0;
         if (describe(s, &b, data, step, &h, &shape)) {
-            if (!coefficients(s, part, &b, data, &shape, &h))
-                return no_memory(s);
-            medroi_status status =
-                medroi_w3_encode_bands(&shape, &h, s->work, s->elements, stored, &nbytes, s->error);
+            medroi_status status = coefficients(s, part, &b, data, &shape, &h);
+            if (status == MEDROI_OK)
+                status = s->is_mixed ? medroi_w3_encode_mixed(&shape, &h, s->indices, s->elements,
+                                                              stored, &nbytes, s->error)
+                                     : medroi_w3_encode_bands(&shape, &h, s->work, s->elements,
+                                                              stored, &nbytes, s->error);
             if (status != MEDROI_OK)
                 return status;
-            head = nbytes > 0 ? 4 : stored;
+            head = nbytes == 0 ? stored : s->is_mixed ? 0 : 4;
         }
         head += head == stored ? 0 : medroi_w3_write_header(&h, header);
         *total += (double)(head + nbytes < stored ? head + nbytes : stored);

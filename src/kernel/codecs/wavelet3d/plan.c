@@ -1,4 +1,5 @@
 /* wavelet3d: from what was asked to the axes of the transform and the step of the quantiser. */
+#include "codecs/wavelet3d/mixed.h"
 #include "codecs/wavelet3d/search.h"
 
 #include <math.h>
@@ -95,6 +96,7 @@ static medroi_status search(medroi_w3_search *s, const double *params, double *s
 medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const uint8_t *kept,
                              double *params, medroi_error *error) {
     medroi_w3_search s;
+    medroi_w3_shape shape = medroi_w3_shape_of(region);
     double step = 1.0;
     int is_met = 1;
     memset(&s, 0, sizeof s);
@@ -102,6 +104,8 @@ medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const
     s.data = data;
     s.inside = kept;
     s.axes = medroi_w3_axes_of_spacing(region, params + 2);
+    s.is_mixed = params[W3_SPEED] != 0.0;
+    s.coarser = s.is_mixed && medroi_w3_has_trellis(&shape) ? W3_COARSER : 1.0;
     s.error = error;
     medroi_status status = check_range(region, data, &s.low, &s.high, error);
     if (status != MEDROI_OK)
@@ -113,7 +117,7 @@ medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const
     } else if (mode == W3_MODE_PSNR || mode == W3_MODE_RATE || mode == W3_MODE_NOISE) {
         status = search(&s, params, &step, &is_met);
     } else {
-        step = mode == W3_MODE_MAX_ERROR ? params[1] * 1.5 : params[1];
+        step = mode == W3_MODE_MAX_ERROR ? params[1] * 1.5 * s.coarser : params[1];
         step = mode == W3_MODE_MAX_ERROR && step < least ? least : step;
         status = step < least
                      ? medroi_fail(error, MEDROI_INVALID_ARGUMENT,

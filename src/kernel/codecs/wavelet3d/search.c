@@ -20,6 +20,7 @@
 typedef double prediction(const medroi_w3_search *s, double step);
 
 double medroi_w3_predicted_error(const medroi_w3_search *s, double step) {
+    step /= s->coarser;
     double sum = 0.0, scale = s->unit / step;
     double count[W3_POINTS] = {0.0}, above[W3_POINTS] = {0.0};
     for (int32_t i = 0; i < s->n_bins; i++) {
@@ -45,7 +46,8 @@ double medroi_w3_predicted_error(const medroi_w3_search *s, double step) {
 /* As if magnitudes were coded with the code that is best for all of them together; neighbours
  * make it less by about the same factor at all steps. */
 double medroi_w3_predicted_nbytes(const medroi_w3_search *s, double step) {
-    double count[EXACT + 2] = {0.0}, total = 0.0, bits = 0.0, scale = s->unit / step;
+    double count[EXACT + 2] = {0.0}, total = 0.0, bits = 0.0;
+    double scale = s->unit * s->coarser / step;
     for (int32_t i = 0; i < s->n_bins; i++) {
         double x = (double)s->value[i] * scale, n = (double)s->count[i];
         int m = x > (double)EXACT ? EXACT + 1 : (int)(x + (double)W3_ROUND);
@@ -98,6 +100,7 @@ medroi_status medroi_w3_reach_error(const medroi_w3_search *s, double goal, doub
     double aim = goal / USUAL_EXCESS, best = 1e9;
     /* Rounding to integers must not be what most of the error comes from. */
     int glides = n >= GLIDING_VOXELS && (s->region->kind == 'f' || goal > n);
+    const double near = s->is_mixed ? 0.15 : 0.4;
     *is_met = 1;
     for (int turn = 0; turn < 12; turn++) {
         double try =
@@ -112,10 +115,12 @@ medroi_status medroi_w3_reach_error(const medroi_w3_search *s, double goal, doub
             best = distance;
             *step = try;
         }
-        if (off > (turn == 0 ? -0.02 : -0.06) && off < 0.08)
+        if (off > (turn == 0 ? -0.02 : -0.06) && off < 0.08) {
+            *step = try;
             return MEDROI_OK;
+        }
         aim = sum > 0.0 ? aim * (goal / sum) : aim * 4.0;
-        if (glides && off > -0.4 && off < 0.4) { /* what it is off by hardly changes over that */
+        if (glides && off > -near && off < near) { /* what it is off by hardly changes over that */
             *step = solve(s, medroi_w3_predicted_error, 1, aim * 0.997);
             return MEDROI_OK;
         }

@@ -11,10 +11,13 @@ typedef struct medroi_w3_search {
     const uint8_t *inside; /* of each element: 0 where decoding sets it back; NULL: nowhere */
     medroi_w3_axes axes;
     double low, high; /* of the region */
+    uint8_t is_mixed; /* 1: the second version */
+    double coarser;   /* a step of it is about as good as one of the first that is finer by this */
     double unit;      /* of the coefficients below, in stored units */
     int64_t n_parts, extent;
     float **kept;      /* of each part, or NULL: transform it again */
     float *work;       /* room for one part's coefficients */
+    int32_t *indices;  /* and for their indices, or NULL: the first version */
     uint8_t *elements; /* room for one part's elements, or its code */
     /* Coefficients by size: so many (count) of about this size (value). */
     int64_t *count;

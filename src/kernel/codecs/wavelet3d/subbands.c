@@ -18,6 +18,8 @@ static medroi_w3_band band_at(const medroi_w3_header *h, int64_t size[W3_MAX_LEV
                               int l, int high) {
     medroi_w3_band b;
     memset(&b, 0, sizeof b);
+    b.high = high;
+    b.level = l;
     for (int a = 0; a < W3_AXES; a++) {
         int up = high >> a & 1;
         b.start[a] = up ? size[l + 1][a] : 0;
@@ -28,14 +30,15 @@ static medroi_w3_band band_at(const medroi_w3_header *h, int64_t size[W3_MAX_LEV
     return b;
 }
 
-static int place_bands(const medroi_w3_shape *shape, const medroi_w3_header *h,
-                       medroi_w3_band *bands) {
+int medroi_w3_place_bands(const medroi_w3_shape *shape, const medroi_w3_header *h,
+                          medroi_w3_band bands[W3_MAX_BANDS]) {
     int64_t size[W3_MAX_LEVELS + 1][W3_AXES];
     int of_level[16], n = 1; /* band of the coarser level with these high axes, or -1 */
     list_corners(shape, h, size);
     memset(of_level, 0xFF, sizeof of_level);
     memset(bands, 0, sizeof *bands);
     memcpy(bands->size, size[h->n_levels], sizeof bands->size);
+    bands->level = h->n_levels > 0 ? h->n_levels - 1 : 0;
     for (int l = h->n_levels - 1; l >= 0; l--) {
         int now[16];
         memset(now, 0xFF, sizeof now);
@@ -54,7 +57,7 @@ static int place_bands(const medroi_w3_shape *shape, const medroi_w3_header *h,
 
 int medroi_w3_list_bands(const medroi_w3_shape *shape, const medroi_w3_header *header,
                          medroi_w3_band bands[W3_MAX_BANDS]) {
-    int n = place_bands(shape, header, bands);
+    int n = medroi_w3_place_bands(shape, header, bands);
     for (int i = 0; i < n; i++) {
         medroi_w3_band *b = &bands[i];
         size_t room = (size_t)(medroi_w3_slice_of(b) * (b->size[0] * b->size[1] + 1));

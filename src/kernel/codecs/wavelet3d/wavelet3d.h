@@ -14,6 +14,9 @@ enum {
     W3_MODE_NOISE = 5,
     W3_MODE_EXACT = 6 /* of a plan alone: nothing may be lost */
 };
+#define W3_SPEED                                                                                   \
+    6 /* where the numbers of the codec say which version: 0 the first, 1 the second               \
+       */
 #define W3_MAX_LEVELS 10
 #define W3_POINTS 3 /* reconstruction points: of magnitudes 1, 2, and 3 or more */
 
@@ -26,6 +29,10 @@ typedef struct medroi_w3_header {
     double max_error;        /* 0: not bounded */
     uint8_t bounded;         /* 1: corrections follow the coefficients */
     int8_t point[W3_POINTS]; /* subtracted from the magnitude, in 1/256 */
+    /* Of the second version alone: */
+    uint8_t is_mixed;                  /* 1: this is one */
+    uint8_t is_trellis;                /* 1: two quantisers take turns */
+    int8_t mixed_point[2 * W3_POINTS]; /* as `point`, of either quantiser */
 } medroi_w3_header;
 
 /* A part as a dense array of at most 4 axes, outermost first: shape without axes of length 1. */
@@ -60,8 +67,10 @@ medroi_status medroi_w3_choose_axes(const medroi_block *region, const void *data
 void medroi_w3_keep_axes(const medroi_w3_axes *axes, double *params);
 medroi_w3_axes medroi_w3_axes_of(const medroi_block *part, const double *params);
 
+/* The first byte of a part of the second version. */
+#define W3_MIXED 253
 /* The header of a part. Both return its length; reading gives 0 for an impossible one. */
-#define W3_MAX_HEADER_NBYTES (1 + W3_MAX_LEVELS + 4 * 8 + W3_POINTS)
+#define W3_MAX_HEADER_NBYTES (3 + W3_MAX_LEVELS + 4 * 8 + 2 * W3_POINTS)
 size_t medroi_w3_write_header(const medroi_w3_header *h, uint8_t *dst);
 size_t medroi_w3_read_header(const medroi_block *block, const medroi_w3_shape *shape,
                              const uint8_t *src, size_t nbytes, medroi_w3_header *h);
