@@ -1,6 +1,8 @@
 /** The codec `medroi` of numcodecs, for readers of Zarr format 2. It only decodes. */
 export default class MedROI {
   static codecId: "medroi";
+  /** Arrays of more bytes are refused (default 2 ** 30). */
+  constructor(maxNbytes?: number);
   static fromConfig(config?: unknown): MedROI;
   readonly kind: "bytes_to_bytes";
   encode(data: Uint8Array): never;

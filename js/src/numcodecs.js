@@ -4,6 +4,12 @@ import { decode } from "./index.js";
 export default class MedROI {
   static codecId = "medroi";
   kind = "bytes_to_bytes"; // what zarrita asks
+  #maxNbytes;
+
+  /** Arrays of more bytes than these are refused. */
+  constructor(maxNbytes) {
+    this.#maxNbytes = maxNbytes;
+  }
 
   static fromConfig() {
     return new MedROI();
@@ -15,7 +21,7 @@ export default class MedROI {
 
   /** The bytes of the chunk's array, in memory order. */
   async decode(data, out) {
-    const { bytes } = await decode(data);
+    const { bytes } = await decode(data, { maxNbytes: this.#maxNbytes });
     if (out === undefined) {
       return bytes;
     }

@@ -6,7 +6,12 @@ import { register, streamOf } from "./zarrita.js";
 const KEPT_NBYTES = 2 ** 28;
 // Two ranges that are this near to each other are read as one.
 const GAP_NBYTES = 2 ** 17;
+// Of a plane, voxels and the chunks that they lie in: metadata alone must not fill the memory.
+const MAX_VOXELS = 2 ** 28;
+const MAX_CHUNKS = 2 ** 20;
 const CHUNK = /(^|\/)c([/.]\d+)*$/;
+// Of a level, below its group: nothing leads out of the store.
+const PATH = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/;
 const REGION = "medroi_region";
 
 /**
@@ -26,20 +31,29 @@ export async function openVolume(zarr, url, { metadata = {}, keptNbytes = KEPT_N
   if (node.kind === "array") {
     return new Volume([{ factors: node.shape.map(() => 1), open: async () => node }], false, chunks);
   }
-  const image = node.attrs.ome?.multiscales?.[0];
-  if (!image) {
+  const datasets = datasetsOf(node.attrs.ome?.multiscales);
+  if (!datasets) {
     throw new MedROIError(INVALID_ARGUMENT, `${url}: a Zarr group without an image of OME-Zarr 0.5`);
   }
-  const first = scaleOf(image.datasets[0]);
-  const levels = image.datasets.map((dataset) => ({
+  const first = scaleOf(datasets[0]);
+  const levels = datasets.map((dataset) => ({
     factors: scaleOf(dataset).map((step, axis) => Math.round(step / first[axis])),
     open: () => zarr.open.v3(root.resolve(dataset.path), { kind: "array" }),
   }));
   return new Volume(levels, true, chunks);
 }
 
-function scaleOf(dataset) {
-  return dataset.coordinateTransformations.find(({ type }) => type === "scale").scale;
+/** The levels of the first image; undefined where they are not as OME-Zarr has them. */
+function datasetsOf(images) {
+  const datasets = Array.isArray(images) ? images[0]?.datasets : undefined;
+  const isLevel = (one) =>
+    typeof one?.path === "string" && PATH.test(one.path) && scaleOf(one)?.every((step) => step > 0);
+  return Array.isArray(datasets) && datasets.length > 0 && datasets.every(isLevel) ? datasets : undefined;
+}
+
+function scaleOf({ coordinateTransformations: all }) {
+  const scale = Array.isArray(all) ? all.find((one) => one?.type === "scale")?.scale : undefined;
+  return Array.isArray(scale) ? scale : undefined;
 }
 
 /** Files by ranges. A server's failure for one is an error, and never taken for background. */
@@ -156,8 +170,18 @@ class Level {
     });
     const across = [0, 1, 2].filter((other) => other !== axis);
     const sizes = across.map((other) => shape[other]);
-    const out = { values: undefined, kept: new Uint8Array(sizes[0] * sizes[1]), shape: sizes };
     const lengths = [...this.#turned(this.#array.chunks), 1, 1];
+    const [nVoxels, nChunks] = across.reduce(
+      ([voxels, chunks], other) => [voxels * shape[other], chunks * Math.ceil(shape[other] / lengths[other])],
+      [1, 1],
+    );
+    if (nVoxels > MAX_VOXELS || nChunks > MAX_CHUNKS) {
+      throw new MedROIError(
+        INVALID_ARGUMENT,
+        `a plane of ${nVoxels} voxels in ${nChunks} chunks; at most ${MAX_VOXELS} in ${MAX_CHUNKS} are read`,
+      );
+    }
+    const out = { values: undefined, kept: new Uint8Array(sizes[0] * sizes[1]), shape: sizes };
     const read = touched(bounds, lengths).map(async (position) => {
       const chunk = await this.#chunk(position.slice(0, this.shape.length));
       out.values ??= new chunk.data.constructor(out.kept.length);

@@ -17,7 +17,14 @@ const NAMES = {
 export function register(zarr) {
   const fromConfig = (_configuration, meta) => new MedROICodec(meta, zarr.BoolArray);
   zarr.registry.set("medroi", () => ({ fromConfig }));
-  zarr.registry.set("numcodecs.medroi", () => MedROI);
+  zarr.registry.set("numcodecs.medroi", () => ({ fromConfig: (_, meta) => new MedROI(nbytesOf(meta)) }));
+}
+
+/** Bytes of a chunk; undefined for elements that have no name here. */
+function nbytesOf({ dataType, shape }) {
+  const sizes = Object.values(NAMES).flatMap(Object.entries);
+  const [itemsize] = sizes.find(([, name]) => name === dataType) ?? [];
+  return itemsize && shape.reduce((product, size) => product * size, Number(itemsize));
 }
 
 // Streams by the elements that were made of them.

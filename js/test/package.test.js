@@ -1,7 +1,7 @@
 // What npm pack makes installs and runs alone, and is small.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -48,4 +48,13 @@ test("a bundle, dependencies included, is at most 120 kB gzipped", async () => {
   assert.ok(sizes.length >= 3, "the kernel and deflate are chunks of their own");
   const nbytes = sizes.reduce((sum, size) => sum + size, 0);
   assert.ok(nbytes <= MAX_GZIPPED_NBYTES, `${nbytes} bytes`);
+});
+
+test("the page's decoder has the licences of what is in it", () => {
+  const file = new URL("../../src/medroi/serving/decoder/LICENSES.txt", import.meta.url);
+  const text = readFileSync(file, "utf8");
+  for (const name of ["zarrita", "fflate", "Zstandard"]) {
+    assert.match(text, new RegExp(`^${name}\\b`, "m"));
+  }
+  assert.ok(text.match(/Permission is hereby granted|Redistribution and use/g).length >= 3);
 });

@@ -80,6 +80,33 @@ test("planes and levels that are not there are refused", async () => {
   }
 });
 
+test("metadata that are no image, or name a plane beyond all memory, are refused", async () => {
+  const level = { path: "s0", coordinateTransformations: [{ type: "scale", scale: [1, 1, 1] }] };
+  const scale = (value) => ({ ...level, coordinateTransformations: value });
+  for (const datasets of [
+    [],
+    "s0",
+    [null],
+    [scale(undefined)],
+    [scale([])],
+    [scale([{ type: "scale", scale: "1" }])],
+    [scale([{ type: "scale", scale: [0, 1, 1] }])],
+    ...["../s0", "/s0", "//evil.example/s0", "https://evil.example", "s0/../..", "", 3].map((path) => [{ ...level, path }]),
+  ]) {
+    const attributes = { ome: { version: "0.5", multiscales: [{ datasets }] } };
+    const metadata = { "/zarr.json": { zarr_format: 3, node_type: "group", attributes } };
+    const opened = openVolume(zarr, `${root}/box.ome.zarr`, { metadata });
+    await assert.rejects(opened, { code: "invalid-argument" }, JSON.stringify(datasets));
+  }
+  const array = JSON.parse(readFileSync(join(folder, "bare.zarr", "zarr.json"), "utf8"));
+  for (const [shape, chunks] of [[[2 ** 15, 2 ** 14, 1], [64, 64, 1]], [[2 ** 11, 2 ** 11, 1], [1, 1, 1]]]) {
+    const grid = { name: "regular", configuration: { chunk_shape: chunks } };
+    const metadata = { "/zarr.json": { ...array, shape, chunk_grid: grid } };
+    const level = await (await openVolume(zarr, `${root}/bare.zarr`, { metadata })).level(0);
+    await assert.rejects(level.plane(2, 0), /at most/);
+  }
+});
+
 test("a level that could not be opened is asked for again", async () => {
   const place = join(folder, "late.ome.zarr");
   cpSync(join(folder, "box.ome.zarr"), place, { recursive: true });

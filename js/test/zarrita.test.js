@@ -52,6 +52,8 @@ test("a chunk that claims to be larger than the array's is refused before there 
   const codec = zarr.registry.get("medroi")().fromConfig({}, { dataType: "int16", shape: [64, 64, 64] });
   const chunk = streamOf(new Uint8Array(100), 2, { dtype: "<i2", shape: [1024, 1024, 500] });
   await assert.rejects(codec.decode(chunk), /the array's chunks are int16 of shape \[64,64,64\]/);
+  const old = zarr.registry.get("numcodecs.medroi")().fromConfig({}, { dataType: "int16", shape: [64, 64, 64] });
+  await assert.rejects(old.decode(chunk), /more than maxNbytes \(524288\)/);
   assert.ok((await loadKernel()).memoryNbytes < 2 ** 27);
 });
 
