@@ -183,7 +183,7 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
     for coder in video_coders.LOSSLESS:
         try:
             (nbytes, file), encode_s = timed(lambda c=coder: video_coders.encode(c, images))
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             yield absent("lossless", data_set, name, coder.name, error)
             continue
         decoded, decode_s = timed(lambda c=coder, f=file: video_coders.decode(c, f, images))
@@ -235,7 +235,7 @@ def lossy_rows(data_set: str, name: str, array: Array, curves: dict[str, Any]) -
         points = [video_coders.lossy(coder, quality) for quality in coder.qualities]
         try:
             curves[coder.name] = curve(volume, points, whole)
-        except FileNotFoundError as error:
+        except (OSError, RuntimeError) as error:
             yield absent("lossy", data_set, name, coder.name, error)
     peers = list(curves)
     curves["wavelet3d"] = []

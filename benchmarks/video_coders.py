@@ -5,7 +5,8 @@ stretched over these bits, rounded, and brought back after decoding. Lossless: F
 and libaom (AV1) in the fewest bits that hold the values, at most 12. Peers get every advantage:
 presets far slower than video uses, one key frame, no text of settings in the stream, and no
 container: the bytes are those of the packets. One thread each. What makes a lossless mode lose
-values is off: weighted prediction of x265 (3.5), filtered references of libaom (3.6).
+values is off: weighted prediction of x265 (3.5), filtered references of libaom (3.6). Frames
+of less than 64 voxels a side, on which x265 crashes, are padded with their last row and column.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class VideoCoder:
         Bits per voxel that it takes; a lossless one uses the fewest that hold the values.
     has_colour : bool
         It knows no grey: flat colour planes go with each frame.
+    least_side : int
+        Smaller frames are padded with their last row and column.
     qualities : tuple of int
         Of a curve; empty for a lossless coder.
     version : str
@@ -55,6 +58,7 @@ class VideoCoder:
     container: str
     bits: tuple[int, ...]
     has_colour: bool = False
+    least_side: int = 1
     qualities: tuple[int, ...] = ()
     version: str = ""
 
@@ -71,6 +75,7 @@ LOSSY = (
         f"-c:v libx265 -preset veryslow -tune psnr -crf {{quality}} -x265-params {X265}",
         "hevc",
         (12,),
+        least_side=64,
         qualities=(2, 7, 12, 17, 22, 28),
         version=r"HEVC encoder version (\S+)",
     ),
@@ -80,6 +85,7 @@ LOSSY = (
         "obu",
         (10,),
         has_colour=True,
+        least_side=64,
         qualities=(1, 4, 8, 13, 20, 30, 42),
         version=r"SVT-AV1 Encoder Lib v(\S+)",
     ),
@@ -146,7 +152,7 @@ def decode(coder: VideoCoder, coded: bytes, like: Array) -> Array:
         found = ffmpeg(
             ["-f", coder.container, "-i", str(path), "-fps_mode", "passthrough", *wanted]
         )
-    height, width = even(like.shape) if coder.has_colour else like.shape[1:]
+    height, width = coded_size(coder, like.shape)
     n_grey = height * width
     per_frame = n_grey * 3 // 2 if coder.has_colour else n_grey
     values = np.frombuffer(found, "<u2" if bits > 8 else "u1").reshape(len(like), per_frame)
@@ -185,24 +191,25 @@ def pixel_format(coder: VideoCoder, bits: int) -> str:
 
 def raw(coder: VideoCoder, bits: int, shape: tuple[int, ...]) -> list[str]:
     """Arguments that describe frames without a header to ffmpeg."""
-    height, width = even(shape) if coder.has_colour else shape[1:]
+    height, width = coded_size(coder, shape)
     size = ["-s", f"{width}x{height}", "-r", "25"]
     return ["-f", "rawvideo", "-pix_fmt", pixel_format(coder, bits), *size]
 
 
-def even(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width that colour planes of half the size need."""
-    return shape[1] + shape[1] % 2, shape[2] + shape[2] % 2
+def coded_size(coder: VideoCoder, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of what is coded: even where colour planes of half the size go with it."""
+    height, width = (max(n, coder.least_side) for n in shape[1:])
+    return (height + height % 2, width + width % 2) if coder.has_colour else (height, width)
 
 
 def planes(coder: VideoCoder, bits: int, frames: Array) -> bytes:
-    """The frames as raw video; an odd side is repeated where colour wants even ones."""
+    """The frames as raw video, padded with their last row and column."""
     kind = "<u2" if bits > 8 else "u1"
-    if not coder.has_colour:
-        return frames.astype(kind).tobytes()
-    height, width = even(frames.shape)
+    height, width = coded_size(coder, frames.shape)
     sides = ((0, 0), (0, height - frames.shape[1]), (0, width - frames.shape[2]))
     grey = np.pad(frames, sides, mode="edge").astype(kind).reshape(len(frames), -1)
+    if not coder.has_colour:
+        return grey.tobytes()
     flat = np.full((len(frames), height * width // 2), 2 ** (bits - 1), kind)
     return np.concatenate([grey, flat], axis=1).tobytes()
 
@@ -219,7 +226,8 @@ def run(arguments: list[str], data: bytes, level: str) -> subprocess.CompletedPr
     command = [FFMPEG, "-hide_banner", "-loglevel", level, "-y", *arguments]
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{done.stderr.decode(errors='replace')}")
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}, {said}")
     return done
 
 
