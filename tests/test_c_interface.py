@@ -107,6 +107,29 @@ def test_a_registered_codec_is_used_whole_in_part_and_by_threads(tmp_path: Path)
     assert "id 4711 is taken by flip" in ran.stdout
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"id": "wavelet3d", "noise": 0.5, "spacing_mm": [2.0, 1.0, 1.0]},
+        {"name": "wavelet3d", "configuration": {"noise": 0.7}},
+        {"id": "wavelet3d", "psnr": 40.0},
+        "predict3d",
+    ],
+    ids=["noise", "zarr's spelling", "psnr", "lossless"],
+)
+def test_a_fit_is_that_of_python(tmp_path: Path, inner: object) -> None:
+    program = build(tmp_path, [*compiler(), "-std=c11"], PROGRAMS / "fit.c", "fit")
+    rng = np.random.default_rng(6)
+    scan = rng.rayleigh(9, (24, 40, 44)).astype("<i2")
+    scan[4:20, 8:32, 10:36] = np.rint(500 + rng.normal(0, 9, (16, 24, 26)))
+    config = json.dumps({"inner": inner, "roi": "mask", "threshold": "noise"})
+    command = [program, config, *map(str, scan.shape)]
+    ran = subprocess.run(command, input=scan.tobytes(), capture_output=True, check=True)
+    found = json.loads(ran.stdout)
+    expected = MedROI.fit(scan, inner=inner, roi="mask", threshold="noise").get_config()
+    assert MedROI.from_config(found).get_config() == expected
+
+
 @pytest.fixture(scope="module")
 def parser(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("parser")

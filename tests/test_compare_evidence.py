@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.feature import graycomatrix
 from skimage.filters import threshold_multiotsu
 
+from medroi import metrics
 from medroi.compare.evidence import fidelity, noise, texture, tissue
 from medroi.compare.evidence.figure import PICTURES, draw
 from medroi.compare.evidence.rows import EvidenceRow, evidence_of
@@ -53,7 +54,7 @@ def test_the_noise_is_found_within_five_percent(sigma: float, rounded: bool) -> 
     values = noisy(sigma)
     if rounded:
         values = np.rint(values).astype(np.int16)
-    found = noise.noise_sigma(values, EVERYWHERE)
+    found = metrics.noise_sigma(values, EVERYWHERE)
     assert found == pytest.approx(sigma, rel=0.05)
 
 
@@ -62,13 +63,13 @@ def test_noise_beside_the_mask_does_not_count() -> None:
     values[:, :64] += np.random.default_rng(3).normal(0, 500, (4, 64, 128))
     mask = EVERYWHERE.copy()
     mask[:, :64] = False
-    assert noise.noise_sigma(values, mask) == pytest.approx(5.0, rel=0.05)
+    assert metrics.noise_sigma(values, mask) == pytest.approx(5.0, rel=0.05)
 
 
 def test_a_noiseless_scan_has_no_noise_and_an_empty_mask_none_to_estimate() -> None:
     ramp = np.broadcast_to(np.arange(128), SHAPE)
-    assert noise.noise_sigma(ramp, EVERYWHERE) == 0
-    assert noise.noise_sigma(ramp, ~EVERYWHERE) is None
+    assert metrics.noise_sigma(ramp, EVERYWHERE) == 0
+    assert metrics.noise_sigma(ramp, ~EVERYWHERE) is None
 
 
 def test_equal_arrays_have_equal_spectra_and_smoothing_takes_the_high_band_first() -> None:

@@ -225,8 +225,16 @@ cdef extern from "codecs/inner.h" nogil:
         const char *name
         uint8_t n
         const medroi_parameter *rows
+    const medroi_parameters *medroi_find_parameters(uint16_t)
     const medroi_parameters *const *medroi_all_parameters(size_t *)
     void medroi_parameter_limits(const medroi_parameter *, char *)
+
+cdef extern from "codecs/wavelet3d/wavelet3d.h" nogil:
+    ctypedef struct medroi_w3_noise:
+        double sigma
+        size_t n_squares
+    medroi_status medroi_w3_find_noise(const medroi_block *, const void *, const uint8_t *,
+                                       medroi_w3_noise *, medroi_error *)
 
 cdef extern from "mask/mask.h" nogil:
     void medroi_marks_shape(const medroi_layout *, const medroi_box *, int64_t *)
@@ -278,6 +286,10 @@ cdef extern from "engine/engine.h" nogil:
     medroi_status medroi_fit_region(const medroi_settings *, const medroi_layout *, const void *,
                                     const int64_t *, const medroi_space *, medroi_fitted *,
                                     medroi_error *)
+    bint medroi_shares_target(const medroi_coder *)
+    medroi_status medroi_fit_target(const medroi_settings *, const medroi_coder *,
+                                    const medroi_layout *, const void *, const medroi_space *,
+                                    const medroi_parameter **, double *, medroi_error *)
     medroi_status medroi_decode_slab_into(const medroi_header *, const medroi_hosted *, const void *,
                                           uint64_t, const uint8_t *, size_t, uint32_t,
                                           const medroi_box *, void *, medroi_error *)
@@ -730,6 +742,29 @@ cdef class Config:
         check(status, &error)
         return (fitted.threshold, fitted.whole_threshold, fitted.background,
                 medroi_reason_text(fitted.reason).decode())
+
+    def shares_target(self):
+        """Whether chunks of one scan are to share a target in place of the one that is asked for."""
+        return bool(medroi_shares_target(&self.c.coder))
+
+    def fit_target(self, Layout layout not None, const uint8_t[::1] data, memory=None):
+        """(name, number) of the target that chunks of this whole array share; None where each has its own."""
+        cdef medroi_settings settings = self.resolve(layout)
+        cdef medroi_coder coder = self.c.coder
+        cdef medroi_error error
+        cdef medroi_status status
+        cdef const uint8_t *start = start_of(data)
+        cdef const medroi_parameter *target
+        cdef double number = 0
+        cdef _Space space = _Space(memory)
+        cdef const medroi_space *taken = NULL if memory is None else &space.c
+        with nogil:
+            status = medroi_fit_target(&settings, &coder, &layout.c, start, taken, &target, &number,
+                                       &error)
+        if space.problem is not None:
+            raise space.problem
+        check(status, &error)
+        return None if target == NULL else (target.name.decode(), number)
 
     def encode(self, Layout layout not None, const uint8_t[::1] data, hosting, str dtype=None,
                uint32_t threads=1, bint voxel_mask=False):
@@ -1330,6 +1365,19 @@ def plan(int inner_id, Block region not None, const uint8_t[::1] data, tuple par
         status = inner.plan(&region.c, start, NULL, c_params, &error)
     check(status, &error)
     return tuple(c_params[i] for i in range(MEDROI_MAX_PARAMS))
+
+
+def noise_sigma(Block block not None, const uint8_t[::1] data, const uint8_t[::1] inside):
+    """Standard deviation of the noise of the voxels that are inside, in stored units; None where no square of four is."""
+    cdef medroi_error error
+    cdef medroi_status status
+    cdef medroi_w3_noise found
+    cdef const uint8_t *start = start_of(data)
+    cdef const uint8_t *marks = start_of(inside)
+    with nogil:
+        status = medroi_w3_find_noise(&block.c, start, marks, &found, &error)
+    check(status, &error)
+    return found.sigma if found.n_squares > 0 else None
 
 
 def encode_part(int inner_id, Block part not None, const uint8_t[::1] data, tuple params):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medroi import _kernel
 from medroi.errors import InnerUnavailable, InvalidArgument
 
 Array = npt.NDArray[Any]
@@ -71,6 +72,48 @@ def tissue_peak(original: Array, mask: Mask | None = None) -> float:
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
     return float(values.max()) - float(values.min()) if values.size else 0.0
+
+
+def noise_sigma(values: Array, mask: Mask | None = None) -> float | None:
+    """Estimate the standard deviation of the noise of a scan, in stored units.
+
+    From the finest diagonal detail, which holds little anatomy: the median of its magnitude over
+    0.6745 is the standard deviation of Gaussian noise (Donoho & Johnstone, Ideal spatial adaptation
+    by wavelet shrinkage, Biometrika 81, 1994). wavelet3d's setting ``noise`` is a share of this.
+
+    Parameters
+    ----------
+    values : ndarray
+        Real; its last two axes are those of the slices.
+    mask : ndarray of bool, optional
+        Of the same shape; None is every voxel. Squares of 2 x 2 voxels count that lie wholly inside
+        it and are not of one value, as cleared air and saturated voxels are. Of more than two
+        million voxels some slices are left out.
+
+    Returns
+    -------
+    float or None
+        0 where half of all details are 0; None where no square lies inside.
+
+    Raises
+    ------
+    InvalidArgument
+        For fewer than two axes.
+    """
+    if values.ndim < 2:
+        raise InvalidArgument(f"noise of an array of shape {values.shape}: expected slices")
+    # What the kernel takes; of 64-bit integers the noise is far above their last bit.
+    is_known = values.dtype.kind in "iu" and values.dtype.itemsize <= 4
+    slices = np.ascontiguousarray(values if is_known else values.astype(np.float64))
+    slices = slices.reshape(-1, *values.shape[-2:])
+    inside = np.ones(slices.shape, bool) if mask is None else np.ascontiguousarray(mask, bool)
+    dtype = slices.dtype
+    big_endian = dtype.str.startswith(">")
+    block = _kernel.Block(slices.shape, dtype.kind, dtype.itemsize, big_endian)
+    found: float | None = _kernel.noise_sigma(
+        block, slices.ravel().view(np.uint8), inside.ravel().view(np.uint8)
+    )
+    return found
 
 
 def mean_square_error(original: Array, decoded: Array, mask: Mask | None = None) -> float:

@@ -14,7 +14,7 @@ from medroi import arrays, given_mask, inner, roi, stream
 from medroi.codec import Settings
 from medroi.errors import InvalidArgument
 from medroi.fit import fit_mask, fit_region
-from medroi.inner.base import InnerCodec
+from medroi.inner.base import InnerCodec, NativeCodec
 from medroi.inner.trust import check_limit, names_of
 from medroi.options import TABLE, checked
 from medroi.values import float_of, whole_of
@@ -202,7 +202,10 @@ def _fit(
         spacing = _spacing_of(settings.affine) if spacing_mm is None else spacing_mm
         margin = float_of("mask_margin_mm", mask_margin_mm)
         region, scan = fit_mask(whole, mask, margin, spacing, settings.region, padding_values)
-        return dataclasses.replace(settings, region=region, scan=scan)
+        found = dataclasses.replace(settings, region=region, scan=scan)
+        # The codec sees what the mask keeps, and background.
+        seen = scan.cleared(whole) if found.config.shares_target() else whole
+        return _with_target(found, seen, memory)
     if mask_margin_mm:
         raise InvalidArgument("mask_margin_mm is for a mask=, which was not given")
     affine = settings.affine
@@ -210,8 +213,20 @@ def _fit(
         n_axes = len(roi.volume_axes(whole, settings.region))
         steps = [*given_mask.checked_spacing(spacing_mm, n_axes), 1.0, 1.0][:3]
         affine = tuple(float(step) for step in np.diag(steps).ravel())
-    found, note, scan = fit_region(whole, chunks, settings.region, affine, padding_values, memory)
-    return dataclasses.replace(settings, region=found, note=note, scan=scan)
+    region, note, scan = fit_region(whole, chunks, settings.region, affine, padding_values, memory)
+    found = dataclasses.replace(settings, region=region, note=note, scan=scan)
+    return _with_target(found, whole, memory)
+
+
+def _with_target(settings: Settings, whole: arrays.Array, memory: WorkingMemory) -> Settings:
+    """Settings with the target that all chunks share, where they share one."""
+    if not isinstance(settings.inner, NativeCodec) or not settings.config.shares_target():
+        return settings
+    layout, voxels = arrays.layout_of(whole), arrays.memory_of(whole)
+    found = settings.config.fit_target(layout, voxels, memory)
+    if found is None:
+        return settings
+    return dataclasses.replace(settings, inner=settings.inner.with_target(*found))
 
 
 def _spacing_of(affine: tuple[float, ...]) -> tuple[float, ...] | None:

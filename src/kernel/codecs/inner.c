@@ -32,3 +32,14 @@ const medroi_parameters *const *medroi_all_parameters(size_t *n) {
     *n = sizeof parameters / sizeof *parameters;
     return parameters;
 }
+
+const medroi_parameters *medroi_find_parameters(uint16_t id) {
+    size_t n;
+    const medroi_parameters *const *tables = medroi_all_parameters(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (tables[i]->id == id) {
+            return tables[i];
+        }
+    }
+    return NULL;
+}

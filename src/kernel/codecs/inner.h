@@ -19,6 +19,8 @@ extern const medroi_inner medroi_predict3d;
 
 /* The settings of all native codecs, also of those that this build lacks. */
 const medroi_parameters *const *medroi_all_parameters(size_t *n);
+/* Those of the codec with this id, or NULL. */
+const medroi_parameters *medroi_find_parameters(uint16_t id);
 
 /* Slices per part for codecs that gain nothing from longer parts: about 512 KiB, which stays in a
  * second-level cache between the copy, the checksum and the coder. */

@@ -20,6 +20,15 @@ const medroi_parameter *medroi_find_parameter(const medroi_parameters *codec, co
     return NULL;
 }
 
+const medroi_parameter *medroi_find_target(const medroi_parameters *codec, double mode) {
+    for (size_t i = 0; i < codec->n; i++) {
+        if (codec->rows[i].kind == MEDROI_TARGET && codec->rows[i].mode == mode) {
+            return &codec->rows[i];
+        }
+    }
+    return NULL;
+}
+
 void medroi_default_params(const medroi_parameters *codec, double params[MEDROI_MAX_PARAMS]) {
     memset(params, 0, MEDROI_MAX_PARAMS * sizeof *params);
     for (size_t i = 0; i < codec->n; i++) {

@@ -38,6 +38,7 @@ typedef struct medroi_parameters {
     const char *name;
     uint8_t needs_target;
     uint8_t planned; /* the index where a plan puts what it finds: until then the target; or 0 */
+    uint8_t of_scan; /* mode of the target that a fit replaces by what a plan of the scan finds */
     uint8_t n;
     const medroi_parameter *rows;
 } medroi_parameters;
@@ -52,6 +53,8 @@ extern const medroi_parameters medroi_predict3d_parameters;
 /* The setting of this name or earlier name, `nbytes` long, or NULL. */
 const medroi_parameter *medroi_find_parameter(const medroi_parameters *codec, const char *name,
                                               size_t nbytes);
+/* The target with this mode, or NULL. */
+const medroi_parameter *medroi_find_target(const medroi_parameters *codec, double mode);
 /* The numbers of a codec whose configuration says nothing. */
 void medroi_default_params(const medroi_parameters *codec, double params[MEDROI_MAX_PARAMS]);
 /* Whether a number is one that a setting takes. */

@@ -61,6 +61,9 @@ medroi_status medroi_config_read(const medroi_json *object, medroi_config *confi
 /* The numbers of a native codec from its settings: an object of which "id" is ignored, or NULL. */
 medroi_status medroi_read_params(const medroi_parameters *codec, const medroi_json *object,
                                  double params[MEDROI_MAX_PARAMS], medroi_error *error);
+/* Give the inner codec, a native one, another target in place of the one that it has. */
+medroi_status medroi_set_target(medroi_config *config, const medroi_parameter *target,
+                                double number, medroi_error *error);
 /* Read what stands behind "inner" into config->coder and config->inner. */
 medroi_status medroi_read_inner(const medroi_json *inner, medroi_config *config,
                                 medroi_error *error);

@@ -38,6 +38,10 @@ size_t medroi_choice_scratch_nbytes(const medroi_settings *settings, const medro
 const char *medroi_reason_text(medroi_reason reason);
 
 /* --- pipeline.c --- */
+/* Let a codec plan for the elements of a box of the region as if they were all of it. */
+medroi_status medroi_plan_box(const medroi_header *header, const medroi_inner *inner,
+                              const medroi_box *box, const void *data, double *params,
+                              medroi_error *error);
 /* Decode a stream whose preamble was read into `header`; `data` holds the whole array. `hosted`,
  * where it is not NULL, decodes in place of the kernel. `scratch` holds
  * medroi_decode_scratch_nbytes(). */
@@ -87,6 +91,19 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
                                 const medroi_space *space, medroi_fitted *fitted,
                                 medroi_error *error);
 
+/* --- fit_target.c --- */
+/* Whether chunks of one scan are to share a target in place of the one that is asked for. */
+int medroi_shares_target(const medroi_coder *coder);
+/* The target that all chunks of a scan share in place of the one that is asked for, and its number;
+ * NULL where each chunk reaches for its own. The settings have the numbers of a fit. */
+medroi_status medroi_fit_target(const medroi_settings *settings, const medroi_coder *coder,
+                                const medroi_layout *layout, const void *data,
+                                const medroi_space *space, const medroi_parameter **target,
+                                double *number, medroi_error *error);
+/* Working space from malloc() where none is given. */
+medroi_space medroi_space_or_heap(const medroi_space *space);
+
+/* --- fit.c --- */
 /* A background that is these bits of an element. */
 void medroi_fix_background(medroi_config *config, const medroi_layout *layout, uint64_t background);
 

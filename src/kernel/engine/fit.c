@@ -41,21 +41,6 @@ static size_t n_elements(const medroi_layout *layout) {
     return medroi_array_nbytes(layout) / layout->itemsize;
 }
 
-static void *take_from_heap(void *user, size_t nbytes) {
-    (void)user;
-    return malloc(nbytes);
-}
-
-static void give_to_heap(void *user, void *memory) {
-    (void)user;
-    free(memory);
-}
-
-static medroi_space space_or_heap(const medroi_space *space) {
-    const medroi_space heap = {NULL, take_from_heap, give_to_heap};
-    return space != NULL ? *space : heap;
-}
-
 static void *take(const fitting *f, size_t nbytes) {
     return f->space.take(f->space.user, nbytes > 0 ? nbytes : 1);
 }
@@ -367,7 +352,8 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
                                 const void *data, const int64_t *chunk_shape,
                                 const medroi_space *space, medroi_fitted *fitted,
                                 medroi_error *error) {
-    fitting f = {.array = *layout, .data = data, .space = space_or_heap(space), .error = error};
+    fitting f = {
+        .array = *layout, .data = data, .space = medroi_space_or_heap(space), .error = error};
     const medroi_fitted nothing = {0, NAN, NAN, MEDROI_REASON_ASKED};
     *fitted = nothing;
     medroi_status status = take_chunk_shape(chunk_shape, &f);
@@ -416,6 +402,22 @@ static void fix(medroi_config *config, const medroi_layout *layout, uint64_t bac
     medroi_fix_background(config, layout, background);
 }
 
+/* The same for the target of its inner codec. */
+static medroi_status fix_target(medroi_config *config, const medroi_layout *given, const void *data,
+                                medroi_error *error) {
+    medroi_layout layout = *given;
+    medroi_settings settings;
+    const medroi_parameter *target = NULL;
+    double number = 0;
+    medroi_status status = medroi_resolve(config, NULL, &layout, &settings, error);
+    if (status == MEDROI_OK) {
+        status = medroi_fit_target(&settings, &config->coder, &layout, data, NULL, &target, &number,
+                                   error);
+    }
+    return status == MEDROI_OK && target != NULL ? medroi_set_target(config, target, number, error)
+                                                 : status;
+}
+
 medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
                          const medroi_layout *given, const void *data, const int64_t *chunk_shape,
                          medroi_config **fitted, const char **note, medroi_error *error) {
@@ -442,6 +444,9 @@ medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
     medroi_free(text);
     if (status == MEDROI_OK) {
         fix(*fitted, &layout, found.background, found.threshold);
+        status = fix_target(*fitted, &layout, data, error);
+    }
+    if (status == MEDROI_OK) {
         (*fitted)->region.declares_padding = config->region.declares_padding;
         (*fitted)->region.padding_low = config->region.padding_low;
         (*fitted)->region.padding_high = config->region.padding_high;

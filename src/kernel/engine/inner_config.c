@@ -264,3 +264,44 @@ medroi_status medroi_read_inner(const medroi_json *inner, medroi_config *config,
     }
     return read_hosted(&name, config, error);
 }
+
+medroi_status medroi_set_target(medroi_config *config, const medroi_parameter *target,
+                                double number, medroi_error *error) {
+    medroi_json inner, name, object, key, value;
+    medroi_text text = {0};
+    const char *at = NULL;
+    int has_object;
+    medroi_status status = medroi_json_read(config->inner, &inner, error);
+    if (status == MEDROI_OK) {
+        status = split(&inner, &name, &object, &has_object, error);
+    }
+    if (status != MEDROI_OK) {
+        return status;
+    }
+    const medroi_parameters *codec = medroi_find_parameters(config->coder.id);
+    medroi_text_put(&text, "{\"id\": ");
+    medroi_text_add(&text, name.start, (size_t)(name.stop - name.start));
+    while (has_object && medroi_json_next(&object, &at, &key, &value)) {
+        const medroi_parameter *row =
+            medroi_find_parameter(codec, key.start + 1, (size_t)(key.stop - key.start) - 2);
+        if (!medroi_json_is(&key, "id") && row != NULL && row->kind != MEDROI_TARGET) {
+            medroi_text_put(&text, ", ");
+            medroi_text_add(&text, key.start, (size_t)(value.stop - key.start));
+        }
+    }
+    medroi_text_put(&text, ", \"");
+    medroi_text_put(&text, target->name);
+    medroi_text_put(&text, "\": ");
+    medroi_text_number(&text, number);
+    medroi_text_put(&text, "}");
+    if (text.failed) {
+        free(text.start);
+        return medroi_fail(error, MEDROI_NO_MEMORY, "no memory for a configuration");
+    }
+    free(config->inner);
+    config->inner = text.start;
+    config->coder.params[0] = target->mode;
+    config->coder.params[target->index] = number;
+    config->coder.params[codec->planned] = number;
+    return MEDROI_OK;
+}

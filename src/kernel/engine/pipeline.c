@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "stream/stream.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CACHED_NBYTES ((size_t)1 << 17)
@@ -141,9 +142,10 @@ static const uint8_t *dense_box(const encoding *e, const medroi_box *box, uint8_
     return dense;
 }
 
-/* Flags of the region's elements, dense, in coding order: 0 outside the mask. NULL without one. */
-static const uint8_t *mark_kept(const encoding *e, const medroi_block *region, uint8_t *flags) {
-    size_t nbytes = flags_nbytes(e->header, region);
+/* Flags of a box's elements, dense, in coding order: 0 outside the mask. NULL without one. */
+static const uint8_t *mark_kept(const encoding *e, const medroi_box *box, uint8_t *flags) {
+    medroi_block block = medroi_block_of_box(e->header, box);
+    size_t nbytes = flags_nbytes(e->header, &block);
     if (e->mask == NULL || nbytes == 0) {
         return NULL;
     }
@@ -151,7 +153,7 @@ static const uint8_t *mark_kept(const encoding *e, const medroi_block *region, u
     of_flags.layout = medroi_flags_layout(&e->header->layout);
     of_flags.background = 0;
     memset(flags, 1, nbytes);
-    medroi_apply_mask(&of_flags, e->mask, &of_flags.box, flags);
+    medroi_apply_mask(&of_flags, e->mask, box, flags);
     return flags;
 }
 
@@ -218,8 +220,8 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
         if (e->inner->plan != NULL) {
             uint8_t *flags = e->scratch + medroi_block_nbytes(&region);
             e->region = dense_box(e, &header->box, e->scratch);
-            status =
-                e->inner->plan(&region, e->region, mark_kept(e, &region, flags), e->params, error);
+            status = e->inner->plan(&region, e->region, mark_kept(e, &header->box, flags),
+                                    e->params, error);
         }
         e->bound = n_threads > 1 && n_parts > 1 ? e->inner->bound(&head, e->params) : 0;
     }
@@ -271,6 +273,34 @@ medroi_status medroi_encode_stream(medroi_header *header, const void *data, cons
         status = medroi_write_preamble(header, dst, error);
         *nbytes = preamble_nbytes + (size_t)header->payload_nbytes;
     }
+    return status;
+}
+
+medroi_status medroi_plan_box(const medroi_header *header, const medroi_inner *inner,
+                              const medroi_box *box, const void *data, double *params,
+                              medroi_error *error) {
+    encoding e = {.header = header, .data = data, .inner = inner, .mask = header->mask_map};
+    medroi_block block = medroi_block_of_box(header, box);
+    size_t nbytes = medroi_block_nbytes(&block);
+    void *map = NULL;
+    uint8_t *scratch = malloc(nbytes + flags_nbytes(header, &block) + 1);
+    medroi_status status = MEDROI_OK;
+    if (scratch == NULL) {
+        status = medroi_fail(error, MEDROI_NO_MEMORY, "no memory to plan %zu bytes", nbytes);
+    }
+    if (status == MEDROI_OK && e.mask == NULL) {
+        status = medroi_load_mask(header, &map, error);
+        e.mask = map;
+    }
+    if (status == MEDROI_OK && inner->check != NULL) {
+        status = inner->check(&block, params, error);
+    }
+    if (status == MEDROI_OK) {
+        const uint8_t *dense = dense_box(&e, box, scratch);
+        status = inner->plan(&block, dense, mark_kept(&e, box, scratch + nbytes), params, error);
+    }
+    free(map);
+    free(scratch);
     return status;
 }
 

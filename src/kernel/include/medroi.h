@@ -189,7 +189,8 @@ MEDROI_API medroi_status medroi_decode_box(medroi_context *context, const void *
                                            size_t data_nbytes, medroi_error *error);
 
 /* A configuration whose threshold and background are numbers, found in a whole array, such that
- * chunks of `chunk_shape` (NULL: one chunk), each encoded alone, keep its tissue. `*note` (may be
+ * chunks of `chunk_shape` (NULL: one chunk), each encoded alone, keep its tissue. A target of the
+ * inner codec that refers to the noise of the scan becomes a step. `*note` (may be
  * NULL) says why every voxel is kept, or is empty. */
 MEDROI_API medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
                                     const medroi_layout *layout, const void *data,

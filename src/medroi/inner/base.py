@@ -222,6 +222,10 @@ class NativeCodec(InnerCodec):
         found: tuple[float, ...] = _kernel.read_settings(self.codec_id, json.dumps(settings))
         return found
 
+    def with_target(self, name: str, value: float) -> NativeCodec:
+        """The codec with another target in place of the one that it has."""
+        raise NotImplementedError(f"{self.name} has no targets")
+
     @classmethod
     def earlier_names(cls) -> dict[str, str]:
         """See `InnerCodec.earlier_names`."""

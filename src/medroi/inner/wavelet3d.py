@@ -68,6 +68,11 @@ class Wavelet3D(NativeCodec):
         settings["spacing_mm"] = list(self.spacing_mm)
         return {"id": self.name, **{k: v for k, v in settings.items() if v not in (None, [])}}
 
+    def with_target(self, name: str, value: float) -> Wavelet3D:
+        """See `NativeCodec.with_target`."""
+        targets: dict[str, Any] = dict.fromkeys(("psnr", "rate", "max_error", "step", "noise"))
+        return dataclasses.replace(self, **{**targets, name: value})
+
     def plan(self, region: Array) -> InnerCodec:
         """See `InnerCodec.plan`."""
         block = native_block(block_of(region))

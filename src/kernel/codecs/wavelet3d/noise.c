@@ -64,20 +64,21 @@ static double median(const medroi_block *region, const float *details, size_t n)
     return middle - 0.25 + 0.5 * ((double)n * 0.5 - (double)first) / (double)(behind - first);
 }
 
-medroi_status medroi_w3_noise(const medroi_block *region, const void *data, const uint8_t *inside,
-                              double *sigma, double *share, medroi_error *error) {
+medroi_status medroi_w3_find_noise(const medroi_block *region, const void *data,
+                                   const uint8_t *inside, medroi_w3_noise *noise,
+                                   medroi_error *error) {
     medroi_w3_shape shape = medroi_w3_shape_of(region);
     size_t room = (size_t)(medroi_w3_count(&shape) / 4 + 1);
     float *details = malloc(room * sizeof *details);
     if (!details)
         return medroi_fail(error, MEDROI_NO_MEMORY,
                            "wavelet3d: no memory for an estimate of noise");
-    size_t n_squares = 0, n = list_details(region, &shape, data, inside, details, &n_squares);
-    *sigma = *share = 0.0;
+    *noise = (medroi_w3_noise){0.0, 0.0, 0};
+    size_t n = list_details(region, &shape, data, inside, details, &noise->n_squares);
     if (n > 0) {
         qsort(details, n, sizeof *details, compare);
-        *sigma = median(region, details, n) / MEDIAN_OF_NORMAL;
-        *share = (double)n / (double)n_squares;
+        noise->sigma = median(region, details, n) / MEDIAN_OF_NORMAL;
+        noise->share = (double)n / (double)noise->n_squares;
     }
     free(details);
     return MEDROI_OK;

@@ -59,7 +59,8 @@ static medroi_status find_axes(medroi_w3_search *s, const double *params, double
  * kept exactly. */
 static medroi_status search(medroi_w3_search *s, const double *params, double *step, int *is_met) {
     inside in = look_inside(s);
-    double target = params[1], goal, sigma = 0.0, share = 0.0;
+    medroi_w3_noise noise = {0.0, 0.0, 0};
+    double target = params[1], goal;
     medroi_status status = MEDROI_OK;
     *is_met = 1;
     switch ((int)params[0]) {
@@ -67,8 +68,8 @@ static medroi_status search(medroi_w3_search *s, const double *params, double *s
         goal = (double)medroi_block_nbytes(s->region) / target;
         break;
     case W3_MODE_NOISE:
-        status = medroi_w3_noise(s->region, s->data, s->inside, &sigma, &share, s->error);
-        goal = target * sigma * target * sigma * in.n * share;
+        status = medroi_w3_find_noise(s->region, s->data, s->inside, &noise, s->error);
+        goal = target * noise.sigma * target * noise.sigma * in.n * noise.share;
         *is_met = goal > 0.0;
         break;
     default:

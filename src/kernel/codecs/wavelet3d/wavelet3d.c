@@ -55,8 +55,13 @@ static const medroi_parameter rows[] = {
      "fast, or small: 10 to 20 % fewer bytes at equal PSNR, for about four times the time", speeds,
      NULL, NULL},
 };
-const medroi_parameters medroi_wavelet3d_parameters = {
-    .id = 4, .name = "wavelet3d", .needs_target = 1, .planned = 5, .n = 7, .rows = rows};
+const medroi_parameters medroi_wavelet3d_parameters = {.id = 4,
+                                                       .name = "wavelet3d",
+                                                       .needs_target = 1,
+                                                       .planned = 5,
+                                                       .of_scan = W3_MODE_NOISE,
+                                                       .n = 7,
+                                                       .rows = rows};
 
 static int has_code(const medroi_block *block) {
     char kind = block->kind;

@@ -111,11 +111,15 @@ medroi_status medroi_w3_decode_corrections(const medroi_block *block, const medr
                                            void *out, medroi_error *error);
 
 /* --- noise.c --- */
-/* Standard deviation of the noise of the elements that are inside (NULL: all), in stored units, 0
- * where most of them have no detail; and the share of them that do not lie in squares of one value.
- */
-medroi_status medroi_w3_noise(const medroi_block *region, const void *data, const uint8_t *inside,
-                              double *sigma, double *share, medroi_error *error);
+typedef struct medroi_w3_noise {
+    double sigma;     /* standard deviation in stored units; 0 where most squares have no detail */
+    double share;     /* of the squares that are not of one value; 0 where there is no square */
+    size_t n_squares; /* that lie inside */
+} medroi_w3_noise;
+/* The noise of the elements that are inside (NULL: all). */
+medroi_status medroi_w3_find_noise(const medroi_block *region, const void *data,
+                                   const uint8_t *inside, medroi_w3_noise *noise,
+                                   medroi_error *error);
 
 /* --- rounded.c --- */
 /* Elements rounded within h->max_error, for a lossless code: to a lattice, or to as few of the

@@ -1,10 +1,8 @@
-"""The error beside the noise that the scan has, and its likeness to noise.
+"""The likeness of an error to the noise that the scan has.
 
-The noise is estimated from the finest diagonal detail inside the tissue, which holds little
-anatomy: its median magnitude over 0.6745 is the standard deviation of Gaussian noise (Donoho &
-Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 81, 1994). An error whose power
-spreads as that of the noise does, and whose neighbours do not resemble each other, takes noise
-away; one that does resemble itself from voxel to voxel takes structure.
+An error whose power spreads as that of the noise does, and whose neighbours do not resemble each
+other, takes noise away; one that does resemble itself from voxel to voxel takes structure. How much
+noise there is says `medroi.metrics.noise_sigma`.
 
 Arrays have their slices in the last two axes; a mask says which voxels count.
 """
@@ -23,38 +21,10 @@ Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Corner = tuple[int, int, int]
 
-# The median of the magnitude of a standard normal variable.
-_MEDIAN_OF_NORMAL = 0.674489750196082
 _PATCH, _STEP = 32, 16
 _LEAST_PATCHES = 8
 # Cycles per voxel: below the first lies what a patch cannot tell from its slope.
 BANDS = ((0.06, 0.17), (0.17, 0.33), (0.33, 0.5))
-
-
-def noise_sigma(values: Array, mask: Mask) -> float | None:
-    """Estimate the standard deviation of the noise inside a mask, in stored units.
-
-    Parameters
-    ----------
-    values : ndarray
-        Real, two axes or more.
-    mask : ndarray of bool
-        Of the same shape. Blocks of 2 x 2 voxels that lie wholly inside it count.
-
-    Returns
-    -------
-    float or None
-        0 where half of all details are 0; None where no block lies inside.
-    """
-    rows, columns = values.shape[-2] // 2 * 2, values.shape[-1] // 2 * 2
-    quarters = [(..., slice(y, rows, 2), slice(x, columns, 2)) for y in range(2) for x in range(2)]
-    inside = np.logical_and.reduce([mask[quarter] for quarter in quarters])
-    if not inside.any():
-        return None
-    first, second, third, fourth = (values[q][inside].astype(np.float64) for q in quarters)
-    detail = np.abs(first - second - third + fourth) / 2
-    step = 0.5 if values.dtype.kind in "biu" else 0.0
-    return _median(detail, step) / _MEDIAN_OF_NORMAL
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,15 +106,6 @@ def residual_autocorrelation(residual: Array, mask: Mask) -> float | None:
             return None
         found.append(float(first @ second) / power)
     return sum(found) / len(found)
-
-
-def _median(magnitudes: Array, step: float) -> float:
-    """The median; of rounded magnitudes, interpolated within the interval around it."""
-    middle = float(np.median(magnitudes))
-    below, equal = (int(f(magnitudes, middle).sum()) for f in (np.less, np.equal))
-    if not step or not middle or not equal:
-        return middle
-    return middle + step * ((magnitudes.size / 2 - below) / equal - 0.5)
 
 
 def _corners(mask: Mask) -> list[Corner]:

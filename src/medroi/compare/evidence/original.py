@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medroi import metrics
 from medroi.compare.evidence import fidelity, noise, texture, tissue
 
 Array = npt.NDArray[Any]
@@ -47,8 +48,8 @@ class Original:
 
     @functools.cached_property
     def noise_sigma(self) -> float | None:
-        """See `noise.noise_sigma`."""
-        return noise.noise_sigma(self.voxels, self.mask)
+        """See `metrics.noise_sigma`."""
+        return metrics.noise_sigma(self.voxels, self.mask)
 
     @functools.cached_property
     def patches(self) -> noise.Patches:
