@@ -17,7 +17,7 @@ from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.locks import is_in_use
 from medroi.archives.places import Place, open_place
-from medroi.archives.records import COPIED, IN_DST, FileFacts, Record, digest_of
+from medroi.archives.records import IN_DST, FileFacts, Record, digest_of
 from medroi.archives.restore import at_hand, holder_of
 from medroi.archives.summary import size_text
 from medroi.archives.trees import Tree, open_tree
@@ -126,7 +126,8 @@ def check_archive(
         with bar(len(journal.index), "check", show=progress, unit="scan") as advance:
             for record in journal.records():
                 advance(1)
-                if record.state not in IN_DST:
+                # Of what failed an earlier version may be there.
+                if record.state not in IN_DST and not record.target:
                     continue
                 n_all += 1
                 if not _is_sampled(record.path, sample):
@@ -170,7 +171,7 @@ class _Looking:
             holder = holder_of(journal, record)
             with contextlib.ExitStack() as stack:
                 root = None
-                if self.tree is not None and not record.pruned:
+                if self.tree is not None and not record.pruned and record.state in IN_DST:
                     names = [one.name for one in record.sources]
                     root = stack.enter_context(self.tree.at_hand(names))
                     check_source(record, root)
@@ -188,7 +189,7 @@ def _seen_again(problems: dict[str, _Problem], looking: _Looking) -> dict[str, _
         for path, before in problems.items():
             now = journal.record(path)
             if now != before.record:
-                text = looking.problem_of(now, journal) if now.state in IN_DST else ""
+                text = looking.problem_of(now, journal) if now.target else ""
             else:
                 text = before.text
             if text:
@@ -212,7 +213,7 @@ def check_stored(
     """
     from medroi.scans import check
 
-    if record.state == COPIED:
+    if record.kind == "file":
         return
     against = root / record.path if root is not None and record.kind == "scan" else None
     for store in stores_of(stored):

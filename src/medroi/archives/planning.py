@@ -152,6 +152,8 @@ class Planner:
         known = self._index.get(item.path)
         if known is None or known.kind != item.kind:
             return False
+        if known.pruned and self._is_rest(item):
+            return True
         if (known.nbytes, known.mtime_ns) != (item.nbytes, item.mtime_ns):
             return False
         if _own_token(known.listing) != _own_token(item.listing):
@@ -159,6 +161,13 @@ class Planner:
         if item.kind == "file":
             return known.state == COPIED and self._is_there(known.target)
         return known.n_files == len(item.files) and self._is_held(known)
+
+    def _is_rest(self, item: Item) -> bool:
+        """Whether the files of a series are those that a prune which was stopped left of it."""
+        sources = {one.name: one.nbytes for one in self._journal.record(item.path).sources}
+        if not set(item.files) < set(sources):
+            return False
+        return sum(sources[name] for name in item.files) == item.nbytes
 
     def _is_held(self, known: Known) -> bool:
         """Whether the content of a record is stored with these settings."""

@@ -6,16 +6,17 @@ import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medroi.archives import manifest, marker
 from medroi.archives.checking import check_source, check_stored
+from medroi.archives.hashing import sha256_of
 from medroi.archives.journals import Journal
 from medroi.archives.locks import locked
 from medroi.archives.places import OWN, open_place
-from medroi.archives.records import IN_DST
+from medroi.archives.records import IN_DST, FileFacts, Record
 from medroi.archives.restore import EXACT, at_hand, holder_of, restore_stored
 from medroi.archives.summary import size_text
 from medroi.archives.tree_local import LocalTree
@@ -126,38 +127,43 @@ def prune(
     nbytes = n_inexact = n_files = 0
     written = f"{OWN}/pruned-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tsv"
     with locked(opened), Journal(opened) as journal:
-        for path in journal.index.paths():
-            record = journal.record(path)
-            if record.state not in IN_DST or record.pruned:
+        for record in _in_order(journal, tree):
+            present = [one for one in record.sources if os.path.lexists(root / one.name)]
+            if record.state not in IN_DST or (record.pruned and not present):
                 continue
-            files = [root / one.name for one in record.sources]
+            path = record.path
             try:
-                before = [tree.status(one.name) for one in record.sources]
+                before = [tree.status(one.name) for one in present]
+                _check_within(present, root)
+                if record.pruned:
+                    # The rest of what an earlier prune deleted, which was stopped.
+                    _check_files(present, root)
+                else:
+                    check_source(record, root)
                 holder = holder_of(journal, record)
-                check_source(record, root)
                 with (
                     at_hand(record, holder, opened) as stored,
                     tempfile.TemporaryDirectory(prefix="medroi-prune-") as folder,
                 ):
-                    check_stored(record, stored, root, working)
+                    check_stored(record, stored, None if record.pruned else root, working)
                     back = list(restore_stored(record, stored, Path(folder), working))
                 inexact = [one for one in back if one.how != EXACT]
                 if inexact and only_exact:
                     kept.append((path, "the archive does not give back its very bytes"))
                     continue
-                if [tree.status(one.name) for one in record.sources] != before:
+                if [tree.status(one.name) for one in present] != before:
                     raise CorruptStream(f"{path}: changed while it was checked")
             except (MedROIError, OSError) as error:
                 kept.append((path, " ".join(str(error).split())))
                 continue
-            n_files, n_inexact = n_files + len(files), n_inexact + len(inexact)
-            nbytes += record.nbytes
+            n_files, n_inexact = n_files + len(present), n_inexact + len(inexact)
+            nbytes += sum(one.nbytes for one in present)
             if yes:
                 # The journal first: a file is never gone without a line that says so.
                 journal.add(dataclasses.replace(record, pruned=True))
                 journal.flush()
-                for one, file in zip(record.sources, files, strict=True):
-                    file.unlink()
+                for one in present:
+                    (root / one.name).unlink()
                     deleted.append(f"{one.name}\t{one.nbytes}\t{one.sha256}")
         if yes:
             opened.write(written, _list(deleted))
@@ -166,6 +172,29 @@ def prune(
     return PruneReport(
         not yes, n_files, nbytes, n_inexact, tuple(kept), written, time.monotonic() - began
     )
+
+
+def _in_order(journal: Journal, tree: LocalTree) -> Iterator[Record]:
+    """Every record; those of links to files first, since a link without its file is nothing."""
+    for links in (True, False):
+        for record in journal.records():
+            if any(os.path.islink(tree.top / one.name) for one in record.sources) == links:
+                yield record
+
+
+def _check_within(files: Sequence[FileFacts], root: Path) -> None:
+    """Refuse files behind a link to a folder outside of the tree, which others may use."""
+    real = os.path.realpath(root)
+    for one in files:
+        parent = os.path.realpath((root / one.name).parent)
+        if parent != real and not parent.startswith(real.rstrip(os.sep) + os.sep):
+            raise InvalidArgument(f"lies outside of the tree, in {parent}, behind a link")
+
+
+def _check_files(files: Sequence[FileFacts], root: Path) -> None:
+    for one in files:
+        if sha256_of(root / one.name) != one.sha256:
+            raise CorruptStream(f"{root / one.name}: has changed since it was archived")
 
 
 def _list(deleted: list[str]) -> bytes:

@@ -18,7 +18,7 @@ from medroi.archives.hashing import sha256_of
 from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place, open_place
-from medroi.archives.records import COPIED, DUPLICATE, GONE, IN_DST, LINK, FileFacts, Record
+from medroi.archives.records import GONE, IN_DST, LINK, FileFacts, Record
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.stores.durable import rename_new
@@ -177,7 +177,7 @@ def _chosen(journal: Journal, paths: Sequence[str]) -> list[str]:
 
 def holder_of(journal: Journal, record: Record) -> Record:
     """The record with the store: that of an equal scan where the record is a duplicate."""
-    if record.state != DUPLICATE:
+    if record.stored_files or record.kind not in ("scan", "dicom"):
         return record
     for path in sorted(journal.index.users_of(record.target)):
         other = journal.record(path)
@@ -238,7 +238,7 @@ def restore_stored(
     with workspace(folder / "restore") as work:
         for made, facts in _made(record, stored, work, memory):
             is_exact = bool(facts.sha256) and sha256_of(made) == facts.sha256
-            if record.state == COPIED and not is_exact:
+            if record.kind == "file" and not is_exact:
                 raise CorruptStream(f"{record.target}: not the bytes that were copied")
             os.utime(made, ns=(record.mtime_ns, record.mtime_ns))
             sync(made)

@@ -254,6 +254,8 @@ def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
         before = journal.record(record.path)
         record = dataclasses.replace(
             record,
+            kind=before.kind,
+            n_files=before.n_files,
             target=before.target,
             nbytes=before.nbytes,
             mtime_ns=before.mtime_ns,
