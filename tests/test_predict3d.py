@@ -349,3 +349,14 @@ def test_a_stream_holds_it() -> None:
     volume = phantom((30, 40, 50))
     stream = MedROI.lossless("predict3d").encode(volume)
     assert np.array_equal(MedROI().decode(stream), volume)
+
+
+@pytest.mark.parametrize("level", ["dense", "max"])
+def test_many_labels_take_no_more_than_at_level_fast(level: str) -> None:
+    rng = np.random.default_rng(20)
+    labels = np.kron(rng.integers(1, 900, (6, 9, 9)), np.ones((5, 6, 7), int)).astype(np.int32)
+    least, found = (
+        MedROI.lossless({"id": "predict3d", "level": one}).encode(labels) for one in ("fast", level)
+    )
+    assert len(found) <= len(least)
+    assert np.array_equal(MedROI.lossless().decode(found), labels)
