@@ -13,7 +13,8 @@ table is not charged to it. Lossy: bytes at the PSNR (against the volume's range
 read off each peer's own curve of six points or more, log bytes over PSNR by monotone cubic
 interpolation (PCHIP), with peers' values clipped and rounded as ours are; label maps have none.
 Video coders (video_coders.py) are measured where ffmpeg is on PATH (Debian: apt install ffmpeg),
-and else have rows that say so. Needs: imagecodecs PyWavelets nibabel Pillow matplotlib scipy.
+the learned tomoz where it is installed (pip install tomoz); else they have rows that say so.
+Needs: imagecodecs PyWavelets nibabel Pillow matplotlib scipy.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from coder_peers import LOSSLESS_PEERS, LOSSY_PEERS, SETTINGS, values_and_slices
 from coder_summary import behind, plot, summary
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
+from volume_peers import VOLUME_PEERS
 
 from medroi import MedROI, inspect
 
@@ -180,6 +182,15 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
         decoded, decode_s = timed(lambda d=decode, c=coded: [d(b) for b in c])
         assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
         yield row(codec, sum(map(len, coded)), encode_s, decode_s)
+    for codec, (encode, decode) in VOLUME_PEERS.items():
+        try:
+            coded, encode_s = timed(lambda e=encode: e(images))
+        except ImportError as error:
+            yield absent("lossless", data_set, name, codec, error)
+            continue
+        decoded, decode_s = timed(lambda d=decode, c=coded: d(c))
+        assert np.array_equal(decoded, images)
+        yield row(codec, len(coded), encode_s, decode_s)
     for coder in video_coders.LOSSLESS:
         try:
             (nbytes, file), encode_s = timed(lambda c=coder: video_coders.encode(c, images))

@@ -34,6 +34,8 @@ MODULES = {
     "zlib-ng": "zlib_ng",
     "PyWavelets": "pywt",
     "pillow-heif": "pillow_heif",
+    "compressed-segmentation": "compressed_segmentation",
+    "crackle-codec": "crackle",
 }
 
 
@@ -92,6 +94,22 @@ BENCHMARKS = (
         ("nibabel", "pydicom", "zarr", "pynrrd", "zstandard", "zlib-ng", "Pillow"),
     ),
     Benchmark("predict3d", "predict3d.py", (FOLDER, "-o", TABLE), ("nibabel",)),
+    Benchmark(
+        "limit",
+        "limit.py",
+        (FOLDER, "-o", TABLE),
+        ("nibabel", "scipy", "imagecodecs", "PyWavelets", "Pillow", "matplotlib"),
+    ),
+    Benchmark("small_chunks", "small_chunks.py", (FOLDER, "-o", TABLE), ("nibabel",)),
+    Benchmark(
+        "label_maps",
+        "label_maps.py",
+        (FOLDER, "-o", TABLE),
+        (
+            *("nibabel", "scipy", "imagecodecs"),
+            *("compressed-segmentation", "compresso", "crackle-codec"),
+        ),
+    ),
     Benchmark("archive", "archive.py", (FOLDER, "-o", TABLE), ("nibabel", "zarr")),
     Benchmark("archive_journal", "archive_journal.py", ("-o", TABLE), ("nibabel", "zarr")),
     Benchmark(
