@@ -62,6 +62,12 @@ BENCHMARKS = (
         ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
     ),
     Benchmark(
+        "wavelet3d_speeds",
+        "wavelet3d_speeds.py",
+        (FOLDER, "-o", TABLE),
+        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
+    ),
+    Benchmark(
         "bounded_error",
         "bounded_error.py",
         (FOLDER, "-o", TABLE),

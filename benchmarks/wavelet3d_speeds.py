@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("scans", type=Path)
     parser.add_argument("--per-set", type=int, default=2)
     parser.add_argument("--voxels", type=float, default=2.5e6)
+    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     asked = parser.parse_args()
     rows: list[Row] = []
     for data_set, name, array in volumes(asked.scans, asked.per_set, asked.voxels):
@@ -97,7 +98,7 @@ def main() -> None:
             rows.append({"set": data_set, "volume": name, **row})
             print(rows[-1], flush=True)
     rows += means(rows)
-    with open(Path(__file__).with_suffix(".csv"), "w", newline="") as file:
+    with asked.out.open("w", newline="") as file:
         fields = ["set", "volume", *rows[0].keys() - {"set", "volume"}]
         writer = csv.DictWriter(file, sorted(fields, key=list(rows[0]).index), lineterminator="\n")
         writer.writeheader()
