@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from test_formats_minc import COMPRESSED, WHOLE
 
 import medroi
 from medroi.errors import CorruptStream, InvalidArgument
+from medroi.hdf5 import MedROIFilter, plugin_path
 from medroi.scans import check, pack, unpack
 
 FOLDER = Path(data_path)
@@ -179,3 +183,43 @@ def test_a_dataset_has_the_nifti_header_and_names_of_axes(tmp_path) -> None:
         file["head"].attrs["nifti"] = changed
     with pytest.raises(CorruptStream, match="beside its voxels"):
         check(tmp_path / "a.h5" / "head")
+
+
+def test_nibabel_reads_a_packed_file_by_the_plugin_alone(tmp_path) -> None:
+    source = Path(shutil.copy(FOLDER / "small.mnc", tmp_path))
+    pack(source, tmp_path / "a.mnc")
+    program = (
+        "import sys, nibabel\n"
+        f"values = nibabel.load({str(tmp_path / 'a.mnc')!r}).get_fdata()\n"
+        "assert 'medroi' not in sys.modules\n"
+        "print(repr(float(values.sum())))\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "HDF5_PLUGIN_PATH": str(plugin_path())},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(found.stdout) == load(tmp_path / "a.mnc")[0].sum()
+
+
+def test_minc_that_another_program_filtered_is_packed_and_not_read_without_its_place(
+    tmp_path,
+) -> None:
+    source = Path(shutil.copy(FOLDER / "small.mnc", tmp_path / "a.mnc"))
+    with h5py.File(source, "r+") as file:
+        group = file["minc-2.0/image/0"]
+        voxels, attributes = group["image"][...], dict(group["image"].attrs)
+        del group["image"]
+        made = group.create_dataset(
+            "image", data=voxels, chunks=(9, 14, 29), **MedROIFilter.lossless()
+        )
+        made.attrs.update(attributes)
+    pack(source, tmp_path / "b.mnc", lossless=True)
+    for found, expected in zip(load(tmp_path / "b.mnc"), load(FOLDER / "small.mnc"), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)
+    for read in (medroi.open, lambda path: unpack(path, tmp_path / "c.nii")):
+        with pytest.raises(InvalidArgument, match=r"a\.mnc: a MINC file.*medroi pack"):
+            read(source)
+    assert not (tmp_path / "c.nii").exists()

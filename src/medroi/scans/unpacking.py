@@ -42,6 +42,7 @@ from medroi.scans.stores.wholeness import (
     metadata_digest,
 )
 from medroi.scans.stores.zarr_array import (
+    check_says_all,
     each_stream,
     foreign_scan,
     medroi_config,
@@ -141,6 +142,7 @@ def _unpack(
         config = medroi_config(array)
         if config is None and facts is None:
             raise InvalidArgument(f"{source}: an array without MedROI; nothing to unpack")
+        check_says_all(source, array)
         empty = np.empty((0,), dtype=array.dtype)
         described = None if facts is None else scan_of(empty, facts, source)
         check_complete(source, array)

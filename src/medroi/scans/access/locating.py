@@ -13,7 +13,14 @@ from medroi.scans.formats.files import readable
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.opened import Store, open_store, store_of
 from medroi.scans.stores.wholeness import check_complete
-from medroi.scans.stores.zarr_array import AIR, medroi_config, of_group, reading, zarr_3
+from medroi.scans.stores.zarr_array import (
+    AIR,
+    check_says_all,
+    medroi_config,
+    of_group,
+    reading,
+    zarr_3,
+)
 
 # One letter is a drive.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z]+::")
@@ -60,6 +67,7 @@ def located(
         store = store.with_air()
         with reading(store.path):
             check_complete(store.path / AIR, store.air, is_of_pack=True)
+    check_says_all(store.path, store.in_scan_order)
     return store
 
 

@@ -320,6 +320,20 @@ def foreign_scan(voxels: npt.NDArray[Any], config: dict[str, Any] | None) -> Sca
     return Scan(voxels=voxels, kind="array", affine=affine)
 
 
+def check_says_all(path: Path, array: Any) -> None:
+    """Refuse the image of a MINC file that `pack` did not write: MINC says where it lies.
+
+    Raises
+    ------
+    InvalidArgument
+    """
+    if isinstance(array, Hdf5Array) and array.axes_reversed and ATTRIBUTE not in array.attrs:
+        raise InvalidArgument(
+            f"{path}: a MINC file that another program wrote, with MedROI's filter; `medroi pack`, "
+            "nibabel and MINC's own programs read it with its values and millimetres"
+        )
+
+
 def medroi_config(array: Any) -> dict[str, Any] | None:
     """Configuration of the MedROI codec of an array, for the scan's axes; None without one."""
     if isinstance(array, Hdf5Array):
