@@ -134,3 +134,37 @@ def test_damaged_metadata_of_ome_are_refused_by_name(tmp_path) -> None:
     source = ome(tmp_path / "in.zarr", VOXELS, space("yx", "millimeter"), scale=[1.0, 1.0])
     with pytest.raises(InvalidArgument, match=r"in\.zarr"):
         read_scan(source)
+
+
+def test_a_time_and_a_channel_that_are_alone_are_left_out(tmp_path) -> None:
+    """As microscopes' programs write them; a group has room for what is left."""
+    voxels = np.arange(4 * 5 * 6, dtype=np.int16).reshape(1, 1, 4, 5, 6)
+    axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+    path = ome(tmp_path / "a.zarr", voxels, [*axes, *space("zyx", "millimeter")])
+    scan = read_scan(path)
+    assert scan.axis_names == ("x", "y", "z")
+    assert np.array_equal(scan.voxels, voxels[0, 0].T)
+    pack(path, tmp_path / "b.ome.zarr", lossless=True)
+    many = ome(tmp_path / "c.zarr", np.tile(voxels, (2, 3, 1, 1, 1)), [*axes, *space("zyx", "mm")])
+    assert read_scan(many).axis_names == ("x", "y", "z", "t", "c")
+
+
+@pytest.mark.parametrize("name", ["raw", "deep/er"])
+def test_a_dataset_is_reported_against_its_own_bytes(tmp_path, name) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file[name] = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+        file["another"] = np.zeros(10**5)
+    report = pack(tmp_path / "a.h5" / name, tmp_path / "b.zarr")
+    assert report.source_nbytes == 240
+    assert "WARNING: the store is larger" in str(report)
+
+
+def test_background_that_is_not_stored_is_not_called_dropped(tmp_path) -> None:
+    voxels = np.zeros((20, 21, 22), np.int16)
+    voxels[5:9, 6:9, 7:9] = 9
+    source = ome(tmp_path / "in.zarr", voxels, space("zyx", "mm"))
+    for number, chunks in enumerate(["volume", (8,)]):
+        store = tmp_path / f"{number}.zarr"
+        pack(source, store, chunks=chunks)
+        (file,) = unpack(store, tmp_path / "out.nii", force=True).files
+        assert (file.outcome, file.n_dropped_voxels) == ("same voxels", 0)

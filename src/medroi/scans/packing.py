@@ -38,6 +38,7 @@ from medroi.scans.stores import air as aside
 from medroi.scans.stores import hdf5_append, hdf5_store
 from medroi.scans.stores.folders import made_parent, nbytes_in
 from medroi.scans.stores.group import ome
+from medroi.scans.stores.hdf5_array import stored_nbytes_of
 from medroi.scans.stores.layouts import GROUP_SUFFIX, Target, cut_of, kind_for, target_of
 from medroi.scans.stores.readback import Measured, measure, number
 from medroi.scans.stores.replacing import is_store, may_replace
@@ -255,7 +256,7 @@ def pack(
         **_facts(scan, measured, config),
         air_nbytes=air_nbytes,
         dropped=codec.region.dropped.facts(),
-        source_nbytes=sum(file.nbytes for file in scan.sources) or nbytes_in(source),
+        source_nbytes=sum(file.nbytes for file in scan.sources) or stored_nbytes_of(source),
         stored_nbytes=stored_nbytes,
         seconds=time.monotonic() - began,
         notes=scan.notes + notes_of_kind + reasons + notes,

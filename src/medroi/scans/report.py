@@ -70,7 +70,7 @@ class PackReport:
     @property
     def saved_share(self) -> float:
         """Share of the source's bytes that the store does not take; below 0 where it takes more."""
-        return 1 - self.stored_nbytes / self.source_nbytes
+        return 1 - self.stored_nbytes / self.source_nbytes if self.source_nbytes else 0.0
 
     @property
     def is_larger(self) -> bool:

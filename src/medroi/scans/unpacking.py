@@ -291,14 +291,18 @@ def _check_voxels(path: Path, array: Any, found: str) -> tuple[str, ...]:
 
 
 def n_outside(path: Path, array: Any) -> int:
-    """Voxels of a packed scan that no region of it keeps."""
+    """Voxels of a packed scan that its region dropped; none where all but background is kept."""
     region = array.attrs.get(REGION)
     n_voxels: int = math.prod(array.shape)
     if region is not None:
+        if region["threshold"] is None and not region["is_given"] and not region["n_left_out"]:
+            return 0
         n_kept = n_voxels // int(region["n_voxels"]) * int(region["n_kept"])
         return n_voxels - n_kept
     n_kept = 0
     for _, selection, found in each_stream(path, array):
         stream, shape = found or b"", tuple(part.stop - part.start for part in selection)
-        n_kept += n_kept_of(stream, inspected(array, stream), shape)
+        info = inspected(array, stream)
+        has_threshold = info.n_left_out or not math.isnan(info.threshold)
+        n_kept += n_kept_of(stream, info, shape) if has_threshold else math.prod(shape)
     return n_voxels - n_kept

@@ -47,6 +47,9 @@ _MM = {
     "nm": 1e-6,
     "centimeter": 10.0,
     "cm": 10.0,
+    "inch": 25.4,
+    "decimeter": 100.0,
+    "angstrom": 1e-7,
     "meter": 1e3,
     "m": 1e3,
 }
@@ -107,17 +110,33 @@ def _scan(path: Path, found: _Found, memory: WorkingMemory) -> Scan:
     affine, of_affine = usable_affine(affine)
     if found.affine is not None:
         affine, notes = found.affine, ()
+    voxels = _voxels(found.stored, shape, elements, order, memory)
+    if names is not None and not elements.components:
+        voxels, axis_names = _without_single(voxels, axis_names)
     details: dict[str, Any] = {"axis_names": list(axis_names)}
     if elements.components:
         details["components"] = elements.components
     return Scan(
-        voxels=_voxels(found.stored, shape, elements, order, memory),
+        voxels=voxels,
         kind="array",
         affine=affine,
         meaning=elements.meaning,
         details=details,
         notes=(*notes, *more, *of_affine),
     )
+
+
+def _without_single(
+    voxels: npt.NDArray[Any], names: tuple[str, ...]
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """Leave out a time and a channel that are alone, as microscopes write them."""
+    kept = [
+        axis
+        for axis, name in enumerate(names)
+        if axis < 3 or name not in ("t", "c") or voxels.shape[axis] > 1
+    ]
+    shape = tuple(voxels.shape[axis] for axis in kept)
+    return voxels.reshape(shape, order="F"), tuple(names[axis] for axis in kept)
 
 
 def _voxels(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
 from medroi.scans.stores import hdf5_minc
+from medroi.scans.stores.folders import nbytes_in
 from medroi.scans.stores.group.array import turned_config, turned_items, turned_region
 from medroi.scans.stores.hdf5_store import (
     ATTRIBUTE,
@@ -24,6 +25,7 @@ from medroi.scans.stores.hdf5_store import (
     Place,
     h5py_module,
     reading,
+    split_source,
 )
 
 
@@ -45,6 +47,12 @@ def _names(file: Any) -> list[str]:
 
     file.visititems(visit)
     return names
+
+
+def stored_nbytes_of(path: Path) -> int:
+    """Bytes of a file, of all files in a folder, or of one dataset of an HDF5 file."""
+    place = split_source(path)
+    return Hdf5Array(place).stored_nbytes if place and place.name else nbytes_in(path)
 
 
 class Hdf5Array:

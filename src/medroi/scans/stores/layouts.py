@@ -162,7 +162,7 @@ def kind_for(scan: Scan, wanted: Target) -> tuple[Kind, tuple[str, ...]]:
     if wanted.place is not None or not kind.in_group:
         return kind, ()
     if not ome.has_room(n_axes):
-        why = f"OME-Zarr has no room for a scan of {n_axes} axes"
+        why = f"a group has no room for a scan of {n_axes} axes"
         if wanted.must_be_group:
             raise InvalidArgument(
                 f"{wanted.path}: {why}; name the target .zarr, for an array that stands alone"
