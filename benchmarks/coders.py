@@ -156,8 +156,10 @@ def thread_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
         yield row
 
 
-def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
-    """One row per codec."""
+def lossless_rows(
+    data_set: str, name: str, array: Array, only: frozenset[str] = frozenset()
+) -> Iterator[Row]:
+    """One row per codec; of the peers only some, where they are named."""
 
     def row(codec: str, nbytes: int, encode_s: float, decode_s: float) -> Row:
         megabytes = array.nbytes / 1e6
@@ -178,11 +180,15 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
         yield row(f"predict3d-{level}", nbytes, encode_s, decode_s)
     images = values_and_slices(array)[1]
     for codec, (encode, decode) in LOSSLESS_PEERS.items():
+        if only and codec not in only:
+            continue
         coded, encode_s = timed(lambda e=encode: [bytes(e(s)) for s in images])
         decoded, decode_s = timed(lambda d=decode, c=coded: [d(b) for b in c])
         assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))
         yield row(codec, sum(map(len, coded)), encode_s, decode_s)
     for codec, (encode, decode) in VOLUME_PEERS.items():
+        if only and codec not in only:
+            continue
         try:
             coded, encode_s = timed(lambda e=encode: e(images))
         except ImportError as error:
@@ -192,6 +198,8 @@ def lossless_rows(data_set: str, name: str, array: Array) -> Iterator[Row]:
         assert np.array_equal(decoded, images)
         yield row(codec, len(coded), encode_s, decode_s)
     for coder in video_coders.LOSSLESS:
+        if only and coder.name not in only:
+            continue
         try:
             (nbytes, file), encode_s = timed(lambda c=coder: video_coders.encode(c, images))
         except (OSError, ValueError, RuntimeError) as error:
@@ -299,6 +307,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, help="of a slice, at most")
     parser.add_argument("--without-threads", action="store_true", help="on a busy machine")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="no volume after this")
+    parser.add_argument("--only", metavar="PEER,...", help="lossless, and beside these peers alone")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     arguments = parser.parse_args()
     start = time.monotonic()
@@ -306,8 +315,12 @@ def main() -> None:
     threaded: set[str] = set()
     all_curves: dict[str, dict[str, Any]] = {}
     scans = volumes(arguments.scans, arguments.per_set, arguments.voxels, arguments.side)
+    only = frozenset((arguments.only or "").split(",")) - {""}
     for data_set, name, array in scans:
-        rows += lossless_rows(data_set, name, array)
+        rows += lossless_rows(data_set, name, array, only)
+        if only:
+            write(rows, arguments.out)
+            continue
         # SPERR ends the process on flat shapes.
         if array.ndim > 2 and len(np.unique(array)) >= LEAST_VALUES:
             all_curves[name] = {}
@@ -319,6 +332,8 @@ def main() -> None:
         write(rows, arguments.out)
         if time.monotonic() - start > arguments.seconds:
             break
+    if only:
+        return
     plot(all_curves, arguments.out.with_suffix(".png"))
     found = summary(rows)
     write(found, arguments.out.with_name(arguments.out.stem + "_summary.csv"))

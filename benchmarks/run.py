@@ -68,6 +68,12 @@ BENCHMARKS = (
         ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
     ),
     Benchmark(
+        "coders_learned",
+        "coders.py",
+        (FOLDER, "--only", "tomoz", "--voxels", "1e6", "--side", "160", "--out", TABLE),
+        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "tomoz"),
+    ),
+    Benchmark(
         "bounded_error",
         "bounded_error.py",
         (FOLDER, "-o", TABLE),

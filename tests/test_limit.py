@@ -135,3 +135,21 @@ def test_the_page_says_which_estimate_lies_above_what_max_needs() -> None:
     assert [row["scan"] for row in below] == ["totalseg-body-3mm"]
     share = 100 * (1 - float(below[0]["max_over_limit"]))
     assert f"as by {share:.0f} % on one thick CT" in page
+
+
+def test_the_page_says_what_a_learned_coder_takes() -> None:
+    rows = rows_of("coders_learned.csv")
+    nbytes = {(row["volume"], row["codec"]): int(row["bytes"]) for row in rows}
+    assert "tomoz 0.2" in rows[0]["versions"]
+    page = " ".join((ROOT / "docs/limit.md").read_text().split())
+    shares = {
+        level: [
+            found / nbytes[volume, "tomoz"]
+            for (volume, codec), found in nbytes.items()
+            if codec == f"predict3d-{level}"
+        ]
+        for level in ("max", "dense")
+    }
+    least, most = min(shares["max"]), max(shares["max"])
+    assert f"*max* takes {least:.2f} to {most:.3f} of its bytes" in page
+    assert f"and *dense* {min(shares['dense']):.2f} to {max(shares['dense']):.3f}" in page
