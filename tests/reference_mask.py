@@ -124,6 +124,11 @@ def expected_mask(
         kept = np.broadcast_to(np.expand_dims(mask.reshape(union.shape), others), tissue.shape)
         kept = reference_signal.guaranteed_mask(kept, tissue, axes, max_miss_rate)
         mask = kept.any(axis=others).reshape(solid.shape)
+    else:
+        kept = np.broadcast_to(np.expand_dims(mask.reshape(union.shape), others), tissue.shape)
+        joined = reference_signal.connected(kept & tissue, tissue, axes).any(axis=others)
+        tiles = blocks(joined.reshape(solid.shape), TILE)
+        mask = mask | voxels(tiles, TILE, solid.shape)
     left_out = []
     for i in sorted(dropped, key=lambda i: -sizes[i]):
         component = voxels(labels == i + 1, LABEL, solid.shape)

@@ -56,6 +56,12 @@ def guaranteed_mask(kept: Mask, signal: Mask, axes: tuple[int, ...], max_miss_ra
     return kept
 
 
+def connected(seeds: Mask, signal: Mask, axes: tuple[int, ...]) -> Mask:
+    """The signal of groups that hold a seed."""
+    labels = groups(signal, axes)
+    return np.asarray(signal & np.isin(labels, np.unique(labels[seeds])))
+
+
 def bounds(mask: Mask) -> Box:
     """The box of what is set."""
     return tuple((int(i.min()), int(i.max()) + 1) for i in np.nonzero(mask))

@@ -333,3 +333,23 @@ def test_every_prefix_and_every_flipped_byte_of_a_mask_is_refused(
         changed[end] ^= 0x10
         with pytest.raises(CorruptStream):
             MedROI().decode(bytes(changed))
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
+def test_the_largest_body_keeps_what_is_connected_to_it(dtype: str) -> None:
+    """An opening takes a sheet and the rim of three slices; a second body is left out."""
+    scan = np.random.default_rng(3).rayleigh(5, (9, 90, 90))
+    y, x = np.indices((90, 90)) - 40
+    for z, radius in ((3, 12), (4, 30), (5, 28)):
+        scan[z][np.hypot(y, x) < radius] = 300
+    scan[4, 40, 70:86] = 120
+    scan[2:7, 80:88, 4:12] = 250
+    scan = scan.round().astype(dtype)
+    codec = MedROI("raw", roi="mask", components="largest", threshold="noise")
+    stream = codec.encode(scan)
+    changed = codec.decode(stream) != scan
+    assert not (changed & (scan >= 100))[:, :72].any()
+    assert changed[2:7, 80:88, 4:12].all()
+    info = medroi.inspect(stream)
+    assert info.left_out[0].box == ((0, 8), (80, 88), (4, 12))
+    assert info.largest_dropped_group.n_voxels == 320

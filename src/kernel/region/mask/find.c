@@ -215,6 +215,13 @@ static int keep_signal(mask_search *o, uint8_t *bits) {
     const medroi_kept kept = {medroi_whole_volume(&search->grid), o->tiles};
     o->bits = medroi_find_tissue_bits(search, bits);
     medroi_count_dropped(search, &kept);
+    if (search->dropped.n_voxels > 0) {
+        medroi_join_connected(search, &o->bits.spare, &o->tiles, search->eroded);
+        memset(&search->dropped, 0, sizeof search->dropped);
+        search->n_signal = 0;
+        medroi_count_dropped(search, &kept);
+    }
+    medroi_keep_near_largest(&search->grid, &o->components, &o->bits.tissue, o->scratch);
     return 1;
 }
 
@@ -225,16 +232,11 @@ static int find_mask(mask_search *o, uint8_t *bits, medroi_region *region) {
     if (!medroi_study_air(search, o->layout, o->data, &kept)) {
         return 0;
     }
-    medroi_counts counts = {0, 0};
-    if (search->options->largest_only) { /* before the tissue of the others is marked again */
-        counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
-    }
     if (!keep_signal(o, bits)) {
         return 0;
     }
-    if (!search->options->largest_only) { /* tiles may have joined */
-        counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
-    }
+    /* Tiles may have joined. */
+    medroi_counts counts = medroi_count_outside(&search->grid, &o->bits.tissue, &o->tiles);
     o->boxed = o->tiles;
     o->boxed.words = (uint64_t *)(void *)o->scratch;
     o->scratch += medroi_align(medroi_bits_nbytes(&o->boxed));

@@ -23,7 +23,8 @@
  *     is outside, tiles with 2, and then with 1, join too. Where only the largest component is
  *     wanted, tissue counts in its labels and in those that touch them. A tile with a missing value
  *     (NaN, an infinity) or a padding value always joins.
- *  7. The guarantee over the signal (region/guarantee.c): tiles of dropped groups join.
+ *  7. The guarantee over the signal (region/guarantee.c): tiles of dropped groups join. Where only
+ *     the largest component is wanted, those of signal that is connected to signal inside.
  */
 #ifndef MEDROI_REGION_MASK_H
 #define MEDROI_REGION_MASK_H
@@ -73,6 +74,7 @@ medroi_grid_box medroi_component_box(const medroi_components *components,
 typedef struct medroi_tissue_bits {
     medroi_bits tissue; /* that of the search */
     medroi_bits opened; /* n_z layers of rows of n_x */
+    medroi_bits spare;  /* of one repeat; free */
 } medroi_tissue_bits;
 
 size_t medroi_tissue_bits_nbytes(const medroi_grid *grid);
@@ -110,6 +112,12 @@ medroi_counts medroi_count_beside_others(const medroi_grid *grid,
 medroi_grid_box medroi_grow_box_of_largest(medroi_search *search,
                                            const medroi_components *components,
                                            const medroi_bits *tissue, const medroi_grid_box *box);
+
+/* --- connected.c --- */
+/* Set the tiles of signal outside that is connected to signal in the tiles, with memory for the
+ * bits of one repeat and of one row. */
+void medroi_join_connected(const medroi_search *search, const medroi_bits *spare,
+                           const medroi_bits *tiles, uint64_t *row);
 
 /* --- tiles.c --- */
 size_t medroi_mask_tiles_nbytes(const medroi_grid *grid);

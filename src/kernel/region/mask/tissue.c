@@ -52,6 +52,7 @@ medroi_tissue_bits medroi_find_tissue_bits(medroi_search *search, uint8_t *scrat
     work w;
     place(grid, &w, scratch);
     w.found.tissue = search->tissue;
+    w.found.spare = w.eroded;
     medroi_mark_tissue(search, 0);
     medroi_reach reach = search->opening;
     if (is_simple(grid)) {
