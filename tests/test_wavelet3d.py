@@ -105,6 +105,17 @@ def test_a_target_that_costs_more_than_losing_nothing_loses_nothing() -> None:
         assert len(coded) <= 1 + lossless_nbytes(array)
 
 
+def test_a_large_part_of_mostly_one_value_is_tried_in_the_room_of_its_lossy_code() -> None:
+    array = np.zeros((80, 160, 150), "<i2")
+    array[20:60, 50:110, 50:100] = np.rint(
+        500 + np.random.default_rng(2).normal(0, 40, (40, 60, 50))
+    )
+    for step in (300.0, 900.0):
+        coded, decoded = through(array, step=step)
+        assert len(coded) < array.nbytes // 80
+        assert np.abs(decoded.astype(int) - array).mean() < step
+
+
 @pytest.mark.parametrize("dtype", ["<i2", ">f4"])
 @pytest.mark.parametrize("share", [0.5, 1.0, 2.0])
 def test_noise_is_reached_as_a_share_of_the_noise_that_was_added(dtype: str, share: float) -> None:

@@ -200,10 +200,11 @@ static int64_t sample_extent(const medroi_block *part) {
     return large && 2 * n <= part->shape[0] ? n : 0;
 }
 
-/* Find the smallest of the ways on a sample, which becomes the only one. */
+/* Find the smallest of the ways on a sample, which becomes the only one. There is room for `limit`
+ * bytes, as for the part itself: the first way where a sample needs more. */
 static medroi_status choose_way(const medroi_p3_part *p, const medroi_block *part, const void *data,
-                                way *ways, int *n_ways, uint8_t *dst, uint8_t *bits, uint8_t *tried,
-                                medroi_error *error) {
+                                way *ways, int *n_ways, size_t limit, uint8_t *dst, uint8_t *bits,
+                                uint8_t *tried, medroi_error *error) {
     medroi_block sample = *part;
     sample.shape[0] = sample_extent(part);
     if (sample.shape[0] == 0)
@@ -214,10 +215,11 @@ static medroi_status choose_way(const medroi_p3_part *p, const medroi_block *par
     if (!s)
         return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for a sample");
     way best;
+    size_t room = medroi_block_nbytes(&sample);
+    room = room < limit ? room : limit;
     s->map = p->map;
-    medroi_status status =
-        encode_ways(s, &sample, (const uint8_t *)data + first * slice, ways, *n_ways,
-                    medroi_block_nbytes(&sample), dst, bits, tried, &best, &nbytes, error);
+    medroi_status status = encode_ways(s, &sample, (const uint8_t *)data + first * slice, ways,
+                                       *n_ways, room, dst, bits, tried, &best, &nbytes, error);
     ways[0] = best;
     *n_ways = 1;
     s->map.table = NULL; /* the whole part's */
@@ -244,7 +246,7 @@ static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part
         goto done;
     }
     if (n_ways > 1)
-        status = choose_way(p, part, data, ways, &n_ways, dst, bits, tried, error);
+        status = choose_way(p, part, data, ways, &n_ways, limit, dst, bits, tried, error);
     if (status == MEDROI_OK)
         status =
             encode_ways(p, part, data, ways, n_ways, limit, dst, bits, tried, &best, nbytes, error);
