@@ -71,7 +71,7 @@ def packed(folder: str, jobs: int, options: dict[str, Any]) -> tuple[float, floa
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     url = f"s3://{BUCKET}/{jobs}"
     began, before = time.monotonic(), processor_s()
-    archive(folder, url, jobs=jobs, place_options=options)
+    archive(folder, url, jobs=jobs, place_options=options, lossless=True)
     seconds, used_s = time.monotonic() - began, processor_s() - before
     with Journal(open_place(url, options), writes=False) as journal:
         return seconds, used_s, sum(len(record.stored_files) for record in journal.records())

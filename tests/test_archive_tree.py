@@ -430,3 +430,32 @@ def test_a_dry_run_says_what_cannot_be_read(tmp_path: Path) -> None:
         assert [path for path, _, _ in report.failures] == ["nothing"]
         assert "1 failed" in str(report) and "nothing was written" in str(report)
         medroi.archive(root, tmp_path / "dst")
+
+
+def test_another_layout_or_content_leaves_no_store_that_nobody_has(tmp_path: Path) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    root.mkdir()
+    make_scans.nifti(root / "a.nii", archive_trees.noisy(1))
+    make_scans.nifti(root / "b.nii", archive_trees.noisy(2))
+    medroi.archive(root, place)
+    assert medroi.archive(root, place, layout="bare").run == {"stored": 2}
+    assert sorted(path.name for path in place.glob("*.zarr")) == ["a.zarr", "b.zarr"]
+    # Now b has the content of a, and then one of its own again.
+    data = (root / "b.nii").read_bytes()
+    (root / "b.nii").write_bytes((root / "a.nii").read_bytes())
+    medroi.archive(root, place, layout="bare")
+    assert [path.name for path in place.glob("*.zarr")] == ["a.zarr"]
+    (root / "b.nii").write_bytes(data)
+    assert medroi.archive(root, place, layout="bare").states == {"stored": 2}
+    assert archives.check_archive(place).problems == ()
+
+
+def test_files_that_were_copied_go_on_to_be_when_others_are_listed(tmp_path: Path) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    touch(root / "a.txt")
+    medroi.archive(root, place)
+    touch(root / "b.txt")
+    (root / "a.txt").write_bytes(b"newer")
+    assert medroi.archive(root, place, others="list").states == {"copied": 1, "listed": 1}
+    archives.restore(place, tmp_path / "back")
+    assert archive_trees.files_in(tmp_path / "back") == {"a.txt": b"newer"}

@@ -23,7 +23,7 @@ from medroi.archives.records import (
     STORED,
     Record,
 )
-from medroi.archives.settings import Settings
+from medroi.archives.settings import SUFFIXES, Settings
 
 
 @dataclasses.dataclass
@@ -134,7 +134,9 @@ class Planner:
             return Record(**facts, state=LINK, text=item.text)
         if item.kind in ("listed", "special"):
             return Record(**facts, state=LISTED, text=item.text)
-        if item.kind == "file" and self._settings.others == "list":
+        known = self._index.get(item.path)
+        # What was copied once goes on to be.
+        if self._settings.others == "list" and item.kind == "file" and not _is_copied(known):
             return Record(**facts, state=LISTED, text="no scan")
         return None
 
@@ -242,6 +244,9 @@ class Planner:
         folder where a file was.
         """
         own = known.target if known is not None and known.target else item.target
+        suffix = next((one for one in SUFFIXES if own.endswith(one)), "")
+        if item.kind != "file" and suffix != self._settings.suffix:
+            own = item.target  # that of another layout
         target = own if self._is_free(own, item) else item.target
         while clash := self._index.clash_of(target, item.path):
             # All that lies in one folder has the same new one.
@@ -259,6 +264,10 @@ def _with_digest(path: str, of: str) -> str:
     stem, dot, rest = name.partition(".")
     digest = hashlib.sha256(of.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{folder}{slash}{stem}~{digest}{dot}{rest}"
+
+
+def _is_copied(known: Known | None) -> bool:
+    return known is not None and known.kind == "file" and bool(known.target)
 
 
 def _own_token(listing: str) -> str:

@@ -24,7 +24,7 @@ from medroi.archives.place_local import LocalPlace
 from medroi.archives.places import Place, open_place
 from medroi.archives.planning import Plan, Planner
 from medroi.archives.progress import Progress
-from medroi.archives.records import DUPLICATE, FAILED, STORED, Record
+from medroi.archives.records import DUPLICATE, FAILED, IN_DST, STORED, Record
 from medroi.archives.report import write_report
 from medroi.archives.restore import holder_of
 from medroi.archives.settings import Settings
@@ -123,8 +123,9 @@ def archive(
         opened.clear_scratch()
         planner, plan = _plan(tree, opened, journal, chosen, share, rehash=rehash)
         counted: Counter[str] = Counter()
+        replaced: set[str] = set()
         for record in plan.records:
-            _keep(journal, counted, record)
+            replaced.add(_keep(journal, counted, record))
         options = (dict(place_options or {}), dict(source_options or {}))
         root = tree.name if tree.is_local else os.fspath(source)
         todo = (planner.job(item, root, opened.url, *options) for item in plan.todo)
@@ -135,7 +136,7 @@ def archive(
         ):
             for job, result in done:
                 record = _renewed(journal, job, result)
-                _keep(journal, counted, record)
+                replaced.add(_keep(journal, counted, record))
                 bar.add(record)
                 if record.error_class == DISK_FULL:
                     raise MedROIError(
@@ -143,15 +144,18 @@ def archive(
                         "done is recorded: make room and run the same command again"
                     )
         if share is None:
-            _finish(journal, opened, tree)
+            _finish(journal, opened, tree, replaced)
         if report is not None:
             write_report(journal, opened, Path(report))
         return summary_of(plan, counted, began, journal)
 
 
-def _finish(journal: Journal, place: Place, tree: Tree) -> None:
+def _finish(journal: Journal, place: Place, tree: Tree, replaced: set[str]) -> None:
     merge_duplicates(journal, place)
     journal.flush()
+    for target in sorted(replaced - {""}):
+        if not journal.index.clash_of(target, ""):
+            place.remove(target)
     manifest.write(journal, place)
     _describe_bids(tree, place)
     journal.merge()
@@ -247,7 +251,8 @@ def _renewed(journal: Journal, job: Job, record: Record) -> Record:
     )
 
 
-def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
+def _keep(journal: Journal, counted: Counter[str], record: Record) -> str:
+    """Add a record; the name in the archive that its path had until now, where it has another."""
     known = journal.index.get(record.path)
     if record.state == FAILED and known is not None and known.target:
         # What is in the archive stays there, and stays known: the failure is of the newer source.
@@ -269,6 +274,8 @@ def _keep(journal: Journal, counted: Counter[str], record: Record) -> None:
         hand_over(journal, record.path)
     journal.add(record)
     counted[record.state] += 1
+    is_new = record.state in IN_DST and known is not None and known.target != record.target
+    return known.target if known is not None and is_new else ""
 
 
 def _describe_bids(tree: Tree, place: Place) -> None:

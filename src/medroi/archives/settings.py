@@ -10,6 +10,8 @@ from typing import Any
 
 from medroi.errors import InvalidArgument
 
+# Of stores; the longer one first.
+SUFFIXES = (".ome.zarr", ".zarr")
 # Settings of `pack` that change no byte.
 _NO_MATTER = ("memory",)
 
@@ -46,7 +48,7 @@ class Settings:
     @property
     def suffix(self) -> str:
         """Suffix of the stores' names."""
-        return ".zarr" if self.pack.get("layout") == "bare" else ".ome.zarr"
+        return SUFFIXES[self.pack.get("layout") == "bare"]
 
 
 def _plain(value: Any) -> Any:

@@ -76,7 +76,8 @@ class ArchiveReport:
             lines += [f"the archive: {states}", self._sizes()]
         else:
             lines += [f"without work: {states or 'nothing'}", f"{self.n_files} files in the tree"]
-        lines += [f"  failed: {path}: {text}" for path, _, text in self.failures]
+        for path, _, text in self.failures:
+            lines.append(f"  failed: {text if text.startswith(path) else f'{path}: {text}'}")
         if self.n_failed > len(self.failures):
             lines.append(f"  and {self.n_failed - len(self.failures)} more; see manifest.tsv")
         if self.is_dry:
