@@ -158,6 +158,8 @@ def plot(all_curves: dict[str, dict[str, Any]], path: Path) -> None:
             axis.plot(np.array(y) / 1e3, x, marker=".", label=codec, **style)
         axis.set(xscale="log", ylim=(30, 60), title=name, xlabel="kB", ylabel="PSNR, dB")
         axis.grid(alpha=0.3)
+    for axis in np.ravel(axes)[len(all_curves) :]:
+        axis.set_axis_off()
     np.ravel(axes)[0].legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=80)

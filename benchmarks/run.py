@@ -93,6 +93,12 @@ BENCHMARKS = (
     Benchmark(
         "roundtrip_images", "roundtrip_images.py", (FOLDER, "-o", TABLE), ("Pillow", "pydicom")
     ),
+    Benchmark(
+        "mask_rate",
+        "mask_rate.py",
+        (FOLDER, "-o", TABLE),
+        ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
+    ),
     Benchmark("mask_size", "mask_size.py", (FOLDER,), ("nibabel", "scipy")),
     Benchmark("pack", "pack.py", (FOLDER,), ("nibabel", "zarr")),
     Benchmark("pack_bytes", "pack_bytes.py", (FOLDER,), ("nibabel", "zarr")),

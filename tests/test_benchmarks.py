@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 # Modules that measure nothing by themselves.
 SHARED = {"run.py", "machine.py", "regression.py", "coder_peers.py", "coder_summary.py"}
 SHARED |= {"head_mask.py", "loss_counts.py", "loss_scans.py", "loss_stores.py", "slow_s3.py"}
-SHARED |= {"video_coders.py"}
+SHARED |= {"video_coders.py", "coder_page.py"}
 SHARED |= {"noise_entropy.py", "label_peers.py", "volume_peers.py"}
 # They need weights, or make them, or another build.
 BY_HAND = {"neural_lossless.py", "neural_lossy.py", "train.py", "versus.py"}
@@ -185,3 +185,73 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(run, capsys) -> Non
     with pytest.raises(SystemExit):
         run.main(["no_such"])
     assert "region" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def coder_page():
+    return module("coder_page")
+
+
+def page_of_peers() -> str:
+    return (BENCHMARKS.parent / "docs" / "peers.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["lossless", "lossy", "settings"])
+def test_the_page_of_other_coders_has_the_tables_of_the_benchmark(coder_page, name: str) -> None:
+    table = coder_page.tables()[name]
+    assert f"<!-- {name} -->\n{table}\n<!-- /{name} -->" in page_of_peers()
+
+
+def test_the_page_says_which_lossless_peers_are_smaller(coder_page) -> None:
+    behind = [row for row in coder_page.read("coders_behind.csv") if "dB" not in row["ours"]]
+    found = {(row["ours"].removeprefix("predict3d-"), row["set"]) for row in behind}
+    text = " ".join(page_of_peers().split())
+    assert "No peer is smaller than `dense` or `max` on any of these volumes" in text
+    assert found == {("fast", "mammo")}
+    worst = max(float(row["ours_over_peer"]) for row in behind)
+    assert f"`fast` is up to {100 * (worst - 1):.1f} % larger than one on the mammogram" in text
+
+
+def test_the_readme_says_by_how_much_video_coders_are_smaller(coder_page) -> None:
+    rows = coder_page.read("coders.csv")
+    text = " ".join((BENCHMARKS.parent / "README.md").read_text().split())
+    fewer = {
+        peer: {s: f"{100 * (1 - 1 / x):.0f} %" for s, x in found.items()}
+        for peer in coder_page.VIDEO
+        for found in [coder_page.shares(rows, peer, "40.0")]
+    }
+    x265, av1 = fewer["x265"], fewer["svt-av1"]
+    assert (
+        f"at 40 dB x265 (`veryslow`) takes {x265['ct']} fewer on CT, {x265['thick']} on thick "
+        f"slices, {x265['mri_brain']} on brains and {x265['mri_head']} on heads; "
+        f"SVT-AV1 (preset 3) {av1['ct']}, {av1['thick']}, {av1['mri_brain']} and {av1['mri_head']}"
+    ) in text
+
+
+def test_bytes_between_two_points_of_a_curve_rise_with_quality_and_end_with_it() -> None:
+    bytes_at = module("coders").bytes_at
+    points = [(30.0, 1000), (36.0, 2500), (41.0, 9000), (50.0, 20000)]
+    assert [bytes_at(points, at) for at, _ in points] == pytest.approx([n for _, n in points])
+    between = [bytes_at(points, 30 + i / 4) for i in range(81)]
+    assert between == sorted(between)
+    assert bytes_at(points, 29.9) is None
+    assert bytes_at(points, 50.1) is None
+
+
+def test_a_peer_that_is_smaller_is_listed_and_one_that_was_not_measured_is_not() -> None:
+    row = {"kind": "lossless", "set": "ct", "volume": "a"}
+    rows = [
+        {**row, "codec": "predict3d-dense", "bytes": 100},
+        {**row, "codec": "predict3d-fast", "bytes": 120},
+        {**row, "codec": "jpegls", "bytes": 110},
+        {**row, "codec": "ffv1", "note": "not measured: no ffmpeg"},
+        {**row, "kind": "lossy", "codec": "x265", "target_dB": 40.0, "ours_over_peer": 1.25},
+        {**row, "kind": "lossy", "codec": "sperr", "target_dB": 40.0, "ours_over_peer": 0.7},
+    ]
+    found = [
+        (r["peer"], r["ours"], r["ours_over_peer"]) for r in module("coder_summary").behind(rows)
+    ]
+    assert found == [
+        ("jpegls", "predict3d-fast", 1.0909),
+        ("x265", "wavelet3d at 40 dB", 1.25),
+    ]
