@@ -228,6 +228,25 @@ def test_the_readme_says_by_how_much_video_coders_are_smaller(coder_page) -> Non
     ) in text
 
 
+def test_the_page_of_regions_says_what_a_mask_costs_a_lossy_codec() -> None:
+    with (BENCHMARKS / "mask_rate.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    over, side, payload = (
+        {
+            t: [100 * float(r[name]) for r in rows if r["psnr_dB"] == t]
+            for t in ("35.0", "40.0", "45.0")
+        }
+        for name in ("over_whole", "side_share", "payload_over_whole")
+    )
+    least, most = ({t: pick(x) - 100 for t, x in over.items()} for pick in (min, max))
+    text = " ".join((BENCHMARKS.parent / "docs" / "regions.md").read_text().split())
+    assert f"{least['35.0']:.1f} to {most['35.0']:.1f} % more bytes with a mask" in text
+    assert f"at 35 dB, {least['40.0']:.1f} to {most['40.0']:.1f} % more at 40 dB" in text
+    assert f"at 45 dB from {-least['45.0']:.1f} % fewer to {most['45.0']:.1f} % more" in text
+    assert f"Up to {max(side['35.0']):.1f} % of the stream is where the mask lies" in text
+    assert f"up to {max(map(max, payload.values())) - 100:.1f} % more is its edge" in text
+
+
 def test_bytes_between_two_points_of_a_curve_rise_with_quality_and_end_with_it() -> None:
     bytes_at = module("coders").bytes_at
     points = [(30.0, 1000), (36.0, 2500), (41.0, 9000), (50.0, 20000)]
