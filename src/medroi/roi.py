@@ -147,7 +147,8 @@ class Region:
     side : bytes
         Sections for the side data of a stream: the mask, and what was left out.
     n_left_out, n_left_out_voxels : int
-        Connected components of tissue that were left out of the region, and their voxels.
+        Connected components of tissue that were left out of the region, and their voxels as the
+        opening left them: fewer than there were.
     left_out : tuple of (int, box)
         The largest of them: voxels and bounds.
     """

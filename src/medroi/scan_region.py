@@ -62,7 +62,8 @@ class ScanRegion:
     is_given : bool
         Whether the mask was given, not found.
     n_left_out, n_left_out_voxels : int
-        Connected components of tissue that were left out of the region, and their voxels.
+        Connected components of tissue that were left out of the region, and their voxels as the
+        opening left them: fewer than there were.
     left_out : tuple of (int, box)
         The largest of them: voxels and bounds per array axis.
     padding_values : tuple of float or None
