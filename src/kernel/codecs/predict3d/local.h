@@ -1,13 +1,14 @@
-/* The local method of predict3d: what its files share. FORMAT.md section 7.7 is normative. */
+/* The local methods of predict3d: what their files share. FORMAT.md sections 7.7 and 7.8 are
+ * normative. */
 #ifndef MEDROI_P3_LOCAL_H
 #define MEDROI_P3_LOCAL_H
 
 #include "codecs/predict3d/predict3d.h"
 
 #define LOCAL_MARGIN 8 /* voxels before and behind a row; rows above and below have their own */
-#define LOCAL_ABOVE 4
-#define LOCAL_BELOW 2
-#define LOCAL_TAPS 64 /* room for them */
+#define LOCAL_ABOVE 5
+#define LOCAL_BELOW 4
+#define LOCAL_TAPS 128 /* room for them */
 #define LOCAL_BLOCK_WIDTH 8
 #define LOCAL_BLOCK_HEIGHT 4
 #define LOCAL_SAMPLES (LOCAL_BLOCK_WIDTH * LOCAL_BLOCK_HEIGHT)
@@ -19,6 +20,13 @@ typedef struct local_tap {
     int dz, dy, dx, of_mean;
 } local_tap;
 
+/* Blocks of a slice, and how long what they saw counts. */
+typedef struct local_memory {
+    int block_width, block_height;
+    int prior_weight;             /* of all blocks of the part, in samples */
+    int row_decay, earlier_decay; /* of blocks above and of earlier slices, in 1/16 */
+} local_memory;
+
 /* Normal equations: for each block of a slice the sums of products of its samples, those of the
  * blocks above and of earlier slices, decayed, and what is solved from them.
  *
@@ -29,14 +37,13 @@ typedef struct local_sums {
     int row_start[LOCAL_TAPS + 1];
     int64_t entries; /* of a matrix */
     int64_t n_bx, n_by;
-    int64_t lag;      /* slices back to the second sums; 0 without */
-    int64_t n_kept;   /* slices whose sums are kept */
-    int prior_weight; /* in samples */
-    int row_decay;    /* of the blocks above, in 1/16 */
+    int64_t lag;    /* slices back to the second sums; 0 without */
+    int64_t n_kept; /* slices whose sums are kept */
+    local_memory memory;
     int32_t *above;   /* [1 + n_bx + 1] decayed sums of the blocks above */
     int32_t *known;   /* the same with those of earlier slices */
     int32_t *earlier; /* [n_kept][1 + n_by + 1][n_bx] decayed sums of earlier slices */
-    int32_t *here;    /* [n_by][n_bx] of this slice */
+    int32_t *here;    /* [2][n_bx] of this row of blocks and the one above */
     int64_t *total;   /* of all blocks of the part so far that count for the prior */
     int64_t n_total;  /* their samples */
     int32_t *prior;
@@ -48,6 +55,12 @@ typedef struct local_sums {
     int64_t *inverse; /* [n][LOCAL_LANES] of its diagonal */
     int64_t *solution;
 } local_sums;
+
+/* The mean of each slice over earlier volumes; nothing where there are less than two volumes. */
+typedef struct local_mean {
+    int32_t *rounded; /* one slice */
+    int32_t *exact;   /* [lag] slices, 8 fractional bits */
+} local_mean;
 
 /* Shares before each of 16 cells of z = (value - mean) / scale, in 2^-15. */
 typedef struct local_model {
@@ -66,9 +79,8 @@ typedef struct local_coder {
     int n_taps;
     local_tap taps[LOCAL_TAPS];
     local_sums sums;
-    int32_t *voxels;   /* depth + 1 slices: the first stands for missing ones */
-    int32_t *mean;     /* one slice; NULL where there are less than two volumes */
-    int32_t *means;    /* [lag] slices, 8 fractional bits */
+    int32_t *voxels; /* depth + 1 slices: the first stands for missing ones */
+    local_mean mean;
     uint32_t *errors;  /* of this slice and of those that it looks at, in 1/8 voxel */
     uint8_t *signs;    /* whether these are positive */
     int64_t n_errors;  /* slices of them */
@@ -107,13 +119,38 @@ static inline int32_t *local_matrix(int32_t *matrices, const local_sums *s, int6
     return matrices + i * s->entries;
 }
 
+static inline int32_t *local_here(const local_sums *s, int64_t by, int64_t bx) {
+    return local_matrix(s->here, s, (by & 1) * s->n_bx + bx);
+}
+
+/* --- local_volume.c --- */
+/* The part's volume with the margins of these methods. */
+medroi_p3_volume medroi_p3_local_shape(const medroi_p3_volume *v);
+/* Margins of slice z above its first row, left and right of row y, and below its last. */
+void medroi_p3_local_margin_top(const medroi_p3_volume *v, int32_t *voxels, int64_t z);
+void medroi_p3_local_margin_left(const medroi_p3_volume *v, int32_t *voxels, int64_t z, int64_t y);
+void medroi_p3_local_margin_right(const medroi_p3_volume *v, int32_t *voxels, int64_t z, int64_t y);
+void medroi_p3_local_margin_bottom(const medroi_p3_volume *v, int32_t *voxels, int64_t z);
+/* Copy to or from the part's voxels, which lie around 0 and in other margins. */
+void medroi_p3_local_load(const medroi_p3_part *p, const medroi_p3_volume *v, int32_t *voxels);
+void medroi_p3_local_store(const medroi_p3_part *p, const medroi_p3_volume *v,
+                           const int32_t *voxels);
+/* Returns 0 without memory. */
+int medroi_p3_local_mean_new(local_mean *m, const medroi_p3_volume *v);
+void medroi_p3_local_mean_free(local_mean *m);
+/* Before slice z, and with it. */
+void medroi_p3_local_mean_begin(local_mean *m, const medroi_p3_volume *v, int64_t z);
+void medroi_p3_local_mean_learn(local_mean *m, const medroi_p3_volume *v, const int32_t *voxels,
+                                int64_t z);
+
 /* --- local_taps.c --- */
 /* The neighbours of a set, none where there is no such set. */
 int medroi_p3_local_taps(const medroi_p3_volume *v, int set, local_tap taps[LOCAL_TAPS]);
 
 /* --- local_sums.c --- */
 /* Returns 0 without memory. */
-int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n);
+int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n,
+                             const local_memory *memory);
 void medroi_p3_local_sums_free(local_sums *s);
 void medroi_p3_local_begin_slice(local_sums *s);
 void medroi_p3_local_end_slice(local_sums *s, int64_t z);

@@ -1,6 +1,6 @@
-/* Least squares of the local method: included by local.c, once for each set of instructions. All
- * sums are integers that wrap around, so that every machine finds the same weights, also of
- * equations that no scan leads to. */
+/* Least squares of the local methods: included once for each set of instructions. All sums are
+ * integers that wrap around, so that every machine finds the same weights, also of equations that
+ * no scan leads to. */
 
 #if LOCAL_VECTORS
 typedef __m256i LOCAL(four);
@@ -309,15 +309,13 @@ LOCAL_TARGET static void LOCAL(multiply)(const local_sums *s, int32_t *matrix) {
     }
 }
 
-/* Take in the samples of block (by, bx), of which `count` are any. */
+/* Take in a block of `count` samples, whose sums of products are there. */
 LOCAL_TARGET static void LOCAL(learn_block)(local_sums *s, int64_t by, int64_t bx, int count) {
-    int32_t *here = local_matrix(s->here, s, s->n_kept ? by * s->n_bx + bx : 0);
+    int32_t *here = local_here(s, by, bx);
     int32_t *above = local_matrix(s->above, s, bx + 1);
-    int decay = s->row_decay;
+    int decay = s->memory.row_decay;
     if (count == 0) {
         memset(here, 0, (size_t)s->entries * sizeof *here);
-    } else {
-        LOCAL(multiply)(s, here);
     }
     for (int64_t i = 0; i < s->entries; i++) {
         above[i] = here[i] + (above[i] >> 4) * decay;

@@ -3,20 +3,17 @@
 
 #include <stdlib.h>
 
-#define EARLIER_DECAY 8 /* in 1/16 */
-
 static void *zeros(int64_t n, size_t nbytes) { return calloc(n > 0 ? (size_t)n : 1, nbytes); }
 
-int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n) {
+int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n,
+                             const local_memory *memory) {
     memset(s, 0, sizeof *s);
     s->n = n;
-    s->n_bx = (v->width + LOCAL_BLOCK_WIDTH - 1) / LOCAL_BLOCK_WIDTH;
-    s->n_by = (v->height + LOCAL_BLOCK_HEIGHT - 1) / LOCAL_BLOCK_HEIGHT;
+    s->memory = *memory;
+    s->n_bx = (v->width + memory->block_width - 1) / memory->block_width;
+    s->n_by = (v->height + memory->block_height - 1) / memory->block_height;
     s->lag = v->lag > 2 && v->depth > v->lag ? v->lag : 0;
     s->n_kept = v->depth == 1 ? 0 : s->lag ? s->lag + 1 : 1;
-    /* In images the place says little. */
-    s->prior_weight = v->depth == 1 ? 1000 : 5;
-    s->row_decay = v->depth == 1 ? 14 : 8;
     for (int i = 0; i <= n; i++) {
         s->row_start[i] = (int)s->entries - (i & ~7);
         s->entries += ((n + 8) & ~7) - (i & ~7);
@@ -25,7 +22,7 @@ int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n) {
     s->above = zeros(row + 2 * s->entries, sizeof *s->above);
     s->known = zeros(row + (LOCAL_LANES + 1) * s->entries, sizeof *s->known);
     s->earlier = zeros(s->n_kept * (s->n_by + 2) * row, sizeof *s->earlier);
-    s->here = zeros(s->n_kept ? s->n_by * row : s->entries, sizeof *s->here);
+    s->here = zeros(2 * row, sizeof *s->here);
     s->total = zeros(s->entries, sizeof *s->total);
     s->prior = zeros(s->entries, sizeof *s->prior);
     s->matrix = zeros(LOCAL_LANES * s->entries, sizeof *s->matrix);
@@ -73,6 +70,29 @@ P3_CLONES static void add_earlier(int32_t *known, const int32_t *base, const int
     }
 }
 
+P3_CLONES static void age(int32_t *kept, const int32_t *here, const int32_t *old, int64_t n,
+                          int decay) {
+    for (int64_t i = 0; i < n; i++) {
+        kept[i] = here[i] + (old[i] >> 4) * decay;
+    }
+}
+
+/* Keep the sums of a row of blocks, over those of an earlier slice that no row looks at any more.
+ */
+static void keep_row(local_sums *s, int64_t z, int64_t by) {
+    int64_t n = s->n_bx * s->entries, back = s->lag > 0 ? s->lag : 1;
+    if (s->n_kept == 0) {
+        return;
+    }
+    const int32_t *here = s->here + (by & 1) * n;
+    int32_t *kept = sums_of(s, z) + by * n;
+    if (z >= back) {
+        age(kept, here, sums_of(s, z - back) + by * n, n, s->memory.earlier_decay);
+    } else {
+        memcpy(kept, here, (size_t)n * sizeof *here);
+    }
+}
+
 void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by) {
     int64_t n = s->n_bx * s->entries;
     int32_t *known = local_matrix(s->known, s, 1);
@@ -85,25 +105,12 @@ void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by) {
     if (s->lag > 0 && z >= s->lag) {
         add_earlier(known, known, sums_of(s, z - s->lag) + by * n, n);
     }
+    if (by > 0) {
+        keep_row(s, z, by - 1);
+    }
     for (int64_t i = 0; i < s->entries && s->n_total > 0; i++) {
-        s->prior[i] = (int32_t)(s->total[i] * s->prior_weight / s->n_total);
+        s->prior[i] = (int32_t)(s->total[i] * s->memory.prior_weight / s->n_total);
     }
 }
 
-P3_CLONES static void age(int32_t *kept, const int32_t *here, const int32_t *old, int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        kept[i] = here[i] + (old[i] >> 4) * EARLIER_DECAY;
-    }
-}
-
-void medroi_p3_local_end_slice(local_sums *s, int64_t z) {
-    int64_t n = s->n_by * s->n_bx * s->entries, back = s->lag > 0 ? s->lag : 1;
-    if (s->n_kept == 0) {
-        return;
-    }
-    if (z >= back) {
-        age(sums_of(s, z), s->here, sums_of(s, z - back), n);
-    } else {
-        memcpy(sums_of(s, z), s->here, (size_t)n * sizeof *s->here);
-    }
-}
+void medroi_p3_local_end_slice(local_sums *s, int64_t z) { keep_row(s, z, s->n_by - 1); }
