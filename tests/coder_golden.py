@@ -17,7 +17,8 @@ FOLDER = Path(__file__).parent / "golden"
 SHAPE = (7, 11, 13)
 # Written by encoders that chose otherwise than today's: read for ever, written no more.
 READ_ONLY = {f"wavelet3d-{name}" for name in ("psnr", "max-error", "float", "constant")}
-READ_ONLY |= {"predict3d-max-float"}
+OF_LOCAL = ("int16", "wide", "float", "multiples", "flat", "image", "4d")
+READ_ONLY |= {f"predict3d-max-{name}" for name in OF_LOCAL}
 
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
@@ -58,6 +59,12 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         "predict3d-max-flat": (most, part("<i2", (5, 18, 25)) // 60),
         "predict3d-max-image": (most, part("<u2", (29, 33))),
         "predict3d-max-4d": (most, times.astype("<i2")),
+        "predict3d-stacked-int16": (most, part("<i2", (5, 18, 21))),
+        "predict3d-stacked-wide": (most, large),
+        "predict3d-stacked-float": (most, np.rint(part(">f4", (9, 16, 19)) / 8) * np.float32(0.37)),
+        "predict3d-stacked-flat": (most, part("<i2", (5, 18, 25)) // 60),
+        "predict3d-stacked-image": (most, part("<u2", (29, 33))),
+        "predict3d-stacked-4d": (most, times[:5].astype("<i2")),
         # The step is one that a search for 45 dB found; which step a search finds is not promised.
         "wavelet3d-psnr": (
             {"id": "wavelet3d", "step": 6.956787120893245},

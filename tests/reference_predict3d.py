@@ -8,6 +8,7 @@ from collections import defaultdict
 
 import numpy as np
 import reference_predict3d_local
+import reference_predict3d_stacked
 from reference_coder import Binary, Decoder, Token, length_of, level, need, number_model
 
 CURRENT = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)]
@@ -18,7 +19,7 @@ FAR = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
 def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Decode one part."""
     wanted = np.dtype(dtype)
-    need(len(coded) > 0 and coded[0] in (0, 2, 3, 4), "method")
+    need(len(coded) > 0 and coded[0] in (0, 2, 3, 4, 5), "method")
     if coded[0] == 2:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)
@@ -41,7 +42,12 @@ class Part:
     def decode(self, method: int) -> np.ndarray:
         self.read_map()
         if self.top > 0:
-            {0: self.decode_dense, 3: self.decode_fast, 4: self.decode_local}[method]()
+            {
+                0: self.decode_dense,
+                3: self.decode_fast,
+                4: self.decode_local,
+                5: self.decode_stacked,
+            }[method]()
         codes = [self.code_of(v) for v in self.in_order()]
         self.d.finish()
         bits = np.array([self.element_bits(c) for c in codes], np.uint64)
@@ -294,4 +300,11 @@ class Part:
     def decode_local(self) -> None:
         sizes = (self.depth, self.height, self.width, self.lag)
         numbers = reference_predict3d_local.decode(self.d, sizes, self.top)
+        self.voxels = {at: number - self.half for at, number in numbers.items()}
+
+    # ---- 7.8
+
+    def decode_stacked(self) -> None:
+        sizes = (self.depth, self.height, self.width, self.lag)
+        numbers = reference_predict3d_stacked.decode(self.d, sizes, self.top)
         self.voxels = {at: number - self.half for at, number in numbers.items()}

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from reference_coder import Binary, Decoder, level, need
 
-Matrix = list[list[int]]
+Matrix = np.ndarray
+Tap = tuple[int, int, int, bool]
 DISCS = {0: (4, 2.25, 1, -1), 1: (9, 2.25, 1, -1), 2: (16, 4, 1, 0)}
 BOUNDS = (-12, -7, -4.4, -2.9, -1.9, -1.1, -0.5, 0, 0.5, 1.1, 1.9, 2.9, 4.4, 7, 12)
 Z_TOP = 12 << 14
@@ -19,16 +21,12 @@ def clip(x: int, most: int) -> int:
     return max(-most, min(most, x))
 
 
-def wrapped(x: int) -> int:
-    return (x + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
-def low(x: int) -> int:
+def low(x: Any) -> Any:
     return (x + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-def toward_0(a: int, b: int) -> int:
-    return abs(a) // b * (1 if a >= 0 else -1)
+def toward_0(a: Any, b: int) -> Any:
+    return abs(a) // b * np.sign(a)
 
 
 def logistic(z: float) -> float:
@@ -92,6 +90,8 @@ class Shares:
 class Local:
     """Numbers of a part, slice by slice."""
 
+    rows, most = 4, 1448  # of a block; of a sample
+
     def __init__(self, d: Decoder, sizes: tuple[int, int, int, int], top: int) -> None:
         self.d, self.top = d, top
         self.depth, self.height, self.width, self.lag = sizes
@@ -110,6 +110,8 @@ class Local:
         self.s2: dict[tuple[int, int], Shares] = defaultdict(Shares)
         self.earlier: dict[tuple[int, int, int], Matrix] = {}
         self.n_total = 0
+        self.prior = 5 if self.depth > 1 else 1000
+        self.row_decay, self.slice_decay = (8 if self.depth > 1 else 14), 8
 
     def decode(self) -> dict[tuple[int, int, int], int]:
         chosen = self.d.raw(8)
@@ -123,23 +125,25 @@ class Local:
             self.decode_slice(z)
         return self.voxels
 
-    def taps_of(self, chosen: int) -> list[tuple[int, int, int, bool]]:
+    def taps_of(self, chosen: int) -> list[Tap]:
         squares = DISCS[chosen]
-        slices = [(0, squares[0])]
-        slices += [(-1, squares[1])] if self.depth > 1 else []
-        slices += [(-self.lag, squares[2])] if self.depth > self.lag else []
-        slices += [(-3, squares[3])] if self.lag == 2 and self.depth > 3 else []
-        taps = [(0, 0, -1, False)]
-        for dz, square in slices:
-            for dy in range(-4, 5):
-                for dx in range(-4, 5):
-                    known = dz < 0 or dy < 0 or (dy == 0 and dx < -1)
-                    if known and dy * dy + dx * dx <= square:
-                        taps.append((dz, dy, dx, False))
-        if self.has_mean:
-            around = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0)]
-            taps += [(-self.lag, dy, dx, True) for dy, dx in around]
-        return taps
+        taps = [(0, 0, -1, False), *self.disc(0, squares[0])]
+        taps += self.disc(-1, squares[1]) if self.depth > 1 else []
+        taps += self.disc(-self.lag, squares[2]) if self.depth > self.lag else []
+        taps += self.disc(-3, squares[3]) if self.lag == 2 and self.depth > 3 else []
+        return taps + self.mean_taps()
+
+    def disc(self, dz: int, square: float) -> list[Tap]:
+        places = [(dy, dx) for dy in range(-4, 5) for dx in range(-4, 5)]
+        return [
+            (dz, dy, dx, False)
+            for dy, dx in places
+            if dy * dy + dx * dx <= square and (dz < 0 or dy < 0 or (dy == 0 and dx < -1))
+        ]
+
+    def mean_taps(self) -> list[Tap]:
+        around = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0)] if self.has_mean else []
+        return [(-self.lag, dy, dx, True) for dy, dx in around]
 
     # ---- voxels and means with their margins
 
@@ -152,7 +156,7 @@ class Local:
             return self.voxel(z, y - 1, 0)
         return self.voxels[z, y, min(x, self.width - 1)]
 
-    def value_at(self, tap: tuple[int, int, int, bool], z: int, y: int, x: int) -> int | None:
+    def value_at(self, tap: Tap, z: int, y: int, x: int) -> int | None:
         dz, dy, dx, of_mean = tap
         if z + dz < 0:
             return None
@@ -170,12 +174,10 @@ class Local:
     # ---- equations
 
     def zeros(self) -> Matrix:
-        return [[0] * (self.n + 1) for _ in range(self.n + 1)]
+        return np.zeros((self.n + 1, self.n + 1), np.int64)
 
-    def joined(self, function: Callable[..., int], *matrices: Matrix | None) -> Matrix:
-        given = [self.zeros() if m is None else m for m in matrices]
-        size = range(self.n + 1)
-        return [[function(*(m[i][j] for m in given)) for j in size] for i in size]
+    def joined(self, function: Callable[..., Matrix], *matrices: Matrix | None) -> Matrix:
+        return function(*(self.zeros() if m is None else m for m in matrices))
 
     def known(self, above: dict[int, Matrix], z: int, by: int, bx: int) -> Matrix | None:
         found: Matrix | None = above.get(bx)
@@ -189,10 +191,9 @@ class Local:
         return found
 
     def weights_of(self, above: dict[int, Matrix], z: int, by: int, bx: int) -> list[int]:
-        weight = 5 if self.depth > 1 else 1000
         prior = None
         if self.n_total:
-            prior = self.joined(lambda t: toward_0(t * weight, self.n_total), self.total)
+            prior = self.joined(lambda t: toward_0(t * self.prior, self.n_total), self.total)
         n_bx = (self.width + 7) // 8
         beside = [
             self.known(above, z, by, b) if 0 <= b < n_bx else None for b in (bx, bx - 1, bx + 1)
@@ -201,31 +202,28 @@ class Local:
         return self.solved(g)
 
     def solved(self, g: Matrix) -> list[int]:
-        n = self.n
-        trace = sum(g[i][i] for i in range(n))
+        n, diagonal = self.n, np.arange(self.n + 1)
+        trace = int(g.trace() - g[n, n])
         if trace <= 0:
             return [0] * n
-        for i in range(n + 1):
-            g[i][i] = max(1, g[i][i] + ((toward_0(trace, n) >> 13) + 16 if i < n else 1))
-        p = [(g[i][i].bit_length() + 1) >> 1 for i in range(n + 1)]
-        factor = [[0] * n for _ in range(n + 1)]
+        g[diagonal, diagonal] += [(trace // n >> 13) + 16] * n + [1]
+        g[diagonal, diagonal] = np.maximum(1, g[diagonal, diagonal])
+        p = np.array([(int(x).bit_length() + 1) >> 1 for x in g.diagonal()])
+        factor = np.zeros((n + 1, n), np.int64)
         inverse = [0] * n
         for j in range(n):
-            for i in range(j, n + 1):
-                s = g[j][i] << (56 - p[i] - p[j])
-                s = wrapped(s - sum(low(factor[i][k]) * low(factor[j][k]) for k in range(j)))
-                if i == j:
-                    q = max(s, 1 << 36)
-                    e = (63 - q.bit_length()) // 2 * 2
-                    inverse[j] = (1 << (48 + e // 2)) // math.isqrt(q << e)
-                else:
-                    factor[i][j] = wrapped(low(s >> 28) * inverse[j]) >> 20
+            lows = low(factor[j:, :j])
+            s = (g[j, j:] << (56 - p[j:] - p[j])) - (lows * lows[0]).sum(1)
+            q = max(int(s[0]), 1 << 36)
+            e = (63 - q.bit_length()) // 2 * 2
+            inverse[j] = (1 << (48 + e // 2)) // math.isqrt(q << e)
+            factor[j + 1 :, j] = (low(s[1:] >> 28) * inverse[j]) >> 20
         x = [0] * n
         for i in reversed(range(n)):
-            s = factor[n][i] << 18
-            s = wrapped(s - sum(low(factor[k][i]) * x[k] for k in range(i + 1, n)))
+            known = np.array(x[i + 1 :], np.int64)
+            s = int((factor[n, i] << 18) - (low(factor[i + 1 : n, i]) * known).sum())
             x[i] = clip((low(clip(s >> 18, 2**31 - 1)) * inverse[i]) >> 30, 1 << 28)
-        shifts = [p[n] - p[i] - 4 for i in range(n)]
+        shifts = [int(p[n] - p[i]) - 4 for i in range(n)]
         moved = [a << min(k, 20) if k >= 0 else a >> -k for a, k in zip(x, shifts, strict=True)]
         return [clip(a, 65535) for a in moved]
 
@@ -247,27 +245,34 @@ class Local:
         self, z: int, y: int, x: int, above: dict[int, Matrix], weights: dict[int, list[int]]
     ) -> None:
         here, kind = (z, y, x), 0 if z == 0 else 1 if z < self.lag else 2
-        c = {(i, j): self.voxel(z, y + i, x + j) for i, j in ((0, -1), (-1, 0), (-1, -1), (-1, 1))}
-        near = [(0, 0), (0, 1), (0, -1), (-1, 0), (1, 0), (1, 1)]
-        b = {(i, j): self.voxel(z - 1, y + i, x + j) if kind else 0 for i, j in near}
-        rough = abs(c[0, -1] - c[-1, -1]) + abs(c[-1, 0] - c[-1, -1]) + abs(c[-1, 0] - c[-1, 1])
-        if kind:
-            rough += abs(b[0, 0] - b[0, -1]) + abs(b[0, 0] - b[-1, 0])
-            rough += abs(c[0, -1] - b[0, -1]) + abs(c[-1, 0] - b[-1, 0])
-        if rough == 0:
-            agree = sum(b[at] == b[0, 0] for at in ((0, 1), (1, 0), (1, 1))) if kind else 0
-            if self.d.binary(self.flat[agree]):
-                self.voxels[here], self.errors[here], self.signs[here] = c[0, -1], 0, 0
-                self.weighing[here] = (0, 0)
-                return
+        rough, agree = self.around(z, y, x)
+        if rough == 0 and self.d.binary(self.flat[agree]):
+            self.voxels[here], self.errors[here], self.signs[here] = self.voxel(z, y, x - 1), 0, 0
+            self.weighing[here] = (0, 0)
+            return
         block = x // 8
         if block not in weights:
             weights[block] = self.weights_of(above, z, y // 4, block)
-        w, n = weights[block], c[-1, 0]
+        guess = self.guess(weights[block], z, y, x)
+        self.code(z, y, x, kind, rough, guess)
+
+    def around(self, z: int, y: int, x: int) -> tuple[int, int]:
+        """Roughness, and how many voxels of the slice before are the same."""
+        c = {(i, j): self.voxel(z, y + i, x + j) for i, j in ((0, -1), (-1, 0), (-1, -1), (-1, 1))}
+        rough = abs(c[0, -1] - c[-1, -1]) + abs(c[-1, 0] - c[-1, -1]) + abs(c[-1, 0] - c[-1, 1])
+        if z == 0:
+            return rough, 0
+        near = [(0, 0), (0, 1), (0, -1), (-1, 0), (1, 0), (1, 1)]
+        b = {(i, j): self.voxel(z - 1, y + i, x + j) for i, j in near}
+        rough += abs(b[0, 0] - b[0, -1]) + abs(b[0, 0] - b[-1, 0])
+        rough += abs(c[0, -1] - b[0, -1]) + abs(c[-1, 0] - b[-1, 0])
+        return rough, sum(b[at] == b[0, 0] for at in ((0, 1), (1, 0), (1, 1)))
+
+    def guess(self, w: list[int], z: int, y: int, x: int) -> int:
+        n, left = self.voxel(z, y - 1, x), self.voxel(z, y, x - 1)
         taps = [self.value_at(tap, z, y, x) for tap in self.taps]
         total = sum(a * (t - n) for a, t in zip(w, taps[1:], strict=True) if t is not None)
-        guess = 256 * n + ((total + (16384 - sum(w)) * (c[0, -1] - n)) >> 6)
-        self.code(z, y, x, kind, rough, guess)
+        return 256 * n + ((total + (16384 - sum(w)) * (left - n)) >> 6)
 
     def activity(self, z: int, y: int, x: int, kind: int) -> int:
         e = self.errors
@@ -323,32 +328,35 @@ class Local:
         weight = WEIGHTS[16 * (m & 1) + ((variance >> (m - 4)) & 15)]
         self.weighing[z, y, x] = (weight, 3 + (m >> 1))
 
+    def sample(self, z: int, y: int, x: int) -> list[int]:
+        weight, shift = self.weighing[z, y, x]
+        w = self.voxel(z, y, x - 1)
+        found = [self.value_at(tap, z, y, x) for tap in self.taps[1:]]
+        return [
+            0 if t is None else clip((clip(t - w, 32767) * weight) >> shift, self.most)
+            for t in [*found, self.voxels[z, y, x]]
+        ]
+
     def learn_block(self, z: int, by: int, bx: int, above: dict[int, Matrix]) -> None:
         c, count = self.zeros(), 0
-        for y in range(4 * by, min(4 * by + 4, self.height)):
+        for y in range(self.rows * by, min(self.rows * (by + 1), self.height)):
             for x in range(8 * bx, min(8 * bx + 8, self.width)):
-                weight, shift = self.weighing[z, y, x]
-                if weight == 0:
-                    continue
-                count += 1
-                w = self.voxel(z, y, x - 1)
-                found = [self.value_at(tap, z, y, x) for tap in self.taps[1:]]
-                found.append(self.voxels[z, y, x])
-                u = [
-                    0 if t is None else clip((clip(t - w, 32767) * weight) >> shift, 1448)
-                    for t in found
-                ]
-                for i, a in enumerate(u):
-                    c[i] = [entry + a * b for entry, b in zip(c[i], u, strict=True)]
-        decay = 8 if self.depth > 1 else 14
-        above[bx] = self.joined(lambda now, old: now + (old >> 4) * decay, c, above.get(bx))
+                if self.weighing[z, y, x][0] > 0:
+                    u = self.sample(z, y, x)
+                    c += np.outer(u, u)
+                    count += 1
+        above[bx] = self.joined(
+            lambda now, old: now + (old >> 4) * self.row_decay, c, above.get(bx)
+        )
         if count and (by ^ bx) & 3 == 0:
             self.total = self.joined(lambda a, b: a + b, self.total, c)
             self.n_total += count
         if self.depth > 1:
             back = self.lag if self.has_mean else 1
             old = self.earlier.get((z - back, by, bx))
-            self.earlier[z, by, bx] = self.joined(lambda now, t: now + (t >> 4) * 8, c, old)
+            self.earlier[z, by, bx] = self.joined(
+                lambda now, t: now + (t >> 4) * self.slice_decay, c, old
+            )
 
     # ---- values
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import reference_predict3d
 import reference_predict3d_local
+import reference_predict3d_stacked
 from arrays import DTYPES, arrays, phantom
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from medroi.inner.base import Block
 from medroi.inner.predict3d import Predict3D
 
 LEVELS = st.sampled_from(["dense", "fast", "max"])
-# Of the local method, which wants slices of 16 x 16: images, volumes, and volumes over time.
+# Of the local methods, which want slices of 16 x 16: images, volumes, and volumes over time.
 LOCAL_SHAPES = [(17, 16), (40, 19), (2, 16, 18), (5, 17, 25), (7, 2, 16, 17), (3, 3, 16, 16)]
 
 
@@ -82,8 +83,8 @@ def test_whole_ranges_come_back(dtype: str, level: str) -> None:
     noise=st.sampled_from([0.0, 2.0, 40.0]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=12, deadline=None)
-def test_local_parts_come_back_and_the_reference_agrees(
+@settings(max_examples=8, deadline=None)
+def test_parts_of_the_level_max_come_back_and_the_reference_agrees(
     dtype: str, shape: tuple[int, ...], noise: float, seed: int
 ) -> None:
     array = part(dtype, shape, seed, noise)
@@ -92,24 +93,37 @@ def test_local_parts_come_back_and_the_reference_agrees(
     assert reference_predict3d.decode(coded, shape, dtype).tobytes() == array.tobytes()
 
 
+def golden(name: str) -> bytes:
+    return (coder_golden.FOLDER / f"part-predict3d-{name}.bin").read_bytes()
+
+
 LOCAL = [name for name in coder_golden.cases() if name.startswith("predict3d-max-")]
+STACKED = [name for name in coder_golden.cases() if name.startswith("predict3d-stacked-")]
 
 
-def test_goldens_of_the_local_method_have_it() -> None:
-    methods = {(coder_golden.FOLDER / f"part-{name}.bin").read_bytes()[0] for name in LOCAL}
-    assert methods == {4} and len(LOCAL) == 7
+@pytest.mark.parametrize(("names", "method"), [(LOCAL, 4), (STACKED, 5)])
+def test_goldens_have_the_method_that_they_are_named_after(names: list[str], method: int) -> None:
+    assert {golden(name.removeprefix("predict3d-"))[0] for name in names} == {method}
+    assert len(names) >= 6
 
 
-@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("name", STACKED)
 def test_the_smallest_method_is_taken(name: str) -> None:
     array = coder_golden.cases()[name][1]
     assert len(through(array, "max")[0]) < len(through(array, "dense")[0])
 
 
+def test_series_of_many_large_slices_have_the_local_method() -> None:
+    array = np.stack([part("<i2", (66, 64, 64), seed) for seed in (1, 2)])
+    coded, decoded = through(array, "max")
+    assert coded[0] == 4
+    assert decoded.tobytes() == array.tobytes()
+
+
 def test_a_large_part_is_coded_in_the_way_that_suits_its_middle() -> None:
     array = part("<i2", (32, 96, 96), noise=2.0)
     coded, decoded = through(array, "max")
-    assert coded[0] == 4 and len(coded) < len(through(array, "dense")[0])
+    assert coded[0] == 5 and len(coded) < len(through(array, "dense")[0])
     assert decoded.tobytes() == array.tobytes()
     noise = np.random.default_rng(2).integers(0, 1 << 16, array.shape).astype("<u2")
     noise[14:18] = array[14:18]  # the middle misleads: the whole does not fit and is stored
@@ -130,30 +144,38 @@ def check_as_the_reference(coded: bytes, array: np.ndarray) -> None:
         assert out.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("name", ["max-image", "stacked-image", "stacked-wide"])
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_damaged_local_parts_are_refused_or_decode_as_the_reference_does(
-    data: st.DataObject,
+    name: str, data: st.DataObject
 ) -> None:
-    array = part("<i2", (17, 18))
-    coded = bytearray(through(array, "max")[0])
-    assert coded[0] == 4
+    array = coder_golden.cases()[f"predict3d-{name}"][1]
+    coded = bytearray(golden(name))
     for _ in range(data.draw(st.integers(1, 3))):
         coded[data.draw(st.integers(5, len(coded) - 1))] = data.draw(st.integers(0, 255))
     check_as_the_reference(bytes(coded), array)
 
 
+@pytest.mark.parametrize("name", ["max-image", "stacked-image"])
 @pytest.mark.parametrize("shape", [(15, 40), (16, 15), (4, 15, 16), (600,)])
-def test_local_parts_of_small_slices_are_refused(shape: tuple[int, ...]) -> None:
-    coded, _ = through(part("<i2", (17, 18)), "max")
-    with pytest.raises(errors.CorruptStream, match="local method"):
-        Predict3D.decode(memoryview(coded), np.empty(shape, "<i2"))
-    assert through(part("<i2", shape), "max")[0][0] != 4
+def test_local_parts_of_small_slices_are_refused(shape: tuple[int, ...], name: str) -> None:
+    method = name.split("-")[0].replace("max", "local")
+    with pytest.raises(errors.CorruptStream, match=f"the {method} method"):
+        Predict3D.decode(memoryview(golden(name)), np.empty(shape, "<u2"))
+    assert through(part("<i2", shape), "max")[0][0] not in (4, 5)
+
+
+@pytest.mark.parametrize("shape", [(2, 1024, 512), (2, 1025, 16, 16)])
+def test_stacked_parts_of_large_slices_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(errors.CorruptStream, match="stacked method"):
+        Predict3D.decode(memoryview(golden("stacked-image")), np.empty(shape, "<u2"))
 
 
 def frozen(name: str) -> list[int]:
     """A table of the kernel's."""
-    path = CODECS / "predict3d" / "local_tables.h"
+    header = {"local_weight": "local_weights"}.get(name, f"{name.split('_')[0]}_tables")
+    path = CODECS / "predict3d" / f"{header}.h"
     found = re.search(rf"{name}\[[^]]*\] = \{{(.*?)\}};", path.read_text(), re.DOTALL)
     assert found
     return [int(number) for number in found[1].replace("\n", " ").split(",") if number.strip()]
@@ -165,6 +187,9 @@ def test_frozen_tables_are_what_their_formulas_give() -> None:
     assert frozen("local_reciprocal") == reference_predict3d_local.FACTOR
     assert frozen("local_shift") == reference_predict3d_local.SHIFT
     assert frozen("local_weight") == reference_predict3d_local.WEIGHTS
+    for name in ("SOFTPLUS", "WIDTH", "STEP", "OCTAVE", "SQUASH", "STRETCH", "TRUST", "RATE"):
+        assert frozen(f"stacked_{name.lower()}") == getattr(reference_predict3d_stacked, name)
+    assert frozen("stacked_blend") == reference_predict3d_stacked.BLEND
 
 
 def test_no_value_is_left_without_a_share() -> None:
@@ -190,7 +215,7 @@ def test_no_value_is_left_without_a_share() -> None:
 PREFIXES = [
     *itertools.product(["int16", "special-floats", "wide", "sparse"], ["dense", "fast"]),
     ("multiples", "dense"),
-    ("max-flat", "max"),
+    ("stacked-flat", "max"),
 ]
 
 
@@ -230,11 +255,11 @@ def test_any_bytes_are_survived(coded: bytes) -> None:
     assert out.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("method", [1, 5, 255])
+@pytest.mark.parametrize("method", [1, 6, 255])
 def test_an_unknown_method_is_refused_by_its_number(method: int) -> None:
     array = part("<i2", (3, 5, 6))
     coded = bytes([method]) + through(array, "fast")[0][1:]
-    expected = f"unknown method {method}, expected 0 .dense., 2 .stored., 3 .fast. or 4 .local."
+    expected = f"method {method}, expected 0 .dense., 2 .stored., 3 .fast., 4 .local. or 5 .stac"
     with pytest.raises(errors.CorruptStream, match=expected):
         Predict3D.decode(memoryview(coded), np.empty_like(array))
     with pytest.raises(RefusedError, match="method"):
@@ -243,7 +268,7 @@ def test_an_unknown_method_is_refused_by_its_number(method: int) -> None:
 
 def test_all_builds_write_and_read_the_same_bytes(coder_builds: list[CDLL]) -> None:
     arrays_here = [part("<i2", (9, 20, 21)), part("<f4", (8, 9, 10)) / 3, part(">u2", (30, 40))]
-    arrays_here += [coder_golden.cases()[name][1] for name in LOCAL]
+    arrays_here += [coder_golden.cases()[name][1] for name in STACKED]
     arrays_here += [coder_golden.cases()[f"predict3d-{name}"][1] for name in MULTIPLES]
     made = [Coder(library, "predict3d") for library in coder_builds]
     for array in arrays_here:

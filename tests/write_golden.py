@@ -113,6 +113,9 @@ def forbidden_parts() -> dict[str, bytes]:
     for dtype in ("<c8", "<c16", "<M8[s]", "|S3", "<U2"):
         nbytes, name = 24 * np.dtype(dtype).itemsize, np.dtype(dtype).name.split("[")[0]
         found[f"predict3d-stored-{name}"] = with_part(dtype, 5, b"\x02" + bytes(nbytes))
+    # The stacked method has no slices of less than 16 x 16 voxels.
+    stacked = (FOLDER / "part-predict3d-stacked-image.bin").read_bytes()
+    found["predict3d-stacked-small-slices"] = with_part("<u2", 5, stacked)
     return found
 
 
@@ -167,6 +170,12 @@ def good() -> dict[str, tuple[MedROI, np.ndarray]]:
         "wavelet3d-mask-of-voxels": (
             for_crops_of(ball() > 0, MedROI({"id": "wavelet3d", "step": 4.0})),
             ball(),
+        ),
+        "predict3d-stacked": (
+            MedROI(
+                {"id": "predict3d", "level": "max"}, threshold=None, background=-1, slice_axis=0
+            ),
+            phantom((5, 18, 17)),
         ),
         "zstd-text": (MedROI("zstd"), make_array(">U2", (3, 4), "C", 3)),
     }

@@ -33,6 +33,7 @@ static const struct {
               {"{\"id\": \"wavelet3d\", \"max_error\": 2, \"speed\": \"small\"}", 1},
               {"\"predict3d\"", 0},
               {"{\"id\": \"predict3d\", \"level\": \"fast\"}", 0},
+              {"{\"id\": \"predict3d\", \"level\": \"max\"}", 0},
               {"\"inverted\"", 0},
               {"{\"id\": \"inverted\", \"planned\": true}", 0}};
 

@@ -15,6 +15,7 @@
  */
 #include "codecs/predict3d/local_numbers.h"
 #include "codecs/predict3d/local_tables.h"
+#include "codecs/predict3d/local_weights.h"
 
 #include <stdlib.h>
 

@@ -5,10 +5,11 @@
 
 #include "codecs/predict3d/predict3d.h"
 
-#define LOCAL_MARGIN 8 /* voxels before and behind a row; rows above and below have their own */
-#define LOCAL_ABOVE 5
+#define LOCAL_MARGIN 16 /* voxels before and behind a row; rows above and below have their own */
+#define LOCAL_ABOVE 12
 #define LOCAL_BELOW 4
 #define LOCAL_TAPS 128 /* room for them */
+#define LOCAL_NEAR 16  /* and for those in the row of the voxel */
 #define LOCAL_BLOCK_WIDTH 8
 #define LOCAL_BLOCK_HEIGHT 4
 #define LOCAL_SAMPLES (LOCAL_BLOCK_WIDTH * LOCAL_BLOCK_HEIGHT)
@@ -144,6 +145,15 @@ void medroi_p3_local_mean_learn(local_mean *m, const medroi_p3_volume *v, const 
                                 int64_t z);
 
 /* --- local_taps.c --- */
+/* Squares of the radii of discs in quarters of a voxel, -1 for none: in the slice, the slice
+ * before, the second reference slice, and slices beside that. With arms, neighbours further away
+ * along the axes. */
+typedef struct local_discs {
+    int here, before, far, beside, has_arms;
+} local_discs;
+
+int medroi_p3_local_discs(const medroi_p3_volume *v, const local_discs *discs,
+                          local_tap taps[LOCAL_TAPS]);
 /* The neighbours of a set, none where there is no such set. */
 int medroi_p3_local_taps(const medroi_p3_volume *v, int set, local_tap taps[LOCAL_TAPS]);
 

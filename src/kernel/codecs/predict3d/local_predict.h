@@ -3,8 +3,8 @@
 /* The neighbours that a slice has. */
 typedef struct LOCAL(reach) {
     int n_away, n_near;
-    int away[LOCAL_TAPS], near[8]; /* unknowns that are in other rows, and in this one */
-    int near_dx[8];
+    int away[LOCAL_TAPS], near[LOCAL_NEAR]; /* unknowns that are in other rows, and in this one */
+    int near_dx[LOCAL_NEAR];
     const int32_t *from[LOCAL_TAPS]; /* of each unknown, the voxel for (0, 0); NULL where its slice
                                         is not there */
 } LOCAL(reach);
@@ -12,7 +12,7 @@ typedef struct LOCAL(reach) {
 /* Predictions of eight voxels of a row before they are known. */
 typedef struct LOCAL(eight) {
     int64_t away[LOCAL_BLOCK_WIDTH]; /* shares of other rows */
-    int32_t near[8];                 /* weights in this row */
+    int32_t near[LOCAL_NEAR];        /* weights in this row */
     int64_t rest;                    /* weight of the voxel before, which takes what is left of 1 */
 } LOCAL(eight);
 

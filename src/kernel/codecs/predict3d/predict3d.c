@@ -6,8 +6,9 @@
  * it, predict a voxel; they travel with the part. Then each voxel's difference from its prediction
  * is coded: by dense.c with adaptive models and a range coder, or by fast*.c with prefix codes made
  * for the part, whose decoder needs no model of what it has seen. local.c sends no weights: it
- * finds them anew for each block, as its decoder does. All of decoding is integer arithmetic, so
- * that any machine reads the same voxels. A part that would grow is stored.
+ * finds them anew for each block, as its decoder does; stacked.c does so in several ways at once
+ * and mixes them. All of decoding is integer arithmetic, so that any machine reads the same voxels.
+ * A part that would grow is stored.
  */
 #include "codecs/predict3d/predict3d.h"
 #include "codecs/inner.h"
@@ -19,14 +20,14 @@
 #define HEAD_NBYTES 5                    /* method, length of the range coder's bytes */
 
 /* The first byte of a part. Number 1 is not used. */
-enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3, METHOD_LOCAL = 4 };
+enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3, METHOD_LOCAL = 4, METHOD_STACKED = 5 };
 
 enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX };
 static const char *const levels[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
     {"level", MEDROI_CHOICE, 0, 0, 0, 0, 2,
      "on scans \"fast\" is two to five times as fast as \"dense\" and 1 to 10 % larger, "
-     "\"max\" two to eight times as slow and 2 to 15 % smaller",
+     "\"max\" fifteen to thirty times as slow and 3 to 20 % smaller",
      levels, NULL, "speed"},
 };
 const medroi_parameters medroi_predict3d_parameters = {
@@ -106,6 +107,8 @@ static medroi_status encode_voxels(medroi_p3_part *p, way way, medroi_error *err
         return medroi_p3_encode_fast(p, error);
     case METHOD_LOCAL:
         return medroi_p3_encode_local(p, way.set, error);
+    case METHOD_STACKED:
+        return medroi_p3_encode_stacked(p, error);
     default:
         return medroi_p3_encode_dense(p, error);
     }
@@ -146,10 +149,15 @@ static int ways_of(const medroi_p3_part *p, int level, way ways[MOST_WAYS]) {
         return n;
     }
     ways[n++] = (way){METHOD_DENSE, 0};
+    if (level != LEVEL_MAX || p->map.top == 0)
+        return n;
+    const int is_stacked = medroi_p3_stacked_serves(&p->v, p->map.top);
     const int sets[] = {0, 2}; /* the smallest and the largest set of neighbours */
-    for (int i = 0; i < 2 && level == LEVEL_MAX && p->map.top > 0; i++)
+    for (int i = 0; i < (is_stacked ? 1 : 2); i++)
         if (medroi_p3_local_serves(&p->v, p->map.top, sets[i]))
             ways[n++] = (way){METHOD_LOCAL, sets[i]};
+    if (is_stacked)
+        ways[n++] = (way){METHOD_STACKED, 0};
     return n;
 }
 
@@ -296,9 +304,10 @@ static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medro
         return status;
     set_range(p);
     if (p->map.top > 0)
-        status = method == METHOD_FAST    ? medroi_p3_decode_fast(p, error)
-                 : method == METHOD_LOCAL ? medroi_p3_decode_local(p, error)
-                                          : medroi_p3_decode_dense(p, error);
+        status = method == METHOD_FAST      ? medroi_p3_decode_fast(p, error)
+                 : method == METHOD_LOCAL   ? medroi_p3_decode_local(p, error)
+                 : method == METHOD_STACKED ? medroi_p3_decode_stacked(p, error)
+                                            : medroi_p3_decode_dense(p, error);
     if (status != MEDROI_OK)
         return status;
     medroi_p3_store(&p->map, &p->v, p->voxels, &p->get, dst);
@@ -317,11 +326,11 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
-    if (nbytes > 0 && src[0] != METHOD_DENSE && src[0] != METHOD_FAST && src[0] != METHOD_LOCAL)
+    if (nbytes > 0 && src[0] != METHOD_DENSE && (src[0] < METHOD_FAST || src[0] > METHOD_STACKED))
         return medroi_fail(error, MEDROI_CORRUPT_STREAM,
                            "predict3d: a part has the unknown method %u, expected 0 (dense), "
-                           "2 (stored), 3 (fast) or 4 (local); the payload is damaged, or a later "
-                           "version of MedROI wrote it",
+                           "2 (stored), 3 (fast), 4 (local) or 5 (stacked); the payload is "
+                           "damaged, or a later version of MedROI wrote it",
                            (unsigned)src[0]);
     if (nbytes < HEAD_NBYTES)
         return medroi_p3_corrupt(error, "a part is cut off");

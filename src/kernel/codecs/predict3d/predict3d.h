@@ -129,6 +129,12 @@ int medroi_p3_local_serves(const medroi_p3_volume *v, uint64_t top, int set);
 medroi_status medroi_p3_encode_local(medroi_p3_part *p, int set, medroi_error *error);
 medroi_status medroi_p3_decode_local(medroi_p3_part *p, medroi_error *error);
 
+/* The stacked method, the smallest and slowest, codes such values in slices of 16 x 16 voxels to
+ * 512 x 512. */
+int medroi_p3_stacked_serves(const medroi_p3_volume *v, uint64_t top);
+medroi_status medroi_p3_encode_stacked(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_decode_stacked(medroi_p3_part *p, medroi_error *error);
+
 medroi_status medroi_p3_corrupt(medroi_error *error, const char *what);
 
 /* Samples are taken from the slices of one kind; there is one class of weights or as many as they
