@@ -18,6 +18,7 @@ from nibabel.testing import data_path
 from test_formats_minc import COMPRESSED, WHOLE
 
 import medroi
+from medroi.cli import main
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.hdf5 import MedROIFilter, plugin_path
 from medroi.scans import check, pack, unpack
@@ -160,6 +161,16 @@ def test_check_finds_what_was_changed_around_the_voxels(tmp_path, place, name, v
         file[place].attrs[name] = value
     with pytest.raises(CorruptStream, match=r"a\.mnc"):
         check(tmp_path / "a.mnc")
+
+
+def test_the_command_line_calls_a_minc_file_by_its_name(tmp_path, capsys) -> None:
+    source = Path(shutil.copy(FOLDER / "small.mnc", tmp_path))
+    target = str(tmp_path / "a.mnc")
+    assert main(["pack", str(source), target]) in make_scans.PACKED
+    for command in (["check", target], ["info", target], ["show", target]):
+        capsys.readouterr()
+        assert main(command) == 0
+        assert "a.mnc" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_a_dataset_has_the_nifti_header_and_names_of_axes(tmp_path) -> None:

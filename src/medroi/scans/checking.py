@@ -13,7 +13,7 @@ from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.formats import read_scan
 from medroi.scans.progress import bar
 from medroi.scans.scan import Scan
-from medroi.scans.stores import air, hdf5_array, hdf5_store
+from medroi.scans.stores import air, hdf5_array, hdf5_minc, hdf5_store
 from medroi.scans.stores.decoding import Chunk, each_chunk
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
@@ -86,7 +86,8 @@ def stores_in(path: Path) -> list[Path]:
     names = hdf5_array.names_in(place.file)
     if not names:
         raise InvalidArgument(f"{path}: no dataset of it was written by MedROI")
-    return [path / name for name in names]
+    # A MINC file is one scan, and has its name.
+    return [path] if names == [hdf5_minc.IMAGE] else [path / name for name in names]
 
 
 def check(
