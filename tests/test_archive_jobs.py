@@ -13,15 +13,18 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import archive_trees
+import fsspec
 import make_scans
 import pytest
 
 import medroi
 from medroi import archives, errors
 from medroi.archives import jobs, places
+from medroi.archives.hashing import facts_in
 from medroi.archives.planning import Planner
 from medroi.archives.summary import size_text
 from medroi.archives.tree_local import walk
@@ -167,3 +170,35 @@ def test_progress_says_what_is_done_saved_and_left(tmp_path: Path) -> None:
 def test_sizes_have_the_unit_that_suits_them() -> None:
     found = [size_text(nbytes) for nbytes in (0, 5_000_000, 2_500_000_000, 20 * 10**12, -(10**9))]
     assert found == ["0.00 MB", "5.00 MB", "2.50 GB", "20.00 TB", "-1.00 GB"]
+
+
+def test_an_object_store_gets_data_side_by_side_and_metadata_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["zarr.json", "s0/zarr.json", "s0/c/0/0", "nifti/zarr.json", "nifti/c/0"]
+    for name in names:
+        (tmp_path / "store" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "store" / name).write_text(name)
+    files = fsspec.filesystem("memory")
+    # Each of two waits for the other, which never comes where they are sent one after another.
+    meeting, events, put = threading.Barrier(2, timeout=30), [], type(files).put_file
+
+    def watched(self: object, local: str, at: str) -> None:
+        name = at.partition("/store/")[2]
+        if name != "zarr.json":
+            meeting.wait()
+        events.append(("begins", name))
+        put(files, local, at)
+        events.append(("ends", name))
+
+    monkeypatch.setattr(type(files), "put_file", watched)
+    place = archives.open_place(f"memory://{tmp_path.name}")
+    place.put(tmp_path / "store", "store", facts_in(tmp_path / "store"))
+    data, deeper = {names[2], names[4]}, {names[1], names[3]}
+    assert {name for _, name in events[:4]} == data
+    assert {name for _, name in events[4:8]} == deeper
+    assert events[8:] == [("begins", "zarr.json"), ("ends", "zarr.json")]
+    assert sorted(files.find(f"/{tmp_path.name}")) == sorted(
+        f"/{tmp_path.name}/store/{name}" for name in names
+    )
+    files.rm(f"/{tmp_path.name}", recursive=True)

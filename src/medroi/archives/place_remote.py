@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import posixpath
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,18 @@ from medroi.errors import CorruptStream, VerificationFailed
 from medroi.scans.stores.staging import recover, workspace
 
 _BLOCK_NBYTES = 1 << 22
+# Of one scan at a time.
+_REQUESTS = 8
+
+
+def _side_by_side(work: Callable[[FileFacts], None], files: list[FileFacts]) -> None:
+    """Do requests side by side; the first error comes when all have ended."""
+    if len(files) == 1:
+        work(files[0])
+        return
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        for _ in pool.map(work, files):
+            pass
 
 
 class RemotePlace:
@@ -98,17 +112,24 @@ class RemotePlace:
         ordered = metadata_last(files)
         if local.is_dir():
             self._remove_objects(self._found(name))
+
+        def send(one: FileFacts) -> None:
+            source = local / one.name if one.name else local
+            self._files.put_file(str(source), self._of(name, one))
+
+        def read_back(one: FileFacts) -> None:
+            if self._digest(self._of(name, one), one.nbytes) != (one.nbytes, one.sha256):
+                raise VerificationFailed(
+                    f"{self.url}/{name}: {one.name or 'the file'} was not read back as written"
+                )
+
+        everything = list(itertools.chain(*ordered))
         try:
-            for one in ordered:
-                source = local / one.name if one.name else local
-                self._files.put_file(str(source), self._of(name, one))
-            for one in ordered:
-                if self._digest(self._of(name, one), one.nbytes) != (one.nbytes, one.sha256):
-                    raise VerificationFailed(
-                        f"{self.url}/{name}: {one.name or 'the file'} was not read back as written"
-                    )
+            for together in ordered:
+                _side_by_side(send, together)
+            _side_by_side(read_back, everything)
         except BaseException:
-            self._unmake(name, ordered)
+            self._unmake(name, everything)
             raise
 
     def _of(self, name: str, one: FileFacts) -> str:
@@ -129,7 +150,7 @@ class RemotePlace:
 
     def _remove_objects(self, found: list[str]) -> None:
         ordered = metadata_last(FileFacts(one, 0, "") for one in found)
-        for one in reversed(ordered):
+        for one in reversed(list(itertools.chain(*ordered))):
             self._files.rm_file(one.name)
 
     def _digest(

@@ -85,12 +85,15 @@ def open_place(place: str, options: Mapping[str, Any] | None = None) -> Place:
     return LocalPlace(Path(place))
 
 
-def metadata_last(files: Iterable[FileFacts]) -> list[FileFacts]:
-    """Files in the order of writing: data, metadata of what lies deeper, that of the root."""
+def metadata_last(files: Iterable[FileFacts]) -> list[list[FileFacts]]:
+    """Files in the order of writing: data, metadata of what lies deeper, that of the root.
 
-    def order(one: FileFacts) -> tuple[bool, int, str]:
+    Those of one list may be written side by side.
+    """
+    found: dict[tuple[bool, int], list[FileFacts]] = {}
+    for one in sorted(files, key=lambda one: one.name):
         last = one.name.rpartition("/")[2]
         is_metadata = last in ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
-        return (is_metadata, -one.name.count("/"), one.name)
-
-    return sorted(files, key=order)
+        key = (is_metadata, -one.name.count("/") if is_metadata else 0)
+        found.setdefault(key, []).append(one)
+    return [found[key] for key in sorted(found)]
