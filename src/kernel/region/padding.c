@@ -149,8 +149,11 @@ void medroi_note_floor(medroi_search *search) {
         (search->may_have_corner && !is_tissue(search, search->padding.value));
     search->floor = background - FLOOR_WIDTHS * distance;
     int is_beyond = search->options->dark ? distance < 0 : distance > 0;
+    if (!is_beyond || !isfinite(search->floor)) {
+        return;
+    }
     search->floor_tau = medroi_tau_from_number(search->type, search->floor, !search->options->dark);
-    if (is_beyond && isfinite(search->floor) && search->floor_tau.tissue == MEDROI_TISSUE_SOME) {
+    if (search->floor_tau.tissue == MEDROI_TISSUE_SOME) {
         int64_t step = n_voxels <= SMALL_VOLUME ? 1 : n_voxels <= LARGE_VOLUME ? 4 : 16;
         search->floor_step = medroi_coprime_step(step, grid->n_y, grid->n_z);
         if (search->tau.tissue == MEDROI_TISSUE_NONE) { /* nothing will be marked */
