@@ -111,7 +111,7 @@ BENCHMARKS = (
         (FOLDER, "-o", TABLE),
         ("nibabel", "pydicom", "zarr", "pynrrd", "zstandard", "zlib-ng", "Pillow"),
     ),
-    Benchmark("predict3d", "predict3d.py", (FOLDER, "-o", TABLE), ("nibabel",)),
+    Benchmark("predict3d", "predict3d.py", (FOLDER, "--slices", "48", "-o", TABLE), ("nibabel",)),
     Benchmark(
         "limit",
         "limit.py",
