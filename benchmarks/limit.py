@@ -103,7 +103,7 @@ def table(rows: list[Row]) -> str:
         noise = f"{mean['alone_bpv']:.2f} | {mean['limit_bpv']:.2f}"
         over = 100 * (mean["max_bpv"] / mean["limit_bpv"] - 1)
         n = int(mean["n"])
-        lines.append(f"| {data_set} | {n} | {levels} | {estimate} | {noise} | {over:+.0f} % |")
+        lines.append(f"| {data_set} | {n} | {levels} | {estimate} | {noise} | {round(over):+d} % |")
     return "\n".join(lines)
 
 
