@@ -113,7 +113,8 @@ def frames_of(path: Path, name: str, dataset: Any) -> list[Frame]:
     _check_supported(path, dataset)
     n_frames = _n_frames(path, dataset)
     layout = layout_of(path, dataset, n_frames)
-    _check_bounded(path, dataset, layout)
+    if n_frames > 1:
+        check_bounded(path, dataset, layout)
     layout, tiles = (layout, []) if layout.samples > 1 else with_tiles(path, dataset, layout)
     file = ImageFile(path, name, dataset, layout)
     if tiles:
@@ -157,19 +158,24 @@ def _check_supported(path: Path, dataset: Any) -> None:
         )
 
 
-def _check_bounded(path: Path, dataset: Any, layout: PixelLayout) -> None:
-    """Refuse more frames than the file has bytes for, before anything is made for each."""
-    if layout.n_frames == 1:
-        return
+def check_bounded(path: Path, dataset: Any, layout: PixelLayout) -> None:
+    """Refuse more pixels than the file has bytes for, before memory is looked for.
+
+    Raises
+    ------
+    InvalidArgument
+    """
     with path.open("rb") as file:
         factor = _GZIP_FACTOR if file.read(2) == b"\x1f\x8b" else 1
     nbytes = path.stat().st_size * factor
     needed = layout.n_frames * _ITEM_NBYTES if is_encapsulated(dataset) else layout.nbytes
     if needed > nbytes and not _is_deflated(dataset):
+        is_one = layout.n_frames == 1
+        frames = "1 frame needs" if is_one else f"{layout.n_frames} frames need"
         raise InvalidArgument(
-            f"{path}: unreadable pixel data: {layout.n_frames} frames need at least {needed} "
-            f"bytes, a multi-frame file of {nbytes} bytes has fewer; it is cut off, or its "
-            "NumberOfFrames is wrong"
+            f"{path}: unreadable pixel data: {frames} at least {needed} bytes, a "
+            f"{'' if is_one else 'multi-frame '}file of {nbytes} bytes has fewer; it is cut off, "
+            "or its header is wrong"
         )
 
 

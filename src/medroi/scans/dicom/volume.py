@@ -14,7 +14,7 @@ from medroi.errors import InvalidArgument
 from medroi.scans.dicom import skeletons, sources
 from medroi.scans.dicom.diffusion import b_value, b_vector
 from medroi.scans.dicom.files import Found, listed
-from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile
+from medroi.scans.dicom.frames import COMPONENTS, Frame, ImageFile, check_bounded
 from medroi.scans.dicom.geometry import flat_affine, places_of
 from medroi.scans.dicom.layout import is_encapsulated
 from medroi.scans.dicom.numbering import missing_at_ends
@@ -302,6 +302,8 @@ def _check_memory(of_file: Sequence[tuple[ImageFile, Any]], memory: WorkingMemor
     file = max((file for file, _ in of_file), key=lambda file: file.layout.nbytes)
     needed_nbytes = file.layout.nbytes * _FILE_SHARE
     if needed_nbytes > memory.limit_nbytes:
+        # A file that is cut off is no question of memory.
+        check_bounded(file.path, file.dataset, file.layout)
         raise InvalidArgument(
             f"{file.path}: one file with {file.layout.nbytes} bytes of pixels, which needs memory "
             f"of {needed_nbytes} bytes, found {memory.limit_nbytes}: allow more with --memory "
