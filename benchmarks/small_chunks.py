@@ -93,7 +93,7 @@ def main() -> int:
     """Measure the scans; 1 where a voxel did not come back."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--per-set", type=int, default=2)
+    parser.add_argument("--per-set", type=int, default=1)
     parser.add_argument("-o", dest="output", type=Path, default=Path(__file__).with_suffix(".csv"))
     args = parser.parse_args()
     rows: list[Row] = []
