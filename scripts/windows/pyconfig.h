@@ -1,6 +1,5 @@
-/* What CPython's headers have to know of Windows on x86-64, for an extension of the stable ABI that
- * is cross-compiled. They lie beside it in the build folder, in place of the configuration of this
- * machine.
+/* CPython's configuration for Windows on x86-64, as far as an extension of the stable ABI that is
+ * cross-compiled needs it. The build puts it in place of the configuration of this machine.
  */
 #ifndef Py_PYCONFIG_H
 #define Py_PYCONFIG_H

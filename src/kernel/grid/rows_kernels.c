@@ -6,13 +6,14 @@
 #include <string.h>
 
 #if defined(__GNUC__)
-#define UNALIGNED __attribute__((aligned(1), may_alias))
+#define MEDROI_UNALIGNED __attribute__((aligned(1), may_alias))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-#else
-#define UNALIGNED
-#define ALWAYS_INLINE inline
-#endif
 #define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define MEDROI_UNALIGNED
+#define ALWAYS_INLINE inline
+#define PREFETCH(p) ((void)(p))
+#endif
 #define RANGE_LANES 32
 #define HISTOGRAM_BLOCK 256
 #define JOIN_(a, b) a##b

@@ -10,7 +10,7 @@
 #define GREATER(a, b) ((a) > (b) ? (a) : (b))
 
 #if IS_FLOAT
-typedef ELEMENT UNALIGNED JOIN(NAME, _t);
+typedef ELEMENT MEDROI_UNALIGNED JOIN(NAME, _t);
 typedef ELEMENT JOIN(NAME, _order);
 #define ORDER_OF(ops) ((ops)->dark ? (ELEMENT)-1 : (ELEMENT)1)
 #define TURNED(v, order) ((v) * (order)) /* as the key, but a NaN stays one */
@@ -19,7 +19,7 @@ typedef ELEMENT JOIN(NAME, _order);
 #define IS_FINITE(v) ((v) > LOWEST && (v) < HIGHEST)
 #define DOUBLE_OF(v, ops) ((double)(v))
 #else
-typedef BITS UNALIGNED JOIN(NAME, _t);
+typedef BITS MEDROI_UNALIGNED JOIN(NAME, _t);
 typedef BITS JOIN(NAME, _order);
 #define TOP_BIT ((BITS)HIGHEST + 1u)
 #define ORDER_OF(ops) ((BITS)(((ops)->is_unsigned ? TOP_BIT : 0u) ^ ((ops)->dark ? (BITS)-1 : 0u)))
