@@ -13,8 +13,10 @@ trap 'rm -rf "$work"' EXIT
 target=(--target=wasm32-wasi -g0 -DNDEBUG)
 
 # OpenJPEG's place is taken by a library of JavaScript; nothing of an encoder is wanted.
+# Decoders of predict3d's level max and wavelet3d's speed small are slow anywhere: compiled for size.
 mapfile -t sources < <(find ../src/kernel -name '*.c' \
     ! -path '*/jpeg2000/openjpeg.c' ! -path '*/jpeg2000/search.c' | LC_ALL=C sort)
+small='/predict3d/(local|stacked)|/wavelet3d/(mixed|planes)'
 
 cp "$zstd/LICENSE" LICENSE.zstd
 
@@ -23,9 +25,19 @@ compile() {
     local name="$1"
     shift
     $zig cc "${target[@]}" -O3 "$@" -w -DZSTD_LEGACY_SUPPORT=0 -isystem "$zstd" -c wasm/zstd.c -o "$work/zstd.o"
-    $zig cc "${target[@]}" -mexec-model=reactor -O3 -flto -std=c11 -ffp-contract=off "$@" \
-        -DMEDROI_DECODE_ONLY -DMEDROI_HAVE_OPENJPEG -DMEDROI_HAVE_ZSTD -I../src/kernel -isystem "$zstd" \
-        "${sources[@]}" wasm/medroi_js.c "$work/zstd.o" -o "$work/$name.wasm" \
+    local kernel=("${target[@]}" -flto -std=c11 -ffp-contract=off "$@" -DMEDROI_DECODE_ONLY -DMEDROI_HAVE_OPENJPEG
+        -DMEDROI_HAVE_ZSTD -Dsnprintf=medroi_js_snprintf -Dvsnprintf=medroi_js_vsnprintf -I../src/kernel -isystem "$zstd")
+    local source objects=() others=()
+    for source in "${sources[@]}"; do
+        if [[ "$source" =~ $small ]]; then
+            objects+=("$work/$(basename "$source").$name.o")
+            $zig cc "${kernel[@]}" -Os -c "$source" -o "${objects[-1]}"
+        else
+            others+=("$source")
+        fi
+    done
+    $zig cc "${kernel[@]}" -mexec-model=reactor -O3 "${others[@]}" "${objects[@]}" wasm/medroi_js.c wasm/print.c \
+        "$work/zstd.o" -o "$work/$name.wasm" \
         -Wl,--export=malloc,--export=free,--strip-all,--gc-sections,--max-memory=4294901760
     printf '// Made by build.sh from the kernel.\nexport default "%s";\n' \
         "$(gzip -9n <"$work/$name.wasm" | base64 -w 0)" >"src/wasm_$name.js"

@@ -187,7 +187,11 @@ def test_frozen_tables_are_what_their_formulas_give() -> None:
     assert frozen("local_reciprocal") == reference_predict3d_local.FACTOR
     assert frozen("local_shift") == reference_predict3d_local.SHIFT
     assert frozen("local_weight") == reference_predict3d_local.WEIGHTS
-    for name in ("SOFTPLUS", "WIDTH", "STEP", "OCTAVE", "SQUASH", "STRETCH", "TRUST", "RATE"):
+    for name in ("SOFTPLUS", "WIDTH", "SQUASH", "STRETCH"):
+        first, *bends = frozen(f"stacked_{name.lower()}_bends")
+        drawn = itertools.accumulate(itertools.accumulate(bends), initial=first)
+        assert list(drawn) == getattr(reference_predict3d_stacked, name)
+    for name in ("STEP", "OCTAVE", "TRUST", "RATE"):
         assert frozen(f"stacked_{name.lower()}") == getattr(reference_predict3d_stacked, name)
     assert frozen("stacked_blend") == reference_predict3d_stacked.BLEND
 

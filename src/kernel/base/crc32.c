@@ -28,24 +28,48 @@
             SIXTY_FOUR(192u, __VA_ARGS__)                                                          \
     }
 
-static const uint32_t slices[8][256] = {
-    TABLE(0x77073096u, 0xee0e612cu, 0x076dc419u, 0x0edb8832u, 0x1db71064u, 0x3b6e20c8u, 0x76dc4190u,
-          0xedb88320u),
-    TABLE(0x191b3141u, 0x32366282u, 0x646cc504u, 0xc8d98a08u, 0x4ac21251u, 0x958424a2u, 0xf0794f05u,
-          0x3b83984bu),
-    TABLE(0x01c26a37u, 0x0384d46eu, 0x0709a8dcu, 0x0e1351b8u, 0x1c26a370u, 0x384d46e0u, 0x709a8dc0u,
-          0xe1351b80u),
-    TABLE(0xb8bc6765u, 0xaa09c88bu, 0x8f629757u, 0xc5b428efu, 0x5019579fu, 0xa032af3eu, 0x9b14583du,
-          0xed59b63bu),
-    TABLE(0x3d6029b0u, 0x7ac05360u, 0xf580a6c0u, 0x30704bc1u, 0x60e09782u, 0xc1c12f04u, 0x58f35849u,
-          0xb1e6b092u),
-    TABLE(0xcb5cd3a5u, 0x4dc8a10bu, 0x9b914216u, 0xec53826du, 0x03d6029bu, 0x07ac0536u, 0x0f580a6cu,
-          0x1eb014d8u),
-    TABLE(0xa6770bb4u, 0x979f1129u, 0xf44f2413u, 0x33ef4e67u, 0x67de9cceu, 0xcfbd399cu, 0x440b7579u,
-          0x8816eaf2u),
-    TABLE(0xccaa009eu, 0x4225077du, 0x844a0efau, 0xd3e51bb5u, 0x7cbb312bu, 0xf9766256u, 0x299dc2edu,
-          0x533b85dau),
-};
+#define ROW_0                                                                                      \
+    0x77073096u, 0xee0e612cu, 0x076dc419u, 0x0edb8832u, 0x1db71064u, 0x3b6e20c8u, 0x76dc4190u,     \
+        0xedb88320u
+#define ROW_1                                                                                      \
+    0x191b3141u, 0x32366282u, 0x646cc504u, 0xc8d98a08u, 0x4ac21251u, 0x958424a2u, 0xf0794f05u,     \
+        0x3b83984bu
+#define ROW_2                                                                                      \
+    0x01c26a37u, 0x0384d46eu, 0x0709a8dcu, 0x0e1351b8u, 0x1c26a370u, 0x384d46e0u, 0x709a8dc0u,     \
+        0xe1351b80u
+#define ROW_3                                                                                      \
+    0xb8bc6765u, 0xaa09c88bu, 0x8f629757u, 0xc5b428efu, 0x5019579fu, 0xa032af3eu, 0x9b14583du,     \
+        0xed59b63bu
+#define ROW_4                                                                                      \
+    0x3d6029b0u, 0x7ac05360u, 0xf580a6c0u, 0x30704bc1u, 0x60e09782u, 0xc1c12f04u, 0x58f35849u,     \
+        0xb1e6b092u
+#define ROW_5                                                                                      \
+    0xcb5cd3a5u, 0x4dc8a10bu, 0x9b914216u, 0xec53826du, 0x03d6029bu, 0x07ac0536u, 0x0f580a6cu,     \
+        0x1eb014d8u
+#define ROW_6                                                                                      \
+    0xa6770bb4u, 0x979f1129u, 0xf44f2413u, 0x33ef4e67u, 0x67de9cceu, 0xcfbd399cu, 0x440b7579u,     \
+        0x8816eaf2u
+#define ROW_7                                                                                      \
+    0xccaa009eu, 0x4225077du, 0x844a0efau, 0xd3e51bb5u, 0x7cbb312bu, 0xf9766256u, 0x299dc2edu,     \
+        0x533b85dau
+
+#if defined(__wasm__)
+/* Tables are no text that compresses: a module that travels makes them, before its first CRC. */
+static uint32_t slices[8][256];
+
+static void make_slices(void) {
+    static const uint32_t rows[8][8] = {{ROW_0}, {ROW_1}, {ROW_2}, {ROW_3},
+                                        {ROW_4}, {ROW_5}, {ROW_6}, {ROW_7}};
+    for (int k = 0; k < 8; k++) {
+        for (unsigned n = 1; n < 256; n++) {
+            slices[k][n] = slices[k][n & (n - 1)] ^ rows[k][__builtin_ctz(n)];
+        }
+    }
+}
+#else
+static const uint32_t slices[8][256] = {TABLE(ROW_0), TABLE(ROW_1), TABLE(ROW_2), TABLE(ROW_3),
+                                        TABLE(ROW_4), TABLE(ROW_5), TABLE(ROW_6), TABLE(ROW_7)};
+#endif
 
 static uint32_t crc_tables(uint32_t state, const uint8_t *p, size_t n) {
     for (; n >= 8; p += 8, n -= 8) {
@@ -157,6 +181,11 @@ __attribute__((target("pclmul,sse4.1"))) static uint32_t crc_clmul(uint32_t stat
 uint32_t medroi_crc32(uint32_t crc, const void *data, size_t nbytes) {
     const uint8_t *p = data;
     uint32_t state = ~crc;
+#if defined(__wasm__)
+    if (slices[0][1] == 0) {
+        make_slices();
+    }
+#endif
 #if defined(HAVE_CLMUL)
     if (nbytes >= 64 && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1")) {
         size_t folded = nbytes & ~(size_t)15;

@@ -43,7 +43,7 @@ static void end_slice(local_coder *c, int64_t z) {
 
 /* --- both sets of instructions --- */
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define LOCAL_INLINE LOCAL_TARGET static inline __attribute__((always_inline))
 #else
 #define LOCAL_INLINE LOCAL_TARGET static inline

@@ -14,7 +14,7 @@
 #endif
 
 /* Functions that a clone calls must be inlined into it to be compiled for its instructions. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define P3_INLINE static inline __attribute__((always_inline))
 #else
 #define P3_INLINE static inline

@@ -58,7 +58,7 @@ static void end_slice(stacked_coder *c, int64_t z) {
 
 /* --- both sets of instructions --- */
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define LOCAL_INLINE LOCAL_TARGET static inline __attribute__((always_inline))
 #else
 #define LOCAL_INLINE LOCAL_TARGET static inline
@@ -103,6 +103,31 @@ static void end_slice(stacked_coder *c, int64_t z) {
 #endif
 
 /* --- memory --- */
+
+static void draw(int32_t *to, const int16_t *bends, size_t n) {
+    int32_t difference = 0;
+    to[0] = bends[0];
+    for (size_t i = 1; i < n; i++) {
+        difference += bends[i];
+        to[i] = to[i - 1] + difference;
+    }
+}
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+static void draw_curves(stacked_curves *curves) {
+    int32_t wide[COUNT_OF(stacked_stretch_bends)];
+    draw(curves->softplus, stacked_softplus_bends, COUNT_OF(stacked_softplus_bends));
+    draw(curves->width, stacked_width_bends, COUNT_OF(stacked_width_bends));
+    draw(wide, stacked_squash_bends, COUNT_OF(stacked_squash_bends));
+    for (size_t i = 0; i < COUNT_OF(curves->squash); i++) {
+        curves->squash[i] = (uint16_t)wide[i];
+    }
+    draw(wide, stacked_stretch_bends, COUNT_OF(stacked_stretch_bends));
+    for (size_t i = 0; i < COUNT_OF(curves->stretch); i++) {
+        curves->stretch[i] = (int16_t)wide[i];
+    }
+}
 
 static void init_models(stacked_coder *c) {
     for (int i = 0; i < 4; i++) {
@@ -211,6 +236,7 @@ static stacked_coder *stacked_new(medroi_p3_part *p) {
         is_whole = is_whole && c->apart[i];
     }
     if (is_whole) {
+        draw_curves(&c->curves);
         init_models(c);
         return c;
     }

@@ -25,6 +25,13 @@ typedef int32_t stacked_weights[STACKED_INPUTS];
 /* Chance of a 1 as 22 bits, and how often it was seen as 8. */
 typedef uint32_t stacked_counter;
 
+/* The curves of stacked_tables.h, value by value. */
+typedef struct stacked_curves {
+    int32_t softplus[2048], width[641];
+    uint16_t squash[4095];
+    int16_t stretch[4096];
+} stacked_curves;
+
 typedef struct stacked_coder {
     medroi_p3_part *p;
     medroi_p3_volume v; /* the part's, with the margins of the local methods */
@@ -49,6 +56,7 @@ typedef struct stacked_coder {
     stacked_counter (*counters)[STACKED_CONTEXTS][STACKED_NODES]; /* [STACKED_COUNTERS] */
     stacked_weights (*mixers)[STACKED_NODES][16];                 /* [STACKED_SETS] */
     uint8_t mixed[STACKED_SETS][STACKED_NODES][16];               /* how often, up to 255 */
+    stacked_curves curves;
 } stacked_coder;
 
 /* One view of the voxel to come: a logistic. */

@@ -42,12 +42,13 @@ LOCAL_INLINE void LOCAL(look_up)(const int32_t *table, const int32_t index[STACK
 }
 
 /* ln(1 + e^t), 10 fractional bits. */
-LOCAL_INLINE void LOCAL(softplus)(const int32_t t[STACKED_LANES], int32_t found[STACKED_LANES]) {
+LOCAL_INLINE void LOCAL(softplus)(const stacked_coder *c, const int32_t t[STACKED_LANES],
+                                  int32_t found[STACKED_LANES]) {
     int32_t index[STACKED_LANES];
     for (int i = 0; i < STACKED_LANES; i++) {
         index[i] = (t[i] - LEAST_T) >> 10;
     }
-    LOCAL(look_up)(stacked_softplus, index, found);
+    LOCAL(look_up)(c->curves.softplus, index, found);
 }
 
 LOCAL_INLINE int32_t LOCAL(bounded)(int32_t odds) {
@@ -64,7 +65,7 @@ LOCAL_INLINE int LOCAL(decide)(stacked_coder *c, const stacked_outlook *o, int n
     for (int i = 0; i < STACKED_COUNTERS; i++) {
         counters[i] = &c->counters[i][o->contexts[i]][node];
         uint32_t seen = *counters[i] & 255;
-        int32_t odds = stacked_stretch[*counters[i] >> 20];
+        int32_t odds = c->curves.stretch[*counters[i] >> 20];
         in[STACKED_LANES + i] = (odds * stacked_trust[seen < 30 ? seen : 30]) >> 8;
     }
     in[STACKED_LANES + STACKED_COUNTERS] = 77;
@@ -78,7 +79,7 @@ LOCAL_INLINE int LOCAL(decide)(stacked_coder *c, const stacked_outlook *o, int n
         odds[k] = LOCAL(bounded)(sum >> 11);
         total += odds[k];
     }
-    uint32_t one = stacked_squash[LOCAL(bounded)((total * 21846 + 32768) >> 16) + 2047];
+    uint32_t one = c->curves.squash[LOCAL(bounded)((total * 21846 + 32768) >> 16) + 2047];
     if (encode) {
         medroi_rc_encode(&c->p->enc, bit ? 0 : one, bit ? one : 65536 - one, 16);
     } else {
@@ -92,7 +93,7 @@ LOCAL_INLINE int LOCAL(decide)(stacked_coder *c, const stacked_outlook *o, int n
         uint8_t *mixed = &c->mixed[k][node][o->sets[k]];
         int32_t rate = 5 + ((6 * (255 - *mixed)) >> 8);
         *mixed = (uint8_t)(*mixed + (*mixed < 255));
-        int32_t miss = (bit << 16) - (int32_t)stacked_squash[odds[k] + 2047];
+        int32_t miss = (bit << 16) - (int32_t)c->curves.squash[odds[k] + 2047];
         miss = (miss * rate + 8) >> 4;
         for (int i = 0; i < STACKED_INPUTS; i++) {
             int32_t weight = weights[i] + ((miss * in[i] + (1 << 13)) >> 14);
@@ -139,13 +140,13 @@ LOCAL_INLINE int LOCAL(go_out)(stacked_coder *c, const stacked_outlook *o, const
     while (*lo + (1 << *bits) <= most) {
         int32_t further = *lo + (1 << *bits);
         LOCAL(border)(e, up ? 1 : -1, further, next);
-        LOCAL(softplus)(before, mass);
+        LOCAL(softplus)(c, before, mass);
         for (int i = 0; i < STACKED_LANES; i++) {
             int32_t at = e->octave[i] + 32 * *bits;
             at = at > 0 ? at : 0;
             index[i] = at < 640 ? at : 640;
         }
-        LOCAL(look_up)(stacked_width, index, rest);
+        LOCAL(look_up)(c->curves.width, index, rest);
         for (int i = 0; i < STACKED_LANES; i++) {
             in[i] = (mass[i] - (next[i] >> 6) + rest[i]) >> 2;
         }
@@ -172,13 +173,13 @@ LOCAL_INLINE int32_t LOCAL(halve)(stacked_coder *c, const stacked_outlook *o,
         return lo;
     }
     LOCAL(border)(e, up ? 1 : -1, lo + (1 << bits), behind);
-    LOCAL(softplus)(before, low);
-    LOCAL(softplus)(behind, high);
+    LOCAL(softplus)(c, before, low);
+    LOCAL(softplus)(c, behind, high);
     for (int tree = 1; bits-- > 0;) {
         int32_t half = lo + (1 << bits);
         int bit = 0;
         LOCAL(border)(e, up ? 1 : -1, half, at);
-        LOCAL(softplus)(at, middle);
+        LOCAL(softplus)(c, at, middle);
         if (half <= most) {
             for (int i = 0; i < STACKED_LANES; i++) {
                 in[i] = ((behind[i] - at[i]) >> 8) + ((low[i] - high[i]) >> 2);

@@ -12,7 +12,7 @@
 #else
 #define W3_CLONES
 #endif
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define W3_INLINE static inline __attribute__((always_inline))
 #else
 #define W3_INLINE static inline
