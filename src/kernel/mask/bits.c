@@ -30,8 +30,9 @@ void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop) {
 }
 
 /* Words `first` to `last` of a row, of these two only what the masks hold. */
-#define COUNT_WORDS(popcount_of)                                                                   \
-    {                                                                                              \
+#define COUNT_WORDS(TARGET, name, popcount_of)                                                     \
+    TARGET static uint64_t name(const uint64_t *row, int64_t first, int64_t last,                  \
+                                uint64_t first_mask, uint64_t last_mask) {                         \
         uint64_t count =                                                                           \
             popcount_of(row[first] & first_mask) + popcount_of(row[last] & last_mask);             \
         for (int64_t word = first + 1; word < last; word++) {                                      \
@@ -40,15 +41,10 @@ void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop) {
         return count;                                                                              \
     }
 
-POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, int64_t last,
-                                            uint64_t first_mask, uint64_t last_mask)
-    COUNT_WORDS(medroi_popcount_instruction)
+COUNT_WORDS(POPCNT, count_by_instruction, medroi_popcount_instruction)
+COUNT_WORDS(, count_by_sums, medroi_popcount_sums)
 
-        static uint64_t count_by_sums(const uint64_t *row, int64_t first, int64_t last,
-                                      uint64_t first_mask, uint64_t last_mask)
-            COUNT_WORDS(medroi_popcount_sums)
-
-                uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
+uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop) {
     if (start >= stop) {
         return 0;
     }
@@ -62,9 +58,15 @@ POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, 
     return count_by_sums(row, first, last, first_mask, last_mask);
 }
 
+uint64_t medroi_count_bits(const medroi_bits *bits) {
+    return medroi_count_run(bits->words, 0, bits->n_z * bits->n_y * bits->n_words * 64);
+}
+
 /* In each row the words before `low` and behind `high`, and of these two what the masks hold. */
-#define COUNT_BESIDE(popcount_of)                                                                  \
-    {                                                                                              \
+#define COUNT_BESIDE(TARGET, name, popcount_of)                                                    \
+    TARGET static uint64_t name(const uint64_t *rows, int64_t n_rows, int64_t n_words,             \
+                                int64_t low, uint64_t low_mask, int64_t high,                      \
+                                uint64_t high_mask) {                                              \
         uint64_t count = 0;                                                                        \
         for (int64_t k = 0; k < n_rows; k++, rows += n_words) {                                    \
             for (int64_t i = 0; i < low; i++) {                                                    \
@@ -78,17 +80,11 @@ POPCNT static uint64_t count_by_instruction(const uint64_t *row, int64_t first, 
         return count;                                                                              \
     }
 
-POPCNT static uint64_t beside_by_instruction(const uint64_t *rows, int64_t n_rows, int64_t n_words,
-                                             int64_t low, uint64_t low_mask, int64_t high,
-                                             uint64_t high_mask)
-    COUNT_BESIDE(medroi_popcount_instruction)
+COUNT_BESIDE(POPCNT, beside_by_instruction, medroi_popcount_instruction)
+COUNT_BESIDE(, beside_by_sums, medroi_popcount_sums)
 
-        static uint64_t beside_by_sums(const uint64_t *rows, int64_t n_rows, int64_t n_words,
-                                       int64_t low, uint64_t low_mask, int64_t high,
-                                       uint64_t high_mask) COUNT_BESIDE(medroi_popcount_sums)
-
-            uint64_t medroi_count_beside(const medroi_bits *bits, const uint64_t *rows,
-                                         int64_t n_rows, int64_t start, int64_t stop) {
+uint64_t medroi_count_beside(const medroi_bits *bits, const uint64_t *rows, int64_t n_rows,
+                             int64_t start, int64_t stop) {
     int64_t low = start >> 6, high = (stop - 1) >> 6;
     uint64_t low_mask = medroi_run_mask(low, 0, start);
     uint64_t high_mask = medroi_run_mask(high, stop, bits->n_x);

@@ -80,6 +80,8 @@ static inline uint64_t medroi_any_of_rows(const uint64_t *const *rows, int n, in
 void medroi_set_run(uint64_t *row, int64_t start, int64_t stop);
 void medroi_clear_run(uint64_t *row, int64_t start, int64_t stop);
 uint64_t medroi_count_run(const uint64_t *row, int64_t start, int64_t stop);
+/* All set bits. */
+uint64_t medroi_count_bits(const medroi_bits *bits);
 /* Set bits outside [start, stop), which is not empty, of rows that lie behind one another. */
 uint64_t medroi_count_beside(const medroi_bits *bits, const uint64_t *rows, int64_t n_rows,
                              int64_t start, int64_t stop);

@@ -68,15 +68,6 @@ int medroi_study_air(medroi_search *search, const medroi_layout *layout, const v
     return search->reason == MEDROI_REASON_NOISY_AIR;
 }
 
-static uint64_t count_signal(const medroi_search *search) {
-    const medroi_bits *beyond = &search->beyond;
-    uint64_t n = 0;
-    for (int64_t k = 0; k < beyond->n_z; k++) {
-        n += medroi_count_run(medroi_bit_row(beyond, k, 0), 0, beyond->n_y * beyond->n_words * 64);
-    }
-    return n;
-}
-
 /* --- what joins --- */
 
 /* One run of the groups, and memory for it. */
@@ -152,7 +143,7 @@ static int keep_signal(medroi_search *search, keeping *k) {
     if (groups.overflows) {
         return 0;
     }
-    search->n_signal = groups.n_voxels ? count_signal(search) : 0;
+    search->n_signal = groups.n_voxels ? medroi_count_bits(&search->beyond) : 0;
     if (joins && is_too_much(search, search->n_signal, groups.n_voxels)) {
         k->wanted.limit = 0;
         groups = find_groups(search, k);

@@ -41,8 +41,8 @@ static uint64_t count_outside(const medroi_search *search, const medroi_grid_box
 
 medroi_counts medroi_count_tissue(const medroi_search *search, const medroi_grid_box *box) {
     medroi_counts counts = {0, count_outside(search, box)};
-    for (int64_t k = 0; counts.n_missed > 0 && k < search->tissue.n_z; k++) {
-        counts.n_tissue += count_rows(&search->tissue, k, 0, search->grid.n_y);
+    if (counts.n_missed > 0) {
+        counts.n_tissue = medroi_count_bits(&search->tissue);
     }
     return counts;
 }

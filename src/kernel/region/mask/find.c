@@ -146,10 +146,7 @@ static void set_side(const mask_search *o, size_t nbytes, medroi_region *region)
 /* --- both ----------------------------------------------------------------------------------- */
 
 static int is_its_box(const mask_search *o) {
-    uint64_t n = 0;
-    for (int64_t k = 0; k < o->boxed.n_z * o->boxed.n_y; k++) {
-        n += medroi_count_run(o->boxed.words + k * o->boxed.n_words, 0, o->boxed.n_x);
-    }
+    uint64_t n = medroi_count_bits(&o->boxed);
     return n > 0 && n == (uint64_t)(o->boxed.n_z * o->boxed.n_y * o->boxed.n_x);
 }
 
