@@ -14,7 +14,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.formats.elements import Elements, read_elements, vectors
 from medroi.scans.formats.files import read_footer, read_voxels
-from medroi.scans.formats.text_header import file_name, read_lines
+from medroi.scans.formats.text_header import file_name, lines_of, read_lines
 from medroi.scans.scan import Scan, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
@@ -92,7 +92,7 @@ def read(path: Path, memory: WorkingMemory) -> Scan:
 
 def _parsed(text: bytes, path: Path) -> dict[str, str]:
     header: dict[str, str] = {}
-    for line in text.decode("latin-1").splitlines():
+    for line in lines_of(text):
         name, equals, value = line.partition("=")
         if line.strip() and not equals:
             raise InvalidArgument(f"{path}: no MetaImage ({line[:40]!r} in its header has no =)")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from medroi.errors import InvalidArgument
 from medroi.scans.formats.elements import vectors
 from medroi.scans.formats.files import read_footer, read_voxels
-from medroi.scans.formats.text_header import file_name, read_lines
+from medroi.scans.formats.text_header import file_name, lines_of, read_lines
 from medroi.scans.scan import AXIS_NAMES, Scan, require, usable_affine
 from medroi.scans.sources.pieces import pieces_around
 from medroi.scans.sources.reading import SourceReader, source_opened
@@ -112,7 +112,7 @@ class _Data:
 def _parsed(text: bytes, path: Path) -> dict[str, Any]:
     nrrd = require("nrrd", "reading NRRD")
     try:
-        return dict(nrrd.read_header(text.decode("latin-1").splitlines()))
+        return dict(nrrd.read_header(lines_of(text)))
     except Exception as error:  # pynrrd raises whatever a damaged header provokes
         raise InvalidArgument(f"{path}: unusable NRRD header: {error}") from error
 

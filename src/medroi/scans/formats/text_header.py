@@ -53,6 +53,11 @@ def read_lines(
             raise InvalidArgument(f"{path}: a header of more than {_MAX_NBYTES} bytes")
 
 
+def lines_of(text: bytes) -> list[str]:
+    """Lines of a header as Latin-1, whose own line ends are bytes of letters in UTF-8."""
+    return [line.decode("latin-1") for line in text.splitlines()]
+
+
 def file_name(value: str) -> str:
     """A name of a file in a header that was read as Latin-1: its bytes are those on the disk."""
     return os.fsdecode(value.encode("latin-1"))
