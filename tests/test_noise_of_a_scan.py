@@ -112,3 +112,12 @@ def test_squares_of_one_value_and_outside_the_mask_do_not_count() -> None:
     assert metrics.noise_sigma(values, np.zeros(values.shape, bool)) is None
     with pytest.raises(InvalidArgument, match="expected slices"):
         metrics.noise_sigma(values.ravel())
+
+
+def test_a_mask_of_another_shape_is_refused_and_an_empty_scan_has_no_noise() -> None:
+    values = np.zeros((2, 8, 8))
+    for shape in ((2, 8, 7), (1, 1, 1), (8, 8)):
+        with pytest.raises(InvalidArgument, match=r"mask: found shape .*expected \(2, 8, 8\)"):
+            metrics.noise_sigma(values, np.ones(shape, bool))
+    for empty in ((0, 8, 8), (3, 0, 4), (3, 4, 0)):
+        assert metrics.noise_sigma(np.zeros(empty)) is None

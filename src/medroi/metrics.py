@@ -98,14 +98,18 @@ def noise_sigma(values: Array, mask: Mask | None = None) -> float | None:
     Raises
     ------
     InvalidArgument
-        For fewer than two axes.
+        For fewer than two axes, and a mask of another shape.
     """
     if values.ndim < 2:
         raise InvalidArgument(f"noise of an array of shape {values.shape}: expected slices")
+    if mask is not None and mask.shape != values.shape:
+        raise InvalidArgument(
+            f"mask: found shape {mask.shape}, expected {values.shape}, that of the values"
+        )
     # What the kernel takes; of 64-bit integers the noise is far above their last bit.
     is_known = values.dtype.kind in "iu" and values.dtype.itemsize <= 4
     slices = np.ascontiguousarray(values if is_known else values.astype(np.float64))
-    slices = slices.reshape(-1, *values.shape[-2:])
+    slices = slices.reshape(math.prod(values.shape[:-2]), *values.shape[-2:])
     inside = np.ones(slices.shape, bool) if mask is None else np.ascontiguousarray(mask, bool)
     dtype = slices.dtype
     big_endian = dtype.str.startswith(">")
