@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from medroi.cli import main
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.hdf5 import MedROIFilter, plugin_path
 from medroi.scans import check, pack, unpack
+from medroi.scans.scan import Scan
+from medroi.scans.stores import hdf5_minc
 
 FOLDER = Path(data_path)
 OBLIQUE = np.array(
@@ -84,6 +87,25 @@ def test_nifti_becomes_minc_with_its_values_and_millimetres(tmp_path, dtype) -> 
         assert file["minc-2.0/dimensions/xspace"].attrs["step"] < 0
     unpack(tmp_path / "a.mnc", tmp_path / "back.nii")
     assert (tmp_path / "back.nii").read_bytes() == (tmp_path / "in.nii").read_bytes()
+
+
+def test_the_range_of_floats_is_that_of_the_finite_ones_and_is_found_slice_by_slice(
+    tmp_path,
+) -> None:
+    voxels = np.asfortranarray(np.random.default_rng(3).normal(size=(90, 80, 70)), "f4")
+    voxels[3, 4, 5], voxels[6, 7, 8], voxels[..., 9] = np.nan, -np.inf, np.inf
+    finite = voxels[np.isfinite(voxels)]
+    for values, span in ((voxels, (finite.min(), finite.max())), (voxels[..., 9:10], (0, 0))):
+        scan = Scan(voxels=values, kind="array", affine=np.eye(4))
+        with h5py.File(tmp_path / f"{values.shape[2]}.mnc", "w") as file:
+            image = file.create_dataset(hdf5_minc.IMAGE, data=values.T)
+            tracemalloc.start()
+            hdf5_minc.write_around(file, scan)
+            peak_nbytes = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak_nbytes < voxels.nbytes / 8
+            assert image.attrs["valid_range"].tolist() == list(span)
+            assert [image.parent[name][()] for name in ("image-min", "image-max")] == list(span)
 
 
 def test_a_series_becomes_minc_with_time_outermost(tmp_path) -> None:
@@ -161,6 +183,20 @@ def test_check_finds_what_was_changed_around_the_voxels(tmp_path, place, name, v
         file[place].attrs[name] = value
     with pytest.raises(CorruptStream, match=r"a\.mnc"):
         check(tmp_path / "a.mnc")
+
+
+def test_check_reads_no_more_numbers_around_the_voxels_than_there_are_slices(tmp_path) -> None:
+    pack(FOLDER / "small.mnc", tmp_path / "a.mnc")
+    with h5py.File(tmp_path / "a.mnc", "r+") as file:
+        group = file["minc-2.0/image/0"]
+        del group["image-min"]
+        group.create_dataset("image-min", shape=(1 << 14, 1 << 14), chunks=(64, 64), dtype="f8")
+    tracemalloc.start()
+    with pytest.raises(CorruptStream, match=r"a\.mnc: .*image-min has the shape \(16384, 16384\)"):
+        check(tmp_path / "a.mnc")
+    peak_nbytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_nbytes < 1 << 26
 
 
 def test_the_command_line_calls_a_minc_file_by_its_name(tmp_path, capsys) -> None:

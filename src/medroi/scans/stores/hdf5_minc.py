@@ -12,12 +12,14 @@ Reference: MINC 2.0 File Format Reference, https://en.wikibooks.org/wiki/MINC/Re
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from medroi.errors import InvalidArgument
+from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.formats.minc import IMAGE, SUFFIXES
 from medroi.scans.formats.orientation import nearest_directions
 from medroi.scans.scaling import MODALITY_LUT, scaling_of
@@ -79,8 +81,7 @@ def write_around(file: Any, scan: Scan) -> None:
     _describe(image, b"group________")
     dtype = scan.voxels.dtype
     if dtype.kind == "f":
-        finite = scan.voxels[np.isfinite(scan.voxels)]
-        span = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        span = _span_of(scan.voxels)
         image.attrs["valid_range"] = np.asarray(span)
         values = [np.asarray(value) for value in span]
     else:
@@ -99,6 +100,18 @@ def write_around(file: Any, scan: Scan) -> None:
         if value.ndim:
             made.attrs[AXES] = np.bytes_(",".join(names[: value.ndim]))
         _describe(made, b"var_attribute")
+
+
+def _span_of(voxels: npt.NDArray[Any]) -> tuple[float, float]:
+    """The lowest and the highest of the finite values; 0 and 0 where there are none."""
+    low, high = np.inf, -np.inf
+    # Slice by slice: the voxels may be a map of a file larger than the memory.
+    for place in np.ndindex(voxels.shape[2:]):
+        plane = voxels[(..., *place)]
+        finite = plane[np.isfinite(plane)]
+        low = min(low, float(finite.min(initial=np.inf)))
+        high = max(high, float(finite.max(initial=-np.inf)))
+    return (low, high) if low <= high else (0.0, 0.0)
 
 
 def _write_dimensions(group: Any, scan: Scan) -> list[str]:
@@ -141,12 +154,24 @@ def _describe(made: Any, what: bytes) -> None:
 
 
 def facts_around(image: Any) -> dict[str, Any]:
-    """All that is written around an image, as JSON values."""
+    """All that is written around an image, as JSON values.
+
+    Raises
+    ------
+    CorruptStream
+        For more numbers than there are slices.
+    """
     found = {name: image.parent[name] for name in _RANGES}
     axes = bytes(image.attrs[AXES]).decode("ascii").split(",")
     found |= {name: image.file[_DIMENSIONS][name] for name in axes}
     facts: dict[str, Any] = {"image": _attributes(image, (AXES, "valid_range", "signtype"))}
+    n_slices = math.prod(image.shape[:-2])
     for name, item in found.items():
+        if item.size > n_slices:
+            raise CorruptStream(
+                f"{image.file.filename}: {item.name} has the shape {item.shape}; expected one "
+                f"number, or one for each of {n_slices} slices"
+            )
         facts[name] = [np.asarray(item[()]).tolist(), _attributes(item, tuple(item.attrs))]
     return facts
 
