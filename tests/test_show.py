@@ -19,7 +19,7 @@ from arrays import phantom
 import medroi
 from medroi.cli import main
 from medroi.cli.show import beside_argument
-from medroi.errors import InnerUnavailable, InvalidArgument
+from medroi.errors import InnerUnavailable, InvalidArgument, MedROIError
 from medroi.scans import pack, read_scan, show
 from medroi.scans.formats.orientation import directions_of
 from medroi.scans.pictures.painting import MISSED, contour, painted, windows_of
@@ -377,6 +377,20 @@ def test_a_store_in_hdf5_shows_what_one_in_zarr_does(tmp_path, specked, capsys, 
     assert np.array_equal(found.shown.kept, plain.shown.kept)
     assert main(["show", str(tmp_path / name), "-o", str(tmp_path / "a.png")]) == 0
     assert "predict3d" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.zarr"])
+def test_a_store_with_a_damaged_region_is_refused_by_it(tmp_path, specked, name):
+    import h5py
+
+    pack(specked, tmp_path / name)
+    if name == "a.h5":
+        with h5py.File(tmp_path / name, "r+") as file:
+            file["scan"].attrs["medroi_region"] = "{}"
+    else:
+        zarr.open_array(tmp_path / name).attrs["medroi_region"] = {}
+    with pytest.raises(MedROIError, match="the attribute 'medroi_region' is damaged"):
+        show(tmp_path / name)
 
 
 def test_a_dataset_of_others_in_hdf5_is_shown_as_a_scan_or_by_its_streams(tmp_path):

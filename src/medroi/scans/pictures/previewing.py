@@ -138,11 +138,11 @@ def _preview_array(path: Path, array: Any) -> Preview:
     if config is None or array.ndim == 0:
         raise InvalidArgument(f"{path}: an array without MedROI")
     check_complete(path, array)
+    attributes = facts_of(path, array)
     region = region_in_store(array)
     if region is not None and config["threshold"] is None:
         # Crops of a region in HDF5 have parameters without the threshold that it was found with.
         config["threshold"] = region.threshold
-    attributes = facts_of(path, array)
     empty = np.empty((0,) * array.ndim, dtype=array.dtype)
     if attributes is not None:
         scan = scan_of(empty, attributes, path)
