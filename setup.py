@@ -102,10 +102,10 @@ class BuildMedroi(build_ext):
 
     def get_ext_filename(self, fullname: str) -> str:
         """The HDF5 plugin is no Python module: its name must be plain."""
+        is_plugin = fullname.split(".")[-1] == PLUGIN.split(".")[-1]
         if windows_target.IS_TARGET:
-            is_plugin = fullname.split(".")[-1] == PLUGIN.split(".")[-1]
             return windows_target.file_name(fullname, is_plugin=is_plugin)
-        if fullname.split(".")[-1] == PLUGIN.split(".")[-1]:
+        if is_plugin:
             return fullname.replace(".", "/") + ".so"
         return super().get_ext_filename(fullname)
 

@@ -203,9 +203,7 @@ def _fit(
         margin = float_of("mask_margin_mm", mask_margin_mm)
         region, scan = fit_mask(whole, mask, margin, spacing, settings.region, padding_values)
         found = dataclasses.replace(settings, region=region, scan=scan)
-        # The codec sees what the mask keeps, and background.
-        seen = scan.cleared(whole) if found.config.shares_target() else whole
-        return _with_target(found, seen, memory)
+        return _with_target(found, whole, memory)
     if mask_margin_mm:
         raise InvalidArgument("mask_margin_mm is for a mask=, which was not given")
     affine = settings.affine
@@ -222,6 +220,9 @@ def _with_target(settings: Settings, whole: arrays.Array, memory: WorkingMemory)
     """Settings with the target that all chunks share, where they share one."""
     if not isinstance(settings.inner, NativeCodec) or not settings.config.shares_target():
         return settings
+    if settings.scan is not None and settings.scan.is_given:
+        # The codec sees what the mask keeps, and background.
+        whole = settings.scan.cleared(whole)
     layout, voxels = arrays.layout_of(whole), arrays.memory_of(whole)
     found = settings.config.fit_target(layout, voxels, memory)
     if found is None:
