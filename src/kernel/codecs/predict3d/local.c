@@ -19,9 +19,6 @@
 
 #include <stdlib.h>
 
-/* Larger values and slices, and smaller ones, are left to the other methods. */
-#define GREATEST_TOP (((uint64_t)1 << 24) - 1)
-#define LEAST_EDGE 16
 #define GREATEST_SLICE ((int64_t)1 << 18) /* of the larger sets, in voxels */
 
 /* --- slices --- */
@@ -43,49 +40,8 @@ static void end_slice(local_coder *c, int64_t z) {
 
 /* --- both sets of instructions --- */
 
-#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
-#define LOCAL_INLINE LOCAL_TARGET static inline __attribute__((always_inline))
-#else
-#define LOCAL_INLINE LOCAL_TARGET static inline
-#endif
-
-#define LOCAL(name) name##_plain
-#define LOCAL_TARGET
-#define LOCAL_VECTORS 0
-/* In this order. */
-#include "codecs/predict3d/local_model.h"
-
-#include "codecs/predict3d/local_solve.h"
-
-#include "codecs/predict3d/local_predict.h"
-
-#include "codecs/predict3d/local_code.h"
-#undef LOCAL
-#undef LOCAL_TARGET
-#undef LOCAL_VECTORS
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(MEDROI_PORTABLE_ROWS)
-#include <immintrin.h>
-#define LOCAL(name) name##_avx2
-#define LOCAL_TARGET __attribute__((target("avx2")))
-#define LOCAL_VECTORS 1
-/* In this order. */
-#include "codecs/predict3d/local_model.h"
-
-#include "codecs/predict3d/local_solve.h"
-
-#include "codecs/predict3d/local_predict.h"
-
-#include "codecs/predict3d/local_code.h"
-#undef LOCAL
-#undef LOCAL_TARGET
-#undef LOCAL_VECTORS
-#define HAS_AVX2 __builtin_cpu_supports("avx2")
-#else
-#define encode_slice_avx2 encode_slice_plain
-#define decode_slice_avx2 decode_slice_plain
-#define HAS_AVX2 0
-#endif
+#define LOCAL_CODE "codecs/predict3d/local_code.h"
+#include "codecs/predict3d/local_twice.h"
 
 /* --- memory --- */
 
@@ -171,24 +127,19 @@ static local_coder *local_new(medroi_p3_part *p, int set) {
 
 int medroi_p3_local_serves(const medroi_p3_volume *v, uint64_t top, int set) {
     local_tap taps[LOCAL_TAPS];
-    int fits = top <= GREATEST_TOP && v->width >= LEAST_EDGE && v->height >= LEAST_EDGE;
     int large = set > 0 && (v->lag > 2 || v->width * v->height > GREATEST_SLICE);
-    return fits && !large && medroi_p3_local_taps(v, set, taps) > 0;
-}
-
-static medroi_status no_memory(medroi_error *error) {
-    return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the equations of a part");
+    return medroi_p3_local_fits(v, top) && !large && medroi_p3_local_taps(v, set, taps) > 0;
 }
 
 medroi_status medroi_p3_encode_local(medroi_p3_part *p, int set, medroi_error *error) {
     local_coder *c = local_new(p, set);
     if (!c) {
-        return no_memory(error);
+        return medroi_p3_local_no_memory(error);
     }
     medroi_bits_put(&p->put, (uint64_t)set, 8);
     medroi_p3_local_load(p, &c->v, c->voxels);
-    for (int64_t z = 0; z < c->v.depth && !p->enc.full; z++) {
-        (HAS_AVX2 ? encode_slice_avx2 : encode_slice_plain)(c, z);
+    for (int64_t z = 0; z < c->v.depth && !medroi_p3_is_full(p); z++) {
+        LOCAL_BEST(encode_slice)(c, z);
     }
     local_free(c);
     return MEDROI_OK;
@@ -201,10 +152,10 @@ medroi_status medroi_p3_decode_local(medroi_p3_part *p, medroi_error *error) {
     }
     local_coder *c = local_new(p, set);
     if (!c) {
-        return no_memory(error);
+        return medroi_p3_local_no_memory(error);
     }
     for (int64_t z = 0; z < c->v.depth && !c->bad; z++) {
-        (HAS_AVX2 ? decode_slice_avx2 : decode_slice_plain)(c, z);
+        LOCAL_BEST(decode_slice)(c, z);
     }
     medroi_p3_local_store(p, &c->v, c->voxels);
     medroi_status status = MEDROI_OK;

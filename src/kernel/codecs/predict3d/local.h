@@ -125,6 +125,9 @@ static inline int32_t *local_here(const local_sums *s, int64_t by, int64_t bx) {
 }
 
 /* --- local_volume.c --- */
+/* Whether these methods code such values and slices: others are left to the other methods. */
+int medroi_p3_local_fits(const medroi_p3_volume *v, uint64_t top);
+medroi_status medroi_p3_local_no_memory(medroi_error *error);
 /* The part's volume with the margins of these methods. */
 medroi_p3_volume medroi_p3_local_shape(const medroi_p3_volume *v);
 /* Margins of slice z above its first row, left and right of row y, and below its last. */
@@ -164,6 +167,8 @@ int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n,
 void medroi_p3_local_sums_free(local_sums *s);
 void medroi_p3_local_begin_slice(local_sums *s);
 void medroi_p3_local_end_slice(local_sums *s, int64_t z);
+/* Row k of a block, which lies outside the slice, has no samples. */
+void medroi_p3_local_no_samples(local_sums *s, int64_t k);
 /* Before a row of blocks: what is known of each. */
 void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by);
 

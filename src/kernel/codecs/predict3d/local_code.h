@@ -1,5 +1,12 @@
 /* Slices by the local method: included by local.c, once for each set of instructions. */
 
+/* In this order. */
+#include "codecs/predict3d/local_model.h"
+
+#include "codecs/predict3d/local_solve.h"
+
+#include "codecs/predict3d/local_predict.h"
+
 /* A slice, and the neighbours that it has. */
 typedef struct LOCAL(site) {
     local_coder *c;
@@ -175,10 +182,7 @@ LOCAL_TARGET static void LOCAL(learn_row)(const LOCAL(site) * s, int64_t by) {
                 count += LOCAL(sample_row)(s, y, bx);
                 continue;
             }
-            for (int i = 0; i <= c->sums.n; i++) {
-                memset(c->sums.samples + i * LOCAL_SAMPLES + k * LOCAL_BLOCK_WIDTH, 0,
-                       LOCAL_BLOCK_WIDTH * sizeof *c->sums.samples);
-            }
+            medroi_p3_local_no_samples(&c->sums, k);
         }
         if (count > 0) {
             LOCAL(multiply)(&c->sums, local_here(&c->sums, by, bx));

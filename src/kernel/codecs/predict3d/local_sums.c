@@ -93,6 +93,13 @@ static void keep_row(local_sums *s, int64_t z, int64_t by) {
     }
 }
 
+void medroi_p3_local_no_samples(local_sums *s, int64_t k) {
+    int16_t *samples = s->samples + k * LOCAL_BLOCK_WIDTH;
+    for (int i = 0; i <= s->n; i++) {
+        memset(samples + i * LOCAL_SAMPLES, 0, LOCAL_BLOCK_WIDTH * sizeof *samples);
+    }
+}
+
 void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by) {
     int64_t n = s->n_bx * s->entries;
     int32_t *known = local_matrix(s->known, s, 1);

@@ -3,6 +3,17 @@
 
 #include <stdlib.h>
 
+#define GREATEST_TOP (((uint64_t)1 << 24) - 1)
+#define LEAST_EDGE 16
+
+int medroi_p3_local_fits(const medroi_p3_volume *v, uint64_t top) {
+    return top <= GREATEST_TOP && v->width >= LEAST_EDGE && v->height >= LEAST_EDGE;
+}
+
+medroi_status medroi_p3_local_no_memory(medroi_error *error) {
+    return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the equations of a part");
+}
+
 medroi_p3_volume medroi_p3_local_shape(const medroi_p3_volume *v) {
     int64_t row = v->width + 2 * LOCAL_MARGIN;
     int64_t slice = row * (v->height + LOCAL_ABOVE + LOCAL_BELOW);

@@ -264,28 +264,9 @@ done:
     return status;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
-    medroi_p3_part *p = part_new(part);
-    medroi_status status = MEDROI_NO_MEMORY;
-    if (!p || capacity < bound(part, params)) {
-        medroi_fail(error, status, "predict3d: no memory for %zu bytes of voxels",
-                    medroi_block_nbytes(part));
-        goto done;
-    }
-    status = medroi_p3_find_map(part, data, &p->map, error);
-    if (status == MEDROI_OK)
-        status = encode_smallest(p, part, data, (int)params[0], medroi_block_nbytes(part), dst,
-                                 nbytes, error);
-    if (status == MEDROI_OK && *nbytes == 0)
-        *nbytes = store(part, data, dst);
-done:
-    part_free(p);
-    return status;
-}
-
-medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, size_t limit,
-                                      uint8_t *dst, size_t *nbytes, medroi_error *error) {
+/* *nbytes is 0 where no way needs at most `limit`. */
+static medroi_status encode_level(const medroi_block *part, const void *data, int level,
+                                  size_t limit, uint8_t *dst, size_t *nbytes, medroi_error *error) {
     medroi_p3_part *p = part_new(part);
     *nbytes = 0;
     if (!p)
@@ -293,9 +274,26 @@ medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data
                            medroi_block_nbytes(part));
     medroi_status status = medroi_p3_find_map(part, data, &p->map, error);
     if (status == MEDROI_OK)
-        status = encode_smallest(p, part, data, LEVEL_DENSE, limit, dst, nbytes, error);
+        status = encode_smallest(p, part, data, level, limit, dst, nbytes, error);
     part_free(p);
     return status;
+}
+
+static medroi_status encode(const medroi_block *part, const void *data, const double *params,
+                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+    if (capacity < bound(part, params))
+        return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for %zu bytes of voxels",
+                           medroi_block_nbytes(part));
+    medroi_status status =
+        encode_level(part, data, (int)params[0], medroi_block_nbytes(part), dst, nbytes, error);
+    if (status == MEDROI_OK && *nbytes == 0)
+        *nbytes = store(part, data, dst);
+    return status;
+}
+
+medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, size_t limit,
+                                      uint8_t *dst, size_t *nbytes, medroi_error *error) {
+    return encode_level(part, data, LEVEL_DENSE, limit, dst, nbytes, error);
 }
 
 static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medroi_error *error) {

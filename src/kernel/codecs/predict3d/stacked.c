@@ -18,9 +18,6 @@
 
 #include <stdlib.h>
 
-/* Larger values and slices, and smaller ones, are left to the other methods. */
-#define GREATEST_TOP (((uint64_t)1 << 24) - 1)
-#define LEAST_EDGE 16
 #define GREATEST_SLICES ((int64_t)1 << 18) /* whose sums are kept at once, in voxels */
 #define STACKED_CLIP 724                   /* of a sample */
 #define STACKED_MISSES_HERE 13
@@ -58,49 +55,8 @@ static void end_slice(stacked_coder *c, int64_t z) {
 
 /* --- both sets of instructions --- */
 
-#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
-#define LOCAL_INLINE LOCAL_TARGET static inline __attribute__((always_inline))
-#else
-#define LOCAL_INLINE LOCAL_TARGET static inline
-#endif
-
-#define LOCAL(name) name##_plain
-#define LOCAL_TARGET
-#define LOCAL_VECTORS 0
-/* In this order. */
-#include "codecs/predict3d/local_solve.h"
-
-#include "codecs/predict3d/local_predict.h"
-
-#include "codecs/predict3d/stacked_mix.h"
-
-#include "codecs/predict3d/stacked_code.h"
-#undef LOCAL
-#undef LOCAL_TARGET
-#undef LOCAL_VECTORS
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(MEDROI_PORTABLE_ROWS)
-#include <immintrin.h>
-#define LOCAL(name) name##_avx2
-#define LOCAL_TARGET __attribute__((target("avx2")))
-#define LOCAL_VECTORS 1
-/* In this order. */
-#include "codecs/predict3d/local_solve.h"
-
-#include "codecs/predict3d/local_predict.h"
-
-#include "codecs/predict3d/stacked_mix.h"
-
-#include "codecs/predict3d/stacked_code.h"
-#undef LOCAL
-#undef LOCAL_TARGET
-#undef LOCAL_VECTORS
-#define HAS_AVX2 __builtin_cpu_supports("avx2")
-#else
-#define encode_stacked_avx2 encode_stacked_plain
-#define decode_stacked_avx2 decode_stacked_plain
-#define HAS_AVX2 0
-#endif
+#define LOCAL_CODE "codecs/predict3d/stacked_code.h"
+#include "codecs/predict3d/local_twice.h"
 
 /* --- memory --- */
 
@@ -248,22 +204,17 @@ static stacked_coder *stacked_new(medroi_p3_part *p) {
 
 int medroi_p3_stacked_serves(const medroi_p3_volume *v, uint64_t top) {
     int64_t n_kept = v->depth == 1 ? 0 : v->lag > 2 ? v->lag : 1;
-    return top <= GREATEST_TOP && v->width >= LEAST_EDGE && v->height >= LEAST_EDGE &&
-           v->width * v->height * n_kept <= GREATEST_SLICES;
-}
-
-static medroi_status no_memory(medroi_error *error) {
-    return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for the equations of a part");
+    return medroi_p3_local_fits(v, top) && v->width * v->height * n_kept <= GREATEST_SLICES;
 }
 
 medroi_status medroi_p3_encode_stacked(medroi_p3_part *p, medroi_error *error) {
     stacked_coder *c = stacked_new(p);
     if (!c) {
-        return no_memory(error);
+        return medroi_p3_local_no_memory(error);
     }
     medroi_p3_local_load(p, &c->v, c->voxels);
     for (int64_t z = 0; z < c->v.depth && !medroi_p3_is_full(p); z++) {
-        (HAS_AVX2 ? encode_stacked_avx2 : encode_stacked_plain)(c, z);
+        LOCAL_BEST(encode_stacked)(c, z);
     }
     stacked_free(c);
     return MEDROI_OK;
@@ -275,10 +226,10 @@ medroi_status medroi_p3_decode_stacked(medroi_p3_part *p, medroi_error *error) {
     }
     stacked_coder *c = stacked_new(p);
     if (!c) {
-        return no_memory(error);
+        return medroi_p3_local_no_memory(error);
     }
     for (int64_t z = 0; z < c->v.depth && !c->bad; z++) {
-        (HAS_AVX2 ? decode_stacked_avx2 : decode_stacked_plain)(c, z);
+        LOCAL_BEST(decode_stacked)(c, z);
     }
     medroi_p3_local_store(p, &c->v, c->voxels);
     medroi_status status = MEDROI_OK;

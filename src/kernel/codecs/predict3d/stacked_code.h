@@ -1,5 +1,12 @@
 /* Slices by the stacked method: included by stacked.c, once for each set of instructions. */
 
+/* In this order. */
+#include "codecs/predict3d/local_solve.h"
+
+#include "codecs/predict3d/local_predict.h"
+
+#include "codecs/predict3d/stacked_mix.h"
+
 /* A slice, and the neighbours that each fit has in it. */
 typedef struct LOCAL(stacked_site) {
     stacked_coder *c;
@@ -325,9 +332,7 @@ LOCAL_TARGET static int LOCAL(sample_tile)(const LOCAL(stacked_site) * s, local_
         int16_t *samples = sums->samples + k * LOCAL_BLOCK_WIDTH;
         LOCAL(weighting) w;
         if (y + k >= y_end) {
-            for (int i = 0; i <= sums->n; i++) {
-                memset(samples + i * LOCAL_SAMPLES, 0, LOCAL_BLOCK_WIDTH * sizeof *samples);
-            }
+            medroi_p3_local_no_samples(sums, k);
             continue;
         }
         int64_t at = LOCAL(sample_at)(c, y + k, x);
