@@ -18,6 +18,8 @@ folder=build/windows
 mkdir -p "$folder/plugins"
 export WINEDEBUG=-all WINEPREFIX="$PWD/$folder/wine"
 
+# A wheel of another version may be left there.
+rm -rf "$folder/dist"
 bash scripts/build_windows_wheel.sh "$folder/dist"
 unzip -q -o -j "$folder"/dist/*.whl medroi/plugins/libh5medroi.dll -d "$folder/plugins"
 read -r filter_id words < <(.venv/bin/python scripts/windows_plugin.py words)
