@@ -318,6 +318,30 @@ def test_a_password_in_a_url_is_not_kept(tmp_path: Path) -> None:
         assert b"secret" not in data and b"someone" not in data
 
 
+def test_a_password_in_a_url_opens_the_server_and_is_in_no_error(tmp_path: Path) -> None:
+    (tmp_path / "src" / "sub").mkdir(parents=True)
+    for name in ("a.txt", "b.txt", "sub/c.txt"):
+        (tmp_path / "src" / name).write_text(name)
+
+    class Closed(Listing):
+        def send_head(self) -> Any:
+            # Of "some@one" and "secret".
+            if self.headers["Authorization"] != "Basic c29tZUBvbmU6c2VjcmV0":
+                self.send_error(401)
+            elif self.path in ("/b.txt", "/sub/"):
+                self.send_error(404)
+            else:
+                return super().send_head()
+            return None
+
+    with served(tmp_path / "src", Closed) as url:
+        report = medroi.archive(url.replace("//", "//some%40one:secret@"), tmp_path / "dst")
+    assert report.states == {"copied": 1, "failed": 2}
+    assert [path for path, _, _ in report.failures] == ["b.txt", "sub"]
+    for data in (*archive_trees.files_in(tmp_path / "dst").values(), str(report).encode()):
+        assert b"secret" not in data and b"one:" not in data and b"some%40" not in data
+
+
 @pytest.mark.parametrize("place", ["memory://tree", "memory://tree/dst", "memory://"])
 def test_an_archive_within_its_tree_or_around_it_is_refused(place: str) -> None:
     put("a.txt", b"one")

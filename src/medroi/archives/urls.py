@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans.scan import require
@@ -49,6 +50,12 @@ def files_of(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         Where it is no URL that fsspec knows, or the package of its kind is not installed.
     """
     fsspec = require("fsspec", url, "archive")
+    found = urlsplit(url)
+    if found.scheme in ("http", "https") and "@" in found.netloc:
+        # A path of a web server is its whole URL, which errors name and an archive keeps.
+        client = dict(options.get("client_kwargs", {}))
+        client["headers"] = {**client.get("headers", {}), "Authorization": _login_of(found)}
+        url, options = without_secrets(url), {**options, "client_kwargs": client}
     try:
         files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
     except (ImportError, ValueError) as error:
@@ -56,6 +63,18 @@ def files_of(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
             f"{url}: {error}; install the package of this kind of URL, such as s3fs for s3://"
         ) from error
     return files, str(root).rstrip("/")
+
+
+def _login_of(url: SplitResult) -> str:
+    """The header by which HTTP has a name and a password."""
+    login = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
+    try:
+        return f"Basic {base64.b64encode(login.encode('latin-1')).decode()}"
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(
+            "the name or the password in the URL has characters outside of Latin-1; give both by "
+            "the options of the file system"
+        ) from error
 
 
 def local_path(url: str) -> str | None:
