@@ -148,6 +148,19 @@ def test_a_place_inside_the_tree_is_found_through_links(tmp_path: Path) -> None:
     assert os.listdir(source) == ["0.nii"]
 
 
+def test_nothing_lies_beside_the_root_of_a_disk(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidArgument, match="inside the tree /;"):
+        medroi.archive("/", tmp_path / "dst", dry_run=True)
+
+
+def test_a_place_by_a_url_of_this_machine_is_a_path(tmp_path: Path) -> None:
+    source = of_sizes(tmp_path / "src", 6)
+    with pytest.raises(errors.InvalidArgument, match="inside"):
+        medroi.archive(source, f"file://{source}/dst")
+    medroi.archive(source, f"file://{tmp_path}/dst")
+    assert medroi.archive(source, tmp_path / "dst").run == {}
+
+
 def test_progress_says_what_is_done_saved_and_left(tmp_path: Path) -> None:
     source = of_sizes(tmp_path / "src", 6, 40)
     shown, terminal = pty.openpty()

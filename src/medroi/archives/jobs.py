@@ -10,6 +10,7 @@ import dataclasses
 import errno
 import functools
 import os
+import posixpath
 import shutil
 import time
 from collections.abc import Mapping
@@ -226,7 +227,7 @@ def _packed(job: Job, sources: list[Path], place: Place) -> Record:
         if [one.sha256 for one in _facts(job, sources)] != [one.sha256 for one in facts]:
             raise _changed(job)
         stored = facts_in(store)
-        target = os.path.join(os.path.dirname(job.target), store.name)
+        target = posixpath.join(posixpath.dirname(job.target), store.name)
         place.put(store, target, stored)
     groups = [report["largest_dropped_group"] for report in reports]
     box = reports[0]["box"] if len(reports) == 1 else None

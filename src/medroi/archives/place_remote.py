@@ -8,30 +8,19 @@ import posixpath
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from medroi.archives.places import metadata_last
 from medroi.archives.records import FileFacts
-from medroi.archives.urls import files_of, reaching
+from medroi.archives.urls import at_once, files_of, reaching
 from medroi.errors import CorruptStream, VerificationFailed
 from medroi.scans.stores.staging import recover, workspace
 
 _BLOCK_NBYTES = 1 << 22
 # Of one scan at a time.
 _REQUESTS = 8
-
-
-def _side_by_side(work: Callable[[FileFacts], None], files: list[FileFacts]) -> None:
-    """Do requests side by side; the first error comes when all have ended."""
-    if len(files) == 1:
-        work(files[0])
-        return
-    with ThreadPoolExecutor(_REQUESTS) as pool:
-        for _ in pool.map(work, files):
-            pass
 
 
 class RemotePlace:
@@ -126,8 +115,8 @@ class RemotePlace:
         everything = list(itertools.chain(*ordered))
         try:
             for together in ordered:
-                _side_by_side(send, together)
-            _side_by_side(read_back, everything)
+                at_once(send, together, _REQUESTS)
+            at_once(read_back, everything, _REQUESTS)
         except BaseException:
             self._unmake(name, everything)
             raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from medroi.archives.records import FileFacts
+from medroi.archives.urls import local_path
 
 # Everything of an archive that is no store and no copy lies in this folder of DST.
 OWN = ".medroi-archive"
@@ -72,17 +73,18 @@ def open_place(place: str, options: Mapping[str, Any] | None = None) -> Place:
     ----------
     place : str
         A folder, which need not be there yet, or a URL that fsspec knows: ``s3://``, ``gs://``,
-        ``az://``, ``https://`` (for reading), ...
+        ``az://``, ``https://`` (for reading), ...; ``file://`` is a path.
     options : mapping, optional
         Of fsspec's file system, such as ``{"endpoint_url": ...}``.
     """
-    if is_url(place):
+    path = local_path(place)
+    if path is None and is_url(place):
         from medroi.archives.place_remote import RemotePlace
 
         return RemotePlace(place, dict(options or {}))
     from medroi.archives.place_local import LocalPlace
 
-    return LocalPlace(Path(place))
+    return LocalPlace(Path(place if path is None else path))
 
 
 def metadata_last(files: Iterable[FileFacts]) -> list[list[FileFacts]]:

@@ -186,8 +186,8 @@ def _check_within(files: Sequence[FileFacts], root: Path) -> None:
     """Refuse files behind a link to a folder outside of the tree, which others may use."""
     real = os.path.realpath(root)
     for one in files:
-        parent = os.path.realpath((root / one.name).parent)
-        if parent != real and not parent.startswith(real.rstrip(os.sep) + os.sep):
+        parent = Path(os.path.realpath((root / one.name).parent))
+        if not parent.is_relative_to(real):
             raise InvalidArgument(f"lies outside of the tree, in {parent}, behind a link")
 
 

@@ -31,6 +31,7 @@ from medroi.archives.settings import Settings
 from medroi.archives.summary import ArchiveReport, summary_of
 from medroi.archives.tree_local import LocalTree
 from medroi.archives.trees import Tree, open_tree
+from medroi.archives.urls import without_secrets
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.values import n_available_cores
 
@@ -170,20 +171,21 @@ def _check(
     """Refuse a tree that cannot be listed, and an archive inside of its tree or around it."""
     tree.check()
     if isinstance(tree, LocalTree) and isinstance(place, LocalPlace):
-        inner, outer = os.path.realpath(place.folder), os.path.realpath(tree.name)
-    elif tree.is_local or place.is_local or _server(place_options) != _server(source_options):
-        inner, outer = "", ""
-    else:
-        inner, outer = place.url, tree.name
+        _check_apart(place, tree, os.path.realpath(place.folder), os.path.realpath(tree.name))
+    elif tree.is_local == place.is_local and _server(place_options) == _server(source_options):
+        _check_apart(place, tree, without_secrets(place.url), tree.name)
+    is_there = isinstance(place, LocalPlace) and os.path.lexists(place.folder)
+    if is_there and not os.path.isdir(place.url):
+        raise InvalidArgument(f"{place.url}: expected a folder; it is a file")
+
+
+def _check_apart(place: Place, tree: Tree, inner: str, outer: str) -> None:
     for one, other, text in ((inner, outer, "inside"), (outer, inner, "around")):
-        if other and (one == other or one.startswith(f"{other}/")):
+        if Path(one).is_relative_to(other):
             raise InvalidArgument(
                 f"{place.url}: the archive lies {text} the tree {tree.name}; choose a folder "
                 "beside it"
             )
-    is_there = isinstance(place, LocalPlace) and os.path.lexists(place.folder)
-    if is_there and not os.path.isdir(place.url):
-        raise InvalidArgument(f"{place.url}: expected a folder; it is a file")
 
 
 def _server(options: Mapping[str, Any] | None) -> Any:

@@ -100,7 +100,7 @@ def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -
     top = Path(root)
     if not top.is_dir():
         raise InvalidArgument(f"{top}: expected a folder; it does not exist or is a file")
-    real_root = os.path.realpath(top)
+    real_root = Path(os.path.realpath(top))
     seen: set[tuple[int, int]] = set()
     stack, headers = [Folder("", "")], _Headers(top)
     while stack:
@@ -136,7 +136,7 @@ def walk(root: str | Path, suffix: str, skip_series: SkipSeries | None = None) -
 
 
 def _look(
-    full: str, path: str, real_root: str, seen: set[tuple[int, int]]
+    full: str, path: str, real_root: Path, seen: set[tuple[int, int]]
 ) -> Item | os.stat_result:
     """The status of a folder or file; an item for what is neither, or is not to be followed."""
     try:
@@ -158,11 +158,11 @@ def _look(
         return Item(path, "link", (path,), text=text, error_class="BrokenLink")
     if stat.S_ISREG(status.st_mode):
         return status
-    real = os.path.realpath(full)
-    within = real == real_root or real.startswith(real_root + os.sep)
     if not stat.S_ISDIR(status.st_mode):
         return Item(path, "special", (path,), 0, found.st_mtime_ns, text="no ordinary file")
-    if within or (status.st_dev, status.st_ino) in seen or real_root.startswith(real + os.sep):
+    real = Path(os.path.realpath(full))
+    overlaps = real.is_relative_to(real_root) or real_root.is_relative_to(real)
+    if overlaps or (status.st_dev, status.st_ino) in seen:
         return Item(path, "link", (path,), 0, found.st_mtime_ns, text=points_to)
     seen.add((status.st_dev, status.st_ino))
     return status

@@ -18,13 +18,12 @@ import html
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, unquote
 
 from medroi.archives.companions import HEADER_SUFFIXES
@@ -42,7 +41,7 @@ from medroi.archives.items import (
     order,
     unreadable,
 )
-from medroi.archives.urls import Unreachable, files_of, reaching, without_secrets
+from medroi.archives.urls import Unreachable, at_once, files_of, reaching, without_secrets
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.scans.dicom.bytes import read_dataset
 from medroi.scans.dicom.files import says_image
@@ -60,9 +59,6 @@ _BLOCK_NBYTES = 1 << 22
 _DEEPEST = 100
 _TOKENS = ("ETag", "etag", "md5Hash", "Content-MD5", "Digest", "content_settings_md5", "ino")
 _TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "created")
-
-_Given = TypeVar("_Given")
-_Found = TypeVar("_Found")
 
 
 class NoRoom(MedROIError):
@@ -152,12 +148,9 @@ class RemoteTree:
             with _Headers(self, files) as headers:
                 yield from items_of(folder, files, inside, suffix, headers, skip_series)
 
+    @reaching
     def read(self, path: str) -> bytes | None:
         """See `Tree`."""
-        return self._read(path)
-
-    @reaching
-    def _read(self, path: str) -> bytes | None:
         try:
             return bytes(self._files.cat_file(self._at(path)))
         except FileNotFoundError:
@@ -178,7 +171,7 @@ class RemoteTree:
         """See `Tree`."""
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:12]
         with workspace(Path(tempfile.gettempdir()) / f"medroi-source-{digest}") as folder:
-            sizes = [self.status(path).nbytes for path in paths]
+            sizes = at_once(lambda path: self.status(path).nbytes, paths, _REQUESTS)
             free_nbytes = shutil.disk_usage(folder).free
             if sum(sizes) > free_nbytes:
                 raise NoRoom(
@@ -186,8 +179,8 @@ class RemoteTree:
                     f"it, found room for {free_nbytes} in {folder.parent}: free some, or name "
                     "another folder in TMPDIR"
                 )
-            for path, nbytes in zip(paths, sizes, strict=True):
-                self._fetch(path, folder / path, nbytes)
+            announced = list(zip(paths, sizes, strict=True))
+            at_once(lambda one: self._fetch(one[0], folder / one[0], one[1]), announced, _REQUESTS)
             yield folder
 
     @reaching
@@ -227,7 +220,7 @@ class RemoteTree:
                 infos[name, is_folder] = info
         if self._is_http:
             files = [name for name, is_folder in infos if not is_folder]
-            looked = _at_once(lambda name: self._looked(joined(folder, name)), files)
+            looked = at_once(lambda name: self._looked(joined(folder, name)), files, _REQUESTS)
             infos.update({(name, False): one for name, one in zip(files, looked, strict=True)})
         entries = [_entry(name, is_folder, info) for (name, is_folder), info in infos.items()]
         return sorted(entries, key=lambda one: (order(one.name), one.is_folder))
@@ -314,7 +307,7 @@ class _Headers:
         wanted = {path: n for path, n in wanted.items() if self._have.get(path, -1) < n}
         for path in wanted:
             (self.top / path).parent.mkdir(parents=True, exist_ok=True)
-        _at_once(lambda path: self._brought(path, wanted[path]), list(wanted))
+        at_once(lambda path: self._brought(path, wanted[path]), list(wanted), _REQUESTS)
         self._have.update(wanted)
 
     def _brought(self, path: str, nbytes: int) -> None:
@@ -323,12 +316,6 @@ class _Headers:
             self._tree.copy_begin(path, local, nbytes)
         except (OSError, MedROIError):
             local.unlink(missing_ok=True)
-
-
-def _at_once(work: Callable[[_Given], _Found], given: Sequence[_Given]) -> list[_Found]:
-    """Do requests side by side, as many as a server is asked at a time."""
-    with ThreadPoolExecutor(_REQUESTS) as pool:
-        return list(pool.map(work, given))
 
 
 def _entry(name: str, is_folder: bool, info: Mapping[str, Any]) -> _Entry:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -24,6 +25,18 @@ class _Reached(Protocol):
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
+
+
+def at_once(
+    work: Callable[[_Given], _Found], given: Sequence[_Given], requests: int
+) -> list[_Found]:
+    """Do requests side by side, so many at a time; the first error comes when all have ended."""
+    if len(given) <= 1:
+        return [work(one) for one in given]
+    with ThreadPoolExecutor(requests) as pool:
+        return list(pool.map(work, given))
 
 
 def reaching(method: _Method) -> _Method:

@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="processes of this machine; 0 is one for each core, two where DST is a URL "
+        help="processes of this machine; 0 is one for each core, two where SRC or DST is a URL "
         "(default: 1)",
     )
     where.add_argument(
