@@ -40,9 +40,7 @@ static medroi_status coder_init(coder *c, const medroi_w3_shape *shape,
                                 const medroi_w3_header *header, medroi_error *error) {
     memset(c, 0, sizeof *c);
     c->header = header;
-    c->stride[3] = 1;
-    for (int a = W3_AXES - 2; a >= 0; a--)
-        c->stride[a] = c->stride[a + 1] * shape->size[a + 1];
+    medroi_w3_strides(shape, c->stride);
     for (uint32_t i = 0; i < 64; i++)
         c->value[i] = medroi_w3_value(header, i);
     for (int i = 0; i < ZERO_CONTEXTS; i++)

@@ -152,9 +152,8 @@ static void merge_line(float *restrict line, int64_t n, float *restrict work) {
 /* Split or merge along one axis inside the box `size` in the corner of the array. */
 static void along_axis(const medroi_w3_shape *shape, const int64_t *size, int axis, int merge,
                        float *data, float *work) {
-    int64_t stride[W3_AXES] = {0, 0, 0, 1};
-    for (int a = W3_AXES - 2; a >= 0; a--)
-        stride[a] = stride[a + 1] * shape->size[a + 1];
+    int64_t stride[W3_AXES];
+    medroi_w3_strides(shape, stride);
     int64_t outer[3], steps[3]; /* the other axes but x */
     int n = 0;
     for (int a = 0; a < W3_AXES - 1; a++) {

@@ -42,9 +42,7 @@ static int view_open(medroi_w3_view *v, int64_t width) {
 medroi_status medroi_w3_planes_open(medroi_w3_planes *planes, const medroi_w3_shape *shape,
                                     const medroi_w3_header *header, medroi_error *error) {
     memset(planes, 0, sizeof *planes);
-    planes->stride[3] = 1;
-    for (int a = W3_AXES - 2; a >= 0; a--)
-        planes->stride[a] = planes->stride[a + 1] * shape->size[a + 1];
+    medroi_w3_strides(shape, planes->stride);
     int n = medroi_w3_place_bands(shape, header, planes->band), first = 0;
     for (int i = 0; i < n; i++) {
         medroi_w3_plane *p = &planes->plane[i];

@@ -218,93 +218,109 @@ static void choose_in_band(trellis *t, const medroi_w3_plane *p, const float *da
     }
 }
 
-/* Excess of values over sizes, by quantiser and magnitude. */
-typedef struct visited {
-    const float *data;
-    const int32_t *indices;
-    int64_t sum[2 * W3_POINTS], count[2 * W3_POINTS];
-} visited;
+/* Does something with a row, which begins at `at` in the array; returns the state behind it. */
+typedef int row_visit(void *user, int64_t at, int64_t width, int state);
 
-static int learn_row(visited *v, int64_t at, int64_t width, int is_trellis, int state) {
-    for (int64_t x = at; x < at + width; x++) {
-        const int k = abs(v->indices[x]), odd = state & 1;
-        if (k > 0) {
-            int i = odd * W3_POINTS + (k < W3_POINTS ? k - 1 : W3_POINTS - 1);
-            v->sum[i] += 256 * (int64_t)k - 128 * odd - size_of(v->data[x]);
-            v->count[i]++;
-        }
-        state = is_trellis ? medroi_w3_next_state[state][k & 1] : 0;
-    }
-    return state;
-}
-
-static int value_row(const medroi_w3_header *h, const int32_t *indices, float *data, int64_t width,
-                     int state) {
-    for (int64_t x = 0; x < width; x++) {
-        const uint32_t k = (uint32_t)abs(indices[x]);
-        float value = medroi_w3_mixed_value(h, state & 1, k);
-        data[x] = indices[x] < 0 ? -value : value;
-        state = h->is_trellis ? medroi_w3_next_state[state][k & 1] : 0;
-    }
-    return state;
-}
-
-static void learn_points(const medroi_w3_planes *planes, const float *data, const int32_t *indices,
-                         medroi_w3_header *header) {
-    visited v = {.data = data, .indices = indices};
-    for (int i = 0; i < planes->n; i++) {
-        const medroi_w3_band *b = &planes->band[i];
-        int state = 0;
-        for (int64_t t = 0; t < b->size[0]; t++)
-            for (int64_t z = 0; z < b->size[1]; z++)
-                for (int64_t y = 0; y < b->size[2]; y++)
-                    state = learn_row(&v, medroi_w3_row_at(planes, b, t, z, y), b->size[3],
-                                      header->is_trellis, state);
-    }
-    for (int i = 0; i < 2 * W3_POINTS; i++) {
-        int64_t n = v.count[i], mean = 0;
-        if (n > 0) /* rounded */
-            mean = (v.sum[i] >= 0 ? 2 * v.sum[i] + n : 2 * v.sum[i] - n) / (2 * n);
-        header->mixed_point[i] = (int8_t)(mean > 127 ? 127 : mean < -127 ? -127 : mean);
-    }
-}
-
-medroi_status medroi_w3_choose_indices(const medroi_w3_shape *shape, medroi_w3_header *header,
-                                       const float *data, int32_t *indices, medroi_error *error) {
-    trellis *t;
-    header->is_trellis = (uint8_t)medroi_w3_has_trellis(shape);
-    medroi_status status = trellis_open(&t, shape, header, error);
-    if (status == MEDROI_OK && header->is_trellis) {
-        for (int i = 0; i < t->planes.n; i++)
-            choose_in_band(t, &t->planes.plane[i], data, indices);
-    } else if (status == MEDROI_OK) {
-        for (int64_t i = 0; i < medroi_w3_count(shape); i++) {
-            int32_t k = (int32_t)medroi_w3_magnitude(data[i]);
-            indices[i] = data[i] < 0.0f ? -k : k;
-        }
-    }
-    if (status == MEDROI_OK)
-        learn_points(&t->planes, data, indices, header);
-    trellis_close(t);
-    return status;
-}
-
-void medroi_w3_mixed_values(const medroi_w3_shape *shape, const medroi_w3_header *header,
-                            const int32_t *indices, float *data) {
+/* The rows of each band in coding order; each band begins in state 0. */
+static void visit_rows(const medroi_w3_shape *shape, const medroi_w3_header *header,
+                       row_visit *visit, void *user) {
     medroi_w3_band band[W3_MAX_BANDS];
     int64_t stride[W3_AXES];
-    stride[3] = 1;
-    for (int a = W3_AXES - 2; a >= 0; a--)
-        stride[a] = stride[a + 1] * shape->size[a + 1];
+    medroi_w3_strides(shape, stride);
     int n = medroi_w3_place_bands(shape, header, band);
     for (int i = 0; i < n; i++) {
         const medroi_w3_band *b = &band[i];
         int state = 0;
         for (int64_t t = 0; t < b->size[0]; t++)
             for (int64_t z = 0; z < b->size[1]; z++)
-                for (int64_t y = 0; y < b->size[2]; y++) {
-                    int64_t at = medroi_w3_row_in(stride, b, t, z, y);
-                    state = value_row(header, indices + at, data + at, b->size[3], state);
-                }
+                for (int64_t y = 0; y < b->size[2]; y++)
+                    state = visit(user, medroi_w3_row_in(stride, b, t, z, y), b->size[3], state);
     }
+}
+
+/* Excess of values over sizes, by quantiser and magnitude. */
+typedef struct learning {
+    const medroi_w3_header *header;
+    const float *data;
+    const int32_t *indices;
+    int64_t sum[2 * W3_POINTS], count[2 * W3_POINTS];
+} learning;
+
+static int learn_row(void *user, int64_t at, int64_t width, int state) {
+    learning *l = user;
+    for (int64_t x = at; x < at + width; x++) {
+        const int k = abs(l->indices[x]), odd = state & 1;
+        if (k > 0) {
+            int i = odd * W3_POINTS + (k < W3_POINTS ? k - 1 : W3_POINTS - 1);
+            l->sum[i] += 256 * (int64_t)k - 128 * odd - size_of(l->data[x]);
+            l->count[i]++;
+        }
+        state = l->header->is_trellis ? medroi_w3_next_state[state][k & 1] : 0;
+    }
+    return state;
+}
+
+static void learn_points(const medroi_w3_shape *shape, const float *data, const int32_t *indices,
+                         medroi_w3_header *header) {
+    learning l = {.header = header, .data = data, .indices = indices};
+    visit_rows(shape, header, learn_row, &l);
+    for (int i = 0; i < 2 * W3_POINTS; i++) {
+        int64_t n = l.count[i], mean = 0;
+        if (n > 0) /* rounded */
+            mean = (l.sum[i] >= 0 ? 2 * l.sum[i] + n : 2 * l.sum[i] - n) / (2 * n);
+        header->mixed_point[i] = (int8_t)(mean > 127 ? 127 : mean < -127 ? -127 : mean);
+    }
+}
+
+static medroi_status choose_by_trellis(const medroi_w3_shape *shape, const medroi_w3_header *header,
+                                       const float *data, int32_t *indices, medroi_error *error) {
+    trellis *t;
+    medroi_status status = trellis_open(&t, shape, header, error);
+    for (int i = 0; status == MEDROI_OK && i < t->planes.n; i++)
+        choose_in_band(t, &t->planes.plane[i], data, indices);
+    trellis_close(t);
+    return status;
+}
+
+static void choose_one_by_one(int64_t n, const float *data, int32_t *indices) {
+    for (int64_t i = 0; i < n; i++) {
+        int32_t k = (int32_t)medroi_w3_magnitude(data[i]);
+        indices[i] = data[i] < 0.0f ? -k : k;
+    }
+}
+
+medroi_status medroi_w3_choose_indices(const medroi_w3_shape *shape, medroi_w3_header *header,
+                                       const float *data, int32_t *indices, medroi_error *error) {
+    medroi_status status = MEDROI_OK;
+    header->is_trellis = (uint8_t)medroi_w3_has_trellis(shape);
+    if (header->is_trellis)
+        status = choose_by_trellis(shape, header, data, indices, error);
+    else
+        choose_one_by_one(medroi_w3_count(shape), data, indices);
+    if (status == MEDROI_OK)
+        learn_points(shape, data, indices, header);
+    return status;
+}
+
+typedef struct valuing {
+    const medroi_w3_header *header;
+    const int32_t *indices;
+    float *data;
+} valuing;
+
+static int value_row(void *user, int64_t at, int64_t width, int state) {
+    const valuing *v = user;
+    for (int64_t x = at; x < at + width; x++) {
+        const uint32_t k = (uint32_t)abs(v->indices[x]);
+        float value = medroi_w3_mixed_value(v->header, state & 1, k);
+        v->data[x] = v->indices[x] < 0 ? -value : value;
+        state = v->header->is_trellis ? medroi_w3_next_state[state][k & 1] : 0;
+    }
+    return state;
+}
+
+void medroi_w3_mixed_values(const medroi_w3_shape *shape, const medroi_w3_header *header,
+                            const int32_t *indices, float *data) {
+    valuing v = {.header = header, .indices = indices, .data = data};
+    visit_rows(shape, header, value_row, &v);
 }

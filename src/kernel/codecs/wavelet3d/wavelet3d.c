@@ -29,9 +29,8 @@
 #define STORED 255
 #define PREDICTED 254
 
-/* plan() leaves mode 3, 4 or 6, and the step that it found in params[5]. */
 static const char *const speeds[] = {"fast", "small", NULL};
-
+/* plan() leaves mode 3, 4 or 6, and the step that it found in params[5]. */
 static const medroi_parameter rows[] = {
     {"psnr", MEDROI_TARGET, 1, 1, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
      "dB of what decoding returns, over the region's voxels and against their range, reached "

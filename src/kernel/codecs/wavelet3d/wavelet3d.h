@@ -14,9 +14,8 @@ enum {
     W3_MODE_NOISE = 5,
     W3_MODE_EXACT = 6 /* of a plan alone: nothing may be lost */
 };
-#define W3_SPEED                                                                                   \
-    6 /* where the numbers of the codec say which version: 0 the first, 1 the second               \
-       */
+/* The place, among the numbers of the codec, of its version: 0 the first, 1 the second. */
+#define W3_SPEED 6
 #define W3_MAX_LEVELS 10
 #define W3_POINTS 3 /* reconstruction points: of magnitudes 1, 2, and 3 or more */
 
@@ -39,6 +38,13 @@ typedef struct medroi_w3_header {
 typedef struct medroi_w3_shape {
     int64_t size[W3_AXES];
 } medroi_w3_shape;
+
+/* Steps along each axis of the array. */
+static inline void medroi_w3_strides(const medroi_w3_shape *s, int64_t stride[W3_AXES]) {
+    stride[W3_AXES - 1] = 1;
+    for (int a = W3_AXES - 2; a >= 0; a--)
+        stride[a] = stride[a + 1] * s->size[a + 1];
+}
 
 static inline int64_t medroi_w3_count(const medroi_w3_shape *s) {
     return s->size[0] * s->size[1] * s->size[2] * s->size[3];
