@@ -54,6 +54,17 @@ FIRST_SHARES = [0, *(j + int(32736 * logistic(BOUNDS[j - 1])) for j in range(1, 
 WEIGHTS = [round(32768 / math.sqrt((1 + (i + 0.5) / 16) * 2**h)) for h in (0, 1) for i in range(16)]
 
 
+def raw_bits(d: Decoder, n: int) -> int:
+    """Whole bits of the range coder's bytes."""
+    found = 0
+    while n > 0:
+        part = min(16, n)
+        value = min(d.code // (d.range >> part), (1 << part) - 1)
+        d.narrow(value, 1, part)
+        found, n = found << part | value, n - part
+    return found
+
+
 class Shares:
     """A share model."""
 
@@ -405,26 +416,17 @@ class Local:
             need(start <= share < stop, "share of no value")
             self.d.narrow(start, stop - start, 26)
         need(0 <= m <= most, "voxel range")
-        found = m << n | self.bits(n)
+        found = m << n | raw_bits(self.d, n)
         need(found <= self.top, "voxel range")
         for model in models:
             model.learn(p0, p1)
         return found
 
-    def bits(self, n: int) -> int:
-        found = 0
-        while n > 0:
-            part = min(16, n)
-            value = min(self.d.code // (self.d.range >> part), (1 << part) - 1)
-            self.d.narrow(value, 1, part)
-            found, n = found << part | value, n - part
-        return found
-
     def number(self) -> int:
         n = 0
-        while n < 32 and self.bits(1):
+        while n < 32 and raw_bits(self.d, 1):
             n += 1
-        return 0 if n == 0 else 1 << (n - 1) | self.bits(n - 1)
+        return 0 if n == 0 else 1 << (n - 1) | raw_bits(self.d, n - 1)
 
 
 def decode(d: Any, sizes: tuple[int, int, int, int], top: int) -> dict[tuple[int, int, int], int]:

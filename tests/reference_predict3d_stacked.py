@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reference_coder import Binary, Decoder, level, need
-from reference_predict3d_local import WEIGHTS, Local, Tap, clip
+from reference_predict3d_local import WEIGHTS, Local, Tap, clip, raw_bits
 
 
 def softplus(t: float) -> float:
@@ -175,7 +175,7 @@ class Mixed:
         n, bits = max(0, octave - 8), min(max(0, octave - 4), 4)
         most = top >> n
         found = self.among(o, n, bits, most) if most > 0 else 0
-        value = found << n | self.raw(n)
+        value = found << n | raw_bits(self.d, n)
         need(value <= top, "voxel range")
         return value
 
@@ -221,15 +221,6 @@ class Mixed:
             first, behind = (half, behind) if bit else (first, half)
             tree = 2 * tree + bit
         return m + first if up else m - 1 - first
-
-    def raw(self, n: int) -> int:
-        found = 0
-        while n > 0:
-            some = min(16, n)
-            value = min(self.d.code // (self.d.range >> some), (1 << some) - 1)
-            self.d.narrow(value, 1, some)
-            found, n = found << some | value, n - some
-        return found
 
 
 class Stacked:
