@@ -14,15 +14,14 @@ geometric means over data sets. Needs: imagecodecs nibabel Pillow PyWavelets mat
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
-from coder_summary import mean
 from coders import keep_all, volumes
+from tables import mean, write
 
 from medroi import inspect
 
@@ -117,10 +116,7 @@ def main() -> None:
             rows += rows_of(data_set, name, np.ascontiguousarray(volume))
             print(data_set, name, array.shape, file=sys.stderr, flush=True)
     rows += means(rows)
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(rows, arguments.out)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
-from coder_summary import LEVELS, mean
+from coder_summary import LEVELS
+from tables import markdown, mean
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "peers.md"
@@ -25,13 +25,6 @@ def read(name: str) -> list[Row]:
     """A table of coders.py."""
     with (HERE / name).open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """Markdown."""
-    rows = [list(header), *map(list, lines)]
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def lossless(rows: list[Row]) -> str:
@@ -49,7 +42,7 @@ def lossless(rows: list[Row]) -> str:
         shares = [f"{sizes[level] / nbytes:.3f}" for level in LEVELS]
         lines.append([data_set, volume, best, f"{nbytes}", *shares])
     header = ["set", "volume", "smallest peer", "its bytes"]
-    return table([*header, *(level.removeprefix("predict3d-") for level in LEVELS)], lines)
+    return markdown([*header, *(level.removeprefix("predict3d-") for level in LEVELS)], lines)
 
 
 def shares(rows: list[Row], peer: str, target: str) -> dict[str, float]:
@@ -72,12 +65,12 @@ def lossy(rows: list[Row]) -> str:
             found = shares(rows, peer, target)
             cells = [f"{found[s]:.2f}" if s in found else "-" for s in sets]
             lines.append([peer, f"{float(target):g} dB", *cells])
-    return table(["peer", "PSNR", *sets], lines)
+    return markdown(["peer", "PSNR", *sets], lines)
 
 
 def settings(rows: list[Row]) -> str:
     """Versions and settings of the peers."""
-    return table(["peer", "version and settings"], ([r["codec"], r["settings"]] for r in rows))
+    return markdown(["peer", "version and settings"], ([r["codec"], r["settings"]] for r in rows))
 
 
 def tables() -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tables import mean
 
 Row = dict[str, Any]
 
@@ -32,11 +33,6 @@ SPEED_TARGETS = {
     ("threads", "predict3d-dense"): 45.0,
     ("lossy", "wavelet3d"): 50.0,
 }
-
-
-def mean(values: Iterable[float]) -> float:
-    """Geometric."""
-    return float(np.exp(np.mean(np.log(list(values)))))
 
 
 def by_set(rows: list[Row], column: str) -> dict[str, float]:

@@ -20,7 +20,6 @@ Needs: imagecodecs PyWavelets nibabel Pillow matplotlib scipy.
 from __future__ import annotations
 
 import argparse
-import csv
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from coder_peers import LOSSLESS_PEERS, LOSSY_PEERS, SETTINGS, values_and_slices
 from coder_summary import behind, plot, summary
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
+from tables import write
 from volume_peers import VOLUME_PEERS
 
 from medroi import MedROI, inspect
@@ -287,15 +287,6 @@ def settings_rows() -> list[Row]:
         coders = (*video_coders.LOSSLESS, *video_coders.LOSSY)
         rows += [{"codec": coder.name, "settings": coder.settings} for coder in coders]
     return rows
-
-
-def write(rows: list[Row], path: Path) -> None:
-    """Rows as CSV."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def main() -> None:

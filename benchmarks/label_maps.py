@@ -14,18 +14,17 @@ Needs: nibabel scipy imagecodecs compressed-segmentation compresso crackle-codec
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from label_peers import PEERS
+from scan_sets import arguments_of, native_voxels, sets_of
 from scipy.ndimage import distance_transform_edt, gaussian_filter
+from tables import markdown, mean, write
 
 from medroi import MedROI
 
@@ -37,13 +36,6 @@ FIRST_PARCEL = 1001
 N_SLICES = 24
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
-
-
-def load(path: Path) -> Array:
-    """A scan, its axes as they lie in memory, slowest first."""
-    image: Any = nibabel.load(path)
-    array = np.asarray(image.dataobj.get_unscaled())
-    return np.ascontiguousarray(array.T.astype(array.dtype.newbyteorder("=")))
 
 
 def nearest_seed(body: Array, n: int, rough: float, rng: np.random.Generator) -> Array:
@@ -79,16 +71,15 @@ def made_of(scan: Array) -> Iterator[tuple[str, Array]]:
 
 
 def maps_of(folder: Path, per_set: int) -> Iterator[tuple[str, str, str, Array]]:
-    """Data set, scan, kind of map, and labels."""
-    for data_set in sorted(path for path in folder.iterdir() if path.is_dir()):
+    """Data set, scan, kind of map, and labels; axes as they lie in memory, slowest first."""
+    for data_set in sets_of(folder):
         n_made = 0
         for path in sorted(data_set.glob("*.nii*")):
             name = path.name.split(".")[0]
             if "label" in name or name.endswith("seg"):
-                yield data_set.name, name, "drawn", load(path)
-            elif n_made < per_set and len(load(path).shape) == 3:
+                yield data_set.name, name, "drawn", native_voxels(path).T
+            elif n_made < per_set and (scan := native_voxels(path).T).ndim == 3:
                 n_made += 1
-                scan = load(path)
                 first = max(0, len(scan) - N_SLICES) // 2
                 for kind, labels in made_of(scan[first : first + N_SLICES]):
                     yield data_set.name, name, kind, labels
@@ -131,32 +122,25 @@ def table(rows: list[Row]) -> str:
     """The table of docs/limit.md: geometric means of bytes over those of zstd."""
     zstd = {(r["scan"], r["map"]): int(r["nbytes"]) for r in rows if r["codec"] == "zstd"}
     kinds = list(dict.fromkeys(row["map"] for row in rows))
-    lines = ["| bytes over zstd | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    lines = []
     for codec in dict.fromkeys(row["codec"] for row in rows if row["codec"] != "zstd"):
         cells = []
         for kind in kinds:
             own = [row for row in rows if (row["codec"], row["map"]) == (codec, kind)]
-            logs = [np.log(int(r["nbytes"]) / zstd[r["scan"], r["map"]]) for r in own]
-            cells.append(f"{np.exp(np.mean(logs)):.2f}")
-        lines.append(f"| {codec} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            shares = (int(r["nbytes"]) / zstd[r["scan"], r["map"]] for r in own)
+            cells.append(f"{mean(shares):.2f}")
+        lines.append([codec, *cells])
+    return markdown(["bytes over zstd", *kinds], lines)
 
 
 def main() -> int:
     """Measure all maps; 1 where a voxel did not come back."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--per-set", type=int, default=1)
-    parser.add_argument("-o", dest="output", type=Path, default=Path(__file__).with_suffix(".csv"))
-    args = parser.parse_args()
+    args = arguments_of(__doc__, __file__, per_set=1).parse_args()
     rows: list[Row] = []
     for found in maps_of(args.folder, args.per_set):
         rows += rows_of(*found)
         print(*found[:3], file=sys.stderr, flush=True)
-    with args.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(rows, args.output, COLUMNS)
     print(table(rows))
     return 0 if all(row["exact"] for row in rows) else 1
 

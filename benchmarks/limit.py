@@ -13,8 +13,6 @@ Needs: nibabel scipy imagecodecs PyWavelets Pillow matplotlib.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,8 @@ import numpy as np
 from coder_peers import values_and_slices
 from coders import load
 from noise_entropy import Estimate, from_air, from_flat_places, from_repeats
+from scan_sets import arguments_of, scans_of
+from tables import markdown, write
 
 from medroi import MedROI
 
@@ -34,11 +34,9 @@ Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
 
 
-def scans(folder: Path, per_set: int) -> Iterator[Path]:
-    """The first scans of each data set; label maps, which have no noise, are left out."""
-    for data_set in sorted(path for path in folder.iterdir() if path.is_dir()):
-        named = [path for path in sorted(data_set.iterdir()) if "label" not in path.name]
-        yield from named[:per_set]
+def is_noisy(path: Path) -> bool:
+    """Label maps have no noise."""
+    return "label" not in path.name
 
 
 def numbers_of(array: Array) -> Array:
@@ -96,15 +94,15 @@ def means_of(rows: list[Row]) -> dict[tuple[str, str], dict[str, float]]:
 
 def table(rows: list[Row]) -> str:
     """The table of docs/limit.md."""
-    lines = ["| set | scans | fast | dense | max | noise by | alone | predicted | max over it |"]
-    lines.append("|---|---|---|---|---|---|---|---|---|")
+    lines = []
     for (data_set, estimate), mean in means_of(rows).items():
-        levels = " | ".join(f"{mean[f'{level}_bpv']:.2f}" for level in LEVELS)
-        noise = f"{mean['alone_bpv']:.2f} | {mean['limit_bpv']:.2f}"
+        levels = (f"{mean[f'{level}_bpv']:.2f}" for level in LEVELS)
+        noise = (f"{mean[f'{name}_bpv']:.2f}" for name in ("alone", "limit"))
         over = 100 * (mean["max_bpv"] / mean["limit_bpv"] - 1)
         n = int(mean["n"])
-        lines.append(f"| {data_set} | {n} | {levels} | {estimate} | {noise} | {round(over):+d} % |")
-    return "\n".join(lines)
+        lines.append([data_set, f"{n}", *levels, estimate, *noise, f"{round(over):+d} %"])
+    header = ["set", "scans", *LEVELS, "noise by", "alone", "predicted", "max over it"]
+    return markdown(header, lines)
 
 
 def plot(rows: list[Row], path: Path) -> None:
@@ -143,18 +141,11 @@ def plot(rows: list[Row], path: Path) -> None:
 
 def main() -> int:
     """Measure the scans; 1 where a voxel did not come back."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--per-set", type=int, default=3)
-    parser.add_argument("-o", dest="output", type=Path, default=Path(__file__).with_suffix(".csv"))
-    args = parser.parse_args()
+    args = arguments_of(__doc__, __file__, per_set=3).parse_args()
     rows: list[Row] = []
-    for path in scans(args.folder, args.per_set):
+    for path in scans_of(args.folder, args.per_set, is_wanted=is_noisy):
         rows += rows_of(path)
-        with args.output.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(rows, args.output, COLUMNS)
     plot(rows, args.output.with_suffix(".png"))
     print(table(rows))
     return 0 if all(row["exact"] for row in rows) else 1

@@ -12,14 +12,13 @@ everything is kept have no row.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from coders import bytes_at, crop, load
+from scan_sets import arguments_of, scans_of
+from tables import write
 
 import medroi
 from medroi import metrics
@@ -70,22 +69,14 @@ def rows_of(data_set: str, name: str, scan: Array) -> list[Row]:
 
 def main() -> None:
     """Run everything."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scans", type=Path)
-    parser.add_argument("--per-set", type=int, default=2)
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_suffix(".csv"))
-    arguments = parser.parse_args()
+    args = arguments_of(__doc__, __file__, per_set=2).parse_args()
     rows: list[Row] = []
-    for folder in sorted(path for path in arguments.scans.iterdir() if path.is_dir()):
-        for path in sorted(folder.glob("*.nii*"))[: arguments.per_set]:
-            array = load(path)
-            scan = crop(array, array[0].size)[0] if array.ndim > 3 else array
-            rows += rows_of(folder.name, path.name.split(".")[0], scan)
-            print(path.name, file=sys.stderr, flush=True)
-    with arguments.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    for path in scans_of(args.folder, args.per_set, "*.nii*"):
+        array = load(path)
+        scan = crop(array, array[0].size)[0] if array.ndim > 3 else array
+        rows += rows_of(path.parent.name, path.name.split(".")[0], scan)
+        print(path.name, file=sys.stderr, flush=True)
+    write(rows, args.output)
 
 
 if __name__ == "__main__":

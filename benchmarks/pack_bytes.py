@@ -15,7 +15,9 @@ import csv
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from medroi.scans import pack
 
@@ -33,6 +35,43 @@ TARGETS = {
 }
 
 
+def packed(sources: list[Path], lossless: bool, edge: int) -> tuple[int, set[str]]:
+    """Bytes of the stores of scans, and their types of elements."""
+    stored, dtypes = 0, set()
+    for source in sources:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Path(folder) / "a.ome.zarr"
+            report = pack(source, store, lossless=lossless, chunks=(edge,))
+        stored += report.stored_nbytes
+        dtypes.add(report.dtype)
+    return stored, dtypes
+
+
+def rows_of(name: str, sources: list[Path]) -> Iterator[dict[str, Any]]:
+    """A row for each setting and edge."""
+    source_nbytes = sum(source.stat().st_size for source in sources)
+    for setting, lossless in SETTINGS.items():
+        of_64 = 0
+        for edge in EDGES:
+            stored, dtypes = packed(sources, lossless, edge)
+            of_64 = of_64 or stored
+            target = TARGETS.get((name, setting)) if edge == EDGES[0] else None
+            yield {
+                "set": name,
+                "n_scans": len(sources),
+                "dtype": " ".join(sorted(dtypes)),
+                "setting": setting,
+                "edge": edge,
+                "nii_gz_nbytes": source_nbytes,
+                "store_nbytes": stored,
+                "by_nii_gz": f"{stored / source_nbytes:.4f}",
+                "by_edge_64": f"{stored / of_64:.4f}",
+                "read_share": f"{(edge / EDGES[0]) ** 3:.3g}",
+                "target": "" if target is None else target,
+                "passed": target is None or stored <= target * source_nbytes,
+            }
+
+
 def main() -> int:
     """Write the table; 1 where a target is missed."""
     sources: dict[str, list[Path]] = defaultdict(list)
@@ -42,42 +81,10 @@ def main() -> int:
     table.writeheader()
     is_missed = False
     for name, scans in sources.items():
-        source_nbytes = sum(source.stat().st_size for source in scans)
-        for setting, lossless in SETTINGS.items():
-            of_64 = 0
-            for edge in EDGES:
-                stored, dtypes = 0, set()
-                for source in scans:
-                    with tempfile.TemporaryDirectory() as folder:
-                        report = pack(
-                            source,
-                            Path(folder) / "a.ome.zarr",
-                            lossless=lossless,
-                            chunks=(edge,),
-                        )
-                    stored += report.stored_nbytes
-                    dtypes.add(report.dtype)
-                of_64 = of_64 or stored
-                target = TARGETS.get((name, setting)) if edge == EDGES[0] else None
-                passed = target is None or stored <= target * source_nbytes
-                is_missed |= not passed
-                table.writerow(
-                    {
-                        "set": name,
-                        "n_scans": len(scans),
-                        "dtype": " ".join(sorted(dtypes)),
-                        "setting": setting,
-                        "edge": edge,
-                        "nii_gz_nbytes": source_nbytes,
-                        "store_nbytes": stored,
-                        "by_nii_gz": f"{stored / source_nbytes:.4f}",
-                        "by_edge_64": f"{stored / of_64:.4f}",
-                        "read_share": f"{(edge / EDGES[0]) ** 3:.3g}",
-                        "target": "" if target is None else target,
-                        "passed": passed,
-                    }
-                )
-                sys.stdout.flush()
+        for row in rows_of(name, scans):
+            is_missed |= not row["passed"]
+            table.writerow(row)
+            sys.stdout.flush()
     return int(is_missed)
 
 

@@ -11,8 +11,6 @@ Needs: nibabel.
 from __future__ import annotations
 
 import argparse
-import csv
-import math
 import sys
 import tempfile
 import time
@@ -21,9 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from machine import add_columns, describe
+from scan_sets import native_voxels
+from tables import mean, write
 
 from medroi import MedROI
 
@@ -34,11 +33,9 @@ COLUMNS += ("decode_MBps", "exact")
 
 def rows_of(path: Path, n_slices: int) -> Iterator[dict[str, Any]]:
     """One row for each level."""
-    data: Any = nibabel.load(path)
-    voxels = data.dataobj.get_unscaled()
+    voxels = native_voxels(path)
     first = max(0, (voxels.shape[2] - n_slices) // 2)
     voxels = np.asfortranarray(voxels[:, :, first : first + n_slices])
-    voxels = voxels.astype(voxels.dtype.newbyteorder("="))
     megabytes, dense = 2e-6 * voxels.size, 0
     for level in LEVELS:
         codec = MedROI.lossless({"id": "predict3d", "level": level})
@@ -73,16 +70,13 @@ def main() -> int:
     rows = [row for path in paths for row in rows_of(path, args.slices)]
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder, "predict3d.csv")
-        with table.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(rows, table, COLUMNS)
         add_columns(table, args.output, describe(["nibabel"]))
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
-        shares[row["set"], row["level"]].append(math.log(float(row["of_dense"])))
-    for (data_set, level), logs in shares.items():
-        print(f"{data_set:12} {level:6} {math.exp(sum(logs) / len(logs)):.4f} of dense")
+        shares[row["set"], row["level"]].append(float(row["of_dense"]))
+    for (data_set, level), found in shares.items():
+        print(f"{data_set:12} {level:6} {mean(found):.4f} of dense")
     return 0 if all(row["exact"] for row in rows) else 1
 
 

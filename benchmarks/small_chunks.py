@@ -12,10 +12,7 @@ Needs: nibabel.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import itertools
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +20,8 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from scan_sets import arguments_of, native_voxels, scans_of
+from tables import markdown, mean, write
 
 from medroi import MedROI
 
@@ -53,9 +52,7 @@ def coded(voxels: Array, codec: MedROI) -> tuple[int, bool]:
 
 def rows_of(path: Path) -> Iterator[Row]:
     """One row for each level."""
-    image: Any = nibabel.load(path)
-    voxels = np.asfortranarray(image.dataobj.get_unscaled())
-    voxels = voxels.astype(voxels.dtype.newbyteorder("="))
+    voxels = native_voxels(path)
     for level in LEVELS:
         codec = MedROI.lossless({"id": "predict3d", "level": level})
         row: Row = {"set": path.parent.name, "scan": path.name, "level": level}
@@ -69,42 +66,34 @@ def rows_of(path: Path) -> Iterator[Row]:
         yield row
 
 
-def mean_of(rows: list[Row], column: str) -> float:
-    """Geometric."""
-    return math.exp(sum(math.log(float(row[column])) for row in rows) / len(rows))
-
-
 def table(rows: list[Row]) -> str:
     """The table of docs/limit.md."""
-    titles = [f"{level} {edge}³" for level in LEVELS for edge in EDGES]
-    lines = ["| set | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    columns = list(itertools.product(LEVELS, EDGES))
+    lines = []
     for data_set in dict.fromkeys(row["set"] for row in rows):
         cells = [
-            mean_of([r for r in rows if (r["set"], r["level"]) == (data_set, level)], f"by_{edge}")
-            for level in LEVELS
-            for edge in EDGES
+            mean(
+                float(row[f"by_{edge}"])
+                for row in rows
+                if (row["set"], row["level"]) == (data_set, level)
+            )
+            for level, edge in columns
         ]
-        shown = " | ".join(f"{100 * (cell - 1):+.1f} %" for cell in cells)
-        lines.append(f"| {data_set} | {shown} |")
-    return "\n".join(lines)
+        lines.append([data_set, *(f"{100 * (cell - 1):+.1f} %" for cell in cells)])
+    return markdown(["set", *(f"{level} {edge}³" for level, edge in columns)], lines)
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file is a scan of three axes; label maps are measured by label_maps.py."""
+    return "label" not in path.name and len(nibabel.load(path).shape) == 3
 
 
 def main() -> int:
     """Measure the scans; 1 where a voxel did not come back."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--per-set", type=int, default=1)
-    parser.add_argument("-o", dest="output", type=Path, default=Path(__file__).with_suffix(".csv"))
-    args = parser.parse_args()
-    rows: list[Row] = []
-    for data_set in sorted(path for path in args.folder.iterdir() if path.is_dir()):
-        named = [path for path in sorted(data_set.glob("*.nii*")) if "label" not in path.name]
-        solid = [path for path in named if len(nibabel.load(path).shape) == 3]
-        rows += [row for path in solid[: args.per_set] for row in rows_of(path)]
-    with args.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    args = arguments_of(__doc__, __file__, per_set=1).parse_args()
+    paths = scans_of(args.folder, args.per_set, "*.nii*", is_volume)
+    rows = [row for path in paths for row in rows_of(path)]
+    write(rows, args.output, COLUMNS)
     print(table(rows))
     for row in rows:
         for edge, target in TARGETS.items():

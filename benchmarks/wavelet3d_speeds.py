@@ -11,35 +11,28 @@ of `small` over that of `fast` with a given step, which needs no search. Volumes
 
 from __future__ import annotations
 
-import argparse
-import csv
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coders import Array, bytes_at, ours, volumes
+from coders import Array, bytes_at, ours, psnr, volumes
+from scan_sets import arguments_of
+from tables import mean, write
 
 TARGETS = (35.0, 40.0, 45.0, 50.0)
 CURVE = (34.0, *TARGETS, 51.0)
 Row = dict[str, Any]
 
 
-def reached(array: Array, decoded: Array) -> float:
-    """PSNR against the range of the volume."""
-    error = np.mean((array.astype(np.float64) - decoded.astype(np.float64)) ** 2)
-    return float(20 * np.log10(float(np.ptp(array.astype(np.float64)))) - 10 * np.log10(error))
-
-
 def point(array: Array, speed: str, target: float) -> Row:
     """Bytes, PSNR, and processor time without the search; the faster of two."""
     asked = {"id": "wavelet3d", "speed": speed}
     nbytes, _, _, decoded = ours({**asked, "psnr": target}, array)
-    psnr = reached(array, decoded)
-    step = float(np.ptp(array.astype(np.float64))) * 10 ** (-psnr / 20) * 3.0
+    reached = psnr(array, decoded)
+    step = float(np.ptp(array.astype(np.float64))) * 10 ** (-reached / 20) * 3.0
     times = [ours({**asked, "step": step}, array)[1:3] for _ in range(2)]
     encode_s, decode_s = (min(pair) for pair in zip(*times, strict=True))
-    return {"nbytes": nbytes, "psnr": psnr, "encode_s": encode_s, "decode_s": decode_s}
+    return {"nbytes": nbytes, "psnr": reached, "encode_s": encode_s, "decode_s": decode_s}
 
 
 def rows_of(array: Array) -> list[Row]:
@@ -68,29 +61,25 @@ def means(rows: list[Row]) -> list[Row]:
         for row in rows:
             if row["target_dB"] == target:
                 of_set[row["set"]].append(row)
-        per_set = []
-        for name, members in of_set.items():
-            per_set.append(mean(members) | {"set": name, "volume": "mean", "target_dB": target})
-        found += [*per_set, mean(per_set) | {"set": "all", "volume": "mean", "target_dB": target}]
+        per_set = [mean_row(name, target, members) for name, members in of_set.items()]
+        found += [*per_set, mean_row("all", target, per_set)]
     return found
 
 
-def mean(rows: list[Row]) -> Row:
+def mean_row(name: str, target: float, rows: list[Row]) -> Row:
     """Geometric mean of every ratio."""
     names = ("bytes_over_fast", "encode_over_fast", "decode_over_fast")
-    return {n: round(float(np.exp(np.mean(np.log([r[n] for r in rows])))), 4) for n in names}
+    row: Row = {"set": name, "volume": "mean", "target_dB": target}
+    return row | {n: round(mean(r[n] for r in rows), 4) for n in names}
 
 
 def main() -> None:
     """Measure all volumes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scans", type=Path)
-    parser.add_argument("--per-set", type=int, default=2)
+    parser = arguments_of(__doc__, __file__, per_set=2)
     parser.add_argument("--voxels", type=float, default=2.5e6)
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     asked = parser.parse_args()
     rows: list[Row] = []
-    for data_set, name, array in volumes(asked.scans, asked.per_set, asked.voxels):
+    for data_set, name, array in volumes(asked.folder, asked.per_set, asked.voxels):
         if array.ndim < 3:
             continue
         whole = np.rint(array).astype("<i2") if array.dtype.kind == "f" else array
@@ -98,11 +87,7 @@ def main() -> None:
             rows.append({"set": data_set, "volume": name, **row})
             print(rows[-1], flush=True)
     rows += means(rows)
-    with asked.out.open("w", newline="") as file:
-        fields = ["set", "volume", *rows[0].keys() - {"set", "volume"}]
-        writer = csv.DictWriter(file, sorted(fields, key=list(rows[0]).index), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(rows, asked.output)
 
 
 if __name__ == "__main__":
