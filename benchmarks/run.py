@@ -39,6 +39,9 @@ MODULES = {
 }
 
 
+LOSSY_NEEDS = ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy")
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """A script, its arguments, and the packages it needs; without `TABLE` it prints its table."""
@@ -60,6 +63,13 @@ BENCHMARKS = (
         "coders.py",
         (FOLDER, "--out", TABLE),
         ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
+    ),
+    Benchmark("lossy_peers", "lossy_curves.py", (FOLDER, "-o", TABLE), LOSSY_NEEDS),
+    Benchmark(
+        "lossy_ours",
+        "lossy_curves.py",
+        (FOLDER, "--coders", "small,fast", "-o", TABLE),
+        LOSSY_NEEDS,
     ),
     Benchmark(
         "wavelet3d_speeds",

@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 # Modules that measure nothing by themselves.
 SHARED = {"run.py", "machine.py", "regression.py", "coder_peers.py", "coder_summary.py"}
 SHARED |= {"head_mask.py", "loss_counts.py", "loss_scans.py", "loss_stores.py", "slow_s3.py"}
-SHARED |= {"video_coders.py", "coder_page.py", "scan_sets.py", "tables.py"}
+SHARED |= {"lossy_crops.py", "video_coders.py", "coder_page.py", "scan_sets.py", "tables.py"}
 SHARED |= {"noise_entropy.py", "label_peers.py", "volume_peers.py"}
 # They need weights, or make them, or another build.
 BY_HAND = {"neural_lossless.py", "neural_lossy.py", "train.py", "versus.py"}
