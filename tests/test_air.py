@@ -63,6 +63,33 @@ def test_every_kind_of_voxel_comes_back(tmp_path: Path, dtype: str, zarr_format:
     assert content(tmp_path / "back.nii") == content(source)
 
 
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ("zstd", {"id": "predict3d", "level": "fast"}),
+        ({"id": "predict3d", "level": "fast"}, {"id": "predict3d", "level": "fast"}),
+        ("predict3d", {"id": "predict3d", "level": "max"}),
+        ({"id": "predict3d", "level": "max"}, {"id": "predict3d", "level": "max"}),
+    ],
+)
+def test_the_air_is_coded_as_fast_or_as_densely_as_the_scan(
+    tmp_path: Path, source: Path, inner: Any, expected: dict[str, str]
+) -> None:
+    pack(source, tmp_path / "s.zarr", inner=inner, threshold=50, air="keep")
+    air = json.loads((tmp_path / "s.zarr" / "air" / "zarr.json").read_text())
+    assert air["codecs"][0]["configuration"]["inner"] == expected
+
+
+@pytest.mark.parametrize(("inner", "has_mask"), [("predict3d", False), ("wavelet3d:psnr=40", True)])
+def test_a_chunk_alone_holds_its_mask_only_where_voxels_do_not_tell_it(
+    tmp_path: Path, source: Path, inner: str, has_mask: bool
+) -> None:
+    options = ["--roi", "mask", "--threshold", "50", "--inner", inner]
+    assert main(["pack", str(source), str(tmp_path / "s.zarr"), *options]) in make_scans.PACKED
+    (chunk,) = chunks_of(tmp_path / "s.zarr")
+    assert (medroi.inspect(chunk.read_bytes()).mask_nbytes > 0) == has_mask
+
+
 def test_a_series_and_a_mask_of_ones_own_keep_their_air(tmp_path: Path) -> None:
     source = make_scans.nifti(tmp_path / "in.nii", SERIES)
     mask = make_scans.nifti(tmp_path / "mask.nii", (SERIES[..., 0] > 50).astype("u1"))

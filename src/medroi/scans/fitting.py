@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import medroi
+import medroi.inner
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
 from medroi.scans.scan import PADDING_VALUES, Scan, slice_axis_of
@@ -64,11 +65,16 @@ def crops_of(codec: Any, *, is_alone: bool) -> ScanRegion | None:
     """The region of which every chunk gets its crop.
 
     None for a chunk that is alone and whose codec finds the same region: its stream then holds the
-    mask. It does not where the mask was given, or values are declared to be padding.
+    mask. It does not where the mask was given, or values are declared to be padding, and need not
+    where the inner codec is lossless: cleared voxels tell the mask by themselves, in fewer bytes.
     """
     region: ScanRegion = codec.region
+    config = codec.get_config()
     finds_it = not region.is_given and region.padding_values is None
-    return None if is_alone and finds_it else region
+    has_mask = config["roi"] == "mask" and config["threshold"] is not None
+    needs_it = has_mask and not medroi.inner.make(config["inner"]).lossless
+    is_in_stream = finds_it and (needs_it or not has_mask)
+    return None if is_alone and is_in_stream else region
 
 
 def note_of_lowering(region: ScanRegion, config: dict[str, Any]) -> tuple[str, ...]:

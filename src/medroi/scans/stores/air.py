@@ -7,6 +7,7 @@ voxel of the air that is not background takes the place of the scan's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,13 @@ from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest, VoxelsDigest
 from medroi.scans.stores.files import files_of, nbytes_below
 from medroi.scans.stores.kept import same_bits
-from medroi.scans.stores.layouts import FAST
+from medroi.scans.stores.layouts import FAST, MAX
 from medroi.scans.stores.writing import Cleared, Layout, write_array
 from medroi.scans.stores.zarr_array import AIR, open_array, open_beside
 from medroi.values import n_available_cores
 from medroi.working_memory import WorkingMemory
 
 NAME = AIR
-# Noise is what general coders are worst at; of those that are as fast, this one is best.
-_INNER = FAST
 
 
 def check_possible(place: hdf5_store.Place | None, inner: Any) -> None:
@@ -81,9 +80,8 @@ def write(
         Digests of the air, for those of the store.
     """
     config, region = codec.get_config(), codec.region
-    is_own = config["inner"]["id"] == "predict3d"
     codec_of_air = medroi.MedROI.lossless(
-        config["inner"] if is_own else _INNER,
+        _inner_beside(config["inner"]),
         background=region.background,
         slice_axis=config["slice_axis"],
         axes=region.axes,
@@ -96,6 +94,17 @@ def write(
     if digests["voxels"] != _digest_of(scan.voxels, memory):
         raise CorruptStream(f"{store}: scan and air do not give back what was packed")
     return digests
+
+
+def _inner_beside(inner: Mapping[str, Any]) -> dict[str, Any]:
+    """The inner codec of the air of a scan that has this one.
+
+    Noise is what general coders are worst at; of those that are as fast, predict3d's fast level is
+    best. Who takes more time for fewer bytes gets those that the border of the region costs twice,
+    in the scan and in its air, back from the densest level.
+    """
+    is_fast = inner["id"] != "predict3d" or inner == FAST
+    return dict(FAST if is_fast else MAX)
 
 
 def has_air(array: Any) -> bool:

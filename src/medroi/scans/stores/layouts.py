@@ -37,12 +37,12 @@ class Kind:
 # Inner codecs of `pack` where nobody names one.
 FAST = MappingProxyType({"id": "predict3d", "level": "fast"})
 DENSE = MappingProxyType({"id": "predict3d", "level": "dense"})
-_MAX = MappingProxyType({"id": "predict3d", "level": "max"})
+MAX = MappingProxyType({"id": "predict3d", "level": "max"})
 
 LAYOUTS: Mapping[str, Kind] = MappingProxyType(
     {
         "viewer": Kind(True, 64, FAST),
-        "archive": Kind(True, "volume", _MAX),
+        "archive": Kind(True, "volume", MAX),
         "training": Kind(True, 32, FAST),
         "bare": Kind(False, "volume", FAST),
     }
