@@ -15,7 +15,7 @@ from scipy import ndimage
 
 LEAST_VALUES = 64  # fewer are labels, of which nothing may be lost
 _CONSTANT_SHARE = 0.5  # of one value: then that is the air, and all else counts
-_SMOOTHINGS, _SIGMA = 8, 2.0
+_BLURS = 3
 Array = np.ndarray[Any, Any]
 
 
@@ -52,16 +52,42 @@ class Crop:
 
 
 def smooth(voxels: Array, kept: Array) -> Array:
-    """What does not count is the nearest voxel that does, blurred again and again."""
-    axes = voxels.ndim - 3
-    sampling = [1e6] * axes + [1.0] * 3  # of volumes of a series, each its own
-    nearest = ndimage.distance_transform_edt(~kept, sampling, False, True)
-    found = voxels[tuple(nearest)].astype(np.float32)
-    for _ in range(_SMOOTHINGS):
-        blurred = ndimage.gaussian_filter(found, [0.0] * axes + [_SIGMA] * 3)
-        found = np.where(kept, voxels, blurred)
+    """What does not count continues what does: coarse means where nothing is near, blurred."""
+    weight = kept.astype(np.float32)
+    levels = [(voxels.astype(np.float32) * weight, weight)]
+    while max(levels[-1][0].shape) > 1:
+        levels.append(halved(*levels[-1]))
+    found = mean_of(*levels[-1])
+    for total, weight in levels[-2::-1]:
+        known, means = weight > 0, mean_of(total, weight)
+        found = np.where(known, means, doubled(found, total.shape))
+        for _ in range(_BLURS):
+            found = np.where(known, means, ndimage.uniform_filter(found, 3, mode="nearest"))
     found = np.rint(found) if voxels.dtype.kind != "f" else found
     return np.where(kept, voxels, found.astype(voxels.dtype))
+
+
+def mean_of(total: Array, weight: Array) -> Array:
+    """Zero where nothing weighs."""
+    return np.asarray(total / np.maximum(weight, 1e-9))
+
+
+def halved(total: Array, weight: Array) -> tuple[Array, Array]:
+    """Sums of pairs along every axis."""
+    for axis, n in enumerate(total.shape):
+        starts = np.arange(0, n, 2)
+        total, weight = (np.add.reduceat(array, starts, axis) for array in (total, weight))
+    return total, weight
+
+
+def doubled(array: Array, shape: tuple[int, ...]) -> Array:
+    """Linear interpolation between the middles of pairs."""
+    for axis, n in enumerate(shape):
+        if n > 1:
+            near = np.arange(n) // 2
+            far = np.clip(near + np.where(np.arange(n) % 2, 1, -1), 0, array.shape[axis] - 1)
+            array = 0.75 * np.take(array, near, axis) + 0.25 * np.take(array, far, axis)
+    return array
 
 
 def counted(scan: Array) -> tuple[Array, float]:

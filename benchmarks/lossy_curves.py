@@ -31,7 +31,7 @@ from medroi import MedROI, inspect
 
 OURS = ("small", "fast")
 # Steps of our quantiser as shares of the range, in dB; the PSNR is 5 to 10 dB above.
-STEPS_DB = (24.0, 28.0, 31.0, 34.0, 37.0, 40.0, 43.0, 46.0)
+STEPS_DB = (24.0, 28.0, 32.0, 36.0, 40.0, 44.0, 48.0, 51.0)
 VIDEO = {coder.name: coder for coder in video_coders.LOSSY}
 Array = np.ndarray[Any, Any]
 Coding = Callable[[Array], tuple[int, Array]]
@@ -133,7 +133,7 @@ def rows_of(crop: Crop, coder: str) -> Iterator[Row]:
 def main() -> None:
     """Measure coder by coder, each on all crops."""
     parser = arguments_of(__doc__, __file__, per_set=2)
-    parser.add_argument("--voxels", type=float, default=1.2e6)
+    parser.add_argument("--voxels", type=float, default=8e5)
     parser.add_argument("--coders", default=",".join([*VIDEO, *LOSSY_PEERS]))
     asked = parser.parse_args()
     rows: list[Row] = []

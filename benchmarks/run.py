@@ -64,12 +64,14 @@ BENCHMARKS = (
         (FOLDER, "--out", TABLE),
         ("nibabel", "imagecodecs", "PyWavelets", "Pillow", "matplotlib", "scipy"),
     ),
-    Benchmark("lossy_peers", "lossy_curves.py", (FOLDER, "-o", TABLE), LOSSY_NEEDS),
-    Benchmark(
-        "lossy_ours",
-        "lossy_curves.py",
-        (FOLDER, "--coders", "small,fast", "-o", TABLE),
-        LOSSY_NEEDS,
+    *(
+        Benchmark(name, "lossy_curves.py", (FOLDER, "--coders", coders, "-o", TABLE), LOSSY_NEEDS)
+        for name, coders in (
+            ("lossy_ours", "small,fast"),
+            ("lossy_x265", "x265"),
+            ("lossy_av1", "svt-av1"),
+            ("lossy_peers", "sperr,sz3,zfp,jpeg2000,published"),
+        )
     ),
     Benchmark(
         "wavelet3d_speeds",
