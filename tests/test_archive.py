@@ -16,6 +16,7 @@ import medroi
 from medroi import archives, errors
 from medroi.archives import jobs
 from medroi.cli import main
+from medroi.scans import pack
 
 
 @pytest.fixture(scope="module")
@@ -394,3 +395,25 @@ def test_the_command_of_the_readme_archives_the_example_tree(
         "sub-02/anat/sub-02_T1w.nii.gz": "duplicate",
     }
     assert "Regions that deserve a look" in (tmp_path / "archive.html").read_text()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_scan_that_is_packed_already_is_copied(tmp_path: Path, jobs: int) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    (root / "sub").mkdir(parents=True)
+    scan = make_scans.nifti(tmp_path / "a.nii", archive_trees.noisy(1))
+    pack(scan, root / "sub" / "a.mnc", lossless=True)
+    pack(scan, root / "sub" / "b.h5/s", lossless=True)
+    pack(scan, root / "c.ome.zarr", lossless=True)
+    # Its store has the name that the packed one would have.
+    make_scans.nifti(root / "sub" / "a.nii.gz", archive_trees.noisy(2))
+    report = medroi.archive(root, place, jobs=jobs, lossless=True)
+    assert report.failures == () and report.states["stored"] == 1
+    record = manifest_of(place)["sub/a.mnc"]
+    assert (record["state"], record["kind"], record["target"]) == ("copied", "file", "sub/a.mnc")
+    assert medroi.archive(root, place, lossless=True).run == {}
+    assert archives.check_archive(place, against=root).problems == ()
+    archives.restore(place, tmp_path / "back")
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
+    assert archives.prune(place, root, yes=True).kept == ()
+    assert archive_trees.files_in(root) == {}

@@ -15,9 +15,10 @@ import pytest
 import medroi
 from medroi import archives, errors
 from medroi.archives import journal as lines
-from medroi.archives import journals
+from medroi.archives import journals, records
 from medroi.archives.keeping import Index
 from medroi.archives.place_remote import RemotePlace
+from medroi.archives.restore import _inside
 
 
 def drawn(draw: random.Random) -> archives.Record:
@@ -253,3 +254,62 @@ def test_a_segment_of_a_few_seconds_is_told_by_its_name() -> None:
     names = ["000001.jsonl", "000001-part-1-of-2.jsonl", "000001.000001.jsonl"]
     assert [lines.is_batch(name) for name in names] == [False, False, True]
     assert sorted(names)[-1] == "000001.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("name", "on_windows", "anywhere"),
+    [
+        ("a/b.nii", False, False),
+        ("../b.nii", True, True),
+        ("a/../../b.nii", True, True),
+        ("/b.nii", True, True),
+        ("a..b/c..nii", False, False),
+        ("C:b.nii", True, False),
+        ("C:/b.nii", True, False),
+        ("\\\\host\\share\\b.nii", True, False),
+        ("\\b.nii", True, False),
+        ("a\\..\\..\\b.nii", True, False),
+    ],
+)
+def test_names_that_lead_out_are_known_on_each_system(
+    name: str, on_windows: bool, anywhere: bool
+) -> None:
+    assert records.leads_out(name, on_windows=True) == on_windows
+    assert records.leads_out(name, on_windows=False) == anywhere
+
+
+@pytest.mark.parametrize("name", ["a\\b.nii", "scan 10:30.nii", "a?.nii"])
+def test_a_name_that_windows_does_not_have_is_not_restored_there(tmp_path: Path, name: str) -> None:
+    assert _inside(tmp_path, name, on_windows=False) == tmp_path / name
+    with pytest.raises(errors.InvalidArgument, match="Windows does not have"):
+        _inside(tmp_path, name, on_windows=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("Scan.txt", "scan.txt"), ("\u00e9.txt", "e\u0301.txt"), ("a/B.txt", "A/b.txt")],
+)
+def test_names_that_differ_by_case_or_form_are_two_in_two_runs_too(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    for name in (first, second):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+        medroi.archive(root, place)
+        (root / name).unlink()
+        (root / name).parent.rmdir()
+    with archives.Journal(archives.open_place(str(place)), writes=False) as journal:
+        targets = [record.target for record in journal.records()]
+    assert len({records.name_key(target) for target in targets}) == 2
+    assert archives.restore(place, tmp_path / "back").failures == ()
+    assert {path: (tmp_path / "back" / path).read_text() for path in (first, second)} == {
+        first: first,
+        second: second,
+    }
+    # Neither is moved by a further run.
+    (root / first).parent.mkdir(parents=True, exist_ok=True)
+    (root / first).write_text(first)
+    medroi.archive(root, place, rehash=True)
+    with archives.Journal(archives.open_place(str(place)), writes=False) as journal:
+        assert [record.target for record in journal.records()] == targets

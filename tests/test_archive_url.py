@@ -24,6 +24,7 @@ from medroi.archives import jobs, tree_remote
 from medroi.archives.items import Item
 from medroi.archives.tree_remote import RemoteTree
 from medroi.archives.trees import open_tree
+from medroi.archives.urls import without_secrets
 from medroi.cli import main
 
 URL = "memory://tree"
@@ -358,3 +359,91 @@ def test_what_cannot_be_listed_is_refused_before_anything_is_written(tmp_path: P
         with pytest.raises(errors.InvalidArgument, match=text):
             medroi.archive(url, tmp_path / "dst")
     assert not (tmp_path / "dst").exists()
+
+
+@pytest.mark.parametrize("n_links", [1, 2, 12])
+def test_loops_of_folders_without_files_end_soon(tmp_path: Path, n_links: int) -> None:
+    root = tmp_path / "src"
+    (root / "loop").mkdir(parents=True)
+    (root / "a.txt").write_text("a")
+    for number in range(n_links):
+        (root / "loop" / f"{number}").symlink_to(".")
+    listed = []
+
+    class Counted(Listing):
+        def list_directory(self, path: Any) -> Any:
+            listed.append(path)
+            return super().list_directory(path)
+
+    with served(root, Counted) as url:
+        found = items(url)
+    assert found.pop("a.txt").error_class == ""
+    assert {item.error_class for item in found.values()} == {"FolderLoop"}
+    assert len(listed) < 3000
+
+
+def test_a_place_with_a_password_in_its_url_is_named_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.txt").write_text("a")
+    make_scans.nifti(tmp_path / "src" / "b.nii", archive_trees.noisy(1))
+    url = "memory://someone:secret@host/tree"
+    page = tmp_path / "page.html"
+    put_file = type(fsspec.filesystem("memory")).put_file
+
+    def refusing(self: Any, local: str, at: str) -> None:
+        if at.endswith("a.txt"):
+            raise RuntimeError(f"{url} refuses it")
+        put_file(self, local, at)
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "put_file", refusing)
+    report = medroi.archive(tmp_path / "src", url, report=page)
+    assert report.states == {"failed": 1, "stored": 1}
+    assert "memory://host/tree refuses it" in report.failures[0][2]
+    checked = archives.check_archive(url)
+    assert checked.problems == ()
+    with pytest.raises(errors.InvalidArgument, match=r"^memory://host/tree: the archive of"):
+        medroi.archive(tmp_path, url)
+    files = fsspec.filesystem("memory")
+    kept = [files.cat(name) for name in files.find("/")]
+    for data in (*kept, str(report).encode(), page.read_bytes()):
+        assert b"secret" not in data and b"someone" not in data
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("sftp://me:secret@host:22/x@y", "sftp://host:22/x@y"),
+        ("filecache::s3://key:secret@bucket/x", "filecache::s3://bucket/x"),
+        ("zip://a/b::sftp://me:se@cret@host/x.zip", "zip://a/b::sftp://host/x.zip"),
+        ("blockcache::filecache::ftp://me:s@h/", "blockcache::filecache::ftp://h/"),
+    ],
+)
+def test_every_url_of_a_chain_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
+def test_an_unknown_kind_of_url_is_refused_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidArgument) as caught:
+        archives.open_place("nonsense://me:secret@host/x")
+    assert "secret" not in str(caught.value) and "nonsense://host/x" in str(caught.value)
+
+
+def test_check_names_no_folder_that_is_gone(tmp_path: Path) -> None:
+    root, place = tmp_path / "src", "memory://tree/place"
+    root.mkdir()
+    (root / "a.txt").write_text("a")
+    make_scans.nifti(root / "b.nii", archive_trees.noisy(1))
+    for name in ("a.txt", "b.nii"):
+        put(f"raw/{name}", (root / name).read_bytes())
+    medroi.archive("memory://tree/raw", place, lossless=True)
+    put("raw/a.txt", b"b")
+    make_scans.nifti(root / "b.nii", archive_trees.noisy(2))
+    put("raw/b.nii", (root / "b.nii").read_bytes())
+    problems = dict(archives.check_archive(place, against="memory://tree/raw").problems)
+    assert problems == {
+        "a.txt": "a.txt: has changed since it was archived",
+        "b.nii": "b.nii: has changed since it was archived",
+    }

@@ -17,6 +17,10 @@ class Untrusted(InvalidArgument):
     """A stream for a library that nobody said may decode it; the message says how to say so."""
 
 
+class AlreadyPacked(InvalidArgument):
+    """A scan that is packed already, where one that is to be packed was expected."""
+
+
 class CorruptStream(MedROIError, ValueError):
     """Bytes that are not a whole, unchanged MedROI stream."""
 

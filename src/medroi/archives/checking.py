@@ -167,6 +167,7 @@ class _Looking:
 
     def problem_of(self, record: Record, journal: Journal) -> str:
         """Check one record; what is wrong, nothing where it is whole."""
+        copies: list[Path] = []
         try:
             holder = holder_of(journal, record)
             with contextlib.ExitStack() as stack:
@@ -174,11 +175,17 @@ class _Looking:
                 if self.tree is not None and not record.pruned and record.state in IN_DST:
                     names = [one.name for one in record.sources]
                     root = stack.enter_context(self.tree.at_hand(names))
+                    copies += [] if self.tree.is_local else [root]
                     check_source(record, root)
                 stored = stack.enter_context(at_hand(record, holder, self.place))
+                copies += [] if self.place.is_local else [stored.parent]
                 check_stored(record, stored, root, self.memory)
         except (MedROIError, OSError) as error:
-            return " ".join(str(error).split())
+            text = " ".join(str(error).split())
+            # Nobody finds a folder for temporary files that is gone again.
+            for folder in copies:
+                text = text.replace(f"{folder}{os.sep}", "")
+            return text
         return ""
 
 

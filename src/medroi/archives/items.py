@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +16,7 @@ from typing import Protocol
 from medroi.archives.companions import HEADER_SUFFIXES, scans_of_several_files
 from medroi.archives.dicom_folders import Series, series_of
 from medroi.archives.places import OWN
+from medroi.archives.records import name_key
 from medroi.scans import dicom as dicom_scans
 from medroi.scans.formats import READERS, pair, suffix_of
 from medroi.scans.formats.names import printable
@@ -136,7 +136,7 @@ class Names:
         for wanted in (name, else_name, ""):
             with_digest = _with_digest(name.removesuffix(suffix), else_name or name)
             shown = _fitting(wanted or with_digest + suffix, suffix)
-            key = unicodedata.normalize("NFC", shown).casefold()
+            key = name_key(shown)
             if key not in self._taken:
                 break
         self._taken.add(key)

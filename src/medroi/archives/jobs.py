@@ -31,7 +31,7 @@ from medroi.archives.records import (
 )
 from medroi.archives.settings import Settings
 from medroi.archives.trees import Tree, open_tree
-from medroi.errors import VerificationFailed
+from medroi.errors import AlreadyPacked, VerificationFailed
 from medroi.peak_memory import peak_of
 from medroi.scans.formats.names import printable
 
@@ -74,6 +74,9 @@ class Job:
         As in `open_tree`.
     nbytes, mtime_ns : int
         What the tree said of the files when they were listed.
+    copied_as : str
+        Name in the archive of a scan that is packed already, which is copied as it is; that of the
+        file by default.
     """
 
     root: str
@@ -90,6 +93,7 @@ class Job:
     root_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     nbytes: int = 0
     mtime_ns: int = 0
+    copied_as: str = ""
 
 
 def pack_job(job: Job) -> Record:
@@ -184,7 +188,16 @@ def _stored(job: Job, root: Path, place: Place) -> Record:
     sources = [root / name for name in job.files]
     if job.kind == "file":
         return _copied(job, sources[0], place)
-    return _packed(job, sources, place)
+    try:
+        return _packed(job, sources, place)
+    except AlreadyPacked:
+        if len(sources) > 1:
+            raise
+        name = job.copied_as or posixpath.join(posixpath.dirname(job.target), sources[0].name)
+        copy = dataclasses.replace(job, kind="file", target=name)
+        return dataclasses.replace(
+            _copied(copy, sources[0], place), notes=("a packed scan already, copied as it is",)
+        )
 
 
 def _changed(job: Job) -> SourceChanged:

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
+from medroi.archives.records import leads_out
 from medroi.errors import CorruptStream, UnsupportedVersion
 
 VERSION = 1
@@ -173,7 +174,7 @@ def _check_names(name: str, number: int, value: Any) -> None:
     try:
         names = [value["path"], value.get("target", "")]
         names += [one[0] for key in ("files", "stored_files") for one in value.get(key, ())]
-        wrong = [one for one in names if one.startswith("/") or ".." in one.split("/")]
+        wrong = [one for one in names if leads_out(one)]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise CorruptStream(f"{name}: line {number} is no record of medroi") from error
     if wrong:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from medroi.archives.records import STORED
+from medroi.archives.records import STORED, name_key
 from medroi.errors import CorruptStream, MedROIError
 
 _CACHE_KIB = 1 << 15
@@ -30,7 +30,7 @@ CREATE TABLE known (
 )"""
 _STORED = f"state = CAST('{STORED}' AS BLOB)"
 _INDEXES = (
-    "CREATE INDEX by_target ON known (target) WHERE target != x''",
+    "CREATE INDEX by_target ON known (folded(target)) WHERE target != x''",
     f"CREATE INDEX by_size ON known (nbytes) WHERE {_STORED}",
     "CREATE INDEX by_folder ON known (folder) WHERE folder IS NOT NULL",
 )
@@ -85,6 +85,7 @@ class Index:
         self._database = sqlite3.connect("", isolation_level=None)
         self._segments: list[str] = []
         self._numbers: dict[str, int] = {}
+        self._database.create_function("folded", 1, _folded, deterministic=True)
         for text in (
             f"PRAGMA cache_size = -{_CACHE_KIB}",
             "PRAGMA journal_mode = OFF",
@@ -151,24 +152,30 @@ class Index:
         """The paths whose content is in a target."""
         if not target:
             return set()
-        text = "SELECT path FROM known WHERE target = ? AND target != x''"
-        return {_text(path) for (path,) in self._ask(text, _bytes(target))}
+        return {path for path, of_path in self._near(target) if of_path == target}
+
+    def _near(self, target: str) -> list[tuple[str, str]]:
+        """Paths and their targets that some file systems take for one target."""
+        text = "SELECT path, target FROM known WHERE folded(target) = ? AND target != x''"
+        found = self._ask(text, _folded(_bytes(target)))
+        return [(_text(path), _text(of_path)) for path, of_path in found]
 
     def clash_of(self, target: str, path: str) -> str:
         """A target, or the folder that it lies in, where another path's content is.
 
-        A target itself clashes also with what lies below it. Empty where nothing clashes.
+        A target itself clashes also with what lies below it. Names that differ by case or by
+        Unicode form only are one to many file systems, and clash. Empty where nothing clashes.
         """
         names = target.split("/")
         above = ["/".join(names[: n + 1]) for n in range(len(names))]
-        clash = next((name for name in above if self.users_of(name) - {path}), "")
-        if clash:
-            return clash
+        for name in above:
+            if any(other != path for other, _ in self._near(name)):
+                return name
         found = self._ask(
-            "SELECT path FROM known WHERE target > ? AND target < ? AND target != x'' "
-            "AND path != ? LIMIT 1",
-            _bytes(f"{target}/"),
-            _bytes(f"{target}{chr(ord('/') + 1)}"),
+            "SELECT path FROM known WHERE folded(target) > ? AND folded(target) < ? "
+            "AND target != x'' AND path != ? LIMIT 1",
+            _folded(_bytes(f"{target}/")),
+            _folded(_bytes(f"{target}{chr(ord('/') + 1)}")),
             _bytes(path),
         )
         return target if found else ""
@@ -273,6 +280,10 @@ class Index:
             stored_nbytes,
             (self._segments[segment], start),
         )
+
+
+def _folded(target: bytes) -> bytes:
+    return target.lower() if target.isascii() else _bytes(name_key(_text(target)))
 
 
 def _bytes(text: str) -> bytes:

@@ -24,7 +24,7 @@ class LocalPlace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(os.path.abspath(folder))
-        self.url = str(self.folder)
+        self.url = self.address = str(self.folder)
 
     def names(self, folder: str) -> list[str]:
         """See `Place`."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from medroi.archives.places import metadata_last
 from medroi.archives.records import FileFacts
-from medroi.archives.urls import at_once, files_of, reaching
+from medroi.archives.urls import at_once, files_of, reaching, without_secrets
 from medroi.errors import CorruptStream, VerificationFailed
 from medroi.scans.stores.staging import recover, workspace
 
@@ -34,12 +34,13 @@ class RemotePlace:
     is_local = False
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self.url = url.rstrip("/")
+        self.address = url.rstrip("/")
+        self.url = without_secrets(self.address)
         self._options = options
-        self._files, self._root = files_of(self.url, options)
+        self._files, self._root = files_of(self.address, options)
 
     def __reduce__(self) -> Any:
-        return (RemotePlace, (self.url, self._options))
+        return (RemotePlace, (self.address, self._options))
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root

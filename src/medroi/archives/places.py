@@ -17,9 +17,19 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*(::|://)")
 
 
 class Place(Protocol):
-    """A place for stores and files, each of which is there completely or not at all."""
+    """A place for stores and files, each of which is there completely or not at all.
+
+    Attributes
+    ----------
+    url : str
+        Path, or URL without a password: what messages and reports name.
+    address : str
+        What `open_place` opened, which may have a password.
+    is_local : bool
+    """
 
     url: str
+    address: str
     is_local: bool
 
     def names(self, folder: str) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from medroi.archives.dicom_folders import Series
@@ -24,6 +25,7 @@ from medroi.archives.records import (
     Record,
 )
 from medroi.archives.settings import SUFFIXES, Settings
+from medroi.scans.formats import READERS, suffix_of
 
 
 @dataclasses.dataclass
@@ -152,7 +154,7 @@ class Planner:
 
     def _is_done(self, item: Item) -> bool:
         known = self._index.get(item.path)
-        if known is None or known.kind != item.kind:
+        if known is None or (known.kind != item.kind and not _was_packed_before(item, known)):
             return False
         if known.pruned and self._is_rest(item):
             return True
@@ -160,7 +162,7 @@ class Planner:
             return False
         if _own_token(known.listing) != _own_token(item.listing):
             return False
-        if item.kind == "file":
+        if known.kind == "file":
             return known.state == COPIED and self._is_there(known.target)
         return known.n_files == len(item.files) and self._is_held(known)
 
@@ -228,6 +230,7 @@ class Planner:
             files=item.files,
             place=place,
             target=self._target(item, known),
+            copied_as=self._name_of_copy(item, known) if item.kind == "scan" else "",
             settings=self._settings,
             place_options=options,
             stored=stored,
@@ -254,6 +257,11 @@ class Planner:
             target = _with_digest(clash, of) + target[len(clash) :]
         return target
 
+    def _name_of_copy(self, item: Item, known: Known | None) -> str:
+        """A name for a scan that turns out to be packed already."""
+        copied = known if known is not None and known.kind == "file" else None
+        return self._target(_as_copy(item, self._settings.suffix), copied)
+
     def _is_free(self, target: str, item: Item) -> bool:
         return not self._index.clash_of(target, item.path)
 
@@ -264,6 +272,18 @@ def _with_digest(path: str, of: str) -> str:
     stem, dot, rest = name.partition(".")
     digest = hashlib.sha256(of.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{folder}{slash}{stem}~{digest}{dot}{rest}"
+
+
+def _was_packed_before(item: Item, known: Known) -> bool:
+    """Whether a scan was copied as it is, since it was packed before it came into the tree."""
+    return (item.kind, known.kind, known.state) == ("scan", "file", COPIED)
+
+
+def _as_copy(item: Item, suffix: str) -> Item:
+    """A scan as a file of its own suffix; beside others of the folder its stem is its own."""
+    own_suffix = suffix_of(Path(item.path), READERS) or ""
+    target = item.target.removesuffix(suffix) + own_suffix
+    return dataclasses.replace(item, kind="file", target=target)
 
 
 def _is_copied(known: Known | None) -> bool:

@@ -176,10 +176,14 @@ def prune(
 
 def _in_order(journal: Journal, tree: LocalTree) -> Iterator[Record]:
     """Every record; those of links to files first, since a link without its file is nothing."""
-    for links in (True, False):
-        for record in journal.records():
-            if any(os.path.islink(tree.top / one.name) for one in record.sources) == links:
-                yield record
+    linked = set()
+    for path, known in journal.index.items():
+        is_one = known.n_files == 1 and known.kind != "dicom"
+        names = [path] if is_one else [one.name for one in journal.record(path).sources]
+        if any(os.path.islink(tree.top / name) for name in names):
+            linked.add(path)
+            yield journal.record(path)
+    yield from (journal.record(path) for path in journal.index.paths() if path not in linked)
 
 
 def _check_within(files: Sequence[FileFacts], root: Path) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import PureWindowsPath
 from typing import Any
+
+from medroi.system import IS_WINDOWS
 
 # States, and those of what is in DST.
 STORED, DUPLICATE, COPIED = "stored", "duplicate", "copied"
@@ -147,6 +151,19 @@ _DEFAULTS: dict[str, Any] = {
     if not (field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING)
 }
 _NAMES = {field.name for field in dataclasses.fields(Record)}
+
+
+def name_key(name: str) -> str:
+    """What names have in common that many file systems and programs take for one."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+def leads_out(name: str, *, on_windows: bool = IS_WINDOWS) -> bool:
+    """Whether a name, relative to a folder, leads out of it; what it names may be removed."""
+    if on_windows:
+        path = PureWindowsPath(name)
+        return bool(path.anchor) or ".." in path.parts
+    return name.startswith("/") or ".." in name.split("/")
 
 
 def digest_of(files: Iterable[FileFacts]) -> str:

@@ -18,16 +18,18 @@ from medroi.archives.hashing import sha256_of
 from medroi.archives.jobs import stores_of
 from medroi.archives.journals import Journal
 from medroi.archives.places import Place, open_place
-from medroi.archives.records import GONE, IN_DST, LINK, FileFacts, Record
+from medroi.archives.records import GONE, IN_DST, LINK, FileFacts, Record, leads_out
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
 from medroi.scans.stores.durable import rename_new
 from medroi.scans.stores.staging import workspace
-from medroi.system import sync
+from medroi.system import IS_WINDOWS, sync
 from medroi.working_memory import WorkingMemory, memory_of
 
 Memory = str | int | WorkingMemory | None
 
+# A path of an archive has / alone between its names.
+_NO_WINDOWS_NAME = '<>:"\\|?*'
 EXACT, CONTENTS = "the very bytes", "the kept voxels"
 
 
@@ -264,10 +266,15 @@ def _in_the_way(target: Path, what: str) -> InvalidArgument:
     )
 
 
-def _inside(folder: Path, name: str) -> Path:
+def _inside(folder: Path, name: str, *, on_windows: bool = IS_WINDOWS) -> Path:
     """A path below a folder; names of a journal that lead out of it are refused."""
-    if name.startswith("/") or ".." in name.split("/"):
+    if leads_out(name, on_windows=on_windows):
         raise CorruptStream(f"{name}: a name that leads out of the folder; the journal was edited")
+    if on_windows and set(name) & set(_NO_WINDOWS_NAME):
+        raise InvalidArgument(
+            f"{name}: a name that Windows does not have, with one of {_NO_WINDOWS_NAME}; restore "
+            "this path on another system"
+        )
     return folder / name
 
 

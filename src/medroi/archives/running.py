@@ -31,7 +31,6 @@ from medroi.archives.settings import Settings
 from medroi.archives.summary import ArchiveReport, summary_of
 from medroi.archives.tree_local import LocalTree
 from medroi.archives.trees import Tree, open_tree
-from medroi.archives.urls import without_secrets
 from medroi.errors import InvalidArgument, MedROIError
 from medroi.values import n_available_cores
 
@@ -129,7 +128,7 @@ def archive(
             replaced.add(_keep(journal, counted, record))
         options = (dict(place_options or {}), dict(source_options or {}))
         root = tree.name if tree.is_local else os.fspath(source)
-        todo = (planner.job(item, root, opened.url, *options) for item in plan.todo)
+        todo = (planner.job(item, root, opened.address, *options) for item in plan.todo)
         waits = not (opened.is_local and tree.is_local)
         with (
             contextlib.closing(_engine(todo, jobs, scheduler, waits=waits)) as done,
@@ -173,7 +172,7 @@ def _check(
     if isinstance(tree, LocalTree) and isinstance(place, LocalPlace):
         _check_apart(place, tree, os.path.realpath(place.folder), os.path.realpath(tree.name))
     elif tree.is_local == place.is_local and _server(place_options) == _server(source_options):
-        _check_apart(place, tree, without_secrets(place.url), tree.name)
+        _check_apart(place, tree, place.url, tree.name)
     is_there = isinstance(place, LocalPlace) and os.path.lexists(place.folder)
     if is_there and not os.path.isdir(place.url):
         raise InvalidArgument(f"{place.url}: expected a folder; it is a file")

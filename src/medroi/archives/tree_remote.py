@@ -15,6 +15,7 @@ import contextlib
 import errno
 import hashlib
 import html
+import math
 import os
 import shutil
 import tempfile
@@ -57,6 +58,8 @@ _TEXT_NBYTES = 1 << 16
 _DICOM_NBYTES, _GROWTH = 1 << 18, 16
 _BLOCK_NBYTES = 1 << 22
 _DEEPEST = 100
+# Folders that are listed once more where a server may have them within themselves.
+_MAX_REPEATED = 1000
 _TOKENS = ("ETag", "etag", "md5Hash", "Content-MD5", "Digest", "content_settings_md5", "ino")
 _TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "created")
 
@@ -77,7 +80,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _RemoteFolder(Folder):
-    """A folder, and the listings of those that it lies in."""
+    """A folder, and the listings of those that it lies in, itself aside."""
 
     above: tuple[bytes, ...] = ()
 
@@ -88,8 +91,9 @@ class RemoteTree:
     is_local = False
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self.name = self.url = without_secrets(url.rstrip("/"))
-        self._files, self._root = files_of(url.rstrip("/"), options)
+        self.address = url.rstrip("/")
+        self.name = self.url = without_secrets(self.address)
+        self._files, self._root = files_of(self.address, options)
         self._is_http = self._root.startswith(("http://", "https://"))
 
     def _at(self, path: str) -> str:
@@ -121,16 +125,15 @@ class RemoteTree:
                 yield unreadable(folder.path, error)
                 continue
             listing = _digest_of(entries)
-            if listing in folder.above or len(folder.above) >= _DEEPEST:
+            n_above = folder.above.count(listing)
+            if n_above > _most_repeats(entries) or len(folder.above) >= _DEEPEST:
                 text = (
                     f"{printable(folder.path)}: lists what a folder above it lists: a link of the "
                     "server, or a copy; what is in it is not read again"
                 )
                 yield Item(folder.path, "folder", text=text, error_class="FolderLoop")
                 continue
-            # A folder of folders alone may well have the names of the one that it lies in.
-            has_files = any(not one.is_folder for one in entries)
-            above = (*folder.above, listing if has_files else b"")
+            above = (*folder.above, listing)
             inside = Names(() if folder.path else OURS)
             files, deeper = [], []
             for one in entries:
@@ -329,6 +332,17 @@ def _entry(name: str, is_folder: bool, info: Mapping[str, Any]) -> _Entry:
         return _Entry(name, False, _status_of(info, name), problem)
     except Unreachable as error:
         return _Entry(name, False, Status(0, 0), problem or str(error))
+
+
+def _most_repeats(entries: Sequence[_Entry]) -> int:
+    """How many folders above one may have its very listing, before that is a loop.
+
+    A folder of folders alone may well have the names of the one that it lies in. In a loop each
+    repeat takes as many requests as there are folders, for every request before it.
+    """
+    if any(not one.is_folder for one in entries):
+        return 0
+    return max(1, int(math.log(_MAX_REPEATED, max(2, len(entries)))))
 
 
 def _status_of(info: Mapping[str, Any], path: str) -> Status:

@@ -22,6 +22,7 @@ class Unreachable(MedROIError):
 
 class _Reached(Protocol):
     url: str
+    address: str
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -49,7 +50,8 @@ def reaching(method: _Method) -> _Method:
         except (MedROIError, OSError):
             raise
         except Exception as error:  # each kind of store has errors of its own
-            raise Unreachable(f"{place.url}: {type(error).__name__}: {error}") from error
+            text = str(error).replace(place.address, place.url)
+            raise Unreachable(f"{place.url}: {type(error).__name__}: {text}") from error
 
     return cast("_Method", reached)
 
@@ -62,7 +64,7 @@ def files_of(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     InvalidArgument
         Where it is no URL that fsspec knows, or the package of its kind is not installed.
     """
-    fsspec = require("fsspec", url, "archive")
+    fsspec = require("fsspec", without_secrets(url), "archive")
     found = urlsplit(url)
     if found.scheme in ("http", "https") and "@" in found.netloc:
         # A path of a web server is its whole URL, which errors name and an archive keeps.
@@ -72,9 +74,17 @@ def files_of(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
     except (ImportError, ValueError) as error:
+        shown = without_secrets(url)
         raise InvalidArgument(
-            f"{url}: {error}; install the package of this kind of URL, such as s3fs for s3://"
+            f"{shown}: {str(error).replace(url, shown)}; install the package of this kind of URL, "
+            "such as s3fs for s3://"
         ) from error
+    except (MedROIError, OSError):
+        raise
+    except Exception as error:  # some kinds log in here already
+        shown = without_secrets(url)
+        text = str(error).replace(url, shown)
+        raise Unreachable(f"{shown}: {type(error).__name__}: {text}") from error
     return files, str(root).rstrip("/")
 
 
@@ -97,6 +107,13 @@ def local_path(url: str) -> str | None:
 
 
 def without_secrets(url: str) -> str:
-    """A URL without the name and the password that may stand before its host."""
+    """A URL without the name and the password that may stand before its host.
+
+    Of URLs one behind the other (``filecache::s3://...``) each has its own.
+    """
+    return "::".join(map(_without_login, url.split("::")))
+
+
+def _without_login(url: str) -> str:
     found = urlsplit(url)
     return urlunsplit(found._replace(netloc=found.netloc.rpartition("@")[2]))

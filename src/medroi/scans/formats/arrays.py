@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InvalidArgument
+from medroi.errors import AlreadyPacked, InvalidArgument
 from medroi.scans.formats.elements import Elements, elements_of
 from medroi.scans.formats.nifti_header import header_class, parsed
 from medroi.scans.scan import AXIS_NAMES, Scan, usable_affine
@@ -195,7 +195,7 @@ def _of_zarr(path: Path) -> Iterator[_Found]:
 
     store = open_store(path)
     if store.facts is not None:
-        raise InvalidArgument(f"{path}: a packed scan already; unpack it first")
+        raise AlreadyPacked(f"{path}: a packed scan already; unpack it first")
     attributes = dict(store.in_scan_order.attrs)
     said = _by_ome(path, store.array.ndim, attributes.get("ome", attributes))
     if said is None:
@@ -222,7 +222,7 @@ def _of_hdf5(path: Path, place: Any) -> Iterator[_Found]:
             )
         dataset = file[name]
         if hdf5_store.ATTRIBUTE in dataset.attrs:
-            raise InvalidArgument(f"{path}: a packed scan already; unpack it first")
+            raise AlreadyPacked(f"{path}: a packed scan already; unpack it first")
         yield _Found(dataset, _by_names([dimension.label for dimension in dataset.dims]), None)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medroi.errors import InvalidArgument
+from medroi.errors import AlreadyPacked, InvalidArgument
 from medroi.scans.formats.files import read_footer, read_voxels
 from medroi.scans.scaling import RESCALE_PER_SLICE
 from medroi.scans.scan import (
@@ -116,7 +116,7 @@ def _place_in_hdf5(path: Path, sizes: tuple[int, ...], dtype: np.dtype[Any]) -> 
     with h5py.File(path, "r") as file:
         dataset = file[IMAGE]
         if ATTRIBUTE in dataset.attrs:
-            raise InvalidArgument(f"{path}: a packed scan already; unpack it first")
+            raise AlreadyPacked(f"{path}: a packed scan already; unpack it first")
         if (tuple(dataset.shape), dataset.dtype) != (sizes, dtype):
             raise InvalidArgument(f"{path}: its image has another shape or type than it says")
         offset = None if dataset.chunks else dataset.id.get_offset()
