@@ -154,7 +154,7 @@ _NAMES = {field.name for field in dataclasses.fields(Record)}
 
 
 def name_key(name: str) -> str:
-    """What names have in common that many file systems and programs take for one."""
+    """A key that names share where many file systems and programs take them for one."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 

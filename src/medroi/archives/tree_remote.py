@@ -335,7 +335,7 @@ def _entry(name: str, is_folder: bool, info: Mapping[str, Any]) -> _Entry:
 
 
 def _most_repeats(entries: Sequence[_Entry]) -> int:
-    """How many folders above one may have its very listing, before that is a loop.
+    """Number of folders above one that may have its very listing before that is a loop.
 
     A folder of folders alone may well have the names of the one that it lies in. In a loop each
     repeat takes as many requests as there are folders, for every request before it.
