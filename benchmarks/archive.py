@@ -137,19 +137,19 @@ def processor_s() -> float:
 
 
 @contextlib.contextmanager
-def compiled_modules(folder: str) -> Iterator[None]:
-    """Let processes keep compiled modules, and compile those of a run over a folder."""
+def compiled_modules(run: Callable[[], object]) -> Iterator[None]:
+    """Let processes keep compiled modules, and compile those of a run."""
     with tempfile.TemporaryDirectory() as cache:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = cache
-        archived(folder, 2)
+        run()
         yield
 
 
 def measured(folder: str, n_rounds: int) -> Iterator[tuple[str, float, str, str]]:
     load, n_cores = os.getloadavg()[0], os.cpu_count()
     yield "load average", load, "", f"before the start, of {n_cores} cores"
-    with compiled_modules(folder):
+    with compiled_modules(lambda: archived(folder, 2)):
         rounds = [
             (
                 in_a_process(archived, folder, 1),
