@@ -107,12 +107,17 @@ def test_wrong_usage_exits_with_2(argv, capsys):
         (["pack", "{tmp}/absent.nii", "{tmp}/s.zarr"], "absent.nii does not exist"),
         (["pack", "{scan}", "{tmp}/s.h6"], "ends with .ome.zarr"),
         (["pack", "{scan}", "{scan}/s.zarr"], "cannot be a folder"),
-        (["pack", "{scan}", "{tmp}/s.zarr", "--threshold", "tissue"], "threshold"),
-        (["pack", "{scan}", "{tmp}/s.zarr", "--roi", "sphere"], "roi"),
+        (["pack", "{scan}", "{tmp}/s.zarr", "--threshold", "tissue"], "--threshold 'tissue': "),
+        (["pack", "{scan}", "{tmp}/s.zarr", "--roi", "sphere"], "--roi 'sphere': "),
         (["pack", "{scan}", "{tmp}/s.zarr", "--inner", "nope"], "nope"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--inner", "zstd:size=3"], "size"),
         (["pack", "{scan}", "{tmp}/s.zarr", "--background", "99999"], "99999"),
-        (["pack", "{scan}", "{tmp}/s.zarr", "--padding", "-1"], "padding"),
+        (["pack", "{scan}", "{tmp}/s.zarr", "--padding", "-1"], "--padding -1: "),
+        (["pack", "{scan}", "{tmp}/s.zarr", "--max-miss-rate", "7"], "--max-miss-rate 7.0: "),
+        (
+            ["pack", "{scan}", "{tmp}/s.zarr", "--mask", "{scan}", "--mask-margin", "nan"],
+            "--mask-margin nan: ",
+        ),
         (["unpack", "{tmp}/absent.zarr", "{tmp}/out.nii"], "absent.zarr does not exist"),
         (["info", "{tmp}/absent"], "absent"),
         (["info", "{scan}"], "stream"),
@@ -212,6 +217,16 @@ def test_python_m_medroi_runs(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("medroi: error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_the_shell_closed_is_no_error(tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m medroi codecs >&-', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_pack_away_from_a_terminal_shows_no_bar(tmp_path):

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import h5py
 import numcodecs
 import numpy as np
 import pytest
+import zarr
 from arrays import make_array, phantom, same_bits
 from numcodecs.registry import get_codec
 
@@ -74,6 +76,13 @@ def test_any_buffer_is_decoded(wrap: type) -> None:
 def test_any_buffer_of_bytes_comes_back(wrap: type) -> None:
     plain = b"\0\0text\0" * 9
     assert bytes(MedROI().decode(MedROI().encode(wrap(plain)))) == plain
+
+
+def test_what_numpy_makes_an_array_of_is_encoded_as_that(tmp_path) -> None:
+    with h5py.File(tmp_path / "others.h5", "w") as file:
+        dataset = file.create_dataset("volume", data=VOLUME)
+        for found in (dataset, zarr.array(VOLUME), np.ma.masked_less(VOLUME, 3)):
+            assert MedROI.lossless().encode(found) == MedROI.lossless().encode(VOLUME)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

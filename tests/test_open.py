@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +165,23 @@ def test_nibabel_gets_the_image_of_the_file(
         expected.dataobj.slope,
         expected.dataobj.inter,
     )
+
+
+@pytest.mark.parametrize("spacing_mm", [0.0, -2.0, math.nan, math.inf])
+def test_a_header_without_usable_distances_is_an_image_for_nibabel_too(
+    spacing_mm: float, tmp_path: Path
+) -> None:
+    source = make_scans.nifti(tmp_path / "scan.nii", make_scans.head())
+    with source.open("r+b") as file:
+        file.seek(76)
+        file.write(struct.pack("<4f", *[spacing_mm] * 4))
+        file.seek(252)
+        file.write(struct.pack("<2h", 0, 0))
+    medroi.pack(source, tmp_path / "scan.zarr", **CHUNKS)
+    found, expected = medroi.open(tmp_path / "scan.zarr").to_nibabel(), nibabel.load(source)
+    assert np.array_equal(found.affine, expected.affine, equal_nan=True)
+    assert found.header.binaryblock == expected.header.binaryblock
+    assert np.array_equal(found.get_fdata(), expected.get_fdata())
 
 
 def test_a_freesurfer_volume_is_one_for_nibabel_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_ndarray
 
@@ -23,14 +24,16 @@ class MedROI(Binding, Codec):
     codec_id = "medroi"
 
     def encode(self, buf: Any) -> bytes:
-        """Encode an array or a buffer of bytes to one stream.
+        """Encode an array, what numpy makes an array of, or a buffer of bytes to one stream.
 
         Raises
         ------
         InvalidArgument
             For arrays that the settings cannot serve.
         """
-        return codec.encode(ensure_ndarray(buf), self._writing())
+        # Datasets of h5py, arrays of Zarr and xarray, proxies of nibabel: `fit` takes them too.
+        array = np.asarray(buf) if hasattr(buf, "__array__") else ensure_ndarray(buf)
+        return codec.encode(array, self._writing())
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Decode one stream to an array with the shape, dtype and memory order encoded.

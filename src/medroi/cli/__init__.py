@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,10 @@ _STOPS = ("SIGTERM", "SIGHUP")
 
 # Of glibc's mallopt: from how many bytes on memory goes back to the system when it is freed.
 _M_MMAP_THRESHOLD, _LARGE_NBYTES = -3, 1 << 20
+
+
+# What an error about an argument of Python begins with; some carry a unit that the option lacks.
+_ARGUMENT = re.compile(r"(\w+?)(?:_mm)?=(?=\S)")
 
 
 class _Stopped(BaseException):
@@ -105,12 +110,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _stoppable():
             status = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            # None where the shell closed it (>&-): what was printed went nowhere.
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away: no error of ours, and nothing left to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (MedROIError, OSError, MemoryError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = _by_option(" ".join(str(error).split()), args) or type(error).__name__
         print(f"medroi: error: {message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -120,6 +127,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("medroi: stopped by a signal", file=sys.stderr)
         return 128 + int(stopped.args[0])
     return status or 0
+
+
+def _by_option(message: str, args: argparse.Namespace) -> str:
+    """Name the option of the command line where a message begins with an argument of Python."""
+    found = _ARGUMENT.match(message)
+    if found is None or found[1] not in args:
+        return message
+    return f"--{found[1].replace('_', '-')} {message[found.end() :]}"
 
 
 def _give_memory_back() -> None:

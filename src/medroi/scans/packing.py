@@ -36,6 +36,7 @@ from medroi.scans.sources.pieces import contents
 from medroi.scans.sources.sidecars import with_sidecars
 from medroi.scans.stores import air as aside
 from medroi.scans.stores import hdf5_append, hdf5_store
+from medroi.scans.stores.apart import check_apart
 from medroi.scans.stores.folders import made_parent, nbytes_in
 from medroi.scans.stores.group import ome
 from medroi.scans.stores.hdf5_array import stored_nbytes_of
@@ -157,6 +158,7 @@ def pack(
     source = Path(source)
     target = placed(source, target)
     wanted = target_of(target, layout, source)
+    check_apart(source, target, wanted.place)
     is_chosen, inner = inner is not None, dict(wanted.kind.inner) if inner is None else inner
     threads = _checked(wanted, zarr_format, air, inner, levels, threads, preview=preview)
     if mask is not None and (lossless or "roi" in region):

@@ -11,6 +11,7 @@ from medroi.scans import dicom
 from medroi.scans.formats import kind_of
 from medroi.scans.packing import is_folder_target, pack
 from medroi.scans.report import PackReport
+from medroi.scans.stores.apart import check_apart
 from medroi.scans.stores.layouts import GROUP_SUFFIX
 
 
@@ -47,6 +48,7 @@ def pack_series(source: str | Path, folder: str | Path, **options: Any) -> Itera
         At the end, naming each series that could not be packed; the others are.
     """
     source, folder = Path(source), Path(folder)
+    check_apart(source, folder / GROUP_SUFFIX)
     found = dicom.find_series(source)
     failures = []
     for one in found:

@@ -27,12 +27,14 @@ from medroi.scans.sources.returned import ReturnedFile, lines_of, returned
 from medroi.scans.sources.sidecars import attachment_of
 from medroi.scans.sources.source import PLAIN, SourceFile
 from medroi.scans.stores import air
+from medroi.scans.stores.apart import check_apart
 from medroi.scans.stores.attachments import Readers
 from medroi.scans.stores.decoding import read_whole
 from medroi.scans.stores.digests import ATTRIBUTE as DIGESTS
 from medroi.scans.stores.digests import StreamsDigest
 from medroi.scans.stores.folders import made_parent
 from medroi.scans.stores.kept import inspected, n_kept_of
+from medroi.scans.stores.replacing import is_store
 from medroi.scans.stores.staging import staged_together
 from medroi.scans.stores.wholeness import (
     attachments_in,
@@ -120,6 +122,11 @@ def unpack(
     """
     into_folder = os.fspath(target).endswith("/") or Path(target).is_dir()
     source, target = Path(source), Path(target)
+    check_apart(source, target)
+    if into_folder and is_store(target):
+        raise InvalidArgument(
+            f"{target} is a store, in which other files have no place: name a folder, or a new file"
+        )
     with readable(source, "a damaged store", keep=(OSError, MemoryError), target=target):
         return _unpack(source, target, into_folder, memory, force=force, progress=progress)
 

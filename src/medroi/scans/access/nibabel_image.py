@@ -18,6 +18,9 @@ from medroi.scans.formats.nifti_header import as_nifti
 from medroi.scans.scaling import Scaling
 from medroi.scans.scan import Scan, require
 
+# Above all levels that nibabel gives to what it finds wrong with a header.
+_NEVER = 100
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageVoxels:
@@ -119,5 +122,11 @@ def image_of(scan: Scan, scaling: Scaling, stored: LazyArray, path: Path) -> Any
         header, nibabel.Nifti2Header
     )
     image_class = nibabel.Nifti1Image if is_first else nibabel.Nifti2Image
-    affine = header.get_best_affine() if scan.kind == "nifti" else scan.affine
-    return image_class(ImageVoxels(stored, scaling), affine, header)
+    if scan.kind != "nifti":
+        return image_class(ImageVoxels(stored, scaling), scan.affine, header)
+    # As nibabel opens a file: it mends some of a header, such as distances of 0; an affine that is
+    # passed would be taken apart anew, which fails for distances that are not finite.
+    header.check_fix(error_level=_NEVER)
+    image = image_class(ImageVoxels(stored, scaling), None, header)
+    image._affine = header.get_best_affine()
+    return image

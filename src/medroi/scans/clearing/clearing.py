@@ -22,6 +22,7 @@ from medroi.scans.fitting import check_not_empty, config_to_count_with, fitted_c
 from medroi.scans.formats import READERS, check_target, kind_of, read_scan, stem_of, suffix_of
 from medroi.scans.masking import mask_options
 from medroi.scans.scan import Scan
+from medroi.scans.stores.apart import check_apart
 from medroi.scans.stores.folders import made_parent, nbytes_in
 from medroi.scans.stores.readback import Measured, number
 from medroi.scans.stores.staging import staged
@@ -110,10 +111,7 @@ def clear(
     chosen = dicom.find_one(source, series) if kind_of(source) == "dicom" else None
     scan = read_scan(source, series=chosen, identifiers=False, incomplete=incomplete)
     target = _placed(target, source, scan)
-    if target.exists() and target.samefile(source):
-        raise InvalidArgument(
-            f"{target} is the source itself; what is dropped would be lost: name another target"
-        )
+    check_apart(source, target)
     writer = _writer_for(target, source, scan, gzip_level, chosen, uids, incomplete=incomplete)
     region, reasons = with_threshold(scan, region)
     given = mask_options(
