@@ -13,10 +13,10 @@ trap 'rm -rf "$work"' EXIT
 target=(--target=wasm32-wasi -g0 -DNDEBUG)
 
 # OpenJPEG's place is taken by a library of JavaScript; nothing of an encoder is wanted.
-# Decoders of predict3d's level max and wavelet3d's speed small are slow anywhere: compiled for size.
+# Decoders of predict3d's level max and label maps and wavelet3d's speed small are slow anywhere: compiled for size.
 mapfile -t sources < <(find ../src/kernel -name '*.c' \
     ! -path '*/jpeg2000/openjpeg.c' ! -path '*/jpeg2000/search.c' | LC_ALL=C sort)
-small='/predict3d/(local|stacked)|/wavelet3d/(mixed|planes)'
+small='/predict3d/(labels|local|stacked)|/wavelet3d/(mixed|planes)'
 
 cp "$zstd/LICENSE" LICENSE.zstd
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scans import part, scan
+from scans import atlas, part, scan
 
 from medroi import inner
 from medroi.inner import InnerCodec
@@ -19,6 +19,7 @@ SHAPE = (7, 11, 13)
 READ_ONLY = {f"wavelet3d-{name}" for name in ("psnr", "max-error", "float", "constant")}
 OF_LOCAL = ("int16", "wide", "float", "multiples", "flat", "image", "4d")
 READ_ONLY |= {f"predict3d-max-{name}" for name in OF_LOCAL} | {"wavelet3d-bounded-sparse"}
+READ_ONLY |= {"predict3d-fast-bool", "predict3d-stacked-flat"}  # labels, to today's
 
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
@@ -34,6 +35,7 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
     special = part("<f4", (4, 8, 9))
     special[0, 0, :4] = [np.nan, -0.0, np.inf, -np.inf]
     plane = part("<u2", (19, 23))
+    runs = np.repeat(rng.integers(0, 2**31, (5, 9, 5)), 5, axis=2)
     wide = (part("<i4", (5, 6, 7)) - 200) * 10_000_019
     return {
         "predict3d-int16": (dense, part("<i2", SHAPE)),
@@ -65,6 +67,12 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         "predict3d-stacked-flat": (most, part("<i2", (5, 18, 25)) // 60),
         "predict3d-stacked-image": (most, part("<u2", (29, 33))),
         "predict3d-stacked-4d": (most, times[:5].astype("<i2")),
+        "predict3d-labels-atlas": (dense, atlas((9, 16, 19), 20).astype("<i4") * 7 - 3),
+        "predict3d-labels-wide": (dense, runs.astype(">u8")),
+        "predict3d-labels-mask": (fast, part("|b1", (7, 18, 21), noise=20.0)),
+        "predict3d-labels-image": (fast, atlas((37, 41), 12).astype("|u1")),
+        "predict3d-labels-float": (dense, (atlas((5, 14, 15), 9) * np.float32(0.1)).astype("<f4")),
+        "predict3d-labels-4d": (most, np.stack([atlas((3, 16, 18), 8, t) for t in (1, 1, 2, 3)])),
         # The step is one that a search for 45 dB found; which step a search finds is not promised.
         "wavelet3d-psnr": (
             {"id": "wavelet3d", "step": 6.956787120893245},

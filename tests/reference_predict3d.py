@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 
 import numpy as np
+import reference_predict3d_labels
 import reference_predict3d_local
 import reference_predict3d_stacked
 from reference_coder import Binary, Decoder, Token, length_of, level, need, number_model
@@ -19,7 +20,7 @@ FAR = [(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)]
 def decode(coded: bytes, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Decode one part."""
     wanted = np.dtype(dtype)
-    need(len(coded) > 0 and coded[0] in (0, 2, 3, 4, 5), "method")
+    need(len(coded) > 0 and coded[0] in (0, 2, 3, 4, 5, 6), "method")
     if coded[0] == 2:
         need(len(coded) - 1 == math.prod(shape) * wanted.itemsize, "stored length")
         return np.frombuffer(coded[1:], wanted).reshape(shape)
@@ -47,6 +48,7 @@ class Part:
                 3: self.decode_fast,
                 4: self.decode_local,
                 5: self.decode_stacked,
+                6: self.decode_labels,
             }[method]()
         codes = [self.code_of(v) for v in self.in_order()]
         self.d.finish()
@@ -308,3 +310,11 @@ class Part:
         sizes = (self.depth, self.height, self.width, self.lag)
         numbers = reference_predict3d_stacked.decode(self.d, sizes, self.top)
         self.voxels = {at: number - self.half for at, number in numbers.items()}
+
+    # ---- 7.9
+
+    def decode_labels(self) -> None:
+        labels = reference_predict3d_labels.Labels(self.d, self.top)
+        for at in np.ndindex(self.depth, self.height, self.width):
+            tap = [voxel + self.half for voxel in self.taps(*at)]
+            self.voxels[at] = labels.voxel(at, tap, self.kind(at[0])) - self.half

@@ -24,3 +24,15 @@ def part(dtype: str, shape: tuple[int, ...], seed: int = 3, noise: float = 4.0) 
         return (np.rint(values * 4) / 4).astype(wanted)
     top = np.iinfo(wanted).max
     return np.clip(values if wanted.itemsize > 1 else values / 4, 0, top).astype(wanted)
+
+
+def atlas(shape: tuple[int, ...], n: int, seed: int = 3) -> np.ndarray:
+    """A map of labels: in the body of a scan the nearest of n places, from 1; 0 outside."""
+    rng = np.random.default_rng(seed)
+    jitter = rng.integers(-1, 2, (len(shape), *shape)) * (rng.random(shape) < 0.1)
+    at = np.indices(shape) + jitter
+    nearest, least = np.zeros(shape, int), np.full(shape, np.iinfo(int).max)
+    for i, place in enumerate(rng.integers(0, shape, (n, len(shape)))):
+        squares = sum((axis - one) ** 2 for axis, one in zip(at, place, strict=True))
+        nearest, least = np.where(squares < least, i + 1, nearest), np.minimum(squares, least)
+    return np.where(scan(shape, seed) > 150, nearest, 0)

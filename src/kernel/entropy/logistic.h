@@ -68,6 +68,15 @@ static inline medroi_counter medroi_counter_of(int32_t p1, uint32_t n) {
     return (medroi_counter)p1 << 12 | n;
 }
 
+static inline void medroi_counter_learn(const medroi_logistic *l, medroi_counter *counter,
+                                        unsigned bit) {
+    medroi_counter c = *counter;
+    uint32_t n = c & 1023;
+    int32_t away = ((int32_t)(bit << 22) - (int32_t)(c >> 10)) >> 3;
+    c += (uint32_t)(away * (int32_t)l->rate[n]) & ~(uint32_t)1023;
+    *counter = c + (n < MEDROI_LOGISTIC_SLOWEST);
+}
+
 static inline void medroi_logistic_predict(const medroi_logistic *l, medroi_decision *d) {
     const medroi_counter first = (*d->counter[0] & ~(medroi_counter)1023) | 1;
     int64_t sum = 0;
@@ -101,31 +110,33 @@ static inline void medroi_logistic_learn(const medroi_logistic *l, medroi_decisi
     int32_t miss = ((bit ? MEDROI_LOGISTIC_WHOLE : 0) - d->p1) >> 4;
     medroi_weights_learn(d->weights[0], d->input, miss);
     medroi_weights_learn(d->weights[1], d->input, miss);
-    for (int i = 0; i < MEDROI_LOGISTIC_COUNTERS; i++) {
-        medroi_counter c = *d->counter[i];
-        uint32_t n = c & 1023;
-        int32_t away = ((int32_t)(bit << 22) - (int32_t)(c >> 10)) >> 3;
-        c += (uint32_t)(away * (int32_t)l->rate[n]) & ~(uint32_t)1023;
-        *d->counter[i] = c + (n < MEDROI_LOGISTIC_SLOWEST);
-    }
+    for (int i = 0; i < MEDROI_LOGISTIC_COUNTERS; i++)
+        medroi_counter_learn(l, d->counter[i], bit);
 }
 
-/* The share of 1 comes first. */
+/* A decision of which P(1) is p1 of 2^20. The share of 1 comes first. */
+static inline void medroi_chance_encode(medroi_rc_encoder *rc, uint32_t p1, unsigned bit) {
+    medroi_rc_encode(rc, bit ? 0 : p1, bit ? p1 : MEDROI_LOGISTIC_WHOLE - p1, MEDROI_LOGISTIC_BITS);
+}
+
+static inline unsigned medroi_chance_decode(medroi_rc_decoder *rc, uint32_t p1) {
+    uint64_t r = rc->range >> MEDROI_LOGISTIC_BITS;
+    unsigned bit = rc->code < r * p1;
+    medroi_rc_narrow(rc, r, bit ? 0 : p1, bit ? p1 : MEDROI_LOGISTIC_WHOLE - p1);
+    return bit;
+}
+
 static inline void medroi_logistic_encode(medroi_rc_encoder *rc, const medroi_logistic *l,
                                           medroi_decision *d, unsigned bit) {
     medroi_logistic_predict(l, d);
-    uint32_t p1 = (uint32_t)d->p1;
-    medroi_rc_encode(rc, bit ? 0 : p1, bit ? p1 : MEDROI_LOGISTIC_WHOLE - p1, MEDROI_LOGISTIC_BITS);
+    medroi_chance_encode(rc, (uint32_t)d->p1, bit);
     medroi_logistic_learn(l, d, bit);
 }
 
 static inline unsigned medroi_logistic_decode(medroi_rc_decoder *rc, const medroi_logistic *l,
                                               medroi_decision *d) {
     medroi_logistic_predict(l, d);
-    uint32_t p1 = (uint32_t)d->p1;
-    uint64_t r = rc->range >> MEDROI_LOGISTIC_BITS;
-    unsigned bit = rc->code < r * p1;
-    medroi_rc_narrow(rc, r, bit ? 0 : p1, bit ? p1 : MEDROI_LOGISTIC_WHOLE - p1);
+    unsigned bit = medroi_chance_decode(rc, (uint32_t)d->p1);
     medroi_logistic_learn(l, d, bit);
     return bit;
 }

@@ -7,7 +7,8 @@
  * is coded: by dense.c with adaptive models and a range coder, or by fast*.c with prefix codes made
  * for the part, whose decoder needs no model of what it has seen. local.c sends no weights: it
  * finds them anew for each block, as its decoder does; stacked.c does so in several ways at once
- * and mixes them. All of decoding is integer arithmetic, so that any machine reads the same voxels.
+ * and mixes them. Maps of labels, whose differences say nothing, labels.c codes by which neighbours
+ * are alike. All of decoding is integer arithmetic, so that any machine reads the same voxels.
  * A part that would grow is stored.
  */
 #include "codecs/predict3d/predict3d.h"
@@ -17,10 +18,18 @@
 
 #define PART_VOXELS ((int64_t)1 << 21)
 #define SAMPLED_VOXELS ((size_t)1 << 18) /* larger parts are coded in a way found on a sample */
+#define SAMPLED_EVERY 17                 /* voxels, for a first look */
 #define HEAD_NBYTES 5                    /* method, length of the range coder's bytes */
 
 /* The first byte of a part. Number 1 is not used. */
-enum { METHOD_DENSE = 0, METHOD_STORED = 2, METHOD_FAST = 3, METHOD_LOCAL = 4, METHOD_STACKED = 5 };
+enum {
+    METHOD_DENSE = 0,
+    METHOD_STORED = 2,
+    METHOD_FAST = 3,
+    METHOD_LOCAL = 4,
+    METHOD_STACKED = 5,
+    METHOD_LABELS = 6
+};
 
 enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX };
 static const char *const levels[] = {"dense", "fast", "max", NULL};
@@ -93,7 +102,7 @@ static void set_range(medroi_p3_part *p) {
     p->high = (int32_t)(low + (int64_t)p->map.top);
 }
 
-#define MOST_WAYS 3
+#define MOST_WAYS 4
 
 /* One way to code a part. */
 typedef struct way {
@@ -109,6 +118,8 @@ static medroi_status encode_voxels(medroi_p3_part *p, way way, medroi_error *err
         return medroi_p3_encode_local(p, way.set, error);
     case METHOD_STACKED:
         return medroi_p3_encode_stacked(p, error);
+    case METHOD_LABELS:
+        return medroi_p3_encode_labels(p, error);
     default:
         return medroi_p3_encode_dense(p, error);
     }
@@ -141,14 +152,31 @@ static medroi_status encode_part(medroi_p3_part *p, const medroi_block *part, co
     return MEDROI_OK;
 }
 
-/* The ways that a level tries; the smallest is kept, the first of equals. */
-static int ways_of(const medroi_p3_part *p, int level, way ways[MOST_WAYS]) {
-    int n = 0;
-    if (level == LEVEL_FAST && p->map.top >> 31 == 0) {
-        ways[n++] = (way){METHOD_FAST, 0};
-        return n;
+/* Whether a part may be a map of labels: of the voxels that have not the most frequent value, a
+ * third or more equal the one before. */
+static int may_be_labels(const medroi_p3_part *p, const medroi_block *part, const uint8_t *data) {
+    size_t size = part->itemsize, n = medroi_block_nbytes(part) / size, seen = 0, equal = 0;
+    size_t frequent = 0, lead = 0;
+    for (size_t i = 1; i < n; i += SAMPLED_EVERY) {
+        int is_frequent = memcmp(data + i * size, data + frequent * size, size) == 0;
+        frequent = lead == 0 ? i : frequent;
+        lead = lead == 0 || is_frequent ? lead + 1 : lead - 1;
     }
-    ways[n++] = (way){METHOD_DENSE, 0};
+    for (size_t i = 1; i < n; i += SAMPLED_EVERY) {
+        if (memcmp(data + i * size, data + frequent * size, size) == 0)
+            continue;
+        seen++;
+        equal += memcmp(data + i * size, data + (i - 1) * size, size) == 0;
+    }
+    return p->map.top > 0 && p->map.raw_bits == 0 && 3 * equal >= seen;
+}
+
+/* The ways that a level tries; the smallest is kept, the first of equals. */
+static int ways_of(const medroi_p3_part *p, int level, int is_labels, way ways[MOST_WAYS]) {
+    int n = 0, is_fast = level == LEVEL_FAST && p->map.top >> 31 == 0;
+    ways[n++] = (way){is_fast ? METHOD_FAST : METHOD_DENSE, 0};
+    if (is_labels)
+        ways[n++] = (way){METHOD_LABELS, 0};
     if (level != LEVEL_MAX || p->map.top == 0)
         return n;
     const int is_stacked = medroi_p3_stacked_serves(&p->v, p->map.top);
@@ -159,16 +187,6 @@ static int ways_of(const medroi_p3_part *p, int level, way ways[MOST_WAYS]) {
     if (is_stacked)
         ways[n++] = (way){METHOD_STACKED, 0};
     return n;
-}
-
-/* Whether a part may be a map of labels: whole numbers, more than half of them equal to the one
- * before. Where labels meet, their difference says nothing, and of the ways that code it, the fast
- * one adapts least and is the smallest where there are many labels. */
-static int may_be_labels(const medroi_p3_part *p, const medroi_block *part, const uint8_t *data) {
-    size_t size = part->itemsize, n = medroi_block_nbytes(part) / size, seen = 0, equal = 0;
-    for (size_t i = 1; i < n; i += 17, seen++)
-        equal += memcmp(data + i * size, data + (i - 1) * size, size) == 0;
-    return part->kind != 'f' && p->map.top > 1 && p->map.top >> 31 == 0 && 2 * equal > seen;
 }
 
 /* Code a part whose map is known in the smallest of several ways: into dst, with room for `limit`
@@ -240,10 +258,8 @@ static medroi_status choose_way(const medroi_p3_part *p, const medroi_block *par
 static medroi_status encode_smallest(medroi_p3_part *p, const medroi_block *part, const void *data,
                                      int level, size_t limit, uint8_t *dst, size_t *nbytes,
                                      medroi_error *error) {
-    way ways[MOST_WAYS + 1], best;
-    int n_ways = ways_of(p, level, ways);
-    if (level != LEVEL_FAST && may_be_labels(p, part, data))
-        ways[n_ways++] = (way){METHOD_FAST, 0};
+    way ways[MOST_WAYS], best;
+    int n_ways = ways_of(p, level, may_be_labels(p, part, data), ways);
     /* A second way is tried in a place of its own. */
     uint8_t *bits = malloc(limit), *tried = n_ways > 1 ? malloc(limit + HEAD_NBYTES) : NULL;
     medroi_status status = MEDROI_OK;
@@ -305,6 +321,7 @@ static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medro
         status = method == METHOD_FAST      ? medroi_p3_decode_fast(p, error)
                  : method == METHOD_LOCAL   ? medroi_p3_decode_local(p, error)
                  : method == METHOD_STACKED ? medroi_p3_decode_stacked(p, error)
+                 : method == METHOD_LABELS  ? medroi_p3_decode_labels(p, error)
                                             : medroi_p3_decode_dense(p, error);
     if (status != MEDROI_OK)
         return status;
@@ -324,12 +341,13 @@ static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t
         memcpy(dst, src + 1, nbytes - 1);
         return MEDROI_OK;
     }
-    if (nbytes > 0 && src[0] != METHOD_DENSE && (src[0] < METHOD_FAST || src[0] > METHOD_STACKED))
-        return medroi_fail(error, MEDROI_CORRUPT_STREAM,
-                           "predict3d: a part has the unknown method %u, expected 0 (dense), "
-                           "2 (stored), 3 (fast), 4 (local) or 5 (stacked); the payload is "
-                           "damaged, or a later version of MedROI wrote it",
-                           (unsigned)src[0]);
+    if (nbytes > 0 && src[0] != METHOD_DENSE && (src[0] < METHOD_FAST || src[0] > METHOD_LABELS))
+        return medroi_fail(
+            error, MEDROI_CORRUPT_STREAM,
+            "predict3d: a part has the unknown method %u, expected 0 (dense), "
+            "2 (stored), 3 (fast), 4 (local), 5 (stacked) or 6 (labels); the payload is "
+            "damaged, or a later version of MedROI wrote it",
+            (unsigned)src[0]);
     if (nbytes < HEAD_NBYTES)
         return medroi_p3_corrupt(error, "a part is cut off");
     size_t n_range = medroi_load32(src + 1), left = nbytes - HEAD_NBYTES;

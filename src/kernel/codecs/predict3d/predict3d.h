@@ -135,6 +135,10 @@ int medroi_p3_stacked_serves(const medroi_p3_volume *v, uint64_t top);
 medroi_status medroi_p3_encode_stacked(medroi_p3_part *p, medroi_error *error);
 medroi_status medroi_p3_decode_stacked(medroi_p3_part *p, medroi_error *error);
 
+/* The method of label maps: which neighbours are alike counts, and no difference. */
+medroi_status medroi_p3_encode_labels(medroi_p3_part *p, medroi_error *error);
+medroi_status medroi_p3_decode_labels(medroi_p3_part *p, medroi_error *error);
+
 medroi_status medroi_p3_corrupt(medroi_error *error, const char *what);
 
 /* Samples are taken from the slices of one kind; there is one class of weights or as many as they
