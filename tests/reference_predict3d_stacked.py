@@ -246,6 +246,7 @@ class Stacked:
         kept = 0 if self.depth == 1 else self.lag if self.lag > 2 else 1
         need(self.top < 1 << 24 and min(self.width, self.height) >= 16, "stacked")
         need(self.width * self.height * kept <= 1 << 18, "large slices")
+        need(self.depth > 1 or self.width <= 1 << 17, "wide images")
         self.fits = [Fit(self, number) for number in range(3)]
         self.stack = Stack(self)
         for z in range(self.depth):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from ctypes import CDLL
 
 import coder_golden
@@ -22,7 +23,10 @@ from scans import part
 from medroi import MedROI, errors, inner
 from medroi.inner.base import Block
 from medroi.inner.predict3d import Predict3D
+from medroi.peak_memory import peak_of
 
+# What level max takes: its models, and a multiple of an image.
+MODELS_NBYTES, MOST_OF_IMAGE = 16 << 20, 64
 LEVELS = st.sampled_from(["dense", "fast", "max"])
 # Of the local methods, which want slices of 16 x 16: images, volumes, and volumes over time.
 LOCAL_SHAPES = [(17, 16), (40, 19), (2, 16, 18), (5, 17, 25), (7, 2, 16, 17), (3, 3, 16, 16)]
@@ -166,10 +170,20 @@ def test_local_parts_of_small_slices_are_refused(shape: tuple[int, ...], name: s
     assert through(part("<i2", shape), "max")[0][0] not in (4, 5)
 
 
-@pytest.mark.parametrize("shape", [(2, 1024, 512), (2, 1025, 16, 16)])
+@pytest.mark.parametrize("shape", [(2, 1024, 512), (2, 1025, 16, 16), (16, 131073)])
 def test_stacked_parts_of_large_slices_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(errors.CorruptStream, match="stacked method"):
         Predict3D.decode(memoryview(golden("stacked-image")), np.empty(shape, "<u2"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the peak")
+def test_images_take_memory_by_their_size_however_low_they_are() -> None:
+    image = part("<i2", (16, 20_000))
+    coded, encoding_nbytes = peak_of(lambda: Predict3D("max").encode(image))
+    out = np.empty_like(image)
+    _, decoding_nbytes = peak_of(lambda: Predict3D.decode(memoryview(coded), out))
+    assert coded[0] == 5
+    assert max(encoding_nbytes, decoding_nbytes) < MODELS_NBYTES + MOST_OF_IMAGE * image.nbytes
 
 
 def frozen(name: str) -> list[int]:

@@ -41,12 +41,12 @@ typedef struct local_sums {
     int64_t lag;    /* slices back to the second sums; 0 without */
     int64_t n_kept; /* slices whose sums are kept */
     local_memory memory;
-    int32_t *above;   /* [1 + n_bx + 1] decayed sums of the blocks above */
-    int32_t *known;   /* the same with those of earlier slices */
+    int32_t *above;   /* [1 + n_bx + LOCAL_LANES] decayed sums of the blocks above */
+    int32_t *known;   /* the same with those of earlier slices; without such, the very same */
     int32_t *earlier; /* [n_kept][1 + n_by + 1][n_bx] decayed sums of earlier slices */
-    int32_t *here;    /* [2][n_bx] of this row of blocks and the one above */
-    int64_t *total;   /* of all blocks of the part so far that count for the prior */
-    int64_t n_total;  /* their samples */
+    int32_t *here;  /* [2][n_bx] of this row of blocks and the one above; in an image one block's */
+    int64_t *total; /* of all blocks of the part so far that count for the prior */
+    int64_t n_total; /* their samples */
     int32_t *prior;
     int64_t *matrix;  /* [LOCAL_LANES] */
     int32_t *weights; /* [n_bx][n], 14 fractional bits */
@@ -121,7 +121,7 @@ static inline int32_t *local_matrix(int32_t *matrices, const local_sums *s, int6
 }
 
 static inline int32_t *local_here(const local_sums *s, int64_t by, int64_t bx) {
-    return local_matrix(s->here, s, (by & 1) * s->n_bx + bx);
+    return local_matrix(s->here, s, s->n_kept > 0 ? (by & 1) * s->n_bx + bx : 0);
 }
 
 /* --- local_volume.c --- */

@@ -19,10 +19,11 @@ int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n,
         s->entries += ((n + 8) & ~7) - (i & ~7);
     }
     int64_t row = s->n_bx * s->entries, triangle = (int64_t)(n + 1) * (n + 2) / 2;
-    s->above = zeros(row + 2 * s->entries, sizeof *s->above);
-    s->known = zeros(row + (LOCAL_LANES + 1) * s->entries, sizeof *s->known);
+    s->above = zeros(row + (LOCAL_LANES + 1) * s->entries, sizeof *s->above);
+    s->known =
+        s->n_kept > 0 ? zeros(row + (LOCAL_LANES + 1) * s->entries, sizeof *s->known) : s->above;
     s->earlier = zeros(s->n_kept * (s->n_by + 2) * row, sizeof *s->earlier);
-    s->here = zeros(2 * row, sizeof *s->here);
+    s->here = zeros(s->n_kept > 0 ? 2 * row : s->entries, sizeof *s->here);
     s->total = zeros(s->entries, sizeof *s->total);
     s->prior = zeros(s->entries, sizeof *s->prior);
     s->matrix = zeros(LOCAL_LANES * s->entries, sizeof *s->matrix);
@@ -37,8 +38,10 @@ int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n,
 }
 
 void medroi_p3_local_sums_free(local_sums *s) {
+    if (s->known != s->above) {
+        free(s->known);
+    }
     free(s->above);
-    free(s->known);
     free(s->earlier);
     free(s->here);
     free(s->total);
@@ -105,7 +108,9 @@ void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by) {
     int32_t *known = local_matrix(s->known, s, 1);
     const int32_t *base = local_matrix(s->above, s, 1);
     memset(s->solved, 0, (size_t)(s->n_bx / LOCAL_LANES + 1));
-    memcpy(known, base, (size_t)n * sizeof *known);
+    if (known != base) {
+        memcpy(known, base, (size_t)n * sizeof *known);
+    }
     if (z > 0) {
         add_earlier(known, base, sums_of(s, z - 1) + by * n, n);
     }

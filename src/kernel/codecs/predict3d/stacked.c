@@ -19,7 +19,10 @@
 #include <stdlib.h>
 
 #define GREATEST_SLICES ((int64_t)1 << 18) /* whose sums are kept at once, in voxels */
-#define STACKED_CLIP 724                   /* of a sample */
+/* Of an image, whose equations are kept for a row of blocks, however few rows there are. Slabs of
+ * wider ones have less than 16 rows, so that no encoder wrote one. */
+#define WIDEST_IMAGE ((int64_t)1 << 17)
+#define STACKED_CLIP 724 /* of a sample */
 #define STACKED_MISSES_HERE 13
 
 /* Misses beside a voxel that the stack sees: in the slice, then in the slice before. */
@@ -34,9 +37,11 @@ static void begin_slice(stacked_coder *c, int64_t z) {
     const medroi_p3_volume *v = &c->v;
     const int64_t first = z % c->n_slices * v->slice;
     medroi_p3_local_margin_top(v, c->voxels, z);
-    memset(c->errors + first, 0, (size_t)v->slice * sizeof *c->errors);
-    memset(c->misses + first, 0, (size_t)v->slice * sizeof *c->misses);
-    memset(c->signs + first, 0, (size_t)v->slice);
+    if (z >= c->n_slices) { /* before, they are zero, and margins need not be touched */
+        memset(c->errors + first, 0, (size_t)v->slice * sizeof *c->errors);
+        memset(c->misses + first, 0, (size_t)v->slice * sizeof *c->misses);
+        memset(c->signs + first, 0, (size_t)v->slice);
+    }
     for (int i = 0; i < STACKED_FITS; i++) {
         medroi_p3_local_begin_slice(&c->fits[i]);
     }
@@ -204,7 +209,8 @@ static stacked_coder *stacked_new(medroi_p3_part *p) {
 
 int medroi_p3_stacked_serves(const medroi_p3_volume *v, uint64_t top) {
     int64_t n_kept = v->depth == 1 ? 0 : v->lag > 2 ? v->lag : 1;
-    return medroi_p3_local_fits(v, top) && v->width * v->height * n_kept <= GREATEST_SLICES;
+    return medroi_p3_local_fits(v, top) && v->width * v->height * n_kept <= GREATEST_SLICES &&
+           (v->depth > 1 || v->width <= WIDEST_IMAGE);
 }
 
 medroi_status medroi_p3_encode_stacked(medroi_p3_part *p, medroi_error *error) {
