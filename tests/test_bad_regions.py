@@ -83,6 +83,21 @@ def sheet(axis: int, place: int) -> Array:
     return scan
 
 
+def wire() -> Array:
+    """One voxel thick, and along no axis."""
+    scan = head()
+    for n in range(24):
+        scan[2 + n // 2, 2 + n, 2] = 200
+    return scan
+
+
+def table() -> Array:
+    """Two thin plates below a body."""
+    scan = head()
+    scan[3:27, 33], scan[3:27, 35, 4:36] = 90, 60
+    return scan
+
+
 SCANS = {
     "all noise": air(2),
     "no air": 300 + 3 * air(2),
@@ -100,6 +115,12 @@ SCANS = {
     "zero wedges": zero_wedge(),
     "zero-padded k-space": zero_padded(),
     "defaced": with_values(head(), np.s_[:8, :12], 0),
+    "slabs of zeros": with_values(head(), np.s_[:, [*range(8), *range(26, 36)]], 0),
+    "noise that is wider on one side": head() * np.geomspace(0.5, 2, SHAPE[0])[:, None, None],
+    "interleaved slices": head() + np.where(np.arange(SHAPE[2]) % 2, 6, 0),
+    "hot voxels": with_values(head(), np.s_[[2, 20, 27], [3, 4, 30], [1, 38, 5]], 3000),
+    "wire": wire(),
+    "table": table(),
     "cropped": head()[8:22, 10:26],
     "several bodies": bodies(),
     **{f"sheet across {axis} at {n}": sheet(axis, n) for axis in range(3) for n in (0, 3)},
