@@ -6,10 +6,12 @@
 Copy and call take turns; the ratio is the median over the rounds. The clock is the CPU time of the
 calling thread, which other programs on the machine disturb less than the time on the wall; calls
 with two threads are timed on the wall ("wall" in the column clock). Small arrays are copied and
-searched several times a round, and stay in the cache. The mask is sought in a synthetic noisy head
-and, with --head, in scans of your own, as they are and repeated along the first axis to the size
-of 256^3 voxels of int16, at which the targets are set; `decode raw` is the restore, its CRC check
-included. What two threads can gain shows in work that stays in the cache and by reading.
+searched several times a round, and stay in the cache. What is made anew in every call, as a stream
+is, lies in memory that the system has to clear first: such calls are also compared with a copy
+into a new array. Edge 512 is far larger than any cache. The mask is sought in a synthetic noisy
+head and, with --head, in scans of your own, as they are and repeated along the first axis to the
+size of 256^3 voxels of int16, at which the targets are set; `decode raw` is the restore, its CRC
+check included. What two threads can gain shows in work that stays in the cache and by reading.
 """
 
 from __future__ import annotations
@@ -49,9 +51,11 @@ def phantom(edge: int, dtype: str, speck: bool) -> Array:
     """A noisy head: an ellipsoid of tissue in Rician air; `speck` adds one bright corner voxel."""
     rng = np.random.default_rng(1)
     grid = np.linspace(-1, 1, edge, dtype="f4")
-    radius = grid[:, None, None] ** 2 + grid[:, None] ** 2 + grid**2
-    noise = np.abs(rng.standard_normal((edge,) * 3, dtype="f4"))
-    head = np.where(radius < 0.6, 60 + 15 * noise, 2 * noise).astype(dtype)
+    head = np.empty((edge,) * 3, dtype)
+    for plane, place in zip(head, grid, strict=True):
+        radius = place**2 + grid[:, None] ** 2 + grid**2
+        noise = np.abs(rng.standard_normal((edge, edge), dtype="f4"))
+        plane[:] = np.where(radius < 0.6, 60 + 15 * noise, 2 * noise)
     if speck:
         head[0, 0, 0] = 100
     return head
@@ -125,6 +129,19 @@ def detect_and_crop(array: Array) -> Array:
     return array[tuple(slice(start, stop) for start, stop in box)].copy()
 
 
+def against_new_copy(
+    name: int | str, array: Array, calls: dict[str, Call], rounds: int
+) -> list[Row]:
+    """Calls whose result is new memory, against a copy into a new array."""
+    repeats = max(1, NBYTES_PER_ROUND // array.nbytes)
+    dtype = array.dtype.name
+    rows: list[Row] = []
+    for call, run in calls.items():
+        found = ratio(run, partial(np.copy, array), repeats, rounds, time.thread_time_ns)
+        rows.append((name, dtype, call, "copy into new memory", "cpu", round(found, 2), ""))
+    return rows
+
+
 def measure(edge: int, dtype: str, rounds: int) -> list[Row]:
     """All rows of one array."""
     array, specked = phantom(edge, dtype, False), phantom(edge, dtype, True)
@@ -148,6 +165,9 @@ def measure(edge: int, dtype: str, rounds: int) -> list[Row]:
         found = ratio(call, memcpy, repeats, rounds, time.thread_time_ns)
         target = targets.get(name, 0.0) if dtype == "int16" else 0.0
         rows.append((edge, dtype, name, "memcpy", "cpu", round(found, 2), target or ""))
+    rows += against_new_copy(
+        edge, array, {name: calls[name] for name in ("detect and crop", "encode raw")}, rounds
+    )
     return rows + two_threads(edge, array, memcpy, repeats, rounds)
 
 
@@ -216,7 +236,8 @@ def mask_rows(name: int | str, head: Array, rounds: int) -> list[Row]:
     for call_name, call, limit in calls:
         found = ratio(call, memcpy, repeats, rounds, time.thread_time_ns)
         rows.append((name, head.dtype.name, call_name, "memcpy", "cpu", round(found, 2), limit))
-    return rows
+    encode: dict[str, Call] = {"mask, encode raw": partial(codec.encode, head)}
+    return rows + against_new_copy(name, head, encode, rounds)
 
 
 def load_head(path: Path) -> Array:
@@ -268,7 +289,7 @@ def commit() -> str:
 def main() -> None:
     """Print one line per array and call."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edges", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--edges", type=int, nargs="+", default=[64, 128, 256, 512])
     parser.add_argument("--dtypes", nargs="+", default=["int16", "uint8", "float32"])
     parser.add_argument("--head", type=Path, nargs="*", default=[], help="NIfTI files")
     parser.add_argument("--rounds", type=int, default=11)
