@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import subprocess
+import zlib
 from pathlib import Path
 
 import archive_trees
@@ -417,3 +419,29 @@ def test_a_scan_that_is_packed_already_is_copied(tmp_path: Path, jobs: int) -> N
     assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)
     assert archives.prune(place, root, yes=True).kept == ()
     assert archive_trees.files_in(root) == {}
+
+
+def test_contents_that_are_compressed_in_another_way_are_told_from_kept_voxels(
+    tmp_path: Path,
+) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    root.mkdir()
+    plain = make_scans.nifti(tmp_path / "plain.nii", archive_trees.noisy(1, (40, 40, 40)))
+    # No level of zlib gives these bytes.
+    coder = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_HUFFMAN_ONLY)
+    (root / "a.nii.gz").write_bytes(coder.compress(plain.read_bytes()) + coder.flush())
+    medroi.archive(root, place, lossless=True)
+    report = archives.restore(place, tmp_path / "back")
+    assert (report.n_exact, report.n_same, report.n_contents) == (0, 1, 0)
+    assert report.not_exact == ("a.nii.gz",)
+    assert "1 files with the same contents, not compressed in the same way" in str(report)
+    back = (tmp_path / "back" / "a.nii.gz").read_bytes()
+    assert gzip.decompress(back) == plain.read_bytes()
+    ((path, text),) = archives.prune(place, root, yes=True).kept
+    assert path == "a.nii.gz" and "the same contents" in text
+    medroi.archive(root, place)
+    report = archives.restore(place, tmp_path / "again")
+    assert (report.n_exact, report.n_same, report.n_contents) == (0, 0, 1)
+    ((_, text),) = archives.prune(place, root, yes=True).kept
+    assert "the kept voxels" in text
+    assert archives.prune(place, root, yes=True, only_exact=False).n_inexact == 1

@@ -17,7 +17,7 @@ from medroi.archives.journals import Journal
 from medroi.archives.locks import locked
 from medroi.archives.places import OWN, open_place
 from medroi.archives.records import IN_DST, FileFacts, Record
-from medroi.archives.restore import EXACT, at_hand, holder_of, restore_stored
+from medroi.archives.restore import CONTENTS, EXACT, at_hand, holder_of, restore_stored
 from medroi.archives.summary import size_text
 from medroi.archives.tree_local import LocalTree
 from medroi.archives.trees import open_tree
@@ -63,8 +63,8 @@ class PruneReport:
         lines = [f"{verb} {self.n_files} files, {size_text(self.nbytes)}"]
         if self.n_inexact:
             lines.append(
-                f"of {self.n_inexact} of them the archive gives back the kept voxels, not the very "
-                "bytes"
+                f"of {self.n_inexact} of them the archive gives back the kept voxels or the same "
+                "contents, not the very bytes"
             )
         lines += [f"  kept: {printable(path)}: {text}" for path, text in self.kept]
         if self.is_dry:
@@ -149,7 +149,10 @@ def prune(
                     back = list(restore_stored(record, stored, Path(folder), working))
                 inexact = [one for one in back if one.how != EXACT]
                 if inexact and only_exact:
-                    kept.append((path, "the archive does not give back its very bytes"))
+                    worst = next(
+                        (one.how for one in inexact if one.how == CONTENTS), inexact[0].how
+                    )
+                    kept.append((path, f"the archive gives back {worst}, not its very bytes"))
                     continue
                 if [tree.status(one.name) for one in present] != before:
                     raise CorruptStream(f"{path}: changed while it was checked")

@@ -106,7 +106,7 @@ def _sections(figures: _Figures, journal: Journal, place: Place) -> Iterator[str
             "failures",
             "Failures by class",
             html.table(_classes(figures)),
-            html.paragraph(f"The first {len(figures.failed)} by path:"),
+            html.paragraph(_which(figures)),
             html.table(_failed(figures), tall=True),
         )
     else:
@@ -123,6 +123,11 @@ def _sections(figures: _Figures, journal: Journal, place: Place) -> Iterator[str
         *_pictures(figures, journal, place),
         *([html.table(_looked_at(figures, journal), tall=True)] if figures.looked_at else []),
     )
+
+
+def _which(figures: _Figures) -> str:
+    n_all, n_shown = figures.failures.total(), len(figures.failed)
+    return "By path:" if n_shown == n_all else f"The first {n_shown} of {n_all} by path:"
 
 
 def _head(figures: _Figures, place: Place) -> str:

@@ -21,6 +21,7 @@ from medroi.archives.places import Place, open_place
 from medroi.archives.records import GONE, IN_DST, LINK, FileFacts, Record, leads_out
 from medroi.errors import CorruptStream, InvalidArgument, MedROIError
 from medroi.scans.formats.names import printable
+from medroi.scans.sources.returned import SAME_CONTENTS, ReturnedFile
 from medroi.scans.stores.durable import rename_new
 from medroi.scans.stores.staging import workspace
 from medroi.system import IS_WINDOWS, sync
@@ -28,9 +29,11 @@ from medroi.working_memory import WorkingMemory, memory_of
 
 Memory = str | int | WorkingMemory | None
 
+_SHOWN = 10
 # A path of an archive has / alone between its names.
 _NO_WINDOWS_NAME = '<>:"\\|?*'
 EXACT, CONTENTS = "the very bytes", "the kept voxels"
+SAME = "the same contents, not compressed in the same way"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +45,9 @@ class Restored:
     path : str
         Relative to the tree.
     how : str
-        "the very bytes" of the original (its SHA-256 is the same), "the kept voxels" of a scan of
-        which voxels outside the region were dropped or whose container could not be made again,
-        or "link".
+        "the very bytes" of the original (its SHA-256 is the same); "the same contents, not
+        compressed in the same way", SHA-256 of the contents checked; "the kept voxels" of a scan
+        of which voxels outside the region were dropped; or "link".
     """
 
     path: str
@@ -57,11 +60,11 @@ class RestoreReport:
 
     Attributes
     ----------
-    n_exact, n_contents, n_links : int
-        Files with the very bytes of the original, files of which only the kept voxels came back,
-        and links.
+    n_exact, n_same, n_contents, n_links : int
+        Files with the very bytes of the original, files with its contents that are not compressed
+        in the same way, files of which only the kept voxels came back, and links.
     not_exact : tuple of str
-        Paths of the second kind.
+        Paths of the second and the third kind.
     failures : tuple of (path, text)
     n_absent : int
         Records of what the archive does not hold: listed files and what failed.
@@ -69,6 +72,7 @@ class RestoreReport:
     """
 
     n_exact: int
+    n_same: int
     n_contents: int
     n_links: int
     not_exact: tuple[str, ...]
@@ -83,9 +87,13 @@ class RestoreReport:
     def __str__(self) -> str:
         """Return the report as a few lines of text."""
         lines = [f"{self.n_exact} files with the very bytes of the original"]
+        if self.n_same:
+            lines.append(
+                f"{self.n_same} files with the same contents, not compressed in the same way"
+            )
         if self.n_contents:
-            lines.append(f"{self.n_contents} files with the kept voxels, not the very bytes:")
-            lines += [f"  {printable(path)}" for path in self.not_exact[:10]]
+            lines.append(f"{self.n_contents} files with the kept voxels, not the very bytes")
+        lines += [f"  {printable(path)}" for path in self.not_exact[:_SHOWN]]
         if self.n_links:
             lines.append(f"{self.n_links} links")
         if self.n_absent:
@@ -148,9 +156,10 @@ def restore(
                 failures.append((path, " ".join(str(error).split())))
     return RestoreReport(
         n_exact=sum(one.how == EXACT for one in done),
+        n_same=sum(one.how == SAME for one in done),
         n_contents=sum(one.how == CONTENTS for one in done),
         n_links=sum(one.how == "link" for one in done),
-        not_exact=tuple(one.path for one in done if one.how == CONTENTS),
+        not_exact=tuple(one.path for one in done if one.how in (SAME, CONTENTS)),
         failures=tuple(failures),
         n_absent=n_absent,
         seconds=time.monotonic() - began,
@@ -238,7 +247,7 @@ def restore_stored(
 ) -> Iterator[Restored]:
     """Write the files of a record that is at hand; otherwise as `restore_record`."""
     with workspace(folder / "restore") as work:
-        for made, facts in _made(record, stored, work, memory):
+        for made, facts, how in _made(record, stored, work, memory):
             is_exact = bool(facts.sha256) and sha256_of(made) == facts.sha256
             if record.kind == "file" and not is_exact:
                 raise CorruptStream(f"{record.target}: not the bytes that were copied")
@@ -256,7 +265,7 @@ def restore_stored(
                 raise _in_the_way(target, "a folder")
             elif sha256_of(target) != sha256_of(made):
                 raise InvalidArgument(f"{target}: there is another file of this name; it is kept")
-            yield Restored(facts.name, EXACT if is_exact else CONTENTS)
+            yield Restored(facts.name, EXACT if is_exact else how)
 
 
 def _in_the_way(target: Path, what: str) -> InvalidArgument:
@@ -280,33 +289,46 @@ def _inside(folder: Path, name: str, *, on_windows: bool = IS_WINDOWS) -> Path:
 
 def _made(
     record: Record, stored: Path, work: Path, memory: Memory
-) -> Iterator[tuple[Path, FileFacts]]:
-    """The files of a record on this disk, each with the facts of its original."""
+) -> Iterator[tuple[Path, FileFacts, str]]:
+    """The files of a record on this disk, each with the facts of its original, and what it is of
+    it where it has not its bytes.
+    """
     from medroi.scans import unpack
 
     if record.kind == "file":
         copied = work / "copy"
         shutil.copyfile(stored, copied)
-        yield copied, record.sources[0]
+        yield copied, record.sources[0], CONTENTS
         return
     files = work / "files"
     files.mkdir()
     if not record.files:
         made = files / record.path.rpartition("/")[2]
-        unpack(stored, made, memory=memory)
-        yield made, record.sources[0]
+        report = unpack(stored, made, memory=memory)
+        yield made, record.sources[0], _of_original(report.files)[made.name]
         return
     originals = {one.name.rpartition("/")[2]: one for one in record.files}
     stores = stores_of(stored)
+    how: dict[str, str] = {}
     # Refused where it was packed without what gives its files back.
     with contextlib.suppress(InvalidArgument):
         for store in stores:
-            unpack(store, files, memory=memory)
+            how.update(_of_original(unpack(store, files, memory=memory).files))
     unpacked = {one.name: one for one in files.rglob("*") if one.is_file()}
     if set(unpacked) == set(originals):
-        yield from ((unpacked[name], one) for name, one in sorted(originals.items()))
+        for name, one in sorted(originals.items()):
+            yield unpacked[name], one, how.get(name, CONTENTS)
         return
     for number, store in enumerate(stores, 1):
         label = f"-{number}" if len(stores) > 1 else ""
         unpack(store, work / f"volume{label}.nii.gz", memory=memory)
-        yield work / f"volume{label}.nii.gz", FileFacts(f"{record.path}{label}.nii.gz", 0, "")
+        named = FileFacts(f"{record.path}{label}.nii.gz", 0, "")
+        yield work / f"volume{label}.nii.gz", named, CONTENTS
+
+
+def _of_original(files: Sequence[ReturnedFile]) -> dict[str, str]:
+    """By name, what each file is of its original where it has not its very bytes."""
+    return {
+        one.name.rpartition("/")[2]: SAME if one.outcome == SAME_CONTENTS else CONTENTS
+        for one in files
+    }

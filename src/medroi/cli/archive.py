@@ -78,8 +78,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--inexact-too",
         action="store_true",
-        help="prune: also originals of which the archive gives back the kept voxels, not the very "
-        "bytes",
+        help="prune: also originals of which the archive gives back the kept voxels, or the same "
+        "contents compressed otherwise, not the very bytes",
     )
     add_storage_argument(parser, "DST")
     add_source_storage_argument(parser)
