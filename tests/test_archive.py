@@ -12,6 +12,7 @@ from pathlib import Path
 
 import archive_trees
 import make_scans
+import numpy as np
 import pytest
 
 import medroi
@@ -445,3 +446,22 @@ def test_contents_that_are_compressed_in_another_way_are_told_from_kept_voxels(
     ((_, text),) = archives.prune(place, root, yes=True).kept
     assert "the kept voxels" in text
     assert archives.prune(place, root, yes=True, only_exact=False).n_inexact == 1
+
+
+def test_scans_that_no_group_has_room_for_are_arrays_that_stand_alone(tmp_path: Path) -> None:
+    root, place = tmp_path / "src", tmp_path / "dst"
+    root.mkdir()
+    scan = archive_trees.noisy(1)
+    make_scans.nifti(root / "warp.nii.gz", np.stack([scan, scan[::-1]], -1)[:, :, :, np.newaxis])
+    make_scans.nifti(root / "profile.nii", scan[:, 0, 0])
+    make_scans.nifti(root / "head.nii", scan)
+    report = medroi.archive(root, place, lossless=True)
+    assert report.failures == () and report.states["stored"] == 3
+    found = manifest_of(place)
+    assert found["warp.nii.gz"]["target"] == "warp.array.zarr"
+    assert found["profile.nii"]["target"] == "profile.array.zarr"
+    assert found["head.nii"]["target"] == "head.ome.zarr"
+    assert medroi.archive(root, place, lossless=True).run == {}
+    assert archives.check_archive(place, against=root).problems == ()
+    archives.restore(place, tmp_path / "back")
+    assert archive_trees.files_in(tmp_path / "back") == archive_trees.files_in(root)

@@ -239,3 +239,23 @@ def test_a_pack_away_from_a_terminal_shows_no_bar(tmp_path):
     )
     assert done.stderr == ""
     assert json.loads(done.stdout)["shape"] == [64, 64, 64]
+
+
+@pytest.mark.parametrize(
+    "argv", [["unpack", "s.zarr", "out.nii"], ["clear", "in.nii.gz", "out.nii"]], ids=lambda a: a[0]
+)
+def test_a_file_for_which_there_is_no_room_is_named(tmp_path, argv):
+    make_scans.nifti(tmp_path / "in.nii.gz", make_scans.head((48, 48, 48)))
+    medroi.pack(tmp_path / "in.nii.gz", tmp_path / "s.zarr")
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 64; exec "$0" -m medroi "$@"', sys.executable, *argv],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("medroi: error: ")
+    assert done.stderr.endswith(f"'{tmp_path / 'out.nii'}'\n")
+    assert sorted(tmp_path.rglob("*")) == before

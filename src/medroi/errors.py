@@ -21,6 +21,10 @@ class AlreadyPacked(InvalidArgument):
     """A scan that is packed already, where one that is to be packed was expected."""
 
 
+class NoRoom(InvalidArgument):
+    """A scan of more or fewer axes than the store that its name asks for can have."""
+
+
 class CorruptStream(MedROIError, ValueError):
     """Bytes that are not a whole, unchanged MedROI stream."""
 

@@ -31,7 +31,7 @@ from medroi.archives.records import (
 )
 from medroi.archives.settings import Settings
 from medroi.archives.trees import Tree, open_tree
-from medroi.errors import AlreadyPacked, VerificationFailed
+from medroi.errors import AlreadyPacked, NoRoom, VerificationFailed
 from medroi.peak_memory import peak_of
 from medroi.scans.formats.names import printable
 
@@ -39,6 +39,8 @@ from medroi.scans.formats.names import printable
 DISK_FULL = "DiskFull"
 # Suffix of a folder with a store for each volume of a series that is several.
 SEVERAL = ".series"
+# Suffix of a store that is an array alone, where others are groups: other names do not end with it.
+ALONE = ".array.zarr"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -268,16 +270,24 @@ def _made(job: Job, source: Path, folder: Path) -> tuple[Path, list[dict[str, An
 
     # Sidecars have a place of their own in the archive, where other programs find them.
     options: dict[str, Any] = {"threads": job.threads, "sidecars": False, **job.settings.pack}
-    store = folder / os.path.basename(job.target)
+    store, suffix = folder / os.path.basename(job.target), job.settings.suffix
     volumes = find_series(source) if job.kind == "dicom" else []
+
+    def packed(store: Path, **chosen: Any) -> tuple[Path, dict[str, Any]]:
+        try:
+            return store, pack(source, store, **chosen, **options).to_json()
+        except NoRoom:
+            # Displacements and other scans of five axes or one, which no image of OME-Zarr has.
+            alone = store.with_name(store.name.removesuffix(suffix) + ALONE)
+            return alone, pack(source, alone, **chosen, **options).to_json()
+
     if len(volumes) < 2:
-        return store, [pack(source, store, **options).to_json()]
-    suffix = job.settings.suffix
+        store, report = packed(store)
+        return store, [report]
     several = folder / (store.name.removesuffix(suffix) + SEVERAL)
     several.mkdir()
     return several, [
-        pack(source, several / f"{one.volume.name}{suffix}", series=one, **options).to_json()
-        for one in volumes
+        packed(several / f"{one.volume.name}{suffix}", series=one)[1] for one in volumes
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from medroi.errors import InvalidArgument
+from medroi.errors import InvalidArgument, NoRoom
 from medroi.scans.chunking import LARGE_NBYTES, chunk_shape
 from medroi.scans.scan import Scan
 from medroi.scans.stores import hdf5_minc, hdf5_store
@@ -164,7 +164,7 @@ def kind_for(scan: Scan, wanted: Target) -> tuple[Kind, tuple[str, ...]]:
     if not ome.has_room(n_axes):
         why = f"a group has no room for a scan of {n_axes} axes"
         if wanted.must_be_group:
-            raise InvalidArgument(
+            raise NoRoom(
                 f"{wanted.path}: {why}; name the target .zarr, for an array that stands alone"
             )
         return LAYOUTS["bare"], (f"{why}: it is stored as an array that stands alone",)

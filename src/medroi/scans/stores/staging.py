@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -31,6 +32,8 @@ _SUFFIX = ".partial"
 _NEW, _OLD = "new", "old"
 # The name of a private folder: its prefix, and what `mkdtemp` put behind that.
 _PRIVATE = re.compile(r"(\..+\.)[a-z0-9_]{8}" + re.escape(_SUFFIX), re.DOTALL)
+# What writing alone meets: a full disk, a quota, a limit of the size of files.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Of the 255 bytes that file systems have for a name.
 _MAX_NAME_NBYTES = 200
 
@@ -165,14 +168,23 @@ def workspace(target: Path) -> Iterator[Path]:
     try:
         folder, lock = _made(target)
         yield folder
-    except BaseException:
+    except BaseException as error:
         # Threads of libraries may still be writing there, until the process ends.
         atexit.register(recover, target)
+        if isinstance(error, OSError) and folder is not None and _is_of_writing(error, folder):
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     finally:
         _unlock(lock)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_of_writing(error: OSError, folder: Path) -> bool:
+    """Whether an error is about what is written, and names no file or one of a private folder."""
+    if error.filename is None:
+        return error.errno in _NO_ROOM
+    return isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
 
 
 def _made(target: Path) -> tuple[Path, int | None]:
