@@ -306,8 +306,8 @@ class Cluster:
 
 
 def status_of(program: BaseProcess) -> int | None:
-    """The status with which a program ends."""
-    program.join(timeout=300)
+    """The status with which a program ends; None of one that still runs after a long time."""
+    program.join(timeout=900)
     return program.exitcode
 
 
