@@ -344,7 +344,7 @@ def test_workers_scheduler_and_client_are_killed_and_nothing_is_lost(
         assert not server.objects("killed").keys() >= {"manifest.tsv"}
         cluster.start()
         if client is not None:
-            status_of(client)
+            assert status_of(client) is not None
         # Broken scans are failures: status 1, and the archive is complete.
         assert status_of(cluster.client(*command)) == 1
     finally:
