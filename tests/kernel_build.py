@@ -90,7 +90,7 @@ class Inner(ctypes.Structure):
         (
             "encode",
             ctypes.CFUNCTYPE(
-                ctypes.c_int, *[ctypes.c_void_p] * 4, ctypes.c_size_t, *[ctypes.c_void_p] * 2
+                ctypes.c_int, *[ctypes.c_void_p] * 5, ctypes.c_size_t, *[ctypes.c_void_p] * 2
             ),
         ),
         (
@@ -121,6 +121,7 @@ class Coder:
         status = self.inner.encode(
             ctypes.byref(block),
             part.ctypes.data,
+            None,
             values,
             coded.ctypes.data,
             coded.size,

@@ -148,6 +148,16 @@ def test_small_bounds_take_no_more_than_a_lattice_of_values(bound: int) -> None:
     assert len(coded) < 0.9 * lossless_nbytes(array)
 
 
+def test_a_bound_takes_fewer_bytes_where_there_is_time() -> None:
+    array = part("<i2", (20, 48, 50))
+    sizes = {}
+    for speed in ("fast", "small"):
+        coded, decoded = through(array, max_error=2, speed=speed)
+        assert np.abs(decoded.astype(int) - array).max() <= 2
+        sizes[speed] = len(coded)
+    assert sizes["small"] < 0.99 * sizes["fast"]
+
+
 def test_values_that_are_sparse_share_fewer_than_a_lattice_has() -> None:
     rng = np.random.default_rng(6)
     values = np.sort(rng.choice(20_000, 700, replace=False))
@@ -297,6 +307,25 @@ def test_bytes_hardly_depend_on_the_spacing_that_is_given(
     for spacing_mm in ((6.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 1.0, 6.0)):
         codec = Wavelet3D(spacing_mm=spacing_mm, **target)  # type: ignore[arg-type]
         assert abs(len(codec.plan(array).encode(array)) / bare - 1) < 0.03
+
+
+@pytest.mark.parametrize("shape", [(24, 40, 44), (6, 24, 28, 32)], ids=str)
+@pytest.mark.parametrize("speed", ["fast", "small"])
+@pytest.mark.parametrize("dtype", ["<i2", ">f4"])
+def test_the_edge_of_a_region_costs_a_lossy_code_little(
+    dtype: str, speed: str, shape: tuple[int, ...]
+) -> None:
+    body = (1000 + 10 * np.indices(shape)[-1]).astype(dtype)
+    body += np.random.default_rng(4).integers(-20, 21, shape).astype(dtype)
+    box = np.zeros(shape, bool)
+    box[..., 6:-6, 6:-6, 6:-6] = True
+    inner = {"id": "wavelet3d", "speed": speed, "step": 60.0}
+    whole = MedROI(inner, threshold=None, background=9999).encode(body)
+    stream = MedROI(inner, roi="mask", threshold=None, padding=8).encode(np.where(box, body, 0))
+    decoded = np.asarray(MedROI(inner).decode(stream))
+    assert not decoded[~box].any()
+    assert np.abs(decoded - body.astype(float))[box].max() < 100
+    assert inspect(stream).payload_nbytes < 1.3 * inspect(whole).payload_nbytes
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,8 @@ cdef extern from "base/kernel.h" nogil:
         int64_t (*part_extent)(const medroi_block *, const double *) noexcept nogil
         medroi_status (*plan)(const medroi_block *, const void *, const uint8_t *, double *, medroi_error *) noexcept nogil
         size_t (*bound)(const medroi_block *, const double *) noexcept nogil
-        medroi_status (*encode)(const medroi_block *, const void *, const double *, uint8_t *,
-                                size_t, size_t *, medroi_error *) noexcept nogil
+        medroi_status (*encode)(const medroi_block *, const void *, const uint8_t *, const double *,
+                                uint8_t *, size_t, size_t *, medroi_error *) noexcept nogil
         medroi_status (*decode)(const medroi_block *, const uint8_t *, size_t, void *,
                                 medroi_error *) noexcept nogil
     size_t medroi_block_nbytes(const medroi_block *)
@@ -1397,7 +1397,7 @@ def encode_part(int inner_id, Block part not None, const uint8_t[::1] data, tupl
     coded = new_bytes(NULL, capacity)
     dst = <uint8_t *>bytes_memory(coded)
     with nogil:
-        status = inner.encode(&part.c, start, c_params, dst, capacity, &nbytes, &error)
+        status = inner.encode(&part.c, start, NULL, c_params, dst, capacity, &nbytes, &error)
     if status != MEDROI_OK:
         Py_XDECREF(coded)
         check(status, &error)

@@ -250,8 +250,10 @@ typedef struct medroi_inner {
                           double *params, medroi_error *error);
     /* Upper bound of the bytes of one coded part. */
     size_t (*bound)(const medroi_block *part, const double *params);
-    medroi_status (*encode)(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error);
+    /* `kept` as in `plan`. */
+    medroi_status (*encode)(const medroi_block *part, const void *data, const uint8_t *kept,
+                            const double *params, uint8_t *dst, size_t capacity, size_t *nbytes,
+                            medroi_error *error);
     /* `dst` holds medroi_block_nbytes(part). Must survive any bytes. */
     medroi_status (*decode)(const medroi_block *part, const uint8_t *src, size_t nbytes, void *dst,
                             medroi_error *error);

@@ -27,9 +27,10 @@ medroi_status medroi_unpack_part(const medroi_block *part, const uint8_t *src, s
         (void)region;                                                                              \
         return medroi_check_params(&medroi_##codec##_parameters, params, error);                   \
     }                                                                                              \
-    static medroi_status encode(const medroi_block *part, const void *data, const double *params,  \
-                                uint8_t *dst, size_t capacity, size_t *nbytes,                     \
-                                medroi_error *error) {                                             \
+    static medroi_status encode(const medroi_block *part, const void *data, const uint8_t *kept,   \
+                                const double *params, uint8_t *dst, size_t capacity,               \
+                                size_t *nbytes, medroi_error *error) {                             \
+        (void)kept;                                                                                \
         return medroi_pack_part(part, data, params, compress_part, dst, capacity, nbytes, error);  \
     }                                                                                              \
     static medroi_status decode(const medroi_block *part, const uint8_t *src, size_t nbytes,       \

@@ -87,6 +87,7 @@ typedef struct encoding {
     const medroi_inner *inner;
     const void *data;
     const uint8_t *region; /* the whole region, dense, for codecs that plan; else NULL */
+    const uint8_t *kept;   /* flags of its elements; NULL: all are kept */
     double params[MEDROI_MAX_PARAMS];
     const void *mask; /* its map, or NULL */
     uint8_t *scratch; /* scratch_nbytes for each thread */
@@ -173,14 +174,16 @@ static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, med
     if (e->inner->encode == NULL) {
         gather_box(e, &box, dst, &crc);
     } else {
-        const uint8_t *dense = e->region;
+        const uint8_t *dense = e->region, *kept = e->kept;
         if (dense != NULL) {
-            dense += (size_t)k * header->part_extent * (nbytes / (size_t)block.shape[0]);
+            size_t first = (size_t)k * header->part_extent * (nbytes / (size_t)block.shape[0]);
+            dense += first;
+            kept = kept != NULL ? kept + first / block.itemsize : NULL;
         } else {
             dense = dense_box(e, &box, e->scratch + worker * e->scratch_nbytes);
         }
-        medroi_status status =
-            e->inner->encode(&block, dense, e->params, dst, e->capacity - offset, &nbytes, error);
+        medroi_status status = e->inner->encode(&block, dense, kept, e->params, dst,
+                                                e->capacity - offset, &nbytes, error);
         if (status != MEDROI_OK) {
             return status;
         }
@@ -220,8 +223,8 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
         if (e->inner->plan != NULL) {
             uint8_t *flags = e->scratch + medroi_block_nbytes(&region);
             e->region = dense_box(e, &header->box, e->scratch);
-            status = e->inner->plan(&region, e->region, mark_kept(e, &header->box, flags),
-                                    e->params, error);
+            e->kept = mark_kept(e, &header->box, flags);
+            status = e->inner->plan(&region, e->region, e->kept, e->params, error);
         }
         e->bound = n_threads > 1 && n_parts > 1 ? e->inner->bound(&head, e->params) : 0;
     }

@@ -136,8 +136,10 @@ static medroi_status map_of(const medroi_block *part, const void *data, const do
     return MEDROI_OK;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *asked,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+static medroi_status encode(const medroi_block *part, const void *data, const uint8_t *kept,
+                            const double *asked, uint8_t *dst, size_t capacity, size_t *nbytes,
+                            medroi_error *error) {
+    (void)kept;
     medroi_intmap map;
     medroi_j2k_slices found = medroi_j2k_slices_of(part);
     int32_t *samples = NULL;

@@ -31,7 +31,8 @@ enum {
     METHOD_LABELS = 6
 };
 
-enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX };
+/* The last is no setting: what a lossy codec that takes its time asks for. */
+enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX, LEVEL_LOCAL };
 static const char *const levels[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
     {"level", MEDROI_CHOICE, 0, 0, 0, 0, 2,
@@ -177,9 +178,9 @@ static int ways_of(const medroi_p3_part *p, int level, int is_labels, way ways[M
     ways[n++] = (way){is_fast ? METHOD_FAST : METHOD_DENSE, 0};
     if (is_labels)
         ways[n++] = (way){METHOD_LABELS, 0};
-    if (level != LEVEL_MAX || p->map.top == 0)
+    if (level == LEVEL_DENSE || level == LEVEL_FAST || p->map.top == 0)
         return n;
-    const int is_stacked = medroi_p3_stacked_serves(&p->v, p->map.top);
+    const int is_stacked = level == LEVEL_MAX && medroi_p3_stacked_serves(&p->v, p->map.top);
     const int sets[] = {0, 2}; /* the smallest and the largest set of neighbours */
     for (int i = 0; i < (is_stacked ? 1 : 2); i++)
         if (medroi_p3_local_serves(&p->v, p->map.top, sets[i]))
@@ -295,8 +296,10 @@ static medroi_status encode_level(const medroi_block *part, const void *data, in
     return status;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+static medroi_status encode(const medroi_block *part, const void *data, const uint8_t *kept,
+                            const double *params, uint8_t *dst, size_t capacity, size_t *nbytes,
+                            medroi_error *error) {
+    (void)kept;
     if (capacity < bound(part, params))
         return medroi_fail(error, MEDROI_NO_MEMORY, "predict3d: no memory for %zu bytes of voxels",
                            medroi_block_nbytes(part));
@@ -307,9 +310,11 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     return status;
 }
 
-medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, size_t limit,
-                                      uint8_t *dst, size_t *nbytes, medroi_error *error) {
-    return encode_level(part, data, LEVEL_DENSE, limit, dst, nbytes, error);
+medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, int is_patient,
+                                      size_t limit, uint8_t *dst, size_t *nbytes,
+                                      medroi_error *error) {
+    return encode_level(part, data, is_patient ? LEVEL_LOCAL : LEVEL_DENSE, limit, dst, nbytes,
+                        error);
 }
 
 static medroi_status decode_part(medroi_p3_part *p, int method, void *dst, medroi_error *error) {

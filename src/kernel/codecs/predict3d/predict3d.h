@@ -109,9 +109,11 @@ static inline int medroi_p3_is_full(const medroi_p3_part *p) {
 }
 
 /* Code a part for a codec that tries it against its own code: `dst` has room for `limit` bytes and
- * 8 more; *nbytes is 0 where more than `limit` are needed, which is found out early. */
-medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, size_t limit,
-                                      uint8_t *dst, size_t *nbytes, medroi_error *error);
+ * 8 more; *nbytes is 0 where more than `limit` are needed, which is found out early. One that is
+ * patient has local methods tried too. */
+medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, int is_patient,
+                                      size_t limit, uint8_t *dst, size_t *nbytes,
+                                      medroi_error *error);
 
 /* Choose and write, or read, the weights. */
 void medroi_p3_write_weights(medroi_p3_part *p);

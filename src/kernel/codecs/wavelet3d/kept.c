@@ -41,6 +41,17 @@ static int describe(const medroi_w3_search *s, const medroi_block *block, const 
     return 1;
 }
 
+/* Which of the elements of a part a reader gets from the codec; NULL: all. */
+static const uint8_t *inside_of(const medroi_w3_search *s, const uint8_t *data) {
+    return s->inside ? s->inside + (size_t)(data - s->data) / s->region->itemsize : NULL;
+}
+
+static int transform(const medroi_w3_search *s, const medroi_block *block, const uint8_t *data,
+                     const medroi_w3_shape *shape, const medroi_w3_header *h, float *to) {
+    return medroi_w3_load(block, data, h, to) && medroi_w3_fill(shape, inside_of(s, data), to) &&
+           medroi_w3_forward(shape, h, to);
+}
+
 /* The part's coefficients in units of h->step into s->work, or their indices into s->indices, with
  * the points learned. */
 static medroi_status coefficients(const medroi_w3_search *s, int64_t part,
@@ -52,7 +63,7 @@ static medroi_status coefficients(const medroi_w3_search *s, int64_t part,
         const float gain = (float)(s->unit / h->step);
         for (int64_t i = 0; i < n; i++)
             s->work[i] = kept[i] * gain;
-    } else if (!medroi_w3_load(block, data, h, s->work) || !medroi_w3_forward(shape, h, s->work)) {
+    } else if (!transform(s, block, data, shape, h, s->work)) {
         return no_memory(s);
     }
     if (s->is_mixed)
@@ -107,7 +118,7 @@ medroi_status medroi_w3_search_open(medroi_w3_search *s) {
         kept_nbytes += (int64_t)room;
         s->kept[part] = to;
         to = to ? to : s->work;
-        if (!medroi_w3_load(&b, data, &h, to) || !medroi_w3_forward(&shape, &h, to))
+        if (!transform(s, &b, data, &shape, &h, to))
             return no_memory(s);
         count_sizes(to, medroi_w3_count(&shape), s->count);
     }
@@ -152,9 +163,7 @@ medroi_status medroi_w3_true_error(const medroi_w3_search *s, double step, doubl
         if (!medroi_w3_inverse(&shape, &h, s->work))
             return no_memory(s);
         medroi_w3_store(&b, &h, s->work, s->elements);
-        const uint8_t *inside =
-            s->inside ? s->inside + (size_t)(data - s->data) / b.itemsize : NULL;
-        *sum += medroi_w3_squared_error(&b, data, s->elements, inside);
+        *sum += medroi_w3_squared_error(&b, data, s->elements, inside_of(s, data));
     }
     return MEDROI_OK;
 }

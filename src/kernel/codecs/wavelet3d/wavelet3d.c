@@ -2,15 +2,15 @@
  *
  * As JPEG 2000 does it, but in three dimensions: transform, quantise, code. lift.c transforms a
  * part with the CDF 9/7 wavelet along every axis that is worth it (axes.c tries which), the
- * low-pass corner again and again. The coefficients are divided by one step,
- * the same in all subbands since the transform is close to orthonormal, and rounded with a dead
- * zone around 0. bands.c codes these integers from the coarsest subband to the finest under models
- * that look at neighbours and at the coefficient one level up. Where max_error bounds every voxel,
- * corrections.c adds what is still missing. The second version quantises along a trellis
- * (trellis.c) and codes under mixtures of what several views of the neighbours say (mixed.c).
- * plan.c and search.c find the step that reaches a
- * target. predict3d is tried on the same part, on rounded elements (rounded.c) where max_error
- * allows it, so that no part is larger than its lossless code; a part that would grow is stored.
+ * low-pass corner again and again; what decoding sets back anyway is smooth there (fill.c). The
+ * coefficients are divided by one step, the same in all subbands since the transform is close to
+ * orthonormal, and rounded with a dead zone around 0. bands.c codes these integers from the
+ * coarsest subband to the finest under models that look at neighbours and at the coefficient one
+ * level up. Where max_error bounds every voxel, corrections.c adds what is still missing. The
+ * second version quantises along a trellis (trellis.c) and codes under mixtures of what several
+ * views of the neighbours say (mixed.c). plan.c and search.c find the step that reaches a target.
+ * predict3d is tried on the same part, on rounded elements (rounded.c) where max_error allows it,
+ * so that no part is larger than its lossless code; a part that would grow is stored.
  */
 #include "codecs/wavelet3d/wavelet3d.h"
 #include "base/bytes.h"
@@ -115,9 +115,9 @@ static medroi_status encode_coefficients(const medroi_w3_shape *shape, medroi_w3
 
 /* A part that would not get smaller is stored. */
 /* *nbytes is 0 where the code would not be smaller than the elements. */
-static medroi_status encode_part(const medroi_block *part, const void *data, const double *params,
-                                 uint8_t *dst, size_t capacity, size_t *nbytes,
-                                 medroi_error *error) {
+static medroi_status encode_part(const medroi_block *part, const void *data, const uint8_t *kept,
+                                 const double *params, uint8_t *dst, size_t capacity,
+                                 size_t *nbytes, medroi_error *error) {
     medroi_w3_shape shape = medroi_w3_shape_of(part);
     medroi_w3_axes axes = medroi_w3_axes_of(part, params);
     medroi_w3_header h;
@@ -145,7 +145,10 @@ static medroi_status encode_part(const medroi_block *part, const void *data, con
         medroi_fail(error, status, "wavelet3d: no memory for %lld voxels", (long long)n);
         goto done;
     }
-    if (!medroi_w3_load(part, data, &h, work) || !medroi_w3_forward(&shape, &h, work)) {
+    /* Corrections would undo what is filled in. */
+    if (!medroi_w3_load(part, data, &h, work) ||
+        (!h.bounded && !medroi_w3_fill(&shape, kept, work)) ||
+        !medroi_w3_forward(&shape, &h, work)) {
         medroi_fail(error, status, "wavelet3d: no memory for the transform");
         goto done;
     }
@@ -172,15 +175,16 @@ done:
 }
 
 /* Let predict3d code elements, if that takes fewer than *nbytes. */
-static medroi_status try_predicting(const medroi_block *part, const void *elements, uint8_t *dst,
-                                    size_t *nbytes, medroi_error *error) {
+static medroi_status try_predicting(const medroi_block *part, const void *elements, int is_patient,
+                                    uint8_t *dst, size_t *nbytes, medroi_error *error) {
     size_t limit = *nbytes > 2 ? *nbytes - 2 : 0, found = 0;
     if (limit == 0)
         return MEDROI_OK;
     uint8_t *coded = malloc(limit + 8);
     if (!coded)
         return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for %zu bytes", limit);
-    medroi_status status = medroi_p3_encode_within(part, elements, limit, coded, &found, error);
+    medroi_status status =
+        medroi_p3_encode_within(part, elements, is_patient, limit, coded, &found, error);
     if (status == MEDROI_OK && found > 0) {
         dst[0] = PREDICTED;
         memcpy(dst + 1, coded, found);
@@ -191,43 +195,45 @@ static medroi_status try_predicting(const medroi_block *part, const void *elemen
 }
 
 /* The same for elements that are rounded within max_error: to a lattice, and where values are
- * sparse to fewer of them, or not at all. */
-static medroi_status try_rounding(const medroi_block *part, const void *data, double max_error,
+ * sparse to fewer of them, or not at all. The second version may take its time over it. */
+static medroi_status try_rounding(const medroi_block *part, const void *data, const double *params,
                                   uint8_t *dst, size_t *nbytes, medroi_error *error) {
+    const int is_patient = params[W3_SPEED] != 0.0;
     medroi_w3_header h;
     int is_sparse = 0;
     memset(&h, 0, sizeof h);
-    h.max_error = max_error;
+    h.max_error = params[1];
     medroi_w3_range(part, data, &h.low, &h.high);
     uint8_t *rounded = malloc(medroi_block_nbytes(part));
     if (!rounded)
         return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for rounded elements");
     medroi_w3_round_to_lattice(part, data, &h, rounded);
-    medroi_status status = try_predicting(part, rounded, dst, nbytes, error);
+    medroi_status status = try_predicting(part, rounded, is_patient, dst, nbytes, error);
     if (status == MEDROI_OK)
         status = medroi_w3_round_to_values(part, data, &h, rounded, &is_sparse, error);
     if (status == MEDROI_OK && is_sparse)
-        status = try_predicting(part, rounded, dst, nbytes, error);
+        status = try_predicting(part, rounded, is_patient, dst, nbytes, error);
     if (status == MEDROI_OK && is_sparse) {
         /* To lose nothing is worth a sixty-fourth. */
         size_t most = *nbytes + *nbytes / 64, whole = medroi_block_nbytes(part);
         most = most < whole ? most : whole;
         size_t exact = most;
-        status = try_predicting(part, data, dst, &exact, error);
+        status = try_predicting(part, data, is_patient, dst, &exact, error);
         *nbytes = exact < most ? exact : *nbytes;
     }
     free(rounded);
     return status;
 }
 
-static medroi_status encode(const medroi_block *part, const void *data, const double *params,
-                            uint8_t *dst, size_t capacity, size_t *nbytes, medroi_error *error) {
+static medroi_status encode(const medroi_block *part, const void *data, const uint8_t *kept,
+                            const double *params, uint8_t *dst, size_t capacity, size_t *nbytes,
+                            medroi_error *error) {
     size_t stored = 1 + medroi_block_nbytes(part);
     if (capacity < medroi_w3_bound(part, params))
         return medroi_fail(error, MEDROI_INVALID_ARGUMENT,
                            "wavelet3d: the output buffer is smaller than its bound");
-    medroi_status status =
-        encode_part(part, data, params, dst, stored > 128 ? stored - 1 : capacity, nbytes, error);
+    medroi_status status = encode_part(part, data, kept, params, dst,
+                                       stored > 128 ? stored - 1 : capacity, nbytes, error);
     if (status == MEDROI_OK && (*nbytes == 0 || *nbytes > stored)) {
         dst[0] = STORED;
         memcpy(dst + 1, data, stored - 1);
@@ -235,8 +241,8 @@ static medroi_status encode(const medroi_block *part, const void *data, const do
     }
     if (status == MEDROI_OK)
         status = params[0] == W3_MODE_MAX_ERROR
-                     ? try_rounding(part, data, params[1], dst, nbytes, error)
-                     : try_predicting(part, data, dst, nbytes, error);
+                     ? try_rounding(part, data, params, dst, nbytes, error)
+                     : try_predicting(part, data, 0, dst, nbytes, error);
     return status;
 }
 

@@ -81,6 +81,11 @@ size_t medroi_w3_write_header(const medroi_w3_header *h, uint8_t *dst);
 size_t medroi_w3_read_header(const medroi_block *block, const medroi_w3_shape *shape,
                              const uint8_t *src, size_t nbytes, medroi_w3_header *h);
 
+/* --- fill.c --- */
+/* Let elements that decoding sets back (0 in `kept`; NULL: none) continue the others smoothly.
+ * Returns 0 without memory. */
+int medroi_w3_fill(const medroi_w3_shape *shape, const uint8_t *kept, float *data);
+
 /* Transform in place, subbands in the corners (low parts first). Return 0 without memory. */
 int medroi_w3_forward(const medroi_w3_shape *shape, const medroi_w3_header *header, float *data);
 int medroi_w3_inverse(const medroi_w3_shape *shape, const medroi_w3_header *header, float *data);
