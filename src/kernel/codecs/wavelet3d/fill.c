@@ -20,7 +20,8 @@
 #define MOST_LEVELS 40 /* an axis that begins late, and has up to 2^32 elements */
 #define MOVES 4
 #define MOST_DELAY 3
-#define FASTER 1.5 /* than the slowest axis: an axis begins a level later for every doubling above */
+#define FASTER                                                                                     \
+    1.5 /* than the slowest axis: an axis begins a level later for every doubling above */
 
 typedef struct level {
     medroi_w3_shape shape;
@@ -97,8 +98,8 @@ static int make_means(const level *from, level *to) {
                         int is_there = 1;
                         for (int a = 0; a < W3_AXES; a++) {
                             int64_t k = (at[a] << from->halved[a]) + (corner >> a & 1);
-                            is_there &= k < from->shape.size[a] && (from->halved[a] ||
-                                                                    (corner >> a & 1) == 0);
+                            is_there &= k < from->shape.size[a] &&
+                                        (from->halved[a] || (corner >> a & 1) == 0);
                             child += k * stride[a];
                         }
                         if (is_there && from->known[child]) {
@@ -176,7 +177,7 @@ static void move_unknown(level *l) {
     }
 }
 
-/* Which axes the next level halves, and its shape; 0 where nothing is left to halve. */
+/* The axes that the next level halves, and its shape; 0 where nothing is left to halve. */
 static int make_next(level *l, int depth, const int delay[W3_AXES], level *next) {
     int some = 0;
     memset(next, 0, sizeof *next);

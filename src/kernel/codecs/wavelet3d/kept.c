@@ -41,7 +41,7 @@ static int describe(const medroi_w3_search *s, const medroi_block *block, const 
     return 1;
 }
 
-/* Which of the elements of a part a reader gets from the codec; NULL: all. */
+/* A byte for each element of a part: 0 where decoding sets it back; NULL: nowhere. */
 static const uint8_t *inside_of(const medroi_w3_search *s, const uint8_t *data) {
     return s->inside ? s->inside + (size_t)(data - s->data) / s->region->itemsize : NULL;
 }
