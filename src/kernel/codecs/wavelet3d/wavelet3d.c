@@ -145,7 +145,7 @@ static medroi_status encode_part(const medroi_block *part, const void *data, con
         medroi_fail(error, status, "wavelet3d: no memory for %lld voxels", (long long)n);
         goto done;
     }
-    /* Corrections would undo what is filled in. */
+    /* Corrections would bring the background back. */
     if (!medroi_w3_load(part, data, &h, work) ||
         (!h.bounded && !medroi_w3_fill(&shape, kept, work)) ||
         !medroi_w3_forward(&shape, &h, work)) {
