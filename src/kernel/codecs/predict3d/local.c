@@ -27,7 +27,7 @@ static void begin_slice(local_coder *c, int64_t z) {
     const medroi_p3_volume *v = &c->v;
     medroi_p3_local_margin_top(v, c->voxels, z);
     memset(c->errors + z % c->n_errors * v->slice, 0, (size_t)v->slice * sizeof *c->errors);
-    memset(c->signs + z % c->n_errors * v->slice, 0, (size_t)v->slice);
+    memset(c->signs + z % c->n_errors * v->slice, 0, (size_t)v->slice * sizeof *c->signs);
     medroi_p3_local_begin_slice(&c->sums);
     medroi_p3_local_mean_begin(&c->mean, v, z);
 }
@@ -48,7 +48,8 @@ static void end_slice(local_coder *c, int64_t z) {
 static void init_models(local_coder *c) {
     for (int i = 0; i < LOCAL_CONTEXTS; i++) {
         memcpy(c->by_value[i].share, local_first_share, sizeof local_first_share);
-        memcpy(c->by_roughness[i].share, local_first_share, sizeof local_first_share);
+        c->by_value[i].share[16] = 32768;
+        c->by_roughness[i] = c->by_value[i];
         c->ratio_by_roughness[i] = c->ratio_by_value[i] = 1 << 16;
     }
     for (int i = 0; i < 4; i++) {
@@ -108,9 +109,9 @@ static local_coder *local_new(medroi_p3_part *p, int set) {
     size_t n_voxels = (size_t)(c->v.slice * (v->depth + 1) + LOCAL_BLOCK_WIDTH);
     c->voxels = calloc(n_voxels, sizeof *c->voxels);
     c->errors = calloc((size_t)(c->v.slice * c->n_errors), sizeof *c->errors);
-    c->signs = calloc((size_t)(c->v.slice * c->n_errors), 1);
+    c->signs = calloc((size_t)(c->v.slice * c->n_errors), sizeof *c->signs);
     c->weights = calloc(n_row, sizeof *c->weights);
-    c->shifts = calloc(n_row, 1);
+    c->shifts = calloc(n_row, sizeof *c->shifts);
     c->by_value = calloc(LOCAL_CONTEXTS, sizeof *c->by_value);
     c->by_roughness = calloc(LOCAL_CONTEXTS, sizeof *c->by_roughness);
     if (c->voxels && c->errors && c->signs && c->weights && c->shifts && c->by_value &&

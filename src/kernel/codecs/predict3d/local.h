@@ -51,7 +51,7 @@ typedef struct local_sums {
     int64_t *matrix;  /* [LOCAL_LANES] */
     int32_t *weights; /* [n_bx][n], 14 fractional bits */
     uint8_t *solved;  /* [n_bx / LOCAL_LANES] of this row of blocks */
-    int16_t *samples; /* [n + 1][LOCAL_SAMPLES] */
+    int16_t *samples; /* [n + 1, in eights][LOCAL_SAMPLES] */
     int64_t *factor;  /* lower triangle of four matrices, lane by lane */
     int64_t *inverse; /* [n][LOCAL_LANES] of its diagonal */
     int64_t *solution;
@@ -63,9 +63,9 @@ typedef struct local_mean {
     int32_t *exact;   /* [lag] slices, 8 fractional bits */
 } local_mean;
 
-/* Shares before each of 16 cells of z = (value - mean) / scale, in 2^-15. */
+/* Shares before each of 16 cells of z = (value - mean) / scale, and behind the last, in 2^-15. */
 typedef struct local_model {
-    int16_t share[16];
+    uint16_t share[17];
     uint16_t seen;
 } local_model;
 
@@ -83,10 +83,10 @@ typedef struct local_coder {
     int32_t *voxels; /* depth + 1 slices: the first stands for missing ones */
     local_mean mean;
     uint32_t *errors;  /* of this slice and of those that it looks at, in 1/8 voxel */
-    uint8_t *signs;    /* whether these are positive */
+    uint16_t *signs;   /* whether these are positive */
     int64_t n_errors;  /* slices of them */
     uint16_t *weights; /* of the samples of this row of blocks: [LOCAL_BLOCK_HEIGHT][width + 8] */
-    uint8_t *shifts;
+    uint16_t *shifts;
     int bad; /* a value out of range was decoded */
     medroi_bit_model flat[4];
     int32_t bias_by_signs[16 * 64], bias_by_value[16 * 64];        /* 2^-16 voxel */
@@ -98,11 +98,10 @@ typedef struct local_coder {
 
 /* The distribution of one voxel. */
 typedef struct local_outlook {
-    int64_t base;         /* from the mean to half a voxel below 0, in 1/256 voxel */
-    int level;            /* of the scale, eight an octave */
-    int n_low;            /* low bits that are coded as they are */
-    int32_t top;          /* greatest value without them */
-    int64_t above, below; /* first value that ends above 12 scales, last that begins below -12 */
+    int64_t base; /* from the mean to half a voxel below 0, in 1/256 voxel */
+    int level;    /* of the scale, eight an octave */
+    int n_low;    /* low bits that are coded as they are */
+    int32_t top;  /* greatest value without them */
     local_model *one, *other;
 } local_outlook;
 

@@ -11,7 +11,8 @@
 typedef struct LOCAL(site) {
     local_coder *c;
     int64_t z;
-    int kind;
+    int kind, of_mean; /* whether volumes before have a mean */
+    int32_t top;
     LOCAL(reach) reach;
 } LOCAL(site);
 
@@ -21,29 +22,29 @@ typedef struct LOCAL(voxel) {
     const int32_t *n;
     uint32_t *e;
     const uint32_t *en, *ef;
-    uint8_t *sign;
-    const uint8_t *sign_n;
+    uint16_t *sign;
+    const uint16_t *sign_n;
 } LOCAL(voxel);
 
 /* A block of one row before its voxels are known: the shares of other rows. */
 typedef struct LOCAL(block) {
     uint32_t rough[LOCAL_BLOCK_WIDTH];
     uint32_t activity[LOCAL_BLOCK_WIDTH];
-    uint8_t signs[LOCAL_BLOCK_WIDTH];
+    uint16_t signs[LOCAL_BLOCK_WIDTH];
     LOCAL(eight) shares; /* of the prediction */
 } LOCAL(block);
 
 /* Difference of the neighbours from theirs, recent errors and their signs. */
-LOCAL_INLINE void LOCAL(look_around)(const local_coder *c, const LOCAL(voxel) * at, int kind,
+LOCAL_INLINE void LOCAL(look_around)(const LOCAL(site) * site, const LOCAL(voxel) * at, int kind,
                                      LOCAL(block) * b) {
-    const int64_t row = c->v.row;
+    const int64_t row = site->c->v.row;
     const int32_t *t = at->t, *n = at->n;
     const uint32_t *e = at->e, *en = at->en, *ef = at->ef;
-    const uint8_t *s = at->sign, *sn = at->sign_n;
+    const uint16_t *s = at->sign, *sn = at->sign_n;
     LOCAL(rough_around)(t, n, row, kind, b->rough);
     for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
         b->activity[k] = 2 * e[k - row] + e[k - row - 1] + e[k - row + 1] + e[k - 2 * row];
-        b->signs[k] = (uint8_t)(s[k - row] << 1 | s[k - row + 1] << 3 | s[k - row - 1] << 4);
+        b->signs[k] = (uint16_t)(s[k - row] << 1 | s[k - row + 1] << 3 | s[k - row - 1] << 4);
     }
     if (kind == 0) {
         return;
@@ -51,9 +52,9 @@ LOCAL_INLINE void LOCAL(look_around)(const local_coder *c, const LOCAL(voxel) * 
     for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
         b->activity[k] += 2 * en[k] + en[k - 1] + en[k + 1] + en[k - row] + en[k + row] +
                           en[k + row - 1] + en[k + row + 1];
-        b->signs[k] = (uint8_t)(b->signs[k] | sn[k] << 2 | sn[k + 1] << 5);
+        b->signs[k] = (uint16_t)(b->signs[k] | sn[k] << 2 | sn[k + 1] << 5);
     }
-    if (c->mean.rounded && kind == 2) {
+    if (kind == 2 && site->of_mean) {
         for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
             b->activity[k] += 4 * ef[k] + 2 * (ef[k - 1] + ef[k + 1] + ef[k - row] + ef[k + row]) +
                               ef[k + row - 1] + ef[k + row + 1] + ef[k - row - 1] + ef[k - row + 1];
@@ -63,16 +64,16 @@ LOCAL_INLINE void LOCAL(look_around)(const local_coder *c, const LOCAL(voxel) * 
 
 LOCAL_INLINE void LOCAL(code_voxel)(const LOCAL(site) * s, const LOCAL(block) * b,
                                     const LOCAL(voxel) * at, int column, int kind, uint32_t rough,
-                                    uint16_t *weight, uint8_t *shift, int encode) {
+                                    uint16_t *weight, uint16_t *shift, int encode) {
     local_coder *c = s->c;
     const int64_t row = c->v.row;
     int32_t *t = at->t;
     int64_t guess = LOCAL(predict)(&s->reach, &b->shares, t, row, column);
     /* Sum of 16 shares of recent errors, in 1/8 voxel. */
     uint32_t activity = b->activity[column] + 2 * at->e[-1] + at->e[-2];
-    activity = kind == 0 ? 2 * activity : c->mean.rounded && kind == 2 ? activity >> 1 : activity;
+    activity = kind == 0 ? 2 * activity : activity >> (kind == 2 && s->of_mean);
     uint32_t a = medroi_level(activity), r = LOCAL(capped)(medroi_level(rough));
-    const int64_t high = (int64_t)c->p->map.top * 256;
+    const int64_t high = (int64_t)s->top * 256;
     int64_t inside = guess < 0 ? 0 : guess > high ? high : guess;
     uint32_t value = LOCAL(capped)(medroi_level((uint32_t)(inside >> 6)));
     uint32_t signs = b->signs[column] | at->sign[-1];
@@ -90,12 +91,12 @@ LOCAL_INLINE void LOCAL(code_voxel)(const LOCAL(site) * s, const LOCAL(block) * 
     scale = scale < 16 ? 16 : scale > 1u << 30 ? 1u << 30 : scale;
     int level = LOCAL(level_of)((uint32_t)scale);
     uint32_t context = LOCAL(capped)((uint32_t)level >> 2) * 64;
-    local_outlook outlook =
-        LOCAL(look)(c, mean, level, &c->by_value[context + value], &c->by_roughness[context + r]);
+    local_outlook outlook = LOCAL(look)(s->top, mean, level, &c->by_value[context + value],
+                                        &c->by_roughness[context + r]);
     if (encode) {
         LOCAL(put_value)(c, &outlook, *t);
     } else {
-        *t = LOCAL(get_value)(c, &outlook);
+        *t = LOCAL(get_value)(c, &outlook, s->top);
     }
 
     int64_t miss = (int64_t)*t * 256 - mean, size = (miss < 0 ? -miss : miss) >> 5;
@@ -131,13 +132,13 @@ LOCAL_INLINE void LOCAL(code_row)(const LOCAL(site) * s, int64_t y, int kind, in
           c->signs + here,
           c->signs + before};
     uint16_t *weight = c->weights + y % LOCAL_BLOCK_HEIGHT * stride;
-    uint8_t *shift = c->shifts + y % LOCAL_BLOCK_HEIGHT * stride;
+    uint16_t *shift = c->shifts + y % LOCAL_BLOCK_HEIGHT * stride;
     LOCAL(block) b;
     int ready = 0;
     for (int64_t x = 0; x < v->width; x++) {
         int column = (int)(x % LOCAL_BLOCK_WIDTH);
         if (column == 0) {
-            LOCAL(look_around)(c, &at, kind, &b);
+            LOCAL(look_around)(s, &at, kind, &b);
             ready = 0;
         }
         uint32_t rough = LOCAL(roughness)(at.t, at.n, v->row, kind, b.rough[column]);
@@ -149,7 +150,7 @@ LOCAL_INLINE void LOCAL(code_row)(const LOCAL(site) * s, int64_t y, int kind, in
             if (!ready) {
                 LOCAL(begin_eight)
                 (&c->sums, &s->reach, x / LOCAL_BLOCK_WIDTH, y * v->row + x - column,
-                 at.t - column - v->row, c->p->map.top, &b.shares);
+                 at.t - column - v->row, (uint64_t)s->top, &b.shares);
                 ready = 1;
             }
             LOCAL(code_voxel)(s, &b, &at, column, kind, rough, &weight[x], &shift[x], encode);
@@ -193,7 +194,14 @@ LOCAL_TARGET static void LOCAL(learn_row)(const LOCAL(site) * s, int64_t by) {
 
 LOCAL_TARGET static inline void LOCAL(code_slice)(local_coder *c, int64_t z, int encode) {
     const medroi_p3_volume *v = &c->v;
-    LOCAL(site) s = {.c = c, .z = z, .kind = z == 0 ? 0 : z < v->lag ? 1 : 2};
+    LOCAL(site)
+    s = {.c = c,
+         .z = z,
+         .kind = z == 0       ? 0
+                 : z < v->lag ? 1
+                              : 2,
+         .of_mean = c->mean.rounded != NULL,
+         .top = (int32_t)c->p->map.top};
     begin_slice(c, z);
     LOCAL(place_taps)(v, c->taps, c->n_taps, c->voxels, c->mean.rounded, z, &s.reach);
     for (int64_t by = 0; by < c->sums.n_by; by++) {

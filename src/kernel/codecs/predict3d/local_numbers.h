@@ -5,6 +5,7 @@
 #include "codecs/predict3d/local.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static inline void put_bits(medroi_rc_encoder *rc, uint32_t value, int n) {
     for (; n > 16; n -= 16) {

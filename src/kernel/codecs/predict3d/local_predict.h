@@ -98,8 +98,8 @@ LOCAL_INLINE int64_t LOCAL(predict)(const LOCAL(reach) * r, const LOCAL(eight) *
 }
 
 /* Weights of eight voxels, of which `n_inside` are any; how many have one. */
-LOCAL_INLINE int LOCAL(weights_of)(const uint16_t *weights, const uint8_t *shifts, int64_t n_inside,
-                                   LOCAL(weighting) * w) {
+LOCAL_INLINE int LOCAL(weights_of)(const uint16_t *weights, const uint16_t *shifts,
+                                   int64_t n_inside, LOCAL(weighting) * w) {
     int count = 0;
     for (int k = 0; k < LOCAL_BLOCK_WIDTH; k++) {
         w->weight[k] = k < n_inside ? weights[k] : 0;
@@ -166,7 +166,7 @@ LOCAL_INLINE int LOCAL(code_flat)(medroi_p3_part *p, medroi_bit_model *flat, int
     return (int)same;
 }
 
-#define APART(a, b) ((a) > (b) ? (uint32_t)((a) - (b)) : (uint32_t)((b) - (a)))
+#define APART(a, b) ((uint32_t)abs((a) - (b))) /* of values below 2^24 */
 
 /* Roughness of eight voxels, without what the voxels before them add. */
 LOCAL_INLINE void LOCAL(rough_around)(const int32_t *t, const int32_t *n, int64_t row, int kind,
@@ -196,13 +196,13 @@ LOCAL_INLINE int LOCAL(level_of)(uint32_t scale) {
 
 /* Weight of a sample, as a factor and a shift: the more certain, the more it counts. */
 LOCAL_INLINE void LOCAL(weigh)(uint32_t activity, uint32_t rough, uint32_t error, uint16_t *weight,
-                               uint8_t *shift) {
+                               uint16_t *shift) {
     uint64_t a = activity < 1u << 20 ? activity : 1u << 20;
     uint64_t r = 6 * (uint64_t)(rough < 1u << 17 ? rough : 1u << 17), e = 7 * (uint64_t)error;
     uint64_t variance = a * a + r * r + e * e + 4915;
     int n = medroi_bit_length(variance) - 1;
     *weight = local_weight[16 * (n & 1) + (int)(variance >> (n - 4) & 15)];
-    *shift = (uint8_t)(3 + (n >> 1));
+    *shift = (uint16_t)(3 + (n >> 1));
 }
 
 LOCAL_INLINE uint32_t LOCAL(capped)(uint32_t value) { return value < 63 ? value : 63; }

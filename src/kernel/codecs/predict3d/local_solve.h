@@ -281,9 +281,8 @@ LOCAL_TARGET static void LOCAL(multiply)(const local_sums *s, int32_t *matrix) {
         for (int j = i & ~7; j <= s->n; j += 8) {
             __m256i m[8];
             for (int k = 0; k < 8; k++) {
-                int column = j + k <= s->n ? j + k : s->n;
                 const __m256i *b =
-                    (const __m256i *)(const void *)(s->samples + LOCAL_SAMPLES * column);
+                    (const __m256i *)(const void *)(s->samples + LOCAL_SAMPLES * (j + k));
                 m[k] = _mm256_add_epi32(_mm256_madd_epi16(a0, _mm256_loadu_si256(b)),
                                         _mm256_madd_epi16(a1, _mm256_loadu_si256(b + 1)));
             }
@@ -298,7 +297,7 @@ LOCAL_TARGET static void LOCAL(multiply)(const local_sums *s, int32_t *matrix) {
         }
 #else
         for (int j = i & ~7; j < ((s->n + 8) & ~7); j++) {
-            const int16_t *b = s->samples + LOCAL_SAMPLES * (j <= s->n ? j : s->n);
+            const int16_t *b = s->samples + LOCAL_SAMPLES * j;
             int32_t sum = 0;
             for (int k = 0; k < LOCAL_SAMPLES; k++) {
                 sum += a[k] * b[k];

@@ -29,7 +29,7 @@ int medroi_p3_local_sums_new(local_sums *s, const medroi_p3_volume *v, int n,
     s->matrix = zeros(LOCAL_LANES * s->entries, sizeof *s->matrix);
     s->weights = zeros((s->n_bx + LOCAL_LANES) * n, sizeof *s->weights);
     s->solved = zeros(s->n_bx / LOCAL_LANES + 1, sizeof *s->solved);
-    s->samples = zeros((int64_t)(n + 1) * LOCAL_SAMPLES, sizeof *s->samples);
+    s->samples = zeros((int64_t)((n + 8) & ~7) * LOCAL_SAMPLES, sizeof *s->samples);
     s->factor = zeros(triangle * LOCAL_LANES, sizeof *s->factor);
     s->inverse = zeros((int64_t)n * LOCAL_LANES, sizeof *s->inverse);
     s->solution = zeros((int64_t)n * LOCAL_LANES, sizeof *s->solution);
@@ -108,11 +108,10 @@ void medroi_p3_local_begin_row(local_sums *s, int64_t z, int64_t by) {
     int32_t *known = local_matrix(s->known, s, 1);
     const int32_t *base = local_matrix(s->above, s, 1);
     memset(s->solved, 0, (size_t)(s->n_bx / LOCAL_LANES + 1));
-    if (known != base) {
-        memcpy(known, base, (size_t)n * sizeof *known);
-    }
     if (z > 0) {
         add_earlier(known, base, sums_of(s, z - 1) + by * n, n);
+    } else if (known != base) {
+        memcpy(known, base, (size_t)n * sizeof *known);
     }
     if (s->lag > 0 && z >= s->lag) {
         add_earlier(known, known, sums_of(s, z - s->lag) + by * n, n);

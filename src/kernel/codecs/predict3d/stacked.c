@@ -186,7 +186,7 @@ static stacked_coder *stacked_new(medroi_p3_part *p) {
     c->misses = calloc(n_kept, sizeof *c->misses);
     c->signs = calloc(n_kept, 1);
     c->weights = calloc(n_row, sizeof *c->weights);
-    c->shifts = calloc(n_row, 1);
+    c->shifts = calloc(n_row, sizeof *c->shifts);
     c->counters = malloc(STACKED_COUNTERS * sizeof *c->counters);
     c->mixers = malloc(STACKED_SETS * sizeof *c->mixers);
     int is_whole = c->voxels && c->errors && c->misses && c->signs && c->weights && c->shifts &&

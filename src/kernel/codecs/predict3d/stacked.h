@@ -45,7 +45,7 @@ typedef struct stacked_coder {
     int32_t *misses;                    /* of the first fit, in 1/16 voxel, signed */
     uint8_t *signs;                     /* whether the mean's are positive */
     uint16_t *weights;                  /* of the samples of STACKED_ROWS rows */
-    uint8_t *shifts;
+    uint16_t *shifts;
     int32_t *apart[STACKED_APART]; /* the same rows, in 1/16 voxel */
     int bad;                       /* a value out of range was decoded */
     medroi_bit_model flat[4];
