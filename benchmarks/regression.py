@@ -60,17 +60,17 @@ FROZEN_TIME = {
     "decode wavelet3d / zstd": 1.75,
 }
 FROZEN_NBYTES = {
-    "predict3d dense, box": 1529731,
-    "predict3d dense, mask": 1049184,
-    "predict3d dense, lossless": 1964801,
+    "predict3d dense, box": 1438797,
+    "predict3d dense, mask": 969023,
+    "predict3d dense, lossless": 1865796,
     "predict3d fast, box": 1656391,
     "wavelet3d step 20, box": 109130,
     "raw, box": 8398435,
 }
 FROZEN_SIZE = {
     "zstd, box / zstd of the volume": 0.6592,
-    "predict3d dense, box / zstd of the volume": 0.4431,
-    "predict3d dense, mask / zstd of the volume": 0.304,
+    "predict3d dense, box / zstd of the volume": 0.4168,
+    "predict3d dense, mask / zstd of the volume": 0.2807,
     "wavelet3d 45 dB, box / zstd of the volume": 0.1119,
 }
 

@@ -20,6 +20,7 @@ READ_ONLY = {f"wavelet3d-{name}" for name in ("psnr", "max-error", "float", "con
 OF_LOCAL = ("int16", "wide", "float", "multiples", "flat", "image", "4d")
 READ_ONLY |= {f"predict3d-max-{name}" for name in OF_LOCAL} | {"wavelet3d-bounded-sparse"}
 READ_ONLY |= {"predict3d-fast-bool", "predict3d-stacked-flat"}  # labels, to today's
+READ_ONLY.add("predict3d-image")
 
 
 def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
@@ -54,6 +55,8 @@ def cases() -> dict[str, tuple[dict[str, object], np.ndarray]]:
         "predict3d-fast-4d": (fast, series),
         "predict3d-fast-image": (fast, np.pad(plane, 9)),
         "predict3d-fast-wide": (fast, (part("<i4", SHAPE) - 200) * 2_000_003),
+        "predict3d-dense-int16": (dense, part("<i2", (5, 18, 21))),
+        "predict3d-dense-image": (dense, part("<u2", (29, 33))),
         "predict3d-max-int16": (most, part("<i2", (5, 18, 21))),
         "predict3d-max-wide": (most, large),
         "predict3d-max-float": (most, np.rint(part("<f4", (3, 16, 19)) / 8) * np.float32(0.37)),
