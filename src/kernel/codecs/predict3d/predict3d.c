@@ -31,9 +31,8 @@ enum {
     METHOD_LABELS = 6
 };
 
-/* The last two are no settings, but what a lossy codec asks for: one that takes its time, and one
- * that does not. */
-enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX, LEVEL_LOCAL, LEVEL_QUICK };
+/* The last is no setting: what a lossy codec that takes its time asks for. */
+enum { LEVEL_DENSE, LEVEL_FAST, LEVEL_MAX, LEVEL_LOCAL };
 static const char *const levels[] = {"dense", "fast", "max", NULL};
 static const medroi_parameter rows[] = {
     {"level", MEDROI_CHOICE, 0, 0, 0, 0, 2,
@@ -179,7 +178,7 @@ static int ways_of(const medroi_p3_part *p, int level, int is_labels, way ways[M
     ways[n++] = (way){is_fast ? METHOD_FAST : METHOD_DENSE, 0};
     if (is_labels)
         ways[n++] = (way){METHOD_LABELS, 0};
-    if (level == LEVEL_FAST || level == LEVEL_QUICK || p->map.top == 0)
+    if (level == LEVEL_FAST || p->map.top == 0)
         return n;
     const int is_stacked = level == LEVEL_MAX && medroi_p3_stacked_serves(&p->v, p->map.top);
     const int sets[] = {0, 2}; /* the smallest and the largest set of neighbours */
@@ -315,7 +314,7 @@ static medroi_status encode(const medroi_block *part, const void *data, const ui
 medroi_status medroi_p3_encode_within(const medroi_block *part, const void *data, int is_patient,
                                       size_t limit, uint8_t *dst, size_t *nbytes,
                                       medroi_error *error) {
-    return encode_level(part, data, is_patient ? LEVEL_LOCAL : LEVEL_QUICK, limit, dst, nbytes,
+    return encode_level(part, data, is_patient ? LEVEL_LOCAL : LEVEL_DENSE, limit, dst, nbytes,
                         error);
 }
 
