@@ -86,6 +86,7 @@ class Inner(ctypes.Structure):
         ("name", ctypes.c_char_p),
         *((field, ctypes.c_void_p) for field in ("check", "is_lossy", "part_extent")),
         ("plan", ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)),
+        ("plan_scan", ctypes.c_void_p),
         ("bound", ctypes.CFUNCTYPE(ctypes.c_size_t, *[ctypes.c_void_p] * 2)),
         (
             "encode",

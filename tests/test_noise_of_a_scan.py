@@ -71,12 +71,6 @@ def test_settings_beside_the_target_stay() -> None:
     assert inner == {"id": "wavelet3d", "step": inner["step"], **beside}
 
 
-@pytest.mark.parametrize("target", [{"psnr": 45.0}, {"rate": 20.0}, {"max_error": 3.0}])
-def test_targets_that_a_chunk_can_reach_by_itself_stay_as_they_were(target: dict) -> None:
-    asked = {"id": "wavelet3d", **target}
-    assert inner_of(MedROI.fit(head()[0], inner=asked)) == inner_of(MedROI(asked))
-
-
 def test_a_scan_without_noise_keeps_the_target_and_every_voxel() -> None:
     ramp = np.add.outer(np.arange(12), np.add.outer(np.arange(40), np.arange(44))).astype("<i2")
     codec = MedROI.fit(ramp, inner={"id": "wavelet3d", "noise": 0.5})

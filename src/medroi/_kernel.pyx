@@ -233,7 +233,7 @@ cdef extern from "codecs/wavelet3d/wavelet3d.h" nogil:
     ctypedef struct medroi_w3_noise:
         double sigma
         size_t n_squares
-    medroi_status medroi_w3_find_noise(const medroi_block *, const void *, const uint8_t *,
+    medroi_status medroi_w3_noise_of(const medroi_block *, const void *, const uint8_t *,
                                        medroi_w3_noise *, medroi_error *)
 
 cdef extern from "mask/mask.h" nogil:
@@ -286,9 +286,13 @@ cdef extern from "engine/engine.h" nogil:
     medroi_status medroi_fit_region(const medroi_settings *, const medroi_layout *, const void *,
                                     const int64_t *, const medroi_space *, medroi_fitted *,
                                     medroi_error *)
+    ctypedef struct medroi_counted:
+        uint64_t n
+        double low, high
     bint medroi_shares_target(const medroi_coder *)
     medroi_status medroi_fit_target(const medroi_settings *, const medroi_coder *,
-                                    const medroi_layout *, const void *, const medroi_space *,
+                                    const medroi_layout *, const void *, const int64_t *,
+                                    const medroi_counted *, const medroi_space *,
                                     const medroi_parameter **, double *, medroi_error *)
     medroi_status medroi_decode_slab_into(const medroi_header *, const medroi_hosted *, const void *,
                                           uint64_t, const uint8_t *, size_t, uint32_t,
@@ -747,20 +751,29 @@ cdef class Config:
         """Whether chunks of one scan are to share a target in place of the one that is asked for."""
         return bool(medroi_shares_target(&self.c.coder))
 
-    def fit_target(self, Layout layout not None, const uint8_t[::1] data, memory=None):
-        """(name, number) of the target that chunks of this whole array share; None where each has its own."""
+    def fit_target(self, Layout layout not None, const uint8_t[::1] data, chunks, tuple counted=None,
+                   bint voxel_mask=False, memory=None):
+        """(name, number) of the target that chunks of this whole array share; None where each has its own. `counted`: number, lowest and highest of the voxels of the region, where the array was cleared outside it."""
         cdef medroi_settings settings = self.resolve(layout)
         cdef medroi_coder coder = self.c.coder
         cdef medroi_error error
         cdef medroi_status status
         cdef const uint8_t *start = start_of(data)
+        settings.region.voxel_mask = voxel_mask
         cdef const medroi_parameter *target
         cdef double number = 0
+        cdef medroi_counted of_region
+        cdef int64_t shape[8]
         cdef _Space space = _Space(memory)
         cdef const medroi_space *taken = NULL if memory is None else &space.c
+        for i in range(layout.c.ndim):
+            shape[i] = chunks[i]
+        if counted is not None:
+            of_region.n, of_region.low, of_region.high = counted
         with nogil:
-            status = medroi_fit_target(&settings, &coder, &layout.c, start, taken, &target, &number,
-                                       &error)
+            status = medroi_fit_target(&settings, &coder, &layout.c, start, shape,
+                                       &of_region if counted is not None else NULL, taken, &target,
+                                       &number, &error)
         if space.problem is not None:
             raise space.problem
         check(status, &error)
@@ -1375,7 +1388,7 @@ def noise_sigma(Block block not None, const uint8_t[::1] data, const uint8_t[::1
     cdef const uint8_t *start = start_of(data)
     cdef const uint8_t *marks = start_of(inside)
     with nogil:
-        status = medroi_w3_find_noise(&block.c, start, marks, &found, &error)
+        status = medroi_w3_noise_of(&block.c, start, marks, &found, &error)
     check(status, &error)
     return found.sigma if found.n_squares > 0 else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -17,6 +18,7 @@ from medroi.fit import fit_mask, fit_region
 from medroi.inner.base import InnerCodec, NativeCodec
 from medroi.inner.trust import check_limit, names_of
 from medroi.options import TABLE, checked
+from medroi.scan_region import ScanRegion
 from medroi.values import float_of, whole_of
 from medroi.whole import opened_whole
 from medroi.working_memory import WorkingMemory, of_machine
@@ -203,7 +205,7 @@ def _fit(
         margin = float_of("mask_margin_mm", mask_margin_mm)
         region, scan = fit_mask(whole, mask, margin, spacing, settings.region, padding_values)
         found = dataclasses.replace(settings, region=region, scan=scan)
-        return _with_target(found, whole, memory)
+        return _with_target(found, whole, chunks, memory)
     if mask_margin_mm:
         raise InvalidArgument("mask_margin_mm is for a mask=, which was not given")
     affine = settings.affine
@@ -213,21 +215,49 @@ def _fit(
         affine = tuple(float(step) for step in np.diag(steps).ravel())
     region, note, scan = fit_region(whole, chunks, settings.region, affine, padding_values, memory)
     found = dataclasses.replace(settings, region=region, note=note, scan=scan)
-    return _with_target(found, whole, memory)
+    return _with_target(found, whole, chunks, memory)
 
 
-def _with_target(settings: Settings, whole: arrays.Array, memory: WorkingMemory) -> Settings:
+def _with_target(
+    settings: Settings, whole: arrays.Array, chunks: Sequence[int] | None, memory: WorkingMemory
+) -> Settings:
     """Settings with the target that all chunks share, where they share one."""
     if not isinstance(settings.inner, NativeCodec) or not settings.config.shares_target():
         return settings
-    if settings.scan is not None and settings.scan.is_given:
-        # The codec sees what the mask keeps, and background.
-        whole = settings.scan.cleared(whole)
+    shape = whole.shape if chunks is None else tuple(int(size) for size in chunks)
+    sought, counted, voxel_mask = settings, None, False
+    if settings.scan is not None:
+        # Chunks are coded as their writer clears them.
+        whole, counted = _cleared(whole, settings.scan, memory)
+        region = dataclasses.replace(settings.region, threshold=None)
+        sought = dataclasses.replace(settings, region=region)
+        voxel_mask = not settings.scan.has_tiles_in(shape)
     layout, voxels = arrays.layout_of(whole), arrays.memory_of(whole)
-    found = settings.config.fit_target(layout, voxels, memory)
+    found = sought.config.fit_target(layout, voxels, shape, counted, voxel_mask, memory)
     if found is None:
         return settings
     return dataclasses.replace(settings, inner=settings.inner.with_target(*found))
+
+
+def _cleared(
+    whole: arrays.Array, scan: ScanRegion, memory: WorkingMemory
+) -> tuple[arrays.Array, tuple[int, float, float]]:
+    """A scan with background outside its region, and number and range of the voxels inside."""
+    has_all = scan.n_kept == whole.size
+    is_f_order = arrays.is_f_order(whole)
+    made = whole if has_all else memory.array(whole.shape, whole.dtype, "F" if is_f_order else "C")
+    outermost = whole.ndim - 1 if is_f_order else 0
+    bounds = [(0, size) for size in whole.shape]
+    low, high = math.inf, -math.inf
+    for index in range(whole.shape[outermost]):
+        bounds[outermost] = (index, index + 1)
+        part = tuple(slice(*one) for one in bounds)
+        if not has_all:
+            made[part] = scan.cleared(whole[part], bounds)
+        inside = whole[part][np.broadcast_to(scan.kept(bounds), whole[part].shape)]
+        if inside.size:
+            low, high = min(low, float(inside.min())), max(high, float(inside.max()))
+    return made, (scan.n_kept, low, high)
 
 
 def _spacing_of(affine: tuple[float, ...]) -> tuple[float, ...] | None:

@@ -232,6 +232,23 @@ void medroi_apply_mask(const medroi_header *header, const void *map, const medro
                        void *block);
 void medroi_apply_mask_to_array(const medroi_header *header, const void *map, void *data);
 
+/* Elements to plan for, a dense block at a time: a region, or what each chunk of a scan has of the
+ * scan's region. All are of one element type and number of axes. */
+typedef struct medroi_blocks {
+    uint64_t n;
+    void *user;
+    /* Block `k`: its elements, and a byte for each of them as in medroi_inner.plan, or NULL. They
+     * stay until the next call. */
+    medroi_status (*load)(void *user, uint64_t k, medroi_block *block, const uint8_t **data,
+                          const uint8_t **kept, medroi_error *error);
+    size_t most_nbytes; /* that a plan may hold of what it made of the blocks, to save doing it
+                           again */
+    /* Elements that a PSNR is over, and their range, where it is over others, too, that come back
+     * as they are and lie in no block or are not kept; else 0 and 0. */
+    uint64_t n_counted;
+    double range_counted;
+} medroi_blocks;
+
 /* One inner codec. A codec that must see the whole region before it codes a part (a search for a
  * target, a range) has `plan`, which turns what was asked into what each part is coded with.
  * Parts decode independently of each other and describe themselves: decode gets no parameters. */
@@ -248,6 +265,9 @@ typedef struct medroi_inner {
      * the codec makes of it; NULL where it sets none back. */
     medroi_status (*plan)(const medroi_block *region, const void *data, const uint8_t *kept,
                           double *params, medroi_error *error);
+    /* The same for all chunks of a scan, each of which will be coded alone. NULL: there is no
+     * target that they could share. */
+    medroi_status (*plan_scan)(const medroi_blocks *chunks, double *params, medroi_error *error);
     /* Upper bound of the bytes of one coded part. */
     size_t (*bound)(const medroi_block *part, const double *params);
     /* `kept` as in `plan`. */

@@ -38,7 +38,8 @@ typedef struct medroi_parameters {
     const char *name;
     uint8_t needs_target;
     uint8_t planned; /* the index where a plan puts what it finds: until then the target; or 0 */
-    uint8_t of_scan; /* mode of the target that a fit replaces by what a plan of the scan finds */
+    uint8_t
+        of_scan; /* bit m: a fit replaces the target of mode m by what a plan of the scan finds */
     uint8_t n;
     const medroi_parameter *rows;
 } medroi_parameters;

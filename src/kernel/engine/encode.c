@@ -12,7 +12,7 @@ static medroi_status no_memory(size_t nbytes, medroi_error *error) {
 
 /* wavelet3d splits axes with long voxels less often: it takes the spacing of its last three axes
  * from the affine, unless it was given. */
-static void add_spacing(const medroi_header *header, const double spacing_mm[3], double *params) {
+void medroi_add_spacing(const medroi_header *header, const double spacing_mm[3], double *params) {
     enum { WAVELET3D = 4, FIRST = 2 };
     double of_axis[MEDROI_MAX_AXES] = {0}; /* 0 outside the volume */
     int32_t order[MEDROI_MAX_AXES], ndim = header->layout.ndim, column = 0;
@@ -118,7 +118,7 @@ medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_
         status = medroi_inner_is_absent(&header, error);
     } else if (status == MEDROI_OK && coder->native != NULL) {
         memcpy(params, coder->params, sizeof params);
-        add_spacing(&header, asked.region.spacing_mm, params);
+        medroi_add_spacing(&header, asked.region.spacing_mm, params);
         status = encode_native(&header, params, data, n_threads, stream, error);
     } else if (status == MEDROI_OK) {
         status = medroi_encode_hosted(&header, coder, data, n_threads, stream, error);

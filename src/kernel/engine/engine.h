@@ -38,10 +38,10 @@ size_t medroi_choice_scratch_nbytes(const medroi_settings *settings, const medro
 const char *medroi_reason_text(medroi_reason reason);
 
 /* --- pipeline.c --- */
-/* Let a codec plan for the elements of a box of the region as if they were all of it. */
-medroi_status medroi_plan_box(const medroi_header *header, const medroi_inner *inner,
-                              const medroi_box *box, const void *data, double *params,
-                              medroi_error *error);
+/* Flags of a box's elements, dense, in coding order: 0 outside the mask, of which this is the map.
+ */
+void medroi_mark_kept(const medroi_header *header, const void *map, const medroi_box *box,
+                      uint8_t *flags);
 /* Decode a stream whose preamble was read into `header`; `data` holds the whole array. `hosted`,
  * where it is not NULL, decodes in place of the kernel. `scratch` holds
  * medroi_decode_scratch_nbytes(). */
@@ -57,6 +57,8 @@ medroi_status medroi_check_table(const medroi_header *header, const uint8_t *tab
 /* --- encode.c --- */
 /* Whether an inner codec with these settings may change voxels. */
 int medroi_is_lossy(const medroi_coder *coder);
+/* Give a codec that asks for it the spacing of the volume, along the axes as it sees them. */
+void medroi_add_spacing(const medroi_header *header, const double spacing_mm[3], double *params);
 /* Encode one array. `settings` are those of medroi_resolve() for `layout`; `dtype` is the text of a
  * date's element type, or NULL. */
 medroi_status medroi_encode_array(const medroi_settings *settings, const medroi_coder *coder,
@@ -69,7 +71,7 @@ medroi_status medroi_encode_hosted(medroi_header *header, const medroi_coder *co
                                    const void *data, uint32_t n_threads, medroi_output *stream,
                                    medroi_error *error);
 
-/* --- fit.c --- */
+/* --- space.c --- */
 /* Where the working space of a fit comes from: of a large array it is larger than memory. */
 typedef struct medroi_space {
     void *user;
@@ -77,6 +79,10 @@ typedef struct medroi_space {
     void (*give)(void *user, void *memory);
 } medroi_space;
 
+/* That of malloc() where none is given. */
+medroi_space medroi_space_or_heap(const medroi_space *space);
+
+/* --- fit.c --- */
 /* Numbers that a fit finds. */
 typedef struct medroi_fitted {
     uint64_t background;    /* bits of an element */
@@ -94,14 +100,20 @@ medroi_status medroi_fit_region(const medroi_settings *settings, const medroi_la
 /* --- fit_target.c --- */
 /* Whether chunks of one scan are to share a target in place of the one that is asked for. */
 int medroi_shares_target(const medroi_coder *coder);
+/* Voxels of a scan, and their lowest and highest value. */
+typedef struct medroi_counted {
+    uint64_t n;
+    double low, high;
+} medroi_counted;
 /* The target that all chunks of a scan share in place of the one that is asked for, and its number;
- * NULL where each chunk reaches for its own. The settings have the numbers of a fit. */
+ * NULL where each chunk reaches for its own. The settings have the numbers of a fit; `chunk_shape`
+ * is NULL where the scan is one chunk. A scan that was cleared outside its region may have counted
+ * what the region held, background included; else NULL. */
 medroi_status medroi_fit_target(const medroi_settings *settings, const medroi_coder *coder,
                                 const medroi_layout *layout, const void *data,
+                                const int64_t *chunk_shape, const medroi_counted *counted,
                                 const medroi_space *space, const medroi_parameter **target,
                                 double *number, medroi_error *error);
-/* Working space from malloc() where none is given. */
-medroi_space medroi_space_or_heap(const medroi_space *space);
 
 /* --- fit.c --- */
 /* A background that is these bits of an element. */

@@ -402,17 +402,21 @@ static void fix(medroi_config *config, const medroi_layout *layout, uint64_t bac
     medroi_fix_background(config, layout, background);
 }
 
-/* The same for the target of its inner codec. */
+/* The same for the target of its inner codec, which holds in the region of the whole array. */
 static medroi_status fix_target(medroi_config *config, const medroi_layout *given, const void *data,
+                                const int64_t *chunk_shape, double whole_threshold,
                                 medroi_error *error) {
     medroi_layout layout = *given;
     medroi_settings settings;
     const medroi_parameter *target = NULL;
     double number = 0;
     medroi_status status = medroi_resolve(config, NULL, &layout, &settings, error);
+    if (settings.region.threshold_rule == MEDROI_THRESHOLD_NUMBER) {
+        settings.region.threshold = whole_threshold;
+    }
     if (status == MEDROI_OK) {
-        status = medroi_fit_target(&settings, &config->coder, &layout, data, NULL, &target, &number,
-                                   error);
+        status = medroi_fit_target(&settings, &config->coder, &layout, data, chunk_shape, NULL,
+                                   NULL, &target, &number, error);
     }
     return status == MEDROI_OK && target != NULL ? medroi_set_target(config, target, number, error)
                                                  : status;
@@ -444,7 +448,7 @@ medroi_status medroi_fit(medroi_context *context, const medroi_config *config,
     medroi_free(text);
     if (status == MEDROI_OK) {
         fix(*fitted, &layout, found.background, found.threshold);
-        status = fix_target(*fitted, &layout, data, error);
+        status = fix_target(*fitted, &layout, data, chunk_shape, found.whole_threshold, error);
     }
     if (status == MEDROI_OK) {
         (*fitted)->region.declares_padding = config->region.declares_padding;

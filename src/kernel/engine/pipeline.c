@@ -143,19 +143,14 @@ static const uint8_t *dense_box(const encoding *e, const medroi_box *box, uint8_
     return dense;
 }
 
-/* Flags of a box's elements, dense, in coding order: 0 outside the mask. NULL without one. */
-static const uint8_t *mark_kept(const encoding *e, const medroi_box *box, uint8_t *flags) {
-    medroi_block block = medroi_block_of_box(e->header, box);
-    size_t nbytes = flags_nbytes(e->header, &block);
-    if (e->mask == NULL || nbytes == 0) {
-        return NULL;
-    }
-    medroi_header of_flags = *e->header;
-    of_flags.layout = medroi_flags_layout(&e->header->layout);
+void medroi_mark_kept(const medroi_header *header, const void *map, const medroi_box *box,
+                      uint8_t *flags) {
+    medroi_block block = medroi_block_of_box(header, box);
+    medroi_header of_flags = *header;
+    of_flags.layout = medroi_flags_layout(&header->layout);
     of_flags.background = 0;
-    memset(flags, 1, nbytes);
-    medroi_apply_mask(&of_flags, e->mask, box, flags);
-    return flags;
+    memset(flags, 1, medroi_block_nbytes(&block) / block.itemsize);
+    medroi_apply_mask(&of_flags, map, box, flags);
 }
 
 static medroi_status encode_part(void *context, uint64_t k, uint32_t worker, medroi_error *error) {
@@ -223,7 +218,10 @@ static medroi_status encode_parts(medroi_header *header, encoding *e, uint32_t n
         if (e->inner->plan != NULL) {
             uint8_t *flags = e->scratch + medroi_block_nbytes(&region);
             e->region = dense_box(e, &header->box, e->scratch);
-            e->kept = mark_kept(e, &header->box, flags);
+            if (e->mask != NULL) {
+                medroi_mark_kept(header, e->mask, &header->box, flags);
+                e->kept = flags;
+            }
             status = e->inner->plan(&region, e->region, e->kept, e->params, error);
         }
         e->bound = n_threads > 1 && n_parts > 1 ? e->inner->bound(&head, e->params) : 0;
@@ -276,34 +274,6 @@ medroi_status medroi_encode_stream(medroi_header *header, const void *data, cons
         status = medroi_write_preamble(header, dst, error);
         *nbytes = preamble_nbytes + (size_t)header->payload_nbytes;
     }
-    return status;
-}
-
-medroi_status medroi_plan_box(const medroi_header *header, const medroi_inner *inner,
-                              const medroi_box *box, const void *data, double *params,
-                              medroi_error *error) {
-    encoding e = {.header = header, .data = data, .inner = inner, .mask = header->mask_map};
-    medroi_block block = medroi_block_of_box(header, box);
-    size_t nbytes = medroi_block_nbytes(&block);
-    void *map = NULL;
-    uint8_t *scratch = malloc(nbytes + flags_nbytes(header, &block) + 1);
-    medroi_status status = MEDROI_OK;
-    if (scratch == NULL) {
-        status = medroi_fail(error, MEDROI_NO_MEMORY, "no memory to plan %zu bytes", nbytes);
-    }
-    if (status == MEDROI_OK && e.mask == NULL) {
-        status = medroi_load_mask(header, &map, error);
-        e.mask = map;
-    }
-    if (status == MEDROI_OK && inner->check != NULL) {
-        status = inner->check(&block, params, error);
-    }
-    if (status == MEDROI_OK) {
-        const uint8_t *dense = dense_box(&e, box, scratch);
-        status = inner->plan(&block, dense, mark_kept(&e, box, scratch + nbytes), params, error);
-    }
-    free(map);
-    free(scratch);
     return status;
 }
 

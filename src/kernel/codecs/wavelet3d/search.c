@@ -93,13 +93,14 @@ double medroi_w3_step_of_nbytes(const medroi_w3_search *s, double goal) {
 }
 
 /* The next try is where the prediction, times what the last try found it to be off by, reaches the
- * goal; where that does not converge, the middle of what is known. */
-medroi_status medroi_w3_reach_error(const medroi_w3_search *s, double goal, double n, double *step,
+ * goal; where that does not converge, the middle of what is known. Data of few values, and few
+ * voxels, may have no step near the goal: then the coarsest that is better. */
+medroi_status medroi_w3_reach_error(const medroi_w3_search *s, double goal, double *step,
                                     int *is_met) {
     double below = medroi_w3_least_step(s->low, s->high), above = (s->high - s->low) * 64.0;
-    double aim = goal / USUAL_EXCESS, best = 1e9;
+    double aim = goal / USUAL_EXCESS, best = 1e9, better = 0.0, n = (double)s->n_kept;
     /* Rounding to integers must not be what most of the error comes from. */
-    int glides = n >= GLIDING_VOXELS && (s->region->kind == 'f' || goal > n);
+    int glides = n >= GLIDING_VOXELS && (s->kind == 'f' || goal > n);
     const double near = s->is_mixed ? 0.15 : 0.4;
     *is_met = 1;
     for (int turn = 0; turn < 12; turn++) {
@@ -124,14 +125,20 @@ medroi_status medroi_w3_reach_error(const medroi_w3_search *s, double goal, doub
             *step = solve(s, medroi_w3_predicted_error, 1, aim * 0.997);
             return MEDROI_OK;
         }
-        if (off > 0.0)
+        if (off > 0.0) {
             below = try > below ? try : below
                 ;
-        else
+            better = try > better ? try : better
+                ;
+        } else {
             above = try < above ? try : above
                 ;
+        }
     }
-    *is_met = best <= 1.6;
+    if (best > 1.6) {
+        *step = better;
+        *is_met = better > 0.0;
+    }
     return MEDROI_OK;
 }
 
@@ -158,20 +165,24 @@ static double between(const bracket *b, double goal) {
     return b->low * pow(b->high / b->low, t);
 }
 
-medroi_status medroi_w3_reach_rate(const medroi_w3_search *s, double rate, double *step) {
-    double goal = (double)medroi_block_nbytes(s->region) / rate, off = 0.0, last = 0.0;
+medroi_status medroi_w3_reach_nbytes(const medroi_w3_search *s, double goal, double *step) {
+    double off = 0.0, last = 0.0, least = 0.0, smallest = 0.0;
     double aim = goal / USUAL_SAVING, last_step = 0.0;
     bracket b = {medroi_w3_least_step(s->low, s->high), (s->high - s->low) * 64.0, 0.0, 0.0};
     double try = medroi_w3_step_of_nbytes(s, goal);
     for (int turn = 0; turn < 14; turn++) {
         double size;
-        medroi_status status = medroi_w3_true_nbytes(s, s->n_parts, try, &size);
+        medroi_status status = medroi_w3_true_nbytes(s, try, &size);
         if (status != MEDROI_OK)
             return status;
         *step = try;
         off = size / goal - 1.0;
         if (off < 0.004 && off > -0.004)
             return MEDROI_OK;
+        if (turn == 0 || size < least) {
+            least = size;
+            smallest = try;
+        }
         narrow(&b, try, size, goal);
         aim *= pow(goal / size, USUAL_SLOPE);
         if (goal > GLIDING_NBYTES && off < 0.03 && off > -0.03) {
@@ -188,9 +199,7 @@ medroi_status medroi_w3_reach_rate(const medroi_w3_search *s, double rate, doubl
         else
             try = off > 0.0 ? sqrt(try) * sqrt(b.high) : sqrt(try) * sqrt(b.low);
     }
-    if (off > 0.01)
-        return medroi_fail(s->error, MEDROI_INVALID_ARGUMENT,
-                           "wavelet3d: rate = %g cannot be reached on these data; ask for less",
-                           rate);
+    if (off > 0.01) /* headers alone may take more */
+        *step = smallest;
     return MEDROI_OK;
 }

@@ -34,10 +34,12 @@ static const char *const speeds[] = {"fast", "small", NULL};
 static const medroi_parameter rows[] = {
     {"psnr", MEDROI_TARGET, 1, 1, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
      "dB of what decoding returns, over the region's voxels and against their range, reached "
-     "within 0.2 dB",
+     "within 0.2 dB, or exceeded where only a finer step than that is to be had",
      NULL, NULL, NULL},
     {"rate", MEDROI_TARGET, 1, 2, 0, 1, MEDROI_NO_LIMIT,
-     "stored bytes of the region per byte of its payload, reached within 1 %", NULL, NULL, NULL},
+     "stored bytes of the region per byte of its payload, reached within 1 %, or as few bytes as "
+     "the data allow",
+     NULL, NULL, NULL},
     {"max_error", MEDROI_TARGET, 1, 3, 0, 0, MEDROI_NO_LIMIT,
      "no voxel differs by more, in stored units; 0 for integers alone", NULL, NULL, NULL},
     {"step", MEDROI_TARGET, 1, 4, 0, MEDROI_ABOVE_ZERO, MEDROI_NO_LIMIT,
@@ -54,13 +56,14 @@ static const medroi_parameter rows[] = {
      "fast, or small: 10 to 20 % fewer bytes at equal PSNR, for about four times the time", speeds,
      NULL, NULL},
 };
-const medroi_parameters medroi_wavelet3d_parameters = {.id = 4,
-                                                       .name = "wavelet3d",
-                                                       .needs_target = 1,
-                                                       .planned = 5,
-                                                       .of_scan = W3_MODE_NOISE,
-                                                       .n = 7,
-                                                       .rows = rows};
+const medroi_parameters medroi_wavelet3d_parameters = {
+    .id = 4,
+    .name = "wavelet3d",
+    .needs_target = 1,
+    .planned = 5,
+    .of_scan = 1 << W3_MODE_PSNR | 1 << W3_MODE_RATE | 1 << W3_MODE_NOISE,
+    .n = 7,
+    .rows = rows};
 
 static int has_code(const medroi_block *block) {
     char kind = block->kind;
@@ -323,6 +326,7 @@ const medroi_inner medroi_wavelet3d = {.id = 4,
                                        .is_lossy = is_lossy,
                                        .part_extent = medroi_w3_part_extent,
                                        .plan = MEDROI_ENCODER(medroi_w3_plan),
+                                       .plan_scan = MEDROI_ENCODER(medroi_w3_plan_scan),
                                        .bound = medroi_w3_bound,
                                        .encode = MEDROI_ENCODER(encode),
                                        .decode = decode};

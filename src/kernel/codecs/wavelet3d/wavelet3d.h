@@ -127,10 +127,11 @@ typedef struct medroi_w3_noise {
     double share;     /* of the squares that are not of one value; 0 where there is no square */
     size_t n_squares; /* that lie inside */
 } medroi_w3_noise;
-/* The noise of the elements that are inside (NULL: all). */
-medroi_status medroi_w3_find_noise(const medroi_block *region, const void *data,
-                                   const uint8_t *inside, medroi_w3_noise *noise,
+/* The noise of the elements that are kept, of `n` in all. */
+medroi_status medroi_w3_find_noise(const medroi_blocks *blocks, int64_t n, medroi_w3_noise *noise,
                                    medroi_error *error);
+medroi_status medroi_w3_noise_of(const medroi_block *region, const void *data, const uint8_t *kept,
+                                 medroi_w3_noise *noise, medroi_error *error);
 
 /* --- rounded.c --- */
 /* Elements rounded within h->max_error, for a lossless code: to a lattice, or to as few of the
@@ -173,6 +174,16 @@ void medroi_w3_put_element(const medroi_block *block, void *out, int64_t i, doub
 
 medroi_status medroi_w3_plan(const medroi_block *region, const void *data, const uint8_t *kept,
                              double *params, medroi_error *error);
+medroi_status medroi_w3_plan_scan(const medroi_blocks *chunks, double *params, medroi_error *error);
+
+/* --- one_block.c --- */
+/* A region, and a byte for each element: 0 where decoding sets it back (NULL: nowhere). */
+typedef struct medroi_w3_one {
+    const medroi_block *region;
+    const uint8_t *data;
+    const uint8_t *kept;
+} medroi_w3_one;
+medroi_blocks medroi_w3_one_block(medroi_w3_one *one);
 
 /* --- parts.c --- */
 int64_t medroi_w3_part_extent(const medroi_block *region, const double *params);
