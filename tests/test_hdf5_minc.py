@@ -138,11 +138,15 @@ def test_a_minc_file_is_minc_in_any_hdf5_file_unless_its_dataset_is_named(tmp_pa
 def test_a_packed_minc_file_is_replaced_by_force_and_no_other_is(tmp_path) -> None:
     source = Path(shutil.copy(FOLDER / "small.mnc", tmp_path))
     before = source.read_bytes()
+    other = Path(shutil.copy(source, tmp_path / "other.mnc"))
+    for force in (False, True):
+        with pytest.raises(InvalidArgument, match="is the source itself"):
+            pack(source, source, force=force)
     with pytest.raises(InvalidArgument, match="--force"):
-        pack(source, source)
+        pack(source, other)
     with pytest.raises(InvalidArgument, match="remove it yourself"):
-        pack(source, source, force=True)
-    assert source.read_bytes() == before
+        pack(source, other, force=True)
+    assert source.read_bytes() == before == other.read_bytes()
     pack(source, tmp_path / "a.mnc")
     pack(source, tmp_path / "a.mnc", lossless=True, force=True)
     assert check(tmp_path / "a.mnc").lossless
@@ -150,7 +154,7 @@ def test_a_packed_minc_file_is_replaced_by_force_and_no_other_is(tmp_path) -> No
         pack(tmp_path / "a.mnc", tmp_path / "b.mnc")
     with pytest.raises(InvalidArgument, match="one scan"):
         pack(source, tmp_path / "c.mnc" / "name")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mnc", "small.mnc"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mnc", "other.mnc", "small.mnc"]
 
 
 @pytest.mark.parametrize(

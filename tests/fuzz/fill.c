@@ -10,6 +10,7 @@ typedef struct style {
     double offset, step;
     size_t width, height; /* of rows and slices, near enough */
     size_t start, stop;   /* what is tissue, in memory */
+    size_t patch;         /* sides of the patches of a map of labels; 0: none */
 } style;
 
 static style choose_style(fuzz_random *random, const medroi_layout *layout, size_t n_voxels) {
@@ -33,6 +34,7 @@ static style choose_style(fuzz_random *random, const medroi_layout *layout, size
     }
     made.start = fuzz_below(random, n_voxels);
     made.stop = made.start + 1 + fuzz_below(random, n_voxels - made.start);
+    made.patch = fuzz_below(random, 4) ? 0 : 2 + fuzz_below(random, 9);
     return made;
 }
 
@@ -84,7 +86,14 @@ static void store(const medroi_layout *layout, double value, size_t index, uint8
     }
 }
 
-/* A scan: waves with noise in a field of air, in steps, now and then with a value that is none. */
+/* The label of the patch that a voxel lies in. */
+static uint64_t label_of(const style *made, size_t x, size_t y, size_t z) {
+    uint64_t patch = x / made->patch + 31 * (y / made->patch) + 1021 * (z / made->patch);
+    return (patch * 0x9E3779B97F4A7C15u >> 32) % made->n_levels;
+}
+
+/* A scan: waves with noise in a field of air, in steps, now and then with a value that is none; or
+ * a map of labels. */
 static void fill_numbers(fuzz_random *random, const medroi_layout *layout, size_t n_voxels,
                          uint8_t *data) {
     style made = choose_style(random, layout, n_voxels);
@@ -95,6 +104,8 @@ static void fill_numbers(fuzz_random *random, const medroi_layout *layout, size_
         int tissue = i >= made.start && i < made.stop;
         uint64_t noise = tissue ? made.noise : made.air_noise;
         double level = (double)((tissue ? wave + made.noise : 0) + fuzz_below(random, noise + 1));
+        if (made.patch > 0)
+            level = (double)(tissue ? label_of(&made, x, y, z) : 0);
         store(layout, (level + made.offset) * made.step, i, data);
     }
     if (layout->kind == 'f' && fuzz_below(random, 8) == 0) {
