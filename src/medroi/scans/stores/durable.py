@@ -6,7 +6,6 @@ import ctypes
 import errno
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ _AT_FDCWD = -100
 _CALLS = {"linux": ("renameat2", 1, 2), "darwin": ("renamex_np", 4, 2)}
 # From so many files on, one sync of everything first costs less than a wait for each of them.
 _MANY_FILES = 256
-# Waits of one disk side by side: it takes what waits together in one go.
-_AT_ONCE = 8
 
 
 def sync_tree(*paths: Path) -> None:
@@ -30,9 +27,9 @@ def sync_tree(*paths: Path) -> None:
         found += inside or [path]
     if len(found) > _MANY_FILES and hasattr(os, "sync"):
         os.sync()
-    with ThreadPoolExecutor(min(_AT_ONCE, len(found))) as pool:
-        for _ in pool.map(sync, found):
-            pass
+    # One after the other: under a limit of memory, starting a thread may wait for ever.
+    for item in reversed(found):
+        sync(item)
 
 
 def rename_new(source: Path, target: Path) -> bool:
