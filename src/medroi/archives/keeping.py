@@ -283,7 +283,7 @@ class Index:
 
 
 def _folded(target: bytes) -> bytes:
-    return target.lower() if target.isascii() else _bytes(name_key(_text(target)))
+    return _bytes(name_key(_text(target)))
 
 
 def _bytes(text: str) -> bytes:

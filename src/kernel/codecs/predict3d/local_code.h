@@ -197,9 +197,7 @@ LOCAL_TARGET static inline void LOCAL(code_slice)(local_coder *c, int64_t z, int
     LOCAL(site)
     s = {.c = c,
          .z = z,
-         .kind = z == 0       ? 0
-                 : z < v->lag ? 1
-                              : 2,
+         .kind = medroi_p3_kind(v, z),
          .of_mean = c->mean.rounded != NULL,
          .top = (int32_t)c->p->map.top};
     begin_slice(c, z);

@@ -368,7 +368,7 @@ LOCAL_TARGET static void LOCAL(stack_learn)(const LOCAL(stacked_site) * s, local
 
 LOCAL_TARGET static void LOCAL(stack_slice)(stacked_coder *c, int64_t z, int encode) {
     const medroi_p3_volume *v = &c->v;
-    LOCAL(stacked_site) s = {.c = c, .z = z, .kind = z == 0 ? 0 : z < v->lag ? 1 : 2};
+    LOCAL(stacked_site) s = {.c = c, .z = z, .kind = medroi_p3_kind(v, z)};
     begin_slice(c, z);
     for (int i = 0; i < STACKED_FITS; i++) {
         LOCAL(place_taps)

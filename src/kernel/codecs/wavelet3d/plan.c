@@ -21,19 +21,6 @@ static medroi_status check_range(const medroi_w3_search *s) {
     return MEDROI_OK;
 }
 
-/* Axes to begin with: a guess for each block. */
-static medroi_status guess_axes(medroi_w3_search *s, const double *spacing) {
-    medroi_w3_cursor c = MEDROI_W3_START;
-    s->axes = calloc((size_t)s->blocks->n, sizeof *s->axes);
-    if (!s->axes)
-        return medroi_fail(s->error, MEDROI_NO_MEMORY, "wavelet3d: no memory for a plan");
-    if (spacing[0] == 0.0 && spacing[1] == 0.0 && spacing[2] == 0.0)
-        return MEDROI_OK;
-    while (medroi_w3_next_part(s, &c))
-        s->axes[c.next_block - 1] = medroi_w3_axes_of_spacing(&c.whole, spacing);
-    return c.status;
-}
-
 /* Transform each block along the axes that are cheapest at about this step. */
 static medroi_status choose_axes(medroi_w3_search *s, double step, int *has_changed) {
     medroi_w3_cursor c = MEDROI_W3_START;
@@ -126,11 +113,12 @@ static medroi_status plan(const medroi_blocks *blocks, const medroi_w3_shape *sh
     int is_met = 1;
     s.is_mixed = params[W3_SPEED] != 0.0;
     s.coarser = s.is_mixed && medroi_w3_has_trellis(shape) ? W3_COARSER : 1.0;
-    medroi_status status = medroi_w3_survey(&s);
+    s.axes = calloc((size_t)blocks->n, sizeof *s.axes);
+    if (!s.axes)
+        return medroi_fail(error, MEDROI_NO_MEMORY, "wavelet3d: no memory for a plan");
+    medroi_status status = medroi_w3_survey(&s, params + 2);
     if (status == MEDROI_OK)
         status = check_range(&s);
-    if (status == MEDROI_OK)
-        status = guess_axes(&s, params + 2);
     if (status == MEDROI_OK && s.low < s.high)
         status =
             has_search(params) ? search(&s, params, &step, &is_met) : take_step(&s, params, &step);

@@ -49,10 +49,11 @@ typedef struct medroi_w3_cursor {
 /* Go on to the next part. Returns 0 behind the last, and after a failure. */
 int medroi_w3_next_part(const medroi_w3_search *s, medroi_w3_cursor *c);
 
-/* Look at all elements: sets what is said about them above. Needs blocks and error. */
-medroi_status medroi_w3_survey(medroi_w3_search *s);
+/* Look at all elements: sets what is said about them above, and the axes as the spacing has one
+ * guess them. Needs blocks, error, and room for the axes. */
+medroi_status medroi_w3_survey(medroi_w3_search *s, const double *spacing);
 
-/* Needs the survey, and axes. Close it even after a failure; it can be opened again. */
+/* Needs the survey. Close it even after a failure; it can be opened again. */
 medroi_status medroi_w3_search_open(medroi_w3_search *s);
 void medroi_w3_search_close(medroi_w3_search *s);
 
