@@ -178,7 +178,7 @@ def test_show_says_which_kind_of_region_was_found(tmp_path, what, air, chunks, a
 
 def test_info_says_what_a_mask_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
-    report = pack(scan, store, roi="mask", components="largest")
+    report = pack(scan, store, roi="mask", components="largest", inner={"id": "wavelet3d", "psnr": 50})
     capsys.readouterr()
     assert main(["info", str(store), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -187,5 +187,21 @@ def test_info_says_what_a_mask_keeps_and_leaves_out(scan, tmp_path, capsys):
     assert found["mask_nbytes"] > 0
     assert (found["n_left_out"], found["streams"][0]["n_left_out"]) == (1, 1)
     assert found["streams"][0]["left_out"][0]["box"] == [[0, 8]] * 3
+    assert main(["info", str(store)]) == 0
+    assert "left out: " in capsys.readouterr().out
+
+
+def test_info_of_a_lossless_chunk_has_the_mask_that_cleared_it(scan, tmp_path, capsys):
+    store = tmp_path / "s.zarr"
+    report = pack(scan, store, roi="mask", components="largest")
+    capsys.readouterr()
+    assert main(["info", str(store), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["roi"], found["n_kept"]) == ("mask", report.n_kept)
+    assert found["kept_share"] == report.n_kept / report.n_voxels
+    # Its stream is a box of voxels that were cleared, and holds no mask of its own.
+    assert (found["streams"][0]["roi"], found["mask_nbytes"]) == ("box", 0)
+    assert (found["n_left_out"], found["n_left_out_voxels"]) == (1, 128)
+    assert found["left_out"] == [{"n_voxels": 128, "box": [[0, 8]] * 3}]
     assert main(["info", str(store)]) == 0
     assert "left out: " in capsys.readouterr().out
