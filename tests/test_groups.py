@@ -505,7 +505,9 @@ def most_frequent(voxels: np.ndarray, factor: tuple[int, ...]) -> np.ndarray:
 def test_a_level_holds_the_means_of_the_one_before(
     tmp_path: Path, shape: tuple[int, ...], dtype: str
 ) -> None:
-    voxels = np.random.default_rng(4).integers(0, 250, shape).astype(dtype)
+    rng = np.random.default_rng(4)
+    voxels = rng.random(shape) if dtype == "<f4" else rng.integers(0, 250, shape)
+    voxels = voxels.astype(dtype)
     source = make_scans.nifti(tmp_path / "in.nii", voxels, affine=np.eye(4))
     pack(source, tmp_path / "s.ome.zarr", lossless=True, levels=3)
     group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
@@ -522,6 +524,38 @@ def test_a_level_holds_the_means_of_the_one_before(
         np.testing.assert_array_equal(level, expected)
         before = level
     check(tmp_path / "s.ome.zarr", against=source)
+
+
+@pytest.mark.parametrize("step", [1.0, 0.37, 5.514774322509766])
+@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
+def test_levels_of_scaled_floats_are_those_of_the_integers_scaled(
+    tmp_path: Path, step: float, dtype: str
+) -> None:
+    numbers = np.random.default_rng(4).integers(-90, 250, (17, 18, 9))
+    voxels = (numbers * step).astype(dtype)
+    voxels[3:6, 4:7, 2] = np.nan
+    source = make_scans.nifti(tmp_path / "in.nii", voxels, affine=np.eye(4))
+    pack(source, tmp_path / "s.ome.zarr", lossless=True, levels=3)
+    group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
+    before = np.rint(voxels / step)
+    for number in (1, 2):
+        before = np.rint(means(before, (2, 2, 2)))
+        level = group[f"s{number}"][...].T
+        assert level.dtype == voxels.dtype
+        np.testing.assert_array_equal(level, ((before + 0.0) * step).astype(dtype))
+        assert not np.signbit(level[level == 0]).any()
+    check(tmp_path / "s.ome.zarr", against=source)
+
+
+def test_a_level_of_scaled_floats_takes_the_bytes_of_one_of_integers(tmp_path: Path) -> None:
+    numbers = make_scans.head((48, 44, 40))
+    nbytes = []
+    for name, voxels in (("i", numbers), ("f", numbers.astype("<f4") * np.float32(0.37))):
+        source = make_scans.nifti(tmp_path / f"{name}.nii", voxels, affine=np.eye(4))
+        pack(source, tmp_path / f"{name}.ome.zarr", levels=2)
+        files = (tmp_path / f"{name}.ome.zarr" / "s1").rglob("*")
+        nbytes.append(sum(path.stat().st_size for path in files if path.name != "zarr.json"))
+    assert abs(nbytes[1] - nbytes[0]) < 100
 
 
 def test_a_level_of_labels_holds_labels(tmp_path: Path) -> None:
@@ -571,6 +605,26 @@ def test_a_preview_is_the_third_of_three_levels(
     assert datasets == [full, {**small, "path": "s1"}]
     assert two["s1"].shape[::-1] == tuple(-(-n // m) for n, m in zip(shape, factors))
     check(tmp_path / "two.ome.zarr", against=source)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "small"),
+    [
+        ((256, 96, 3), (0.5, 0.5, 7.5), (32, 12, 3)),
+        ((96, 64, 6), (0.5, 0.5, 7.5), (24, 16, 6)),
+        ((256, 192), (0.1, 0.1), (32, 24)),
+        ((68, 64, 3, 8), (1, 1, 8), (17, 16, 3, 8)),
+    ],
+)
+def test_a_preview_of_thick_slices_has_a_64th_of_the_voxels_or_32_along_its_longest_side(
+    tmp_path: Path, shape: tuple[int, ...], spacing: tuple[float, ...], small: tuple[int, ...]
+) -> None:
+    voxels = np.arange(np.prod(shape)).reshape(shape).astype("<i4")
+    affine = np.diag([*spacing, *[1.0] * (4 - len(spacing))])
+    source = make_scans.nifti(tmp_path / "in.nii", voxels, affine=affine)
+    pack(source, tmp_path / "s.ome.zarr", lossless=True, preview=True)
+    group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
+    assert (group["s0"].shape[::-1], group["s1"].shape[::-1]) == (shape, small)
 
 
 def test_a_scan_without_room_for_a_preview_has_one_level(tmp_path: Path) -> None:

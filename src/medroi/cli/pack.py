@@ -69,7 +69,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--preview",
         action="store_true",
-        help="give a group a level of a quarter of the resolution, which a viewer shows first",
+        help="give a group a level of a 64th of the voxels, which a viewer shows first",
     )
     parser.add_argument(
         "--threads",

@@ -140,7 +140,7 @@ def pack(
         Resolutions of a group: each but the first is half as large as the one before, for viewers.
         Intensities become the mean, labels the most frequent one.
     preview : bool
-        Give a group a level of a quarter of the resolution alone, which a viewer shows first.
+        Give a group a level of a 64th of the voxels alone, which a viewer shows first.
     threads : int, optional
         Chunks that are coded and read back at a time; None is one per available core. The bytes
         are the same for any number.

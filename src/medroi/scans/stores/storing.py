@@ -17,7 +17,7 @@ from medroi.scans.scan import Scan
 from medroi.scans.stores import attachments
 from medroi.scans.stores.digests import facts_digest, json_digest
 from medroi.scans.stores.files import Files, files_of
-from medroi.scans.stores.group import ome, pyramid
+from medroi.scans.stores.group import lattice, ome, pyramid
 from medroi.scans.stores.group import writing as group_writing
 from medroi.scans.stores.readback import Measured
 from medroi.scans.stores.wholeness import (
@@ -119,6 +119,7 @@ def write_zarr(
                 factors,
                 names=names,
                 is_label=is_label,
+                step=None if is_label else lattice.step_of(scan.voxels, cleared.background),
                 threads=threads,
                 memory=memory,
             )

@@ -2,7 +2,8 @@
 
 An axis whose voxels are twice as long as the shortest waits: after each step voxels are as nearly
 cubes as they can be. A level of intensities holds the mean of the voxels that became one, rounded
-to the nearest even for integers; one of labels their most frequent value, of two the smaller.
+to the nearest even for integers, and to the nearest multiple of their step for floats that are
+scaled integers; one of labels their most frequent value, of two the smaller.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ import numpy.typing as npt
 
 from medroi.errors import InvalidArgument
 from medroi.scans.scan import Scan
+from medroi.scans.stores.group import lattice
 from medroi.working_memory import WorkingMemory
 
 # As NIfTI names the intents of labels.
 _LABELS = ("label", "neuro name", "neuro names", "neuroname")
 # Integers of so many values are no intensities.
 _MAX_LABELS = 16
+# A preview has one of so many voxels, unless its longest side in space would be shorter than this.
+_PREVIEW_SHARE = 64
+_MIN_PREVIEW = 32
 # Slices of a level that are made at a time.
-_STEP = 32
+_N_SLICES = 32
 
 
 def factors_of(scan: Scan, n_levels: int) -> list[tuple[int, ...]]:
@@ -45,9 +50,17 @@ def factors_of(scan: Scan, n_levels: int) -> list[tuple[int, ...]]:
 
 
 def preview_factors_of(scan: Scan) -> list[tuple[int, ...]]:
-    """Choose the same for two levels: all voxels, and what two halvings leave of them."""
-    first, *others = islice(_each_level(scan), 3)
-    return [first, *others[-1:]]
+    """Choose the same for two levels: all voxels, and a preview of them.
+
+    It is what two halvings leave, a 64th of cubes. Thick slices, whose axis waits, are halved on
+    while it is more than that and 64 voxels long or more.
+    """
+    first, *smaller = _each_level(scan)
+    for factors in smaller[1:]:
+        longest = max(size / n for size, n in zip(scan.voxels.shape[:3], factors, strict=False))
+        if math.prod(factors) >= _PREVIEW_SHARE or longest < 2 * _MIN_PREVIEW:
+            return [first, factors]
+    return [first, *smaller]
 
 
 def _each_level(scan: Scan) -> Iterator[tuple[int, ...]]:
@@ -95,7 +108,12 @@ def is_label(scan: Scan) -> bool:
 
 
 def halved(
-    voxels: Any, factor: Sequence[int], *, is_label: bool, memory: WorkingMemory
+    voxels: Any,
+    factor: Sequence[int],
+    *,
+    is_label: bool,
+    memory: WorkingMemory,
+    step: float | None = None,
 ) -> npt.NDArray[Any]:
     """Make one level of the one before.
 
@@ -109,6 +127,8 @@ def halved(
         Take the most frequent value, not the mean.
     memory : WorkingMemory
         For the level.
+    step : float or None
+        Of which means of floats are multiples, as `lattice.step_of` finds it.
 
     Returns
     -------
@@ -117,14 +137,14 @@ def halved(
     """
     shape = tuple(-(-size // n) for size, n in zip(voxels.shape, factor, strict=True))
     level = memory.array(shape, np.dtype(voxels.dtype).newbyteorder("="), "F")
-    reduce = _mode if is_label else _mean
     # Sums are floats of 8 bytes, of voxels and of how many they are.
     plane_nbytes = 16 * math.prod(shape[:-1]) * factor[-1]
-    step = max(1, min(_STEP, memory.array_nbytes // plane_nbytes))
-    for start in range(0, shape[-1], step):
-        stop = min(start + step, shape[-1])
+    n_slices = max(1, min(_N_SLICES, memory.array_nbytes // plane_nbytes))
+    for start in range(0, shape[-1], n_slices):
+        stop = min(start + n_slices, shape[-1])
         part = slice(start * factor[-1], min(stop * factor[-1], voxels.shape[-1]))
-        level[..., start:stop] = reduce(np.asarray(voxels[..., part]), factor)
+        values = np.asarray(voxels[..., part])
+        level[..., start:stop] = _mode(values, factor) if is_label else _mean(values, factor, step)
     return level
 
 
@@ -137,19 +157,22 @@ def _pieces(
         yield tuple(slice(size) for size in taken.shape), taken
 
 
-def _mean(values: npt.NDArray[Any], factor: Sequence[int]) -> npt.NDArray[Any]:
+def _mean(values: npt.NDArray[Any], factor: Sequence[int], step: float | None) -> npt.NDArray[Any]:
     shape = [-(-size // n) for size, n in zip(values.shape, factor, strict=True)]
     # Integers of 64 bits keep 53 of them on the way.
     total, count = np.zeros(shape), np.zeros(shape)
     with np.errstate(invalid="ignore", over="ignore"):
         for where, piece in _pieces(values, factor):
-            total[where] += piece
+            total[where] += piece if step is None else lattice.steps_in(piece, step)
             count[where] += 1
         mean = total / count
         if values.dtype.kind in "iu":
             # Rounding of 64 bits may end just above the largest integer.
             end = float(np.iinfo(values.dtype).max) + 1
             mean = np.minimum(np.rint(mean), np.floor(np.nextafter(end, 0)))
+        elif step is not None:
+            # Zero is added because it makes a negative zero positive, which is a multiple.
+            mean = (np.rint(mean) + 0.0) * step
         return np.asarray(mean.astype(values.dtype))
 
 

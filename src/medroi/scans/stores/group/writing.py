@@ -72,6 +72,7 @@ def write_levels(
     *,
     names: tuple[str, ...],
     is_label: bool,
+    step: float | None,
     threads: int,
     memory: WorkingMemory,
 ) -> None:
@@ -87,6 +88,8 @@ def write_levels(
         Fitted on the scan.
     layout : Layout
         Of the voxels.
+    step : float or None
+        Of the scan's values, as `lattice.step_of` finds it.
     factors, names, is_label, threads
         As of `write_group` and `write_array`.
     memory : WorkingMemory
@@ -102,8 +105,8 @@ def write_levels(
         axes=region.axes,
     )
     for number in range(1, len(factors)):
-        for step in halvings(factors[number - 1], factors[number]):
-            voxels = halved(voxels, step, is_label=is_label, memory=memory)
+        for factor in halvings(factors[number - 1], factors[number]):
+            voxels = halved(voxels, factor, is_label=is_label, memory=memory, step=step)
         chunks = tuple(min(a, b) for a, b in zip(layout.chunks, voxels.shape, strict=True))
         level = Cleared(voxels, None, np.asarray(region.background, voxels.dtype))
         place = path / ome.LEVEL.format(number)
