@@ -178,7 +178,8 @@ def test_show_says_which_kind_of_region_was_found(tmp_path, what, air, chunks, a
 
 def test_info_says_what_a_mask_keeps_and_leaves_out(scan, tmp_path, capsys):
     store = tmp_path / "s.zarr"
-    report = pack(scan, store, roi="mask", components="largest", inner={"id": "wavelet3d", "psnr": 50})
+    inner = {"id": "wavelet3d", "psnr": 50}
+    report = pack(scan, store, roi="mask", components="largest", inner=inner)
     capsys.readouterr()
     assert main(["info", str(store), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
