@@ -40,6 +40,18 @@ def test_pack_and_unpack_give_the_header_back(tmp_path, scan, capsys):
     assert len(before) == len(after)
 
 
+@pytest.mark.parametrize("name", ["s.h5", "s.zarr"])
+def test_info_has_the_bytes_and_voxels_of_the_pack_report(tmp_path, scan, capsys, name):
+    report = run_json(capsys, "pack", scan, tmp_path / name, "--json")
+    info = run_json(capsys, "info", tmp_path / name, "--json")
+    for fact in ("stored_nbytes", "ratio", "n_kept", "array_nbytes", "source_nbytes"):
+        assert info[fact] == report[fact], fact
+    if name == "s.h5":
+        run_json(capsys, "pack", scan, tmp_path / name / "other", "--json")
+        info = run_json(capsys, "info", tmp_path / name / "other", "--json")
+        assert info["stored_nbytes"] == info["streams_nbytes"]
+
+
 def test_pack_json_agrees_with_the_store(tmp_path, scan, capsys):
     store = tmp_path / "s.zarr"
     report = run_json(capsys, "pack", scan, store, "--json", "--chunks", "16")

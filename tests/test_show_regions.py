@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import make_scans
 import numpy as np
@@ -88,6 +89,39 @@ def test_what_is_left_out_is_listed_where_it_lies(scan):
     assert f"{preview.left_out[0].n_voxels} in x 0:8 y 0:8 z 0:8" in str(preview)
     (chunked,) = show(scan, roi="mask", components="largest", chunks=(40, 48, 22))
     assert chunked.left_out[0].box == ((0, 8), (0, 8), (0, 8))
+
+
+def test_pack_lists_what_is_left_out_and_says_volumes(scan, tmp_path):
+    store = tmp_path / "s.ome.zarr"
+    report = pack(scan, store, roi="mask", components="largest")
+    (preview,) = show(scan, roi="mask", components="largest")
+    found = report.to_json()
+    assert (found["n_left_out"], found["left_out"][0]["box"]) == (1, [[0, 8]] * 3)
+    assert "1 separate pieces of tissue were left out" in str(report)
+    group = found["largest_dropped_group"]
+    voxel_mm3 = math.prod(read_scan(scan).spacing_mm)
+    assert group["volume_mm3"] == pytest.approx(group["n_voxels"] * voxel_mm3)
+    assert f"{group['n_voxels']} voxels ({group['volume_mm3']:.3g} mm3)" in str(report)
+    assert str(preview).count(f"({group['volume_mm3']:.3g} mm3)") == 1
+    assert "of the tissue of the largest component lay outside" in str(show(store)[0])
+
+
+@pytest.mark.parametrize("chunks", ["volume", (20, 16, 24)])
+@pytest.mark.parametrize("options", [{"threshold": "mean"}, {"threshold": 60, "roi": "mask"}, {}])
+def test_every_report_has_the_box_of_the_region_where_streams_have_smaller_ones(
+    tmp_path, chunks, options
+):
+    voxels = phantom((40, 48, 44)).astype(np.float32)
+    voxels[voxels < 50] = 0  # boxes of streams hold no margin of constant air
+    path = make_scans.nifti(tmp_path / "in.nii.gz", voxels)
+    store = tmp_path / "s.ome.zarr"
+    report = pack(path, store, chunks=chunks, **options)
+    (before,), (after,) = show(path, chunks=chunks, **options), show(store)
+    with medroi.open(store) as packed:
+        box = packed.region.box
+    assert before.box == after.box == report.box == box
+    assert before.kept_as == after.kept_as
+    assert before.n_kept == after.n_kept == report.n_kept
 
 
 def test_the_dropped_voxel_that_is_brightest_can_be_looked_at(scan):

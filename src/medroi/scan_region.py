@@ -287,6 +287,12 @@ class ScanRegion:
             "n_missed": self.n_missed,
             "miss_rate": self.miss_rate,
             **self.dropped.facts(),
+            **self.left_out_facts(),
+        }
+
+    def left_out_facts(self) -> dict[str, Any]:
+        """Numbers of the components that were left out, the largest of them placed."""
+        return {
             "n_left_out": self.n_left_out,
             "n_left_out_voxels": self.n_left_out_voxels,
             "left_out": [

@@ -11,6 +11,7 @@ import medroi
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.roi import DroppedSignal
 from medroi.scan_region import ATTRIBUTE as REGION
+from medroi.scans.dropped import with_volume
 from medroi.scans.formats.files import readable
 from medroi.scans.report import box_text
 from medroi.scans.stores import air
@@ -111,9 +112,10 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     facts |= _sums(streams)
     if region is not None:
         facts |= _of_region(region)
+    facts = with_volume(facts, facts.get("spacing_mm", ()))
     facts["array_nbytes"] = math.prod(array.shape) * array.dtype.itemsize
     if isinstance(array, Hdf5Array):
-        facts["stored_nbytes"] = array.stored_nbytes
+        facts["stored_nbytes"] = array.all_nbytes
     else:
         facts["stored_nbytes"] = nbytes_in(path)
     if air.has_air(array):
@@ -210,6 +212,7 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
         "threshold": _one_or_many(streams, "threshold"),
         "background": _one_or_many(streams, "background"),
         "roi": _one_or_many(streams, "roi"),
+        "n_kept": n_kept,
         "kept_share": n_kept / n_voxels if n_voxels else 0.0,
         "empty_chunks": sum(stream["payload_nbytes"] == 0 for stream in streams),
         "largest_miss_rate": max((stream["miss_rate"] for stream in streams), default=0.0),
@@ -250,7 +253,8 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         where = box_text(tuple((start, stop) for start, stop in value["box"]))
         chunk = f" of chunk {tuple(value['chunk'])}" if "chunk" in value else ""
-        return f"{value['n_voxels']} voxels in {where}{chunk}, up to {value['peak']:.6g}"
+        volume = f" ({value['volume_mm3']:.3g} mm3)" if "volume_mm3" in value else ""
+        return f"{value['n_voxels']} voxels{volume} in {where}{chunk}, up to {value['peak']:.6g}"
     if isinstance(value, list):
         return " x ".join(_text(item) for item in value)
     return str(value)

@@ -7,6 +7,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def with_volume(facts: Mapping[str, Any], spacing_mm: Sequence[float]) -> dict[str, Any]:
+    """Give the largest dropped group its volume in mm3, where voxels are known to be so long."""
+    group = facts.get("largest_dropped_group")
+    if group is None or not spacing_mm:
+        return dict(facts)
+    volume = group["n_voxels"] * math.prod(spacing_mm)
+    return {**facts, "largest_dropped_group": {**group, "volume_mm3": volume}}
+
+
+def left_out_text(
+    n_pieces: int,
+    n_voxels: int,
+    largest: Sequence[tuple[int, Sequence[Sequence[int]]]],
+    names: Sequence[str],
+) -> str:
+    """Say which components a region leaves out; `largest` has voxels and box of some."""
+    pieces = []
+    for n_here, box in largest:
+        bounds = zip(names, box, strict=False)
+        where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
+        pieces.append(f"{n_here} in {where}")
+    more = "the largest " if n_pieces > len(pieces) else ""
+    return (
+        f"{n_pieces} separate pieces of tissue were left out, {n_voxels} voxels in all: "
+        f"{more}{', '.join(pieces)}"
+    )
+
+
 def dropped_text(
     facts: Mapping[str, Any], names: Sequence[str], spacing_mm: Sequence[float] | None = None
 ) -> str:
@@ -32,7 +60,7 @@ def dropped_text(
     where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
     plural = "" if group["n_voxels"] == 1 else "s"
     volume = ""
-    if spacing_mm is not None:
+    if spacing_mm:
         volume = f" ({group['n_voxels'] * math.prod(spacing_mm):.3g} mm3)"
     return (
         f"{facts['n_dropped_signal']} of {facts['n_signal']} voxels{above} are dropped; the "

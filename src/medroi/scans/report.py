@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from medroi.inner import notice_of
-from medroi.scans.dropped import dropped_text
+from medroi.scans.dropped import dropped_text, left_out_text, with_volume
 
 _BAR_CELLS = 40
+# Fields whose items are entries of the JSON.
+_SPREAD = ("dropped", "left_out")
+# Of the components left out, the largest are enough for a person.
+_N_LEFT_OUT = 3
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class PackReport:
     written. `air_nbytes` are those of the air that was kept aside, part of `stored_nbytes`.
     `source_nbytes` are those of all files that were read, `saved_share` what the store takes less
     than these. `miss_rate` is the share of the tissue voxels outside the region. `dropped` has the
-    signal outside it, as `DroppedSignal.facts` does.
+    signal outside it, as `DroppedSignal.facts` does, `left_out` the components that were left out,
+    as `ScanRegion.facts` does. `spacing_mm` is along the axes of the volume.
     """
 
     source: str
@@ -56,6 +61,8 @@ class PackReport:
     seconds: float
     notes: tuple[str, ...]
     air_nbytes: int = 0
+    spacing_mm: tuple[float, ...] = ()
+    left_out: dict[str, Any] = field(default_factory=dict)
 
     @property
     def air(self) -> bool:
@@ -87,8 +94,9 @@ class PackReport:
         background = self.background
         fields = asdict(self)
         return {
-            **{name: value for name, value in fields.items() if name != "dropped"},
-            **self.dropped,
+            **{name: value for name, value in fields.items() if name not in _SPREAD},
+            **self.left_out,
+            **with_volume(self.dropped, self.spacing_mm),
             # JSON has no numbers that are not finite.
             "background": background if math.isfinite(background) else str(background),
             "kept_share": self.kept_share,
@@ -120,6 +128,7 @@ class PackReport:
             *(("notice", notice) for notice in [self._notice()] if notice),
             ("tissue", self._tissue()),
             *(("signal", text) for text in [self._signal()] if text),
+            *(("left out", text) for text in [self._left_out()] if text),
             (
                 "threshold",
                 f"{threshold_text(self.threshold, self.threshold_rule, self.polarity)}, "
@@ -135,7 +144,15 @@ class PackReport:
     def _signal(self) -> str:
         if self.threshold is None:
             return ""
-        return dropped_text(self.dropped, self.axis_names)
+        return dropped_text(self.dropped, self.axis_names, self.spacing_mm)
+
+    def _left_out(self) -> str:
+        found = self.left_out
+        if not found.get("n_left_out"):
+            return ""
+        pieces = [(one["n_voxels"], one["box"]) for one in found["left_out"][:_N_LEFT_OUT]]
+        counted = found["n_left_out"], found["n_left_out_voxels"]
+        return left_out_text(*counted, pieces, self.axis_names)
 
     def _against_source(self) -> str:
         source = megabytes(self.source_nbytes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medroi.roi import Box
-from medroi.scans.dropped import dropped_text
+from medroi.scans.dropped import dropped_text, with_volume
 from medroi.scans.report import box_text, percent, threshold_text
 
 
@@ -72,7 +72,7 @@ class KeptRegion:
             "background": self.background,
             "threshold": self.threshold,
             "is_given": self.is_given,
-            **self.dropped,
+            **with_volume(self.dropped, self.spacing_mm),
         }
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from medroi.codec import LeftOut
 from medroi.roi import DroppedGroup, DroppedSignal
-from medroi.scans.dropped import dropped_text
+from medroi.scans.dropped import dropped_text, left_out_text
 from medroi.scans.report import axis_bars, megabytes, percent, threshold_text
 from medroi.scans.stores.readback import number
 
@@ -231,9 +231,11 @@ class Preview:
         if self.settings["threshold"] is None:
             return "nothing that differs from the background"
         if self.from_store:
+            largest = self.settings["components"] == "largest"
+            tissue = "tissue of the largest component" if largest else "tissue"
             return (
                 "no longer in the store; when it was packed, "
-                f"{percent(self.promised_miss_rate)} of the tissue lay outside the region"
+                f"{percent(self.promised_miss_rate)} of the {tissue} lay outside the region"
             )
         text = (
             f"{self.n_missed} of {self.n_tissue} voxels that reach the threshold "
@@ -276,18 +278,10 @@ class Preview:
             where = " of any chunk" if self.n_chunks > 1 else ""
             lines.append(f"without specks, which are mostly noise: {rate} of the tissue{where}")
         if self.n_left_out:
-            pieces = ", ".join(self._piece_text(piece) for piece in self.left_out)
-            more = "the largest " if self.n_left_out > len(self.left_out) else ""
-            lines.append(
-                f"{self.n_left_out} separate pieces of tissue were left out, "
-                f"{self.n_left_out_voxels} voxels in all: {more}{pieces}"
-            )
+            pieces = [(piece.n_voxels, piece.box) for piece in self.left_out]
+            counted = self.n_left_out, self.n_left_out_voxels
+            lines.append(left_out_text(*counted, pieces, self.axis_names))
         return lines
-
-    def _piece_text(self, piece: LeftOut) -> str:
-        bounds = zip(self.axis_names, piece.box, strict=False)
-        where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
-        return f"{piece.n_voxels} in {where}"
 
     def _bytes(self) -> str:
         name = self.settings["inner"]["id"]

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import medroi
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.chunking import count_chunks, padded, selections
-from medroi.scans.fitting import crops_of, fitted_codec, rule_of, with_inner_for
+from medroi.scan_region import ScanRegion
+from medroi.scans.chunking import padded, selections
+from medroi.scans.fitting import fitted_codec, rule_of, with_inner_for
 from medroi.scans.formats.names import printable
 from medroi.scans.formats.orientation import directions_of
 from medroi.scans.pictures.measures import enclosed_mask, kept_by_other, level_of_noise
@@ -22,8 +23,8 @@ from medroi.scans.pictures.preview import Preview, Shown
 from medroi.scans.pictures.tally import (
     add_bright_tissue,
     add_dropped,
-    add_left_out,
     add_other,
+    add_region,
     add_stream,
     place,
 )
@@ -74,10 +75,11 @@ def preview_scan(
     codec, notes = fitted_codec(scan, DEFAULT_INNER if inner is None else inner, region)
     if inner is None:
         codec = with_inner_for(codec, scan)
-    crops = crops_of(codec, is_alone=count_chunks(voxels.shape, cut) == 1)
+    # A group, in which `pack` puts scans by default, has crops even where a chunk is alone.
+    crops: ScanRegion = codec.region
     config = codec.get_config()
     whole = _codec_of_everything(config)
-    writer = codec if crops is None else codec.for_crops(crops, cut, voxels.dtype)
+    writer = codec.for_crops(crops, cut, voxels.dtype)
     background = np.asarray(number(config["background"]), dtype=voxels.dtype)
     found = Preview(
         name=name,
@@ -90,15 +92,13 @@ def preview_scan(
         shown=_shown(scan, config, _middle(voxels, config)),
         notes=scan.notes + reasons + notes,
     )
-    padding_values = codec.region.padding_values
+    padding_values = crops.padding_values
     found.noise_level = level_of_noise(voxels, config, padding_values)
     enclosed = enclosed_mask(voxels, config, region["threshold"], padding_values)
     for selection in selections(voxels.shape, cut):
         original = voxels[selection]
         chunk = padded(original, cut, background)
-        stream = writer.encode(
-            chunk if crops is None else crops.cleared_chunk(chunk, [one.start for one in selection])
-        )
+        stream = writer.encode(crops.cleared_chunk(chunk, [one.start for one in selection]))
         kept = add_stream(found, stream, medroi.inspect(stream), selection, crops)
         tissue = tissue_mask(original, config, background)
         place(found.shown, found.shown.tissue, tissue, selection)
@@ -109,10 +109,7 @@ def preview_scan(
             found.n_enclosed += int(np.count_nonzero(enclosed[selection]))
             found.n_enclosed_dropped += int(np.count_nonzero(enclosed[selection] & ~kept))
         add_dropped(found, original, kept, selection)
-    if crops is not None:
-        add_left_out(found, crops)
-    elif math.isfinite(codec.region.dropped.level):
-        found.signal_level = codec.region.dropped.level
+    add_region(found, crops)
     found.miss_rate = found.n_missed / max(1, found.n_tissue)
     add_bright_tissue(found)
     if compare and config["threshold"] is not None:
@@ -171,14 +168,14 @@ def _preview_array(path: Path, array: Any) -> Preview:
             found.settings.setdefault("inner", {"id": info.inner})
     found.settings = _found(found, thresholds, backgrounds)
     background = np.asarray(number(found.settings["background"]), dtype=array.dtype)
-    if region is not None:
-        add_left_out(found, region)
-    found.noise_level = found.signal_level
     shown = found.shown
     if region is not None and crops is None:
         # Streams of crops have a box each; what a mask drops of it is background.
         shown.kept[...] &= ~same_bits(shown.voxels, background)
         found.n_kept = int(array.attrs[REGION]["n_kept"])
+    if region is not None:
+        add_region(found, region)
+    found.noise_level = found.signal_level
     shown.tissue[...] = tissue_mask(shown.voxels, found.settings, background) & shown.kept
     return found
 

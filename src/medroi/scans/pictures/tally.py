@@ -52,7 +52,7 @@ def add_stream(
     found.n_left_out += info.n_left_out
     found.n_left_out_voxels += info.n_left_out_voxels
     found.left_out = _largest(found.left_out, info.left_out, selection)
-    if kept.any():
+    if crops is None and kept.any():
         here = tuple(
             (part.start + cut.start, part.start + cut.stop)
             for part, cut in zip(selection, inside, strict=True)
@@ -61,8 +61,6 @@ def add_stream(
         found.box = tuple(
             (min(a, c), max(b, d)) for (a, b), (c, d) in zip(so_far, here, strict=True)
         )
-    if crops is not None and found.box is not None:
-        found.n_in_boxes = math.prod(stop - start for start, stop in found.box)
     return kept
 
 
@@ -96,9 +94,11 @@ def _largest(
     return tuple(largest[:_N_LEFT_OUT])
 
 
-def add_left_out(found: Preview, crops: ScanRegion) -> None:
-    """Say what the region of the whole scan left out, of which the streams know nothing."""
+def add_region(found: Preview, crops: ScanRegion) -> None:
+    """Say what the region of the whole scan holds and left out: streams have boxes of their own."""
     dropped = crops.dropped
+    found.box = crops.box if found.n_kept else None
+    found.n_in_boxes = math.prod(stop - start for start, stop in crops.box)
     found.signal_level = None if math.isnan(dropped.level) else dropped.level
     found.n_signal, found.n_dropped_signal = dropped.n_signal, dropped.n_dropped
     found.dropped_groups = () if dropped.largest is None else (dropped.largest,)

@@ -113,6 +113,22 @@ class Hdf5Array:
         return found.T if self.axes_reversed else found
 
     @property
+    def all_nbytes(self) -> int:
+        """Bytes of the whole file where no other dataset lies in it, else of the chunks."""
+        h5py = h5py_module()
+        n_found = 0
+
+        def is_second(_: str, item: Any) -> bool | None:
+            nonlocal n_found
+            n_found += isinstance(item, h5py.Dataset)
+            return True if n_found > 1 else None
+
+        with self.opened() as dataset:
+            has_others = dataset.file.visititems(is_second)
+            is_whole = self._place.is_minc or not has_others
+        return nbytes_in(self._place.file) if is_whole else self.stored_nbytes
+
+    @property
     def is_medroi(self) -> bool:
         """Whether the chunks are streams."""
         from medroi.hdf5 import FILTER_ID

@@ -87,6 +87,9 @@ def measure(
             all_voxels.add(chunk.selection, chunk.voxels)
             total.add(found)
             advance(1)
+    if crops is not None:
+        # Where a region holds background, boxes of streams are smaller.
+        total.box = crops.box if total.n_kept else None
     total.streams_digest = all_streams.hexdigest()
     total.voxels_digest = all_voxels.hexdigest()
     return total
