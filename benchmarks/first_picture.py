@@ -3,9 +3,9 @@
 Writes CSV to standard output; each argument is a NIfTI file:
 python benchmarks/first_picture.py scans/*.nii.gz > benchmarks/first_picture.csv
 
-Needs node, and what scripts/build_js.sh builds. The scan is packed with no option, with --preview
-and with --levels 3; the reader of the page opens each store through its server and asks for the
-axial plane in the middle. `larger` is what the option adds to the bytes of the store; `requests`
+Needs node, and what scripts/build_js.sh builds. The scan is packed with no option, with smaller
+levels, and with chunks of few slices; the reader of the page opens each store through its server
+and asks for the axial plane in the middle. `larger` is what the option adds to the bytes of the store; `requests`
 and `nbytes` are what went over HTTP of the store's files until there was something to draw,
 `whole_requests` and `whole_nbytes` until all voxels of that plane were there.
 """
@@ -28,6 +28,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "": {},
     "--preview": {"preview": True},
     "--levels 3": {"levels": 3},
+    "--chunks 64,64,16": {"chunks": (64, 64, 16)},
+    "--chunks 256,256,4": {"chunks": (256, 256, 4)},
 }
 COUNTS = ("requests", "nbytes", "whole_requests", "whole_nbytes")
 HEADER = ("scan", "options", "stored_nbytes", "larger", *COUNTS, "share", "whole_share")
@@ -75,8 +77,8 @@ def main(files: list[str]) -> None:
             folder = Path(temporary)
             page_reader(folder)
             plain = 0
-            for options, settings in OPTIONS.items():
-                store = folder / f"{len(settings)}{options[-1:]}.ome.zarr"
+            for number, (options, settings) in enumerate(OPTIONS.items()):
+                store = folder / f"{number}.ome.zarr"
                 medroi.pack(name, store, **settings)
                 nbytes = stored_nbytes(store)
                 plain = plain or nbytes
