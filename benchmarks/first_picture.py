@@ -5,9 +5,9 @@ python benchmarks/first_picture.py scans/*.nii.gz > benchmarks/first_picture.csv
 
 Needs node, and what scripts/build_js.sh builds. The scan is packed with no option, with smaller
 levels, and with chunks of few slices; the reader of the page opens each store through its server
-and asks for the axial plane in the middle. `larger` is what the option adds to the bytes of the store; `requests`
-and `nbytes` are what went over HTTP of the store's files until there was something to draw,
-`whole_requests` and `whole_nbytes` until all voxels of that plane were there.
+and asks for the axial plane in the middle. `larger` is what the option adds to the bytes of the
+store; `requests` and `nbytes` are what went over HTTP of the store's files until there was
+something to draw, `whole_requests` and `whole_nbytes` until all voxels of that plane were there.
 """
 
 from __future__ import annotations
