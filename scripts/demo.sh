@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 python="$(find_python)"
 system_packages "$python"
 stage "virtual environment .venv, medroi and what reads scans"
-make_venv "$python" .venv
+make_main_venv "$python"
 install_medroi scans
 
 scan=examples/data/head_T1w.nii.gz

@@ -5,7 +5,9 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-export PYTHONDONTWRITEBYTECODE=1
+# What is imported is compiled once, and not beside its source.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$PWD/build/pycache"
 unset PYTHONPATH PYTHONHOME
 
 LOG_DIR="$(mktemp -d)"
@@ -116,17 +118,35 @@ system_packages() {
     fi
 }
 
-# A virtual environment at $2, unless a working one is there.
+# A virtual environment at .venv with pip and uv, unless a working one is there. uv keeps what it has
+# unpacked, and links it into the next environment that asks for it.
+make_main_venv() {
+    local python="$1"
+    if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+        rm -rf .venv
+        quiet "$python" -m venv .venv
+    fi
+    .venv/bin/python -c 'import uv' 2>/dev/null || quiet .venv/bin/pip install -q "uv>=0.9"
+    eval "$(.venv/bin/python scripts/uv_settings.py)"
+}
+
+# A virtual environment at $2, unless a working one is there; after make_main_venv.
 make_venv() {
     local python="$1" venv="$2"
-    if "$venv/bin/python" -c 'import pip' 2>/dev/null; then
-        return
+    if ! "$venv/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$venv"
+        quiet .venv/bin/uv venv -q --python "$python" "$venv"
     fi
-    rm -rf "$venv"
-    quiet "$python" -m venv "$venv"
+}
+
+# Install into the virtual environment $1 what the other arguments say, as pip's would.
+install_into() {
+    local venv="$1"
+    shift
+    quiet .venv/bin/uv pip install -q --python "$venv/bin/python" "$@"
 }
 
 # medroi with extras ("scans,test") into .venv, editable.
 install_medroi() {
-    quiet .venv/bin/pip install -q -e ".[$1]"
+    install_into .venv -e ".[$1]"
 }

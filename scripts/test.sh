@@ -14,9 +14,9 @@ build_wheels() {
     rm -rf build/dist build/wheels
     quiet .venv/bin/python -m build -q --sdist --no-isolation --outdir build/dist .
     tar -xzf build/dist/*.tar.gz -C build/dist
-    quiet .venv/bin/pip wheel -q --no-deps -w build/wheels/full build/dist/*/
-    quiet env MEDROI_WITHOUT=z,zstd,openjp2 .venv/bin/pip wheel -q --no-deps --no-build-isolation \
-        -w build/wheels/standin build/dist/*/
+    quiet .venv/bin/uv build -q --wheel --python .venv/bin/python -o build/wheels/full build/dist/*/
+    quiet env MEDROI_WITHOUT=z,zstd,openjp2 .venv/bin/uv build -q --wheel --python .venv/bin/python \
+        --no-build-isolation -o build/wheels/standin build/dist/*/
 }
 
 # What runs in the environment with the newest libraries: all that stands between them and medroi.
@@ -39,8 +39,9 @@ run_environment() {
         tests="$NEWEST_TESTS"
     fi
     make_venv "$base" "$venv"
-    quiet "$venv/bin/pip" install -q --upgrade -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
-    quiet "$venv/bin/pip" install -q --no-deps --force-reinstall "$wheels"/medroi-*.whl
+    # The wheel has the version of the one that an earlier run installed.
+    install_into "$venv" --upgrade --reinstall-package medroi \
+        -r "tests/environments/$name.txt" pytest "$wheels"/medroi-*.whl
     if [ "$name" = neural ]; then
         # Types of torch are Any where it is not installed: only here do they say anything.
         quiet .venv/bin/mypy --cache-dir build/mypy-neural --python-executable "$venv/bin/python"
@@ -58,7 +59,7 @@ fi
 newest_python="$(newer_python 3.13)"
 
 stage "virtual environment .venv, medroi and what the checks need"
-make_venv "$python" .venv
+make_main_venv "$python"
 install_medroi dev
 
 bash scripts/lint.sh
