@@ -217,6 +217,17 @@ def test_equal_volumes_of_a_series_cost_less_than_half_again() -> None:
     assert four < 1.5 * one
 
 
+def test_edges_far_from_the_middle_decide_which_axis_is_split_first() -> None:
+    rng = np.random.default_rng(3)
+    slice_ = np.zeros((80, 96))
+    for corner in (np.s_[:24, 72:], np.s_[56:, :24]):
+        slice_[corner] = np.where(rng.random((24, 24)) < 0.2, 1200, 0)
+    rods = (slice_ + rng.normal(0, 3, (32, 80, 96))).astype("<i2")
+    small, fast = (through(rods, speed, psnr=36.0) for speed in ("small", "fast"))
+    assert small[0][3] == 0b0010  # the first level splits the axis along which nothing changes
+    assert len(small[0]) < 0.5 * len(fast[0])
+
+
 @pytest.mark.parametrize("speed", ["slow", 1, ""])
 def test_speeds_that_there_are_not_are_refused(speed: object) -> None:
     with pytest.raises(errors.InvalidArgument):

@@ -3,7 +3,9 @@
  * Splitting across thick slices costs bits, between thin ones it saves them, and no description of
  * the voxels is needed to tell: the data are tried. A few windows of the region are transformed,
  * quantised and coded, and each axis in turn begins a level later (or earlier) for as long as that
- * makes them cheaper. What decides is integer arithmetic on the coder's own bytes.
+ * makes them cheaper. The second version takes its time: its one window is large enough to hold the
+ * edges of a body, on which the choice depends. What decides is integer arithmetic on the coder's
+ * own bytes.
  */
 #include "codecs/inner.h"
 #include "codecs/wavelet3d/wavelet3d.h"
@@ -20,6 +22,9 @@
 #define MOST_WINDOW ((int64_t)1 << 16)
 #define SHARE 16 /* of the region's voxels in a window */
 #define LONGEST_EDGE 64
+/* The one window of the second version: as many voxels, of axes cut down to about this. */
+#define LARGE_WINDOW ((int64_t)1 << 20)
+#define LEAST_EDGE 32
 #define FIXED_POINT 256.0f /* of errors in steps */
 /* A squared step is worth 12 / (2 ln 2) bits, the slope of uniform quantisation: 8.656. */
 #define BIT ((int64_t)1 << 16)
@@ -96,6 +101,18 @@ static medroi_w3_shape window_shape(const medroi_w3_shape *region) {
     return window;
 }
 
+/* Whole slices as long as that leaves some of them. */
+static medroi_w3_shape large_window_shape(const medroi_w3_shape *region) {
+    medroi_w3_shape window = *region;
+    while (medroi_w3_count(&window) > LARGE_WINDOW) {
+        int axis = 0;
+        while (axis < W3_AXES - 1 && window.size[axis] <= LEAST_EDGE)
+            axis++;
+        window.size[axis] = (window.size[axis] + 1) / 2;
+    }
+    return window;
+}
+
 /* Windows lie along the diagonal. The mean goes, so that the coarsest band, which is larger in a
  * window than in a part, does not weigh. */
 static void cut_window(const medroi_block *region, const medroi_w3_shape *whole, const void *data,
@@ -112,16 +129,18 @@ static void cut_window(const medroi_block *region, const medroi_w3_shape *whole,
         for (int64_t i = 0; i < size[0] * size[1] * size[2]; i++, at += width) {
             int64_t t = i / (size[1] * size[2]), z = i / size[2] % size[1], y = i % size[2];
             int64_t row = (start[0] + t) * whole->size[1] + start[1] + z;
-            double values[LONGEST_EDGE];
-            medroi_w3_elements(region, data,
-                               (row * whole->size[2] + start[2] + y) * whole->size[3] + start[3],
-                               (size_t)width, values);
-            first = pass == 0 && i == 0 ? values[0] : first;
-            for (int64_t x = 0; x < width; x++)
-                if (pass == 0)
-                    sum += values[x] - first;
-                else
-                    to[at + x] = (float)((values[x] - mean) / step);
+            int64_t from = (row * whole->size[2] + start[2] + y) * whole->size[3] + start[3];
+            double values[W3_RUN];
+            for (int64_t x = 0, n_run; x < width; x += n_run) {
+                n_run = width - x < W3_RUN ? width - x : W3_RUN;
+                medroi_w3_elements(region, data, from + x, (size_t)n_run, values);
+                first = pass == 0 && i == 0 && x == 0 ? values[0] : first;
+                for (int64_t k = 0; k < n_run; k++)
+                    if (pass == 0)
+                        sum += values[k] - first;
+                    else
+                        to[at + x + k] = (float)((values[k] - mean) / step);
+            }
         }
     }
 }
@@ -167,11 +186,11 @@ static int64_t move(sample *s, int axis, int by, int64_t best, medroi_w3_axes *a
 }
 
 medroi_status medroi_w3_choose_axes(const medroi_block *region, const void *data, double step,
-                                    medroi_w3_axes *axes, medroi_error *error) {
+                                    int is_mixed, medroi_w3_axes *axes, medroi_error *error) {
     medroi_w3_shape whole = medroi_w3_shape_of(region);
-    sample s = {.shape = window_shape(&whole)};
+    sample s = {.shape = is_mixed ? large_window_shape(&whole) : window_shape(&whole)};
     int64_t n = medroi_w3_count(&s.shape);
-    s.n_windows = medroi_w3_count(&whole) >= WINDOWS * n ? WINDOWS : 1;
+    s.n_windows = !is_mixed && medroi_w3_count(&whole) >= WINDOWS * n ? WINDOWS : 1;
     s.capacity = (size_t)n * 5 + 64; /* of 32 bits, and what coding noise adds */
     s.data = malloc((size_t)(s.n_windows * n) * sizeof(float));
     s.work = malloc((size_t)n * sizeof(float));

@@ -29,7 +29,8 @@ static medroi_status choose_axes(medroi_w3_search *s, double step, int *has_chan
         medroi_w3_axes *axes = &s->axes[c.next_block - 1], found = *axes;
         if (c.data != c.start)
             continue;
-        medroi_status status = medroi_w3_choose_axes(&c.whole, c.start, step, &found, s->error);
+        medroi_status status =
+            medroi_w3_choose_axes(&c.whole, c.start, step, s->is_mixed, &found, s->error);
         if (status != MEDROI_OK)
             return status;
         *has_changed |= memcmp(&found, axes, sizeof found) != 0;

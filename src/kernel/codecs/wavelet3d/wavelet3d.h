@@ -68,7 +68,7 @@ medroi_w3_axes medroi_w3_axes_of_spacing(const medroi_block *block, const double
 /* The axes that are cheapest on a sample of the region, at about this step. *axes holds a guess, by
  * which the search may begin. */
 medroi_status medroi_w3_choose_axes(const medroi_block *region, const void *data, double step,
-                                    medroi_w3_axes *axes, medroi_error *error);
+                                    int is_mixed, medroi_w3_axes *axes, medroi_error *error);
 /* Kept in the codec's numbers after a plan, in place of the spacing. */
 void medroi_w3_keep_axes(const medroi_w3_axes *axes, double *params);
 medroi_w3_axes medroi_w3_axes_of(const medroi_block *part, const double *params);
