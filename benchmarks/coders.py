@@ -31,8 +31,8 @@ import numpy as np
 import video_coders
 from coder_peers import LOSSLESS_PEERS, LOSSY_PEERS, SETTINGS, values_and_slices
 from coder_summary import behind, plot, summary
+from curves import bytes_at
 from PIL import Image
-from scipy.interpolate import PchipInterpolator
 from tables import write
 from volume_peers import VOLUME_PEERS
 
@@ -234,15 +234,6 @@ def curve(volume: Array, points: list[Any], whole: bool) -> list[tuple[float, in
         decoded = np.clip(np.rint(decoded) if whole else decoded, low, high)
         found.append((psnr(volume, decoded), nbytes))
     return sorted(found)
-
-
-def bytes_at(points: list[tuple[float, int]], wanted: float) -> float | None:
-    """Monotone cubic interpolation of the logarithm of bytes; None outside the curve."""
-    rising = dict(points)  # of equal PSNR the last, which takes most bytes
-    x, y = np.array(list(rising)), np.log(list(rising.values()))
-    if len(x) < 2 or not x[0] <= wanted <= x[-1]:
-        return None
-    return float(np.exp(PchipInterpolator(x, y)(wanted)))
 
 
 def lossy_rows(data_set: str, name: str, array: Array, curves: dict[str, Any]) -> Iterator[Row]:

@@ -16,7 +16,8 @@ import sys
 from typing import Any
 
 import numpy as np
-from coders import bytes_at, crop, load
+from coders import crop, load
+from curves import bytes_at
 from scan_sets import arguments_of, scans_of
 from tables import write
 

@@ -16,7 +16,8 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from coders import Array, bytes_at, ours, psnr, volumes
+from coders import Array, ours, psnr, volumes
+from curves import bytes_at
 from scan_sets import arguments_of
 from tables import mean, write
 

@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SHARED = {"run.py", "machine.py", "regression.py", "coder_peers.py", "coder_summary.py"}
 SHARED |= {"head_mask.py", "loss_counts.py", "loss_scans.py", "loss_stores.py", "slow_s3.py"}
 SHARED |= {"lossy_crops.py", "video_coders.py", "coder_page.py", "scan_sets.py", "tables.py"}
-SHARED |= {"noise_entropy.py", "label_peers.py", "volume_peers.py"}
+SHARED |= {"curves.py", "noise_entropy.py", "label_peers.py", "volume_peers.py"}
 # They need weights, or make them, or another build.
 BY_HAND = {"neural_lossless.py", "neural_lossy.py", "train.py", "versus.py"}
 
@@ -196,7 +196,7 @@ def page_of_peers() -> str:
     return (BENCHMARKS.parent / "docs" / "peers.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["lossless", "lossy", "settings"])
+@pytest.mark.parametrize("name", ["lossless", "lossy", "small", "small-mask", "settings"])
 def test_the_page_of_other_coders_has_the_tables_of_the_benchmark(coder_page, name: str) -> None:
     table = coder_page.tables()[name]
     assert f"<!-- {name} -->\n{table}\n<!-- /{name} -->" in page_of_peers()
@@ -248,7 +248,7 @@ def test_the_page_of_regions_says_what_a_mask_costs_a_lossy_codec() -> None:
 
 
 def test_bytes_between_two_points_of_a_curve_rise_with_quality_and_end_with_it() -> None:
-    bytes_at = module("coders").bytes_at
+    bytes_at = module("curves").bytes_at
     points = [(30.0, 1000), (36.0, 2500), (41.0, 9000), (50.0, 20000)]
     assert [bytes_at(points, at) for at, _ in points] == pytest.approx([n for _, n in points])
     between = [bytes_at(points, 30 + i / 4) for i in range(81)]
