@@ -9,6 +9,7 @@ export MEDROI_NO_SKIPS=1
 source scripts/newer_python.sh
 
 build_wheels() {
+    stage "wheels from a source distribution, with and without zlib, zstd and OpenJPEG"
     # From a source distribution, as a release is. Both wheels from one copy of it, so that the second
     # compiles only what the absence of the libraries changes.
     rm -rf build/dist build/wheels
@@ -17,6 +18,14 @@ build_wheels() {
     quiet .venv/bin/uv build -q --wheel --python .venv/bin/python -o build/wheels/full build/dist/*/
     quiet env MEDROI_WITHOUT=z,zstd,openjp2 .venv/bin/uv build -q --wheel --python .venv/bin/python \
         --no-build-isolation -o build/wheels/standin build/dist/*/
+}
+
+checks() {
+    bash scripts/lint.sh
+    stage "fuzzers, ${FUZZ_SECONDS:-20} s"
+    quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
+    stage "benchmarks: bytes against frozen figures"
+    quiet env OMP_NUM_THREADS=1 .venv/bin/python benchmarks/run.py --check
 }
 
 # What runs in the environment with the newest libraries: all that stands between them and medroi.
@@ -49,6 +58,62 @@ run_environment() {
     "$venv/bin/python" -m pytest -q $tests
 }
 
+# All tasks, one a line: the longest first, so that none of them is left alone at the end.
+tasks() {
+    local long=(neural archive newest viewers compressai dicom hdf5)
+    printf '%s\n' "tests" "tests, a to d" "${long[@]/#/environment }" "npm package"
+    basename -s .txt tests/environments/*.txt | grep -vxF "$(printf '%s\n' "${long[@]}")" | sed 's/^/environment /'
+}
+
+# One of `tasks`, each of which touches nothing of another.
+run_task() {
+    stage "$1"
+    case "$1" in
+    "tests") .venv/bin/python -m pytest -q --ignore-glob "tests/test_[a-d]*.py" ;;
+    "tests, a to d") .venv/bin/python -m pytest -q tests/test_[a-d]*.py ;;
+    "npm package") bash scripts/check_js.sh ;;
+    *) run_environment "${1#environment }" ;;
+    esac
+}
+
+# Do one after the other the tasks that nobody has begun. What a task prints is shown once it has ended; what
+# "tests" prints, at the very end.
+work() {
+    local task log number=0 failed=0
+    while read -r task; do
+        number=$((number + 1))
+        mkdir "$LOG_DIR/task-$number" 2>/dev/null || continue
+        log="$LOG_DIR/task-$number/log"
+        if [ "$task" = tests ]; then
+            log="$LOG_DIR/tests"
+        fi
+        # A job of its own stops at its first failure, which `if run_task` would not.
+        run_task "$task" >"$log" 2>&1 </dev/null &
+        if ! wait "$!"; then
+            failed=1
+            printf 'failed: %s\n' "$task" >>"$LOG_DIR/failed"
+        fi
+        if [ "$task" != tests ]; then
+            cat "$log"
+        fi
+    done < <(tasks)
+    return "$failed"
+}
+
+# Run two functions side by side, on a core each, and set `status` to 0 where both succeeded. Not to be called
+# where its own status is asked for: then neither would stop at its first failure.
+side_by_side() {
+    status=0
+    "$1" &
+    first=$!
+    "$2" &
+    second=$!
+    trap 'kill "$first" "$second" 2>/dev/null || true; rm -rf "$LOG_DIR"' EXIT
+    wait "$first" || status=$?
+    wait "$second" || status=$?
+    trap 'rm -rf "$LOG_DIR"' EXIT
+}
+
 python="$(find_python)"
 WITH_HDF5_TOOLS=1 system_packages "$python"
 if [ -n "$(missing_libraries)" ]; then
@@ -62,42 +127,14 @@ stage "virtual environment .venv, medroi and what the checks need"
 make_main_venv "$python"
 install_medroi dev
 
-bash scripts/lint.sh
-
-# The two lanes touch nothing of each other and take about as long: on two cores they run side by side.
-environments() {
-    stage "wheels from a source distribution, with and without zlib, zstd and OpenJPEG"
-    build_wheels
-    local requirements name
-    for requirements in tests/environments/*.txt; do
-        name="$(basename "$requirements" .txt)"
-        stage "environment $name"
-        run_environment "$name"
-    done
-    bash scripts/check_js.sh
-}
-
-main_environment() {
-    stage "fuzzers, ${FUZZ_SECONDS:-20} s"
-    quiet bash scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
-    stage "benchmarks: bytes against frozen figures"
-    quiet env OMP_NUM_THREADS=1 .venv/bin/python benchmarks/run.py --check
-    stage "tests"
-    .venv/bin/python -m pytest -q
-}
-
-# A function called where its status is asked for runs without errexit; a job of its own keeps it.
-main_environment >"$LOG_DIR/main" 2>&1 &
-main_job=$!
-environments &
-environments_job=$!
-trap 'kill "$main_job" "$environments_job" 2>/dev/null || true; rm -rf "$LOG_DIR"' EXIT
-
-status=0
-wait "$environments_job" || status=$?
-wait "$main_job" || status=$?
+side_by_side build_wheels checks
 if [ "$status" -ne 0 ]; then
-    printf 'a stage failed: the first line that says so is above, or here in what follows\n' >&2
+    printf 'failed, and no test was begun: what says so is above\n' >&2
+    exit "$status"
 fi
-cat "$LOG_DIR/main"
+side_by_side work work
+if [ "$status" -ne 0 ]; then
+    cat "$LOG_DIR/failed" >&2
+fi
+cat "$LOG_DIR/tests"
 exit "$status"
