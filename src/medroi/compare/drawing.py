@@ -22,7 +22,7 @@ def check_matplotlib() -> None:
     ------
     InnerUnavailable
     """
-    require("matplotlib", "the figures of a report", "compare")
+    require("matplotlib", "the picture of a report", "compare")
 
 
 def new_figure(width_in: float, height_in: float) -> Any:

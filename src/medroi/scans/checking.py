@@ -11,6 +11,7 @@ import numpy as np
 
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.scans.formats import read_scan
+from medroi.scans.formats.names import printable
 from medroi.scans.progress import bar
 from medroi.scans.scan import Scan
 from medroi.scans.stores import air, hdf5_array, hdf5_minc, hdf5_store
@@ -62,7 +63,8 @@ class CheckReport:
     def __str__(self) -> str:
         """Return the report as one line of text."""
         sizes = " x ".join(str(size) for size in self.shape)
-        text = f"{self.path}: whole, {sizes} {self.dtype} in {self.n_chunks} chunks"
+        chunks = "1 chunk" if self.n_chunks == 1 else f"{self.n_chunks} chunks"
+        text = f"{printable(self.path)}: whole, {sizes} {self.dtype} in {chunks}"
         text += ", with its air" if self.air else ""
         if self.against is None:
             return text
@@ -173,7 +175,7 @@ def check_scan(
             "was kept or behind the voxels"
         )
     report = CheckReport(
-        path=path.name,
+        path=str(path),
         shape=tuple(array.shape),
         dtype=str(array.dtype),
         n_chunks=array.nchunks,
