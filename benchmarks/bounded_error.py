@@ -2,31 +2,36 @@
 
 python benchmarks/bounded_error.py SCANS --per-set 2 -o bounded_error.csv
 
-SCANS holds one folder per data set, with NIfTI or PNG files. Volumes of more than --voxels are
-cropped to their middle slices, for all codecs alike. Every bound is checked on what was decoded.
+SCANS holds one folder per data set, with NIfTI files. Volumes of more than --voxels are cropped to
+their middle slices, for all codecs alike. Every bound is checked on what was decoded.
 Floats are rounded to integers first, since that is what JPEG-LS takes. Peers get every advantage:
 SPERR and SZ3 the bound E + 0.499 with rounding after decoding, JPEG-LS slices of its own and no
-charge for their lengths. Scans of fewer than 64 values, label maps, are left out.
-Columns `share_...` are bytes of ours over theirs. The last rows are
-geometric means over data sets. Needs: imagecodecs nibabel Pillow PyWavelets matplotlib.
+charge for their lengths. Scans of fewer than 64 values, label maps, are left out. `wavelet3d` has
+its default speed, `small` is speed="small". Columns `share_...` are bytes of ours over theirs. The
+last rows are geometric means over data sets. Needs: imagecodecs nibabel Pillow PyWavelets
+matplotlib scipy.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
-from coders import keep_all, volumes
+from coders import LEAST_VALUES, crop, keep_all, load
+from scan_sets import arguments_of, sets_of
 from tables import mean, write
 
 from medroi import inspect
 
 BOUNDS = (1, 2, 4, 8)
 PEERS = ("jpegls", "sperr", "sz3")
+OURS = {"wavelet3d": "fast", "small": "small"}
+SHARES = ("share_of_best_peer", "small_share_of_best_peer", "share_of_lossless")
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
 
@@ -66,16 +71,18 @@ def rows_of(data_set: str, name: str, volume: Array) -> list[Row]:
     lossless = ours({"id": "predict3d"}, volume)[0]
     found = []
     for bound in BOUNDS:
-        nbytes, decoded = ours({"id": "wavelet3d", "max_error": bound}, volume)
-        check("wavelet3d", volume, decoded, bound)
         row: Row = {"set": data_set, "volume": name, "max_error": bound, "lossless": lossless}
-        row |= {"wavelet3d": nbytes}
+        for column, speed in OURS.items():
+            asked = {"id": "wavelet3d", "max_error": bound, "speed": speed}
+            row[column], decoded = ours(asked, volume)
+            check(column, volume, decoded, bound)
         for peer, code in (("jpegls", jpegls), ("sperr", sperr), ("sz3", sz3)):
             row[peer], values = code(volume, bound)
             check(peer, volume, values, bound)
         row["best_peer"] = min(row[peer] for peer in PEERS)
-        row["share_of_best_peer"] = round(nbytes / row["best_peer"], 4)
-        row["share_of_lossless"] = round(nbytes / lossless, 4)
+        row["share_of_best_peer"] = round(row["wavelet3d"] / row["best_peer"], 4)
+        row["small_share_of_best_peer"] = round(row["small"] / row["best_peer"], 4)
+        row["share_of_lossless"] = round(row["wavelet3d"] / lossless, 4)
         found.append(row)
     return found
 
@@ -94,29 +101,40 @@ def means(rows: list[Row]) -> list[Row]:
         here = [row for row in rows if row["max_error"] == bound]
         sets = dict.fromkeys(row["set"] for row in here)
         total: Row = {"set": "mean", "volume": f"of {len(sets)} sets", "max_error": bound}
-        for column in ("share_of_best_peer", "share_of_lossless"):
+        for column in SHARES:
             each = [mean(row[column] for row in here if row["set"] == name) for name in sets]
             total[column] = round(mean(each), 4)
         found.append(total)
     return found
 
 
+def integers_of(path: Path, most: float) -> Array:
+    """The middle slices of a scan, floats rounded."""
+    volume = crop(load(path), most)
+    volume = np.rint(volume).astype("<i2") if volume.dtype.kind == "f" else volume
+    return np.ascontiguousarray(volume)
+
+
+def scans(folder: Path, per_set: int, most: float) -> Iterator[tuple[str, str, Array]]:
+    """Data set, name and voxels of the first scans of each data set that are no label maps."""
+    for data_set in sets_of(folder):
+        found = ((path, integers_of(path, most)) for path in sorted(data_set.glob("*.nii*")))
+        of_values = (pair for pair in found if len(np.unique(pair[1])) >= LEAST_VALUES)
+        for path, volume in islice(of_values, per_set):
+            yield data_set.name, path.name.split(".")[0], volume
+
+
 def main() -> None:
     """Run everything."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scans", type=Path)
-    parser.add_argument("--per-set", type=int, default=2)
-    parser.add_argument("--voxels", type=float, default=4e6, help="of a volume, at most")
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_suffix(".csv"))
+    parser = arguments_of(__doc__, __file__, per_set=2)
+    parser.add_argument("--voxels", type=float, default=2e6, help="of a volume, at most")
     arguments = parser.parse_args()
     rows: list[Row] = []
-    for data_set, name, array in volumes(arguments.scans, arguments.per_set, arguments.voxels):
-        if array.ndim > 2 and len(np.unique(array)) >= 64:  # SPERR dies of flat shapes
-            volume = np.rint(array).astype("<i2") if array.dtype.kind == "f" else array
-            rows += rows_of(data_set, name, np.ascontiguousarray(volume))
-            print(data_set, name, array.shape, file=sys.stderr, flush=True)
+    for data_set, name, volume in scans(arguments.folder, arguments.per_set, arguments.voxels):
+        rows += rows_of(data_set, name, volume)
+        print(data_set, name, volume.shape, file=sys.stderr, flush=True)
     rows += means(rows)
-    write(rows, arguments.out)
+    write(rows, arguments.output)
 
 
 if __name__ == "__main__":

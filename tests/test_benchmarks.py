@@ -228,6 +228,17 @@ def test_the_readme_says_by_how_much_video_coders_are_smaller(coder_page) -> Non
     ) in text
 
 
+def test_the_readme_says_where_small_takes_fewer_bytes_than_x265(coder_page) -> None:
+    ours, peers = (coder_page.read(f"lossy_{name}.csv") for name in ("ours", "x265"))
+    over = {s: 100 * (x - 1) for s, x in coder_page.without_air(ours, peers)[40.0].items()}
+    text = " ".join((BENCHMARKS.parent / "README.md").read_text().split())
+    assert (
+        f"`wavelet3d` takes {-over['fmri']:.0f} % fewer than x265 on a series, "
+        f"{-over['mri_brain']:.0f} % fewer on brains and {-over['mri_head']:.0f} % fewer on heads, "
+        f"but {over['ct']:.0f} % more on CT and {over['thick']:.0f} % more on thick slices"
+    ) in text
+
+
 def test_the_page_of_regions_says_what_a_mask_costs_a_lossy_codec() -> None:
     with (BENCHMARKS / "mask_rate.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
