@@ -139,3 +139,25 @@ def test_ranges_next_to_nothing_and_without_end_have_no_noise(scale: float, pola
     for rule in ("noise", "auto"):
         codec = MedROI("raw", threshold=rule, roi="mask", polarity=polarity)
         assert np.array_equal(codec.decode(codec.encode(array)), array)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.37, 2.2e-3, 3, 16, 100])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_scan_that_was_scaled_has_the_region_that_it_had(scale: float, dark: bool) -> None:
+    values, _ = scene(rayleigh(8), 330, 40)
+    whole = np.asfortranarray(values.round().astype("i2"))
+    if dark:
+        whole = -whole
+    scaled = whole.astype("f4") * np.float32(scale)
+    if scale == int(scale):
+        scaled = whole.astype("i4") * int(scale)
+    options: dict[str, Any] = {
+        "background": "auto",
+        "roi": "mask",
+        "polarity": "dark" if dark else "bright",
+    }
+    before = MedROI.fit(whole, **options).region
+    after = MedROI.fit(scaled, **options).region
+    assert after.threshold == pytest.approx(before.threshold * scale, rel=1e-4)
+    assert np.array_equal(after.kept(), before.kept())
+    assert 0 < before.n_kept < 0.5 * whole.size

@@ -16,6 +16,7 @@
 #include "region/padding.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define N_SAMPLES 131072
@@ -209,15 +210,31 @@ static int is_lone_bin(const uint64_t *counts, size_t mode) {
     return before * 8 < counts[mode] && counts[mode + 1] * 8 < counts[mode];
 }
 
+static int compare_values(const void *a, const void *b) {
+    double first = *(const double *)a, second = *(const double *)b;
+    return (first > second) - (first < second);
+}
+
+/* The step of a coarse scale: the smallest distance between values of the shell from `low` to
+ * `top`. Multiples of a float's step are rounded: a little less keeps each in a bin of its own. */
+static double step_of_scale(samples *found, double low, double top) {
+    double step = top - low;
+    qsort(found->shell, found->n_shell, sizeof *found->shell, compare_values);
+    for (size_t i = 1; i < found->n_shell && found->shell[i] <= top; i++) {
+        double gap = found->shell[i] - found->shell[i - 1];
+        step = gap > 0 && gap < step ? gap : step;
+    }
+    return step == floor(step) ? step : step * (1 - 0x1p-20);
+}
+
 /* Where the noise ends, or NaN where none is seen. */
-static double end_of_noise(const samples *found, int whole, double low, double high,
-                           double background) {
+static double end_of_noise(samples *found, int whole, double low, double high, double background) {
     double width = (high - low) / N_BINS;
     size_t mode = 0;
     if (whole) {
         width = width > 1 ? ceil(width) : 1;
     }
-    for (;; width *= 2) {
+    for (int is_known = 0;; width *= 2) {
         double n_window = (high - low) / MODE_RANGE / width;
         /* Of ranges that are next to nothing, or overflow, it is no number of bins. */
         if (!(n_window >= 2 && n_window <= N_BINS)) {
@@ -227,6 +244,12 @@ static double end_of_noise(const samples *found, int whole, double low, double h
         mode = find_mode(found->counts, (size_t)n_window);
         if (!is_lone_bin(found->counts, mode)) {
             break;
+        }
+        if (!is_known) {
+            /* Bins that are no multiple of the step would be empty here and there. */
+            double step = step_of_scale(found, low, low + (high - low) / MODE_RANGE);
+            is_known = 1;
+            width = step > width ? step / 2 : width;
         }
     }
     size_t half = first_below(found->counts, mode, 2);
