@@ -116,6 +116,21 @@ def test_signal_is_counted_before_any_opening(tmp_path):
     assert volume[~signal].max() < volume[signal].min()
 
 
+def test_noise_in_the_corners_of_a_box_that_keeps_everything_is_no_signal():
+    volume = noisy()
+    for axis in range(3):
+        # Bars of tissue from face to face.
+        bar = [slice(size // 2 - 4, size // 2 + 4) for size in volume.shape]
+        bar[axis] = slice(None)
+        volume[tuple(bar)] = 150
+    assert MedROI.fit(volume, background=0).get_config()["threshold"] is None
+    by_mask = MedROI.fit(volume, roi="mask", background=0).get_config()["threshold"]
+    of_noise = roi.find_region(volume, threshold="noise", background=0).threshold
+    signal = signal_of(volume, roi.RegionOptions(background=0))
+    assert np.array_equal(signal, volume >= min(by_mask, of_noise))
+    assert 5000 < signal.sum() < 10000
+
+
 def test_one_set_of_signal_voxels_serves_every_region(tmp_path):
     subject = prepared(tmp_path, noisy())
     assert len({region.n_signal for region in subject.regions.values()}) == 1

@@ -69,9 +69,10 @@ class Region:
 def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
     """The signal voxels of a scan: all that differ from the background and reach the threshold.
 
-    The threshold is the lower one (dark polarity: the higher one) of that which the scan gets by
-    default and that which the noise of its air gives. Where the default keeps every voxel that
-    differs from the background, there is none. NaN that is not the background is signal.
+    The threshold is the lowest (dark polarity: the highest) of those that the scan gets by default,
+    for a box and for a mask, and that which the noise of its air gives. Where the default keeps
+    every voxel that differs from the background, in a box and in a mask, there is none. NaN that is
+    not the background is signal.
 
     Parameters
     ----------
@@ -86,16 +87,21 @@ def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
         "axes": options.axes,
     }
     signal = roi.differs(voxels, roi.background_bits(voxels, options))
-    by_default: float | None = medroi.MedROI.fit(voxels, **known).get_config()["threshold"]
-    if by_default is None:
+    # A box that reaches every face keeps all, and says nothing about the air in its corners.
+    by_default = [
+        threshold
+        for name in ("box", "mask")
+        if (threshold := medroi.MedROI.fit(voxels, roi=name, **known).get_config()["threshold"])
+        is not None
+    ]
+    if not by_default:
         return signal
     of_noise = roi.find_region(voxels, threshold="noise", **known).threshold
-    if math.isnan(of_noise):
-        of_noise = by_default
+    thresholds = by_default if math.isnan(of_noise) else [*by_default, of_noise]
     # Written so that NaN, which is neither above nor below, stays in.
     if options.polarity == "dark":
-        return np.asarray(signal & ~(voxels > max(by_default, of_noise)))
-    return np.asarray(signal & ~(voxels < min(by_default, of_noise)))
+        return np.asarray(signal & ~(voxels > max(thresholds)))
+    return np.asarray(signal & ~(voxels < min(thresholds)))
 
 
 def region_of(voxels: Array, config: Mapping[str, Any], signal: Mask) -> Region:
