@@ -119,7 +119,7 @@ def test_signal_is_counted_before_any_opening(tmp_path):
 def test_noise_in_the_corners_of_a_box_that_keeps_everything_is_no_signal():
     volume = noisy()
     for axis in range(3):
-        # Bars of tissue from face to face.
+        # Bars of tissue through the whole volume.
         bar = [slice(size // 2 - 4, size // 2 + 4) for size in volume.shape]
         bar[axis] = slice(None)
         volume[tuple(bar)] = 150
