@@ -630,7 +630,8 @@ def test_a_preview_of_thick_slices_has_a_64th_of_the_voxels_or_32_along_its_long
 def test_a_scan_without_room_for_a_preview_has_one_level(tmp_path: Path) -> None:
     source = make_scans.nifti(tmp_path / "in.nii", np.ones((1, 1, 1), "<i2"), affine=np.eye(4))
     assert main(["pack", str(source), str(tmp_path / "s.ome.zarr"), "--preview"]) in (0, 3)
-    assert list(zarr.open_group(tmp_path / "s.ome.zarr", mode="r").array_keys()) == ["nifti", "s0"]
+    group = zarr.open_group(tmp_path / "s.ome.zarr", mode="r")
+    assert sorted(group.array_keys()) == ["nifti", "s0"]
 
 
 def test_the_largest_integers_have_a_mean_too(tmp_path: Path) -> None:

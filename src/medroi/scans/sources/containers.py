@@ -71,10 +71,20 @@ def write_blocks(path: Path, contents: Blocks, container: dict[str, Any]) -> Wri
     with path.open("wb") as file, ThreadPoolExecutor(1, "medroi") as beside:
 
         def hashed() -> Iterator[Any]:
+            has_thread = True
             for block in contents:
-                digesting = beside.submit(of_contents.update, block)
+                digesting = None
+                if has_thread:
+                    try:
+                        digesting = beside.submit(of_contents.update, block)
+                    except RuntimeError:
+                        # No memory for a thread. The pool keeps this block: no other goes there.
+                        has_thread = False
+                if digesting is None:
+                    of_contents.update(block)
                 yield block
-                digesting.result()
+                if digesting is not None:
+                    digesting.result()
 
         for block in packed(hashed(), container):
             file.write(block)
