@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -44,7 +42,7 @@ TARGET_NBYTES = 2 * 256**3
 DETECT_TARGETS = {64: 4.8, 128: 3.6, 256: 1.2}
 MASK_TARGET = 6.0
 TWO_THREADS_TARGET = 0.75
-COLUMNS = ("edge", "dtype", "call", "reference", "clock", "ratio", "target", "machine", "commit")
+COLUMNS = ("edge", "dtype", "call", "reference", "clock", "ratio", "target")
 
 
 def phantom(edge: int, dtype: str, speck: bool) -> Array:
@@ -267,25 +265,6 @@ def per_byte(edge: int, dtypes: list[str], rounds: int) -> list[Row]:
     return rows
 
 
-def machine() -> str:
-    """The processor and the number of cores."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The commit of this file's folder, with a + where something is not committed."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../src", ".:!*.csv")
-    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
-
-
 def main() -> None:
     """Print one line per array and call."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -296,10 +275,9 @@ def main() -> None:
     asked = parser.parse_args()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
-    where = (machine(), commit())
 
     def write(rows: list[Row]) -> None:
-        writer.writerows((*row, *where) for row in rows)
+        writer.writerows(rows)
         sys.stdout.flush()
 
     for edge in asked.edges:
