@@ -116,6 +116,13 @@ def test_signal_is_counted_before_any_opening(tmp_path):
     assert volume[~signal].max() < volume[signal].min()
 
 
+def default_thresholds(volume, options):
+    """What a box and a mask of a volume get by default."""
+    known = {"background": options.background, "polarity": options.polarity}
+    fitted = (MedROI.fit(volume, roi=name, **known) for name in ("box", "mask"))
+    return [codec.get_config()["threshold"] for codec in fitted]
+
+
 def test_noise_in_the_corners_of_a_box_that_keeps_everything_is_no_signal():
     volume = noisy()
     for axis in range(3):
@@ -123,10 +130,11 @@ def test_noise_in_the_corners_of_a_box_that_keeps_everything_is_no_signal():
         bar = [slice(size // 2 - 4, size // 2 + 4) for size in volume.shape]
         bar[axis] = slice(None)
         volume[tuple(bar)] = 150
-    assert MedROI.fit(volume, background=0).get_config()["threshold"] is None
-    by_mask = MedROI.fit(volume, roi="mask", background=0).get_config()["threshold"]
+    options = roi.RegionOptions(background=0)
+    by_box, by_mask = default_thresholds(volume, options)
     of_noise = roi.find_region(volume, threshold="noise", background=0).threshold
-    signal = signal_of(volume, roi.RegionOptions(background=0))
+    signal = signal_of(volume, options, [by_box, by_mask])
+    assert by_box is None and by_mask is not None
     assert np.array_equal(signal, volume >= min(by_mask, of_noise))
     assert 5000 < signal.sum() < 10000
 
@@ -144,8 +152,10 @@ def test_one_set_of_signal_voxels_serves_every_region(tmp_path):
 def test_dark_scans_are_counted_the_other_way_round():
     volume = np.asfortranarray(1000 - noisy())
     options = roi.RegionOptions(background=1000, polarity="dark")
-    signal = signal_of(volume, options)
-    assert np.array_equal(signal, signal_of(noisy(), roi.RegionOptions(background=0)))
+    signal = signal_of(volume, options, default_thresholds(volume, options))
+    bright = roi.RegionOptions(background=0)
+    of_bright = signal_of(noisy(), bright, default_thresholds(noisy(), bright))
+    assert np.array_equal(signal, of_bright)
     config = {**mask_config(threshold="noise", polarity="dark"), "background": 1000}
     found = region_of(volume, config, signal)
     codec = MedROI("raw", **config)
@@ -157,7 +167,8 @@ def test_dark_scans_are_counted_the_other_way_round():
 def test_a_value_that_is_missing_is_signal(tmp_path):
     volume = noisy().astype(np.float32)
     volume[30:32, 30:32, 20] = np.nan
-    signal = signal_of(volume, roi.RegionOptions(background=0))
+    options = roi.RegionOptions(background=0)
+    signal = signal_of(volume, options, default_thresholds(volume, options))
     assert signal[30:32, 30:32, 20].all()
 
 

@@ -115,6 +115,7 @@ WRONG: list[dict[str, Any]] = [
     {"axes": 2},
     {"axes": True},
     {"axes": [0.5]},
+    {"axes": [0, 0]},
     {"components": 0},
     {"slice_axis": True},
     {"slice_axis": "1"},

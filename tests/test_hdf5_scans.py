@@ -48,9 +48,11 @@ def test_the_dataset_has_the_axes_of_the_file_and_its_affine(tmp_path, scan):
 
 def test_several_scans_go_into_one_file(tmp_path, scan):
     for name in ("one", "two/deeper"):
-        pack(scan, tmp_path / "a.h5" / name, lossless=True, chunks=(16, 16, 16))
+        packed = pack(scan, tmp_path / "a.h5" / name, lossless=True, chunks=(16, 16, 16))
+        assert packed.target == f"a.h5/{name}"
     for name in ("one", "two/deeper"):
-        unpack(tmp_path / "a.h5" / name, tmp_path / "out.nii.gz", force=True)
+        report = unpack(tmp_path / "a.h5" / name, tmp_path / "out.nii.gz", force=True)
+        assert report.source == f"a.h5/{name}"
         assert content(tmp_path / "out.nii.gz") == content(scan)
     with pytest.raises(errors.InvalidArgument, match="one, two/deeper"):
         unpack(tmp_path / "a.h5", tmp_path / "x.nii.gz")

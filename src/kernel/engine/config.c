@@ -107,6 +107,11 @@ static int read_axes(const medroi_json *value, medroi_config *config) {
         if (config->n_axes == 3 || !read_integer(&item, -MEDROI_MAX_AXES, 7, &axis)) {
             return 0;
         }
+        for (int32_t i = 0; i < config->n_axes; i++) {
+            if (config->axes[i] == axis) {
+                return 0;
+            }
+        }
         config->axes[config->n_axes++] = (int32_t)axis;
     }
     return config->n_axes > 0;

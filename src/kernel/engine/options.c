@@ -39,7 +39,7 @@ static const medroi_option options[] = {
      "region, which grows until no more do. Below 1, no connected group of more than 8 signal "
      "voxels is left out either",
      NULL},
-    {"axes", "null", "1 to 3 axes, or null",
+    {"axes", "null", "1 to 3 different axes, or null",
      "array axes of the volume; null is the last three. The others share one region", NULL},
     {"components", "\"all\"", "\"all\" or \"largest\"",
      "which connected components of the tissue count: \"largest\" leaves out what is not "

@@ -11,7 +11,7 @@ import medroi
 from medroi.errors import CorruptStream, InvalidArgument
 from medroi.roi import DroppedSignal
 from medroi.scan_region import ATTRIBUTE as REGION
-from medroi.scans.dropped import with_volume
+from medroi.scans.dropped import N_LEFT_OUT, volume_text, with_volume
 from medroi.scans.formats.files import readable
 from medroi.scans.report import box_text
 from medroi.scans.stores import air
@@ -21,7 +21,7 @@ from medroi.scans.stores.files import is_zip
 from medroi.scans.stores.folders import nbytes_in
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.hdf5_array import Hdf5Array
-from medroi.scans.stores.hdf5_store import split_source
+from medroi.scans.stores.hdf5_store import name_of, split_source
 from medroi.scans.stores.kept import inspected, n_kept_of
 from medroi.scans.stores.wholeness import (
     attachments_in,
@@ -33,8 +33,6 @@ from medroi.scans.stores.zarr_array import each_stream, open_array, reading
 
 # More chunks than this are summed up rather than listed.
 _MAX_LISTED = 8
-# And of what one stream left out, the largest pieces are enough.
-_MAX_PIECES = 4
 
 
 def print_facts(path: Path, *, as_json: bool, lists_all: bool) -> None:
@@ -58,7 +56,8 @@ def print_facts(path: Path, *, as_json: bool, lists_all: bool) -> None:
         print(json.dumps({**facts, "streams": streams}, allow_nan=False))
         return
     for name, value in facts.items():
-        if name != "left_out":
+        is_counted = name != "n_tissue" or value is not None
+        if name != "left_out" and is_counted:
             print(f"{name:<21} {_text(value)}")
     _print_left_out(facts.get("left_out", []))
     if len(streams) <= _MAX_LISTED or lists_all:
@@ -68,7 +67,7 @@ def print_facts(path: Path, *, as_json: bool, lists_all: bool) -> None:
 
 
 def _print_left_out(pieces: list[dict[str, Any]]) -> None:
-    for piece in pieces[:_MAX_PIECES]:
+    for piece in pieces[:N_LEFT_OUT]:
         bounds = tuple((start, stop) for start, stop in piece["box"])
         print(f"{'':<21} left out: {piece['n_voxels']} voxels of tissue in {box_text(bounds)}")
 
@@ -86,7 +85,7 @@ def _array(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         check_complete(path, array)
         written = facts_of(path, array)
         facts: dict[str, Any] = {
-            "path": path.name,
+            "path": name_of(path),
             "shape": list(array.shape),
             "dtype": str(array.dtype),
             "chunks": list(array.chunks),
@@ -226,7 +225,10 @@ def _sums(streams: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _of_region(region: dict[str, Any]) -> dict[str, Any]:
-    """Say of crops what the region of the whole scan keeps, of which each stream has its share."""
+    """Say of crops what the region of the whole scan keeps, of which each stream has its share.
+
+    Tissue is counted only where some is missed.
+    """
     names = (
         *("roi", "is_given", "n_kept", "n_tissue", "n_missed"),
         *DroppedSignal().facts(),
@@ -234,6 +236,7 @@ def _of_region(region: dict[str, Any]) -> dict[str, Any]:
     )
     return {
         **{name: region[name] for name in names},
+        "n_tissue": region["n_tissue"] or None,
         "kept_share": region["n_kept"] / region["n_voxels"] if region["n_voxels"] else 0.0,
     }
 
@@ -253,7 +256,7 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         where = box_text(tuple((start, stop) for start, stop in value["box"]))
         chunk = f" of chunk {tuple(value['chunk'])}" if "chunk" in value else ""
-        volume = f" ({value['volume_mm3']:.3g} mm3)" if "volume_mm3" in value else ""
+        volume = volume_text(value.get("volume_mm3"))
         return f"{value['n_voxels']} voxels{volume} in {where}{chunk}, up to {value['peak']:.6g}"
     if isinstance(value, list):
         return " x ".join(_text(item) for item in value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,9 @@ class Region:
         return medroi.MedROI(inner, **self.config)
 
 
-def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
+def signal_of(
+    voxels: Array, options: roi.RegionOptions, by_default: Iterable[float | None]
+) -> Mask:
     """The signal voxels of a scan: all that differ from the background and reach the threshold.
 
     The threshold is the lowest (dark polarity: the highest) of those that the scan gets by default,
@@ -80,24 +82,23 @@ def signal_of(voxels: Array, options: roi.RegionOptions) -> Mask:
         C or F contiguous.
     options : RegionOptions
         Background, polarity and axes; nothing else is asked.
+    by_default : iterable of float or None
+        Thresholds that `MedROI.fit` gives a box and a mask of the scan; None where it keeps all.
     """
-    known: dict[str, Any] = {
-        "background": options.background,
-        "polarity": options.polarity,
-        "axes": options.axes,
-    }
     signal = roi.differs(voxels, roi.background_bits(voxels, options))
     # A box that reaches every face keeps all, and says nothing about the air in its corners.
-    by_default = [
-        threshold
-        for name in ("box", "mask")
-        if (threshold := medroi.MedROI.fit(voxels, roi=name, **known).get_config()["threshold"])
-        is not None
-    ]
-    if not by_default:
+    thresholds = [threshold for threshold in by_default if threshold is not None]
+    if not thresholds:
         return signal
-    of_noise = roi.find_region(voxels, threshold="noise", **known).threshold
-    thresholds = by_default if math.isnan(of_noise) else [*by_default, of_noise]
+    of_noise = roi.find_region(
+        voxels,
+        threshold="noise",
+        background=options.background,
+        polarity=options.polarity,
+        axes=options.axes,
+    ).threshold
+    if not math.isnan(of_noise):
+        thresholds.append(of_noise)
     # Written so that NaN, which is neither above nor below, stays in.
     if options.polarity == "dark":
         return np.asarray(signal & ~(voxels > max(thresholds)))

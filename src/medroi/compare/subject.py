@@ -115,7 +115,7 @@ def prepare(source: Source, background: float | str = "auto") -> Subject:
         background=number(fitted["box"]["background"]),
         axes=common["axes"],
     )
-    signal = signal_of(voxels, options)
+    signal = signal_of(voxels, options, [config["threshold"] for config in fitted.values()])
     if not signal.any():
         raise InvalidArgument("no tissue: nothing in the scan stands out of its background")
     # Of a mask, whose voxels are all 1, the range is 1.

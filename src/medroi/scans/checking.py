@@ -160,7 +160,7 @@ def check_scan(
         if scan is not None:
             _compare_facts(path, array, facts, scan, Path(str(against)))
         with bar(
-            array.nchunks, f"check {path.name}", show=progress, nbytes=array.nbytes
+            array.nchunks, f"check {hdf5_store.name_of(path)}", show=progress, nbytes=array.nbytes
         ) as advance:
             compared = _read_all(path, array, scan, advance, memory)
     if compared.n_changed and array.attrs[DIGESTS]["lossless"]:

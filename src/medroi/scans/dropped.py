@@ -6,14 +6,32 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+N_LEFT_OUT = 3
+"""How many of the components that a region leaves out are named, the largest first."""
+
+
+def volume_mm3(group: Mapping[str, Any], spacing_mm: Sequence[float]) -> float:
+    """Return the volume of a group whose voxels are so long along the volume's axes."""
+    return float(group["n_voxels"] * math.prod(spacing_mm))
+
+
+def volume_text(mm3: float | None) -> str:
+    """Say a volume behind a number of voxels; nothing where the spacing is not known."""
+    return "" if mm3 is None else f" ({mm3:.3g} mm3)"
+
 
 def with_volume(facts: Mapping[str, Any], spacing_mm: Sequence[float]) -> dict[str, Any]:
     """Give the largest dropped group its volume in mm3, where voxels are known to be so long."""
     group = facts.get("largest_dropped_group")
     if group is None or not spacing_mm:
         return dict(facts)
-    volume = group["n_voxels"] * math.prod(spacing_mm)
-    return {**facts, "largest_dropped_group": {**group, "volume_mm3": volume}}
+    measured = {**group, "volume_mm3": volume_mm3(group, spacing_mm)}
+    return {**facts, "largest_dropped_group": measured}
+
+
+def _place_text(names: Sequence[str], box: Sequence[Sequence[int]]) -> str:
+    bounds = zip(names, box, strict=False)
+    return " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
 
 
 def left_out_text(
@@ -22,12 +40,8 @@ def left_out_text(
     largest: Sequence[tuple[int, Sequence[Sequence[int]]]],
     names: Sequence[str],
 ) -> str:
-    """Say which components a region leaves out; `largest` has voxels and box of some."""
-    pieces = []
-    for n_here, box in largest:
-        bounds = zip(names, box, strict=False)
-        where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
-        pieces.append(f"{n_here} in {where}")
+    """Say which components a region leaves out; `largest` has voxels and boxes, largest first."""
+    pieces = [f"{n_here} in {_place_text(names, box)}" for n_here, box in largest[:N_LEFT_OUT]]
     more = "the largest " if n_pieces > len(pieces) else ""
     return (
         f"{n_pieces} separate pieces of tissue were left out, {n_voxels} voxels in all: "
@@ -36,7 +50,7 @@ def left_out_text(
 
 
 def dropped_text(
-    facts: Mapping[str, Any], names: Sequence[str], spacing_mm: Sequence[float] | None = None
+    facts: Mapping[str, Any], names: Sequence[str], spacing_mm: Sequence[float] | None
 ) -> str:
     """Say what a region drops of the signal.
 
@@ -46,8 +60,8 @@ def dropped_text(
         As `DroppedSignal.facts` has them.
     names : sequence of str
         Of the array's axes.
-    spacing_mm : sequence of float, optional
-        Along the volume's axes; without it volumes are left out.
+    spacing_mm : sequence of float or None
+        Along the volume's axes; None or empty where it is not known: volumes are left out.
     """
     level = facts["signal_level"]
     above = "" if level is None else f" at {level:.6g} or beyond"
@@ -56,14 +70,10 @@ def dropped_text(
         return f"nothing of it is dropped{above}"
     if group is None:  # of a mask that was given, groups are not looked for
         return f"{facts['n_dropped_signal']} of {facts['n_signal']} voxels{above} are dropped"
-    bounds = zip(names, group["box"], strict=False)
-    where = " ".join(f"{name} {start}:{stop}" for name, (start, stop) in bounds)
     plural = "" if group["n_voxels"] == 1 else "s"
-    volume = ""
-    if spacing_mm:
-        volume = f" ({group['n_voxels'] * math.prod(spacing_mm):.3g} mm3)"
+    volume = volume_text(volume_mm3(group, spacing_mm) if spacing_mm else None)
     return (
         f"{facts['n_dropped_signal']} of {facts['n_signal']} voxels{above} are dropped; the "
         f"largest connected group has {group['n_voxels']} voxel{plural}{volume}, reaches "
-        f"{group['peak']:.6g} and lies at {where}"
+        f"{group['peak']:.6g} and lies at {_place_text(names, group['box'])}"
     )

@@ -211,7 +211,10 @@ def pack(
         is_alone = place is None and n_chunks == 1 and not kind.in_group
         crops = crops_of(codec, is_alone=is_alone)
         with bar(
-            2 * n_chunks, f"pack {target.name}", show=progress, nbytes=scan.voxels.nbytes
+            2 * n_chunks,
+            f"pack {hdf5_store.name_of(target)}",
+            show=progress,
+            nbytes=scan.voxels.nbytes,
         ) as advance:
             if place is None:
                 stored = fresh.with_name("store") if wanted.is_zip else fresh
@@ -250,7 +253,7 @@ def pack(
         stored_nbytes = nbytes_in(fresh)
     return PackReport(
         source=source.name,
-        target=target.name,
+        target=hdf5_store.name_of(target),
         chunks=made.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format if place is None else None,

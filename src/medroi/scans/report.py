@@ -14,8 +14,6 @@ from medroi.scans.dropped import dropped_text, left_out_text, with_volume
 _BAR_CELLS = 40
 # Fields whose items are entries of the JSON.
 _SPREAD = ("dropped", "left_out")
-# Of the components left out, the largest are enough for a person.
-_N_LEFT_OUT = 3
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class PackReport:
         found = self.left_out
         if not found.get("n_left_out"):
             return ""
-        pieces = [(one["n_voxels"], one["box"]) for one in found["left_out"][:_N_LEFT_OUT]]
+        pieces = [(one["n_voxels"], one["box"]) for one in found["left_out"]]
         counted = found["n_left_out"], found["n_left_out_voxels"]
         return left_out_text(*counted, pieces, self.axis_names)
 

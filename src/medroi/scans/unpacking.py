@@ -26,7 +26,7 @@ from medroi.scans.sources.containers import Written, write_blocks
 from medroi.scans.sources.returned import ReturnedFile, lines_of, returned
 from medroi.scans.sources.sidecars import attachment_of
 from medroi.scans.sources.source import PLAIN, SourceFile
-from medroi.scans.stores import air
+from medroi.scans.stores import air, hdf5_store
 from medroi.scans.stores.apart import check_apart
 from medroi.scans.stores.attachments import Readers
 from medroi.scans.stores.decoding import read_whole
@@ -172,7 +172,10 @@ def _unpack(
         )
         with (
             bar(
-                array.nchunks, f"unpack {source.name}", show=progress, nbytes=array.nbytes
+                array.nchunks,
+                f"unpack {hdf5_store.name_of(source)}",
+                show=progress,
+                nbytes=array.nbytes,
             ) as advance,
             reading(source, array),
         ):
@@ -214,7 +217,7 @@ def _unpack(
         if left and not into_folder:
             notes += (f"a folder as target gets {', '.join(left)} too",)
     return UnpackReport(
-        source=source.name,
+        source=hdf5_store.name_of(source),
         target=target.name,
         kind=kind,
         shape=array.shape,

@@ -29,6 +29,7 @@ from medroi.scans.pictures.tally import (
     place,
 )
 from medroi.scans.scan import Scan
+from medroi.scans.stores.hdf5_store import name_of
 from medroi.scans.stores.kept import box_in_store, inspected, region_in_store, same_bits
 from medroi.scans.stores.layouts import DEFAULT, LAYOUTS, cut_of
 from medroi.scans.stores.readback import number, tissue_mask
@@ -146,7 +147,7 @@ def _preview_array(path: Path, array: Any) -> Preview:
     else:
         scan = foreign_scan(empty, config)
     found = Preview(
-        name=printable(path.name),
+        name=printable(name_of(path)),
         shape=array.shape,
         dtype=str(array.dtype),
         axis_names=scan.axis_names,

@@ -15,12 +15,12 @@ from medroi.codec import LeftOut
 from medroi.roi import DroppedGroup
 from medroi.scan_region import ScanRegion
 from medroi.scans.chunking import Selection
+from medroi.scans.dropped import N_LEFT_OUT
 from medroi.scans.pictures.measures import OTHER_REGION
 from medroi.scans.pictures.preview import Mask, Preview, Shown
 from medroi.scans.stores.kept import clipped, kept_of
 
 _BRIGHT_PERCENTILE = 99.0
-_N_LEFT_OUT = 3
 
 
 def add_stream(
@@ -91,7 +91,7 @@ def _largest(
         for piece in more
     ]
     largest = sorted([*so_far, *moved], key=lambda piece: -piece.n_voxels)
-    return tuple(largest[:_N_LEFT_OUT])
+    return tuple(largest[:N_LEFT_OUT])
 
 
 def add_region(found: Preview, crops: ScanRegion) -> None:
@@ -103,7 +103,7 @@ def add_region(found: Preview, crops: ScanRegion) -> None:
     found.n_signal, found.n_dropped_signal = dropped.n_signal, dropped.n_dropped
     found.dropped_groups = () if dropped.largest is None else (dropped.largest,)
     found.n_left_out, found.n_left_out_voxels = crops.n_left_out, crops.n_left_out_voxels
-    found.left_out = tuple(LeftOut(*piece) for piece in crops.left_out[:_N_LEFT_OUT])
+    found.left_out = tuple(LeftOut(*piece) for piece in crops.left_out[:N_LEFT_OUT])
 
 
 def place(shown: Shown, mask: Mask, of_chunk: Mask, selection: Selection) -> None:

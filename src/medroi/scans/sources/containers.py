@@ -63,28 +63,32 @@ class Written:
     contents_sha256: str
 
 
+def _has_thread(pool: ThreadPoolExecutor) -> bool:
+    """Whether a thread can start: there may be no memory for one."""
+    try:
+        pool.submit(int).result()
+    except RuntimeError:
+        return False
+    return True
+
+
 def write_blocks(path: Path, contents: Blocks, container: dict[str, Any]) -> Written:
     """Write contents into a file, in a container of a `SourceFile`; replaces the file."""
     of_contents, of_file, nbytes = hashlib.sha256(), hashlib.sha256(), 0
     is_plain = container["kind"] == "plain"
     # Digesting takes as long as writing, or more: neither waits for the other.
     with path.open("wb") as file, ThreadPoolExecutor(1, "medroi") as beside:
+        has_thread = _has_thread(beside)
 
         def hashed() -> Iterator[Any]:
-            has_thread = True
             for block in contents:
-                digesting = None
                 if has_thread:
-                    try:
-                        digesting = beside.submit(of_contents.update, block)
-                    except RuntimeError:
-                        # No memory for a thread. The pool keeps this block: no other goes there.
-                        has_thread = False
-                if digesting is None:
-                    of_contents.update(block)
-                yield block
-                if digesting is not None:
+                    digesting = beside.submit(of_contents.update, block)
+                    yield block
                     digesting.result()
+                else:
+                    of_contents.update(block)
+                    yield block
 
         for block in packed(hashed(), container):
             file.write(block)

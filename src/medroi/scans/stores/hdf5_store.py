@@ -83,6 +83,12 @@ def split_source(path: Path) -> Place | None:
     return None
 
 
+def name_of(path: Path) -> str:
+    """The name of a source or a target that people read: of a dataset, that of its file too."""
+    place = split_source(path) or split_target(path)
+    return path.name if place is None else path.relative_to(place.file.parent).as_posix()
+
+
 def is_hdf5(path: Path) -> bool:
     """Tell by the first bytes."""
     with path.open("rb") as file:
