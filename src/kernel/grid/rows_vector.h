@@ -61,57 +61,75 @@ VECTOR_CODE static uint64_t VECTOR_NAME(_count)(const medroi_row_ops *ops, const
     return n_bytes / sizeof(ELEMENT) + JOIN(NAME, _count)(ops, v + i, n - i, tau);
 }
 
-/* `both` is known when compiling. */
+/* The bits of 64 elements. `both` is known when compiling. */
+VECTOR_OP uint64_t VECTOR_NAME(_mark_word)(const JOIN(NAME, _t) * v, vec order, vec limit,
+                                           vec level, uint64_t *beyond, int both) {
+    uint64_t word = 0, word_beyond = 0;
+    for (size_t k = 0; k < 64; k += GROUP) {
+        vec masks[GROUP / LANES], masks_beyond[GROUP / LANES];
+        for (size_t j = 0; j < GROUP / LANES; j++) {
+            vec key = vec_xor(vec_load(v + k + j * LANES), order);
+            masks[j] = OP(reaches)(key, limit);
+            masks_beyond[j] = both ? OP(reaches)(key, level) : masks[j];
+        }
+        word |= OP(bits)(masks) << k;
+        word_beyond |= both ? OP(bits)(masks_beyond) << k : 0;
+    }
+    *beyond = both ? word_beyond : word;
+    return word;
+}
+
 VECTOR_OP void VECTOR_NAME(_mark_words)(const medroi_row_ops *ops, const JOIN(NAME, _t) * v,
                                         size_t n_words, vec limit, vec level, uint64_t *bits,
                                         uint64_t *beyond, int both) {
     const vec order = ORDER_OF(ops);
     for (size_t i = 0; i < n_words; i++, v += 64) {
-        uint64_t word = 0, word_beyond = 0;
         for (size_t k = 0; k < 64 * sizeof(ELEMENT); k += 64) {
             PREFETCH((const char *)v + AHEAD_NBYTES + k);
         }
-        for (size_t k = 0; k < 64; k += GROUP) {
-            vec masks[GROUP / LANES], masks_beyond[GROUP / LANES];
-            for (size_t j = 0; j < GROUP / LANES; j++) {
-                vec key = vec_xor(vec_load(v + k + j * LANES), order);
-                masks[j] = OP(reaches)(key, limit);
-                masks_beyond[j] = both ? OP(reaches)(key, level) : masks[j];
-            }
-            word |= OP(bits)(masks) << k;
-            word_beyond |= both ? OP(bits)(masks_beyond) << k : 0;
-        }
-        bits[i] = word;
-        if (both) {
-            beyond[i] = word_beyond;
-        }
+        bits[i] = VECTOR_NAME(_mark_word)(v, order, limit, level, &beyond[i], both);
     }
+}
+
+/* The last word of a row, of n % 64 elements: from the last 64, of which the first are marked
+ * already; a shorter row is copied to where 64 can be read. */
+VECTOR_OP void VECTOR_NAME(_mark_last)(const medroi_row_ops *ops, const JOIN(NAME, _t) * v,
+                                       size_t n, vec limit, vec level, uint64_t *bits,
+                                       uint64_t *beyond, int both) {
+    const vec order = ORDER_OF(ops);
+    uint64_t last = 0;
+    if (n >= 64) {
+        bits[n / 64] =
+            VECTOR_NAME(_mark_word)(v + n - 64, order, limit, level, &last, both) >> (64 - n % 64);
+        beyond[n / 64] = last >> (64 - n % 64);
+        return;
+    }
+    const uint64_t whole = (UINT64_C(1) << n) - 1;
+    JOIN(NAME, _t) copied[64] = {0};
+    memcpy(copied, v, n * sizeof *v);
+    *bits = VECTOR_NAME(_mark_word)(copied, order, limit, level, &last, both) & whole;
+    *beyond = last & whole;
 }
 
 VECTOR_CODE static void VECTOR_NAME(_mark)(const medroi_row_ops *ops, const void *row, size_t n,
                                            medroi_scalar tau, uint64_t *bits) {
-    const JOIN(NAME, _t) *v = row;
     const vec limit = VECTOR_NAME(_limit)(ops, tau);
-    VECTOR_NAME(_mark_words)(ops, v, n / 64, limit, limit, bits, bits, 0);
+    VECTOR_NAME(_mark_words)(ops, row, n / 64, limit, limit, bits, bits, 0);
     if (n % 64) {
-        JOIN(NAME, _mark)(ops, v + n / 64 * 64, n % 64, tau, bits + n / 64);
+        VECTOR_NAME(_mark_last)(ops, row, n, limit, limit, bits, bits, 0);
     }
 }
 
 VECTOR_CODE static void VECTOR_NAME(_mark_both)(const medroi_row_ops *ops, const void *row,
                                                 size_t n, medroi_scalar tau, medroi_scalar level,
                                                 uint64_t *bits, uint64_t *beyond) {
-    const JOIN(NAME, _t) *v = row;
-    VECTOR_NAME(_mark_words)
-    (ops, v, n / 64, VECTOR_NAME(_limit)(ops, tau), VECTOR_NAME(_limit)(ops, level), bits, beyond,
-     1);
+    const vec limit = VECTOR_NAME(_limit)(ops, tau), other = VECTOR_NAME(_limit)(ops, level);
+    VECTOR_NAME(_mark_words)(ops, row, n / 64, limit, other, bits, beyond, 1);
     if (n % 64) {
-        JOIN(NAME, _mark_both)
-        (ops, v + n / 64 * 64, n % 64, tau, level, bits + n / 64, beyond + n / 64);
+        VECTOR_NAME(_mark_last)(ops, row, n, limit, other, bits, beyond, 1);
     }
 }
 
-/* The portable code once more, for the compiler to use wider vectors in. */
 VECTOR_CODE static uint64_t VECTOR_NAME(_range)(const medroi_row_ops *ops, const void *row,
                                                 size_t n, double *low, double *high) {
     return JOIN(NAME, _range_of)(ops, row, n, low, high);
