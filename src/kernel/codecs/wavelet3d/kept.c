@@ -40,13 +40,13 @@ int medroi_w3_next_part(const medroi_w3_search *s, medroi_w3_cursor *c) {
     return 1;
 }
 
-medroi_status medroi_w3_survey(medroi_w3_search *s, const double *spacing) {
+medroi_status medroi_w3_survey(medroi_w3_search *s) {
     medroi_w3_cursor c = MEDROI_W3_START;
     double low = 0.0, high = 0.0, kept_low = 0.0, kept_high = 0.0;
     while (medroi_w3_next_part(s, &c)) {
         int64_t n = (int64_t)(medroi_block_nbytes(&c.part) / c.part.itemsize);
         if (c.data == c.start)
-            s->axes[c.next_block - 1] = medroi_w3_axes_of_spacing(&c.whole, spacing);
+            s->axes[c.next_block - 1] = medroi_w3_axes_of_spacing(&c.whole, s->spacing);
         if (!medroi_w3_range(&c.part, c.data, &low, &high))
             return medroi_fail(s->error, MEDROI_INVALID_ARGUMENT,
                                "wavelet3d: the data hold NaN or infinite values, which a lossy "

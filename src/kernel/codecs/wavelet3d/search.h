@@ -8,9 +8,10 @@
  */
 typedef struct medroi_w3_search {
     const medroi_blocks *blocks;
-    medroi_w3_axes *axes; /* of each block */
-    double low, high;     /* of all elements */
-    int64_t nbytes;       /* of them */
+    const double *spacing; /* of the last three axes; 0: not known */
+    medroi_w3_axes *axes;  /* of each block */
+    double low, high;      /* of all elements */
+    int64_t nbytes;        /* of them */
     int64_t n_elements, n_kept;
     double range; /* of the kept */
     char kind;    /* of an element */
@@ -50,8 +51,8 @@ typedef struct medroi_w3_cursor {
 int medroi_w3_next_part(const medroi_w3_search *s, medroi_w3_cursor *c);
 
 /* Look at all elements: sets what is said about them above, and the axes as the spacing has one
- * guess them. Needs blocks, error, and room for the axes. */
-medroi_status medroi_w3_survey(medroi_w3_search *s, const double *spacing);
+ * guess them. Needs blocks, spacing, error, and room for the axes. */
+medroi_status medroi_w3_survey(medroi_w3_search *s);
 
 /* Needs the survey. Close it even after a failure; it can be opened again. */
 medroi_status medroi_w3_search_open(medroi_w3_search *s);
