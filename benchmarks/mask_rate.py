@@ -2,23 +2,24 @@
 
 python benchmarks/mask_rate.py SCANS --per-set 2 -o mask_rate.csv
 
-SCANS holds one folder per data set, with NIfTI files; of a series the middle volume is taken. Each
-scan is coded by wavelet3d with the mask that `MedROI.fit` finds and as a whole, at several steps;
-bytes at a PSNR over the voxels of the mask, against their range, are read off both curves. Columns:
-`over_whole` is bytes of all streams with the mask over those without; `side_share` is the part of
-the stream with the mask that says where it is; `payload_over_whole` leaves that out. Scans of which
-everything is kept have no row.
+SCANS holds one folder per data set, with NIfTI files; of a series the middle volume is taken, and
+label maps are left out. Each scan is coded by wavelet3d with the mask that `MedROI.fit` finds and
+as a whole, at several steps; bytes at a PSNR over the voxels of the mask, against their range, are
+read off both curves. Columns: `over_whole` is bytes of all streams with the mask over those
+without; `side_share` is the part of the stream with the mask that says where it is;
+`payload_over_whole` leaves that out. Scans of which everything is kept have no row.
 """
 
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import Any
 
 import numpy as np
-from coders import crop, load
+from coders import LEAST_VALUES, crop, load
 from curves import bytes_at
-from scan_sets import arguments_of, scans_of
+from scan_sets import arguments_of, sets_of
 from tables import write
 
 import medroi
@@ -72,11 +73,13 @@ def main() -> None:
     """Run everything."""
     args = arguments_of(__doc__, __file__, per_set=2).parse_args()
     rows: list[Row] = []
-    for path in scans_of(args.folder, args.per_set, "*.nii*"):
-        array = load(path)
-        scan = crop(array, array[0].size)[0] if array.ndim > 3 else array
-        rows += rows_of(path.parent.name, path.name.split(".")[0], scan)
-        print(path.name, file=sys.stderr, flush=True)
+    for data_set in sets_of(args.folder):
+        found = ((path, load(path)) for path in sorted(data_set.glob("*.nii*")))
+        of_values = (pair for pair in found if len(np.unique(pair[1])) >= LEAST_VALUES)
+        for path, array in islice(of_values, args.per_set):
+            scan = crop(array, array[0].size)[0] if array.ndim > 3 else array
+            rows += rows_of(data_set.name, path.name.split(".")[0], scan)
+            print(path.name, file=sys.stderr, flush=True)
     write(rows, args.output)
 
 
