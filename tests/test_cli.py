@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+import weakref
 
 import make_scans
 import numpy as np
@@ -271,3 +275,23 @@ def test_a_file_for_which_there_is_no_room_is_named(tmp_path, argv):
     assert done.stderr.startswith("medroi: error: ")
     assert done.stderr.endswith(f"'{tmp_path / 'out.nii'}'\n")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+class Held:
+    """What a weak reference can be had to."""
+
+
+def test_a_request_to_stop_that_a_callback_swallows_comes_again(monkeypatch, capsys):
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+
+    def stopped_in_a_callback(_args):
+        held = Held()
+        reference = weakref.ref(held, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        del held
+        time.sleep(60)
+        return int(reference is None)
+
+    monkeypatch.setattr("medroi.cli.codecs.run", stopped_in_a_callback)
+    assert main(["codecs"]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "medroi: stopped by a signal\n"
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == handlers

@@ -211,6 +211,20 @@ def test_an_unknown_codec_that_keeps_everything_is_taken() -> None:
     assert same_bits(codec.decode(codec.encode(PART)), PART)
 
 
+class Stopped(BaseException):
+    """A request to end, which comes while a codec decodes."""
+
+
+def test_a_request_to_stop_is_no_damage(monkeypatch) -> None:
+    def stopped(*_, **__):
+        raise Stopped
+
+    part = Numcodecs({"id": "medroi_test_reversing"}).encode(PART)
+    monkeypatch.setattr(Reversing, "decode", stopped)
+    with pytest.raises(Stopped):
+        Numcodecs.decode(memoryview(part), np.empty_like(PART))
+
+
 @needs.imagecodecs
 def test_three_slices_are_no_colours() -> None:
     array = np.random.default_rng(8).integers(0, 4000, (3, 40, 44)).astype("<u2")

@@ -80,7 +80,7 @@ def grown(mask: Mask, margin_mm: float, spacing_mm: Sequence[float]) -> Mask:
     Parameters
     ----------
     mask : ndarray of bool
-        1 to 3 different axes.
+        1 to 3 axes.
     margin_mm : float
         From 0 up.
     spacing_mm : sequence of float

@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import Any
 
 from medroi.cli import (
     archive,
@@ -38,6 +39,8 @@ from medroi.errors import MedROIError
 
 # Requests to stop: what was begun is cleared away first, as after Ctrl-C.
 _STOPS = ("SIGTERM", "SIGHUP")
+# How long after a request that was lost in a callback it is made again.
+_AGAIN_SECONDS = 0.01
 
 
 # Of glibc's mallopt: from how many bytes on memory goes back to the system when it is freed.
@@ -147,17 +150,39 @@ def _give_memory_back() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_NBYTES)
 
 
+def _raise_soon(number: int) -> None:
+    """Have this thread stopped once more, as soon as it has left what it is in now."""
+
+    def stop(*_: object) -> None:
+        raise _Stopped(number)
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+
+
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Turn the signals that end a process into an exception, where nobody else handles them."""
+    """Turn the signals that end a process into an exception, where nobody else handles them.
+
+    A signal may come while Python runs the callback of a weak reference, a ``__del__`` or a
+    callback of C. What these raise goes to `sys.unraisablehook` and no further: it is raised anew.
+    """
+    previous: dict[int, Any] = {}
+    unraisable_hook = sys.unraisablehook
 
     def stop(number: int, _: object) -> None:
         # A second one must not end the clearing away.
-        signal.signal(number, signal.SIG_IGN)
+        for other in previous:
+            signal.signal(other, signal.SIG_IGN)
         raise _Stopped(number)
 
+    def note(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, _Stopped):
+            _raise_soon(unraisable.exc_value.args[0])
+        else:
+            unraisable_hook(unraisable)
+
     numbers = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
-    previous = {}
     try:
         for number in numbers:
             if signal.getsignal(number) is signal.SIG_DFL:
@@ -165,8 +190,16 @@ def _stoppable() -> Iterator[None]:
     except ValueError:
         # Not the main thread: its signals are not ours.
         pass
+    alarm = signal.getsignal(signal.SIGALRM) if previous and hasattr(signal, "SIGALRM") else None
+    if alarm is not None:
+        sys.unraisablehook = note
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        if alarm is not None:
+            sys.unraisablehook = unraisable_hook
+            if signal.getsignal(signal.SIGALRM) is not alarm:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, alarm)

@@ -24,6 +24,8 @@ from medroi.inner.numcodecs.table import FLAT, FORBIDDEN, KNOWN, SLICES, WHOLE, 
 _HEAD = struct.Struct("<BBBH")
 _MAX_CONFIG_NBYTES = 65535
 _FLAT_TARGET_NBYTES = 1 << 22
+# Of the exception that a panic of Rust becomes; its class is not to be imported.
+_PANIC = "PanicException"
 _UNKNOWN = Accepts(WHOLE, max_ndim=8, verify=True)
 
 
@@ -392,12 +394,12 @@ def _decode_file(
     try:
         decoded = decoder(codec, bytes(file), shape, dtype)
         return feeding.decoded_elements(decoded, dtype, math.prod(shape))
-    except CorruptStream:
-        raise
-    except (MemoryError, KeyboardInterrupt, SystemExit):
+    except (CorruptStream, MemoryError):
         raise
     # Every codec raises errors of its own, and a panic of Rust is no Exception.
     except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise  # a request to stop
         raise CorruptStream(f"corrupt stream: a part does not decode: {error}") from error
 
 
