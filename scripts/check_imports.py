@@ -17,6 +17,7 @@ from pathlib import Path
 LAYERS = {
     "errors": 0,
     "system": 0,
+    "threads": 0,
     "_kernel": 1,
     "values": 1,
     "working_memory": 1,

@@ -7,9 +7,7 @@ their bytes go through HDF5: `write_direct_chunk` and `read_direct_chunk`.
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -22,6 +20,7 @@ from medroi.hdf5.crops import Crops
 from medroi.hdf5.dataset import Chunked, open_chunked
 from medroi.hdf5.selection import Bounds, normalize
 from medroi.scan_region import ScanRegion
+from medroi.threads import in_order
 
 Array = npt.NDArray[Any]
 
@@ -86,7 +85,8 @@ def write(
         stream: bytes = chunked.plugin.encode(chunked.words, memory)
         return stream
 
-    for offset, stream in _in_order(encode, offsets, _thread_count(threads)):
+    streams = in_order(encode, offsets, _thread_count(threads))
+    for stream, offset in zip(streams, offsets, strict=True):
         with chunked.errors():
             dataset.id.write_direct_chunk(offset, stream)
     if crops is not None:
@@ -152,7 +152,7 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
         return _PART if descriptor is not None and not covers else chunked.read_stream(offset)
 
     jobs = ((offset, stored(offset)) for offset in offsets)
-    for _ in _in_order(decode, jobs, _thread_count(threads)):
+    for _ in in_order(decode, jobs, _thread_count(threads)):
         pass
     selected: Array = result[steps]
     return selected
@@ -209,24 +209,6 @@ def _thread_count(threads: int | None) -> int:
     if not isinstance(threads, int) or threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a whole number of at least 1")
     return threads
-
-
-def _in_order(work: Callable[[Any], Any], jobs: Any, threads: int) -> Iterator[tuple[Any, Any]]:
-    """Run jobs in threads and give their results in order, few of them at a time."""
-    waiting: deque[tuple[Any, Future[Any]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="medroi") as pool:
-        try:
-            for job in jobs:
-                waiting.append((job, pool.submit(work, job)))
-                if len(waiting) > 2 * threads:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
 
 
 def _wanted_along(at: int, size: int, bounds: tuple[int, int], step: int) -> range:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from threading import Event
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
 from medroi.selection import narrow
+from medroi.threads import in_order
 from medroi.values import n_available_cores
 from medroi.zarr.crops import CroppedTarget, state
 
@@ -93,9 +93,9 @@ def write(
             has_failed.set()
             raise
 
-    with ThreadPoolExecutor(threads or n_available_cores(), thread_name_prefix="medroi") as pool:
-        for _ in pool.map(write_block, _blocks(bounds, block_shape)):
-            pass
+    blocks = _blocks(bounds, block_shape)
+    for _ in in_order(write_block, blocks, threads or n_available_cores()):
+        pass
 
 
 def _aligned_bounds(

@@ -15,8 +15,8 @@ from medroi.scans.chunking import Selection
 from medroi.scans.stores.digests import VoxelsDigest
 from medroi.scans.stores.group.array import ScanArray
 from medroi.scans.stores.hdf5_array import Hdf5Array
-from medroi.scans.stores.threads import in_order
 from medroi.scans.stores.zarr_array import Advance, each_stream, medroi_codec
+from medroi.threads import in_order
 from medroi.working_memory import WorkingMemory
 
 Result = TypeVar("Result")

@@ -21,7 +21,7 @@ from medroi.scan_region import ScanRegion
 from medroi.scans.chunking import count_chunks, padded, selections
 from medroi.scans.scan import require
 from medroi.scans.stores.group.array import turned_config
-from medroi.scans.stores.threads import in_order
+from medroi.threads import in_order
 
 
 @dataclass(frozen=True)
