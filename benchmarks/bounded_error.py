@@ -15,15 +15,14 @@ matplotlib scipy.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
-from coders import LEAST_VALUES, crop, keep_all, load
-from scan_sets import arguments_of, sets_of
+from coders import crop, keep_all, load
+from scan_sets import arguments_of, loaded_scans
 from tables import mean, write
 
 from medroi import inspect
@@ -115,22 +114,15 @@ def integers_of(path: Path, most: float) -> Array:
     return np.ascontiguousarray(volume)
 
 
-def scans(folder: Path, per_set: int, most: float) -> Iterator[tuple[str, str, Array]]:
-    """Data set, name and voxels of the first scans of each data set that are no label maps."""
-    for data_set in sets_of(folder):
-        found = ((path, integers_of(path, most)) for path in sorted(data_set.glob("*.nii*")))
-        of_values = (pair for pair in found if len(np.unique(pair[1])) >= LEAST_VALUES)
-        for path, volume in islice(of_values, per_set):
-            yield data_set.name, path.name.split(".")[0], volume
-
-
 def main() -> None:
     """Run everything."""
     parser = arguments_of(__doc__, __file__, per_set=2)
     parser.add_argument("--voxels", type=float, default=2e6, help="of a volume, at most")
     arguments = parser.parse_args()
     rows: list[Row] = []
-    for data_set, name, volume in scans(arguments.folder, arguments.per_set, arguments.voxels):
+    read = partial(integers_of, most=arguments.voxels)
+    for path, volume in loaded_scans(arguments.folder, arguments.per_set, read):
+        data_set, name = path.parent.name, path.name.split(".")[0]
         rows += rows_of(data_set, name, volume)
         print(data_set, name, volume.shape, file=sys.stderr, flush=True)
     rows += means(rows)

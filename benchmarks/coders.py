@@ -33,13 +33,13 @@ from coder_peers import LOSSLESS_PEERS, LOSSY_PEERS, SETTINGS, values_and_slices
 from coder_summary import behind, plot, summary
 from curves import bytes_at
 from PIL import Image
+from scan_sets import LEAST_VALUES
 from tables import write
 from volume_peers import VOLUME_PEERS
 
 from medroi import MedROI, inspect
 
 TARGETS = (35.0, 40.0, 45.0, 50.0)
-LEAST_VALUES = 64  # fewer are labels, of which nothing may be lost
 Array = np.ndarray[Any, Any]
 Row = dict[str, Any]
 

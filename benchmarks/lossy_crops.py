@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from coders import load
 from head_mask import reference_mask
-from scan_sets import sets_of
+from scan_sets import LEAST_VALUES, sets_of
 from scipy import ndimage
 
-LEAST_VALUES = 64  # fewer are labels, of which nothing may be lost
 _CONSTANT_SHARE = 0.5  # of one value: then that is the air, and all else counts
 _BLURS = 3
 Array = np.ndarray[Any, Any]

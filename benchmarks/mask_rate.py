@@ -13,13 +13,12 @@ without; `side_share` is the part of the stream with the mask that says where it
 from __future__ import annotations
 
 import sys
-from itertools import islice
 from typing import Any
 
 import numpy as np
-from coders import LEAST_VALUES, crop, load
+from coders import crop, load
 from curves import bytes_at
-from scan_sets import arguments_of, sets_of
+from scan_sets import arguments_of, loaded_scans
 from tables import write
 
 import medroi
@@ -73,13 +72,10 @@ def main() -> None:
     """Run everything."""
     args = arguments_of(__doc__, __file__, per_set=2).parse_args()
     rows: list[Row] = []
-    for data_set in sets_of(args.folder):
-        found = ((path, load(path)) for path in sorted(data_set.glob("*.nii*")))
-        of_values = (pair for pair in found if len(np.unique(pair[1])) >= LEAST_VALUES)
-        for path, array in islice(of_values, args.per_set):
-            scan = crop(array, array[0].size)[0] if array.ndim > 3 else array
-            rows += rows_of(data_set.name, path.name.split(".")[0], scan)
-            print(path.name, file=sys.stderr, flush=True)
+    for path, array in loaded_scans(args.folder, args.per_set, load):
+        scan = crop(array, array[0].size)[0] if array.ndim > 3 else array
+        rows += rows_of(path.parent.name, path.name.split(".")[0], scan)
+        print(path.name, file=sys.stderr, flush=True)
     write(rows, args.output)
 
 

@@ -11,6 +11,9 @@ from typing import Any
 import nibabel
 import numpy as np
 
+LEAST_VALUES = 64  # fewer are labels, of which nothing may be lost
+Array = np.ndarray[Any, Any]
+
 
 def arguments_of(doc: str | None, script: str, per_set: int) -> argparse.ArgumentParser:
     """The folder, how many scans of each set, and the table, which lies beside the script."""
@@ -38,7 +41,17 @@ def scans_of(
         yield from islice(filter(is_wanted, sorted(data_set.glob(pattern))), per_set)
 
 
-def native_voxels(path: Path) -> np.ndarray[Any, Any]:
+def loaded_scans(
+    folder: Path, per_set: int, load: Callable[[Path], Array]
+) -> Iterator[tuple[Path, Array]]:
+    """The first NIfTI files of each data set that are no label maps, and their voxels."""
+    for data_set in sets_of(folder):
+        found = ((path, load(path)) for path in sorted(data_set.glob("*.nii*")))
+        of_values = (pair for pair in found if len(np.unique(pair[1])) >= LEAST_VALUES)
+        yield from islice(of_values, per_set)
+
+
+def native_voxels(path: Path) -> Array:
     """Voxels of a NIfTI file as stored, in Fortran order and this machine's byte order."""
     image: Any = nibabel.load(path)
     voxels = np.asfortranarray(image.dataobj.get_unscaled())

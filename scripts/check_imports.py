@@ -17,7 +17,6 @@ from pathlib import Path
 LAYERS = {
     "errors": 0,
     "system": 0,
-    "threads": 0,
     "_kernel": 1,
     "values": 1,
     "working_memory": 1,
@@ -26,6 +25,7 @@ LAYERS = {
     "pages": 1,
     "arrays": 2,
     "selection": 2,
+    "threads": 2,
     "options": 2,
     "decoded": 3,
     "roi": 3,

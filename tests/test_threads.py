@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import Counter
 
 import pytest
 
-from medroi.threads import in_order
+from medroi.scans.sources.pigz import PigzCompressor
+from medroi.threads import Pool, in_order
+
+
+def refuse(self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.parametrize("n_started", [0, 1, 2, 4])
@@ -50,3 +56,24 @@ def test_an_error_ends_the_work(threads: int) -> None:
     with pytest.raises(ValueError, match="the fifth"):
         found.extend(in_order(work, items(), threads))
     assert len(taken) < 20
+
+
+def test_what_fails_in_place_fails_where_it_was_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with Pool(2) as pool:
+        assert pool.submit(int, "7").result() == 7
+        with pytest.raises(ValueError, match="seven"):
+            pool.submit(int, "seven")
+        assert pool.submit(int, "8").result() == 8
+
+
+def test_compressed_blocks_are_the_same_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = random.Random(4).randbytes(3000) * 200
+
+    def compressed() -> bytes:
+        compressor = PigzCompressor(6, 128 << 10)
+        return compressor.compress(contents) + compressor.flush()
+
+    expected = compressed()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert compressed() == expected

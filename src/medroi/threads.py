@@ -1,17 +1,67 @@
-"""Work on many pieces at a time, the results in order."""
+"""Work in several threads, and in the calling one where the system gives none."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from medroi.errors import InvalidArgument
+from medroi.values import n_available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Of Python's RuntimeError where the system gives no thread, for want of memory mostly.
 _NO_THREAD = "new thread"
+
+
+def n_threads_of(threads: int | None) -> int:
+    """Check a number of threads; None is all cores.
+
+    Raises
+    ------
+    InvalidArgument
+        For what is no whole number from 1.
+    """
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")
+    return threads or n_available_cores()
+
+
+class Pool:
+    """Up to so many threads. What is submitted is done by those there are, or at once."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="medroi")
+        self._has_thread, self._is_alone = False, False
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+    def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Have a function called. Where no thread ever started, what it raises is raised here."""
+        future: Future[Result] = Future()
+        if not self._is_alone:
+            try:
+                self._pool.submit(_run, future, function, *arguments)
+                self._has_thread = True
+            except RuntimeError as error:
+                if _NO_THREAD not in str(error):
+                    raise
+                # The call is queued all the same: of those that have a thread, it is the next.
+                self._is_alone = not self._has_thread
+        if self._is_alone:
+            future.set_result(function(*arguments))
+        return future
+
+    def shutdown(self, *, cancel: bool = False) -> None:
+        """Wait for what is being done; with `cancel` nothing more is begun."""
+        self._pool.shutdown(cancel_futures=cancel)
 
 
 def in_order(
@@ -32,35 +82,20 @@ def in_order(
         yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="medroi")
-    left = iter(items)
+    pool = Pool(threads)
     try:
-        for item in left:
-            future: Future[Result] = Future()
-            try:
-                pool.submit(_run, future, function, item)
-            except RuntimeError as error:
-                if _NO_THREAD not in str(error):
-                    raise
-                # The pool keeps what it could not start a thread for: those it has do it.
-                if not waiting and future.cancel():
-                    yield function(item)
-                    break
-            waiting.append(future)
+        for item in items:
+            waiting.append(pool.submit(function, item))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-        yield from map(function, left)
     finally:
-        for future in waiting:
-            future.cancel()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel=True)
 
 
-def _run(future: Future[Result], function: Callable[[Item], Result], item: Item) -> None:
-    if future.set_running_or_notify_cancel():
-        try:
-            future.set_result(function(item))
-        except BaseException as error:
-            future.set_exception(error)
+def _run(future: Future[Result], function: Callable[..., Result], *arguments: Any) -> None:
+    try:
+        future.set_result(function(*arguments))
+    except BaseException as error:
+        future.set_exception(error)

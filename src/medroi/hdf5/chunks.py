@@ -6,7 +6,6 @@ their bytes go through HDF5: `write_direct_chunk` and `read_direct_chunk`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
@@ -20,7 +19,7 @@ from medroi.hdf5.crops import Crops
 from medroi.hdf5.dataset import Chunked, open_chunked
 from medroi.hdf5.selection import Bounds, normalize
 from medroi.scan_region import ScanRegion
-from medroi.threads import in_order
+from medroi.threads import in_order, n_threads_of
 
 Array = npt.NDArray[Any]
 
@@ -85,7 +84,7 @@ def write(
         stream: bytes = chunked.plugin.encode(chunked.words, memory)
         return stream
 
-    streams = in_order(encode, offsets, _thread_count(threads))
+    streams = in_order(encode, offsets, n_threads_of(threads))
     for stream, offset in zip(streams, offsets, strict=True):
         with chunked.errors():
             dataset.id.write_direct_chunk(offset, stream)
@@ -152,7 +151,7 @@ def read(dataset: Any, selection: Any = (), *, threads: int | None = None) -> Ar
         return _PART if descriptor is not None and not covers else chunked.read_stream(offset)
 
     jobs = ((offset, stored(offset)) for offset in offsets)
-    for _ in in_order(decode, jobs, _thread_count(threads)):
+    for _ in in_order(decode, jobs, n_threads_of(threads)):
         pass
     selected: Array = result[steps]
     return selected
@@ -200,15 +199,6 @@ def _whole_chunks(chunked: Chunked, selection: Any) -> Bounds:
                 "again what it covers in part"
             )
     return bounds
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
-    if not isinstance(threads, int) or threads < 1:
-        raise InvalidArgument(f"threads={threads!r}: expected a whole number of at least 1")
-    return threads
 
 
 def _wanted_along(at: int, size: int, bounds: tuple[int, int], step: int) -> range:

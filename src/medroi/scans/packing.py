@@ -49,7 +49,7 @@ from medroi.scans.stores.wholeness import add_digests
 from medroi.scans.stores.writing import Layout
 from medroi.scans.stores.zarr_array import attributes_of
 from medroi.scans.thresholding import with_threshold
-from medroi.values import n_available_cores
+from medroi.threads import n_threads_of
 from medroi.working_memory import WorkingMemory, memory_of
 
 # A chunk, what it is coded to, what it was decoded to, and the maps for comparing them.
@@ -210,12 +210,8 @@ def pack(
         # cd_values have no affine: the filter alone would find another region.
         is_alone = place is None and n_chunks == 1 and not kind.in_group
         crops = crops_of(codec, is_alone=is_alone)
-        with bar(
-            2 * n_chunks,
-            f"pack {hdf5_store.name_of(target)}",
-            show=progress,
-            nbytes=scan.voxels.nbytes,
-        ) as advance:
+        name = hdf5_store.name_of(target)
+        with bar(2 * n_chunks, f"pack {name}", show=progress, nbytes=scan.voxels.nbytes) as advance:
             if place is None:
                 stored = fresh.with_name("store") if wanted.is_zip else fresh
                 write_zarr(
@@ -253,7 +249,7 @@ def pack(
         stored_nbytes = nbytes_in(fresh)
     return PackReport(
         source=source.name,
-        target=hdf5_store.name_of(target),
+        target=name,
         chunks=made.chunks,
         n_chunks=n_chunks,
         zarr_format=zarr_format if place is None else None,
@@ -336,9 +332,7 @@ def _checked(
             f"{wanted.path}: --levels and --preview (levels=, preview=) are those of a group; name "
             "the target .ome.zarr"
         )
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")
-    return threads or n_available_cores()
+    return n_threads_of(threads)
 
 
 def _check_memory(

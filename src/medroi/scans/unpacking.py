@@ -140,7 +140,7 @@ def _unpack(
     force: bool,
     progress: bool,
 ) -> UnpackReport:
-    began = time.monotonic()
+    began, name = time.monotonic(), hdf5_store.name_of(source)
     array = open_array(source)
     if array.ndim == 0:
         raise InvalidArgument(f"{source}: an array without axes")
@@ -171,12 +171,7 @@ def _unpack(
             staged_together([file.path for file in wanted], force=force, may_replace=Path.is_file)
         )
         with (
-            bar(
-                array.nchunks,
-                f"unpack {hdf5_store.name_of(source)}",
-                show=progress,
-                nbytes=array.nbytes,
-            ) as advance,
+            bar(array.nchunks, f"unpack {name}", show=progress, nbytes=array.nbytes) as advance,
             reading(source, array),
         ):
             n_dropped = 0
@@ -217,7 +212,7 @@ def _unpack(
         if left and not into_folder:
             notes += (f"a folder as target gets {', '.join(left)} too",)
     return UnpackReport(
-        source=hdf5_store.name_of(source),
+        source=name,
         target=target.name,
         kind=kind,
         shape=array.shape,

@@ -12,8 +12,7 @@ import numpy as np
 from medroi.errors import InvalidArgument
 from medroi.scan_region import ScanRegion
 from medroi.selection import narrow
-from medroi.threads import in_order
-from medroi.values import n_available_cores
+from medroi.threads import in_order, n_threads_of
 from medroi.zarr.crops import CroppedTarget, state
 
 Block = tuple[slice, ...]
@@ -69,8 +68,7 @@ def write(
             f"found data of dtype {values.dtype}, expected the array's {array.dtype}: write "
             "converts no values; pass data.astype(array.dtype) if that loses nothing"
         )
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise InvalidArgument(f"threads={threads!r}: expected a whole number from 1, or None")
+    n_threads = n_threads_of(threads)
     target = array if region is None else CroppedTarget(array, region)
     if region is not None:
         state(array, region)
@@ -94,7 +92,7 @@ def write(
             raise
 
     blocks = _blocks(bounds, block_shape)
-    for _ in in_order(write_block, blocks, threads or n_available_cores()):
+    for _ in in_order(write_block, blocks, n_threads):
         pass
 
 

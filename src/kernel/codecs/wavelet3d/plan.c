@@ -75,7 +75,7 @@ static medroi_status find_goal(medroi_w3_search *s, const double *params, double
  * and forth between two choices, each loses less than the goal at the finer of their steps. */
 static medroi_status search(medroi_w3_search *s, const double *params, int keeps_axes, double *step,
                             int *is_met) {
-    int is_rate = params[0] == W3_MODE_RATE, has_not_settled = 0;
+    int is_rate = params[0] == W3_MODE_RATE, turn = 0;
     int64_t n_changed;
     double goal, last = 0.0;
     medroi_status status = find_goal(s, params, &goal);
@@ -85,7 +85,7 @@ static medroi_status search(medroi_w3_search *s, const double *params, int keeps
     status = medroi_w3_search_open(s);
     if (status == MEDROI_OK)
         *step = is_rate ? medroi_w3_step_of_nbytes(s, goal) : medroi_w3_step_of_error(s, goal);
-    for (int turn = 0; status == MEDROI_OK && *is_met && turn < MOST_TURNS; turn++) {
+    for (; status == MEDROI_OK && *is_met && turn < MOST_TURNS; turn++) {
         status = choose_axes(s, *step, &n_changed);
         if (status != MEDROI_OK || (turn > 0 && n_changed <= s->n_elements / FEW))
             break;
@@ -99,9 +99,8 @@ static medroi_status search(medroi_w3_search *s, const double *params, int keeps
                              : medroi_w3_reach_error(s, goal, step, is_met);
         if (keeps_axes)
             break;
-        has_not_settled = turn == MOST_TURNS - 1;
     }
-    if (has_not_settled && (*step < last) == is_rate)
+    if (turn == MOST_TURNS && (*step < last) == is_rate)
         *step = last;
     medroi_w3_search_close(s);
     return status;

@@ -12,7 +12,6 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from medroi.errors import InvalidArgument
 from medroi.scans.scan import require
 from medroi.scans.sources import deflate, png_data
 from medroi.scans.sources.source import PLAIN
+from medroi.threads import Pool
 
 Blocks = Iterable[Any]
 # Behind gzip data, what a tape fills up: far less.
@@ -63,32 +63,18 @@ class Written:
     contents_sha256: str
 
 
-def _has_thread(pool: ThreadPoolExecutor) -> bool:
-    """Whether a thread can start: there may be no memory for one."""
-    try:
-        pool.submit(int).result()
-    except RuntimeError:
-        return False
-    return True
-
-
 def write_blocks(path: Path, contents: Blocks, container: dict[str, Any]) -> Written:
     """Write contents into a file, in a container of a `SourceFile`; replaces the file."""
     of_contents, of_file, nbytes = hashlib.sha256(), hashlib.sha256(), 0
     is_plain = container["kind"] == "plain"
     # Digesting takes as long as writing, or more: neither waits for the other.
-    with path.open("wb") as file, ThreadPoolExecutor(1, "medroi") as beside:
-        has_thread = _has_thread(beside)
+    with path.open("wb") as file, Pool(1) as beside:
 
         def hashed() -> Iterator[Any]:
             for block in contents:
-                if has_thread:
-                    digesting = beside.submit(of_contents.update, block)
-                    yield block
-                    digesting.result()
-                else:
-                    of_contents.update(block)
-                    yield block
+                digesting = beside.submit(of_contents.update, block)
+                yield block
+                digesting.result()
 
         for block in packed(hashed(), container):
             file.write(block)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
+from medroi.threads import Pool
 from medroi.values import n_available_cores
 
 # Its default, and that of dcm2niix.
@@ -33,7 +34,7 @@ class PigzCompressor:
     def __init__(self, level: int, block_nbytes: int) -> None:
         self._level, self._block_nbytes = level, block_nbytes
         self._held, self._before = bytearray(), b""
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._waiting: deque[Future[bytes]] = deque()
 
     def compress(self, data: Any) -> bytes:
@@ -61,7 +62,7 @@ class PigzCompressor:
     def _begin(self, block: bytes) -> None:
         """Have a block compressed beside others: it needs nothing of them but their contents."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(n_available_cores(), thread_name_prefix="medroi")
+            self._pool = Pool(n_available_cores())
         self._waiting.append(self._pool.submit(self._joined, block, self._before))
         self._before = block[-_DICTIONARY_NBYTES:]
 
