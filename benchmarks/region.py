@@ -8,7 +8,8 @@ calling thread, which other programs on the machine disturb less than the time o
 with two threads are timed on the wall ("wall" in the column clock). Small arrays are copied and
 searched several times a round, and stay in the cache. What is made anew in every call, as a stream
 is, lies in memory that the system has to clear first: such calls are also compared with a copy
-into a new array. Edge 512 is far larger than any cache. The mask is sought in a synthetic noisy
+into a new array. Edge 512 is far larger than any cache; rows of 216 are, as those
+of most scans, no whole number of words of bits. The mask is sought in a synthetic noisy
 head and, with --head, in scans of your own, as they are and repeated along the first axis to the
 size of 256^3 voxels of int16, at which the targets are set; `decode raw` is the restore, its CRC
 check included. What two threads can gain shows in work that stays in the cache and by reading.
@@ -268,7 +269,7 @@ def per_byte(edge: int, dtypes: list[str], rounds: int) -> list[Row]:
 def main() -> None:
     """Print one line per array and call."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edges", type=int, nargs="+", default=[64, 128, 256, 512])
+    parser.add_argument("--edges", type=int, nargs="+", default=[64, 128, 216, 256, 512])
     parser.add_argument("--dtypes", nargs="+", default=["int16", "uint8", "float32"])
     parser.add_argument("--head", type=Path, nargs="*", default=[], help="NIfTI files")
     parser.add_argument("--rounds", type=int, default=11)
